@@ -1,0 +1,7 @@
+//! What people write in files and the environment, read once and checked: settings, the place of the workspace, workflows.
+
+pub mod settings;
+pub mod starters;
+pub mod workflow_file;
+pub mod workflow_text;
+pub mod workspace;

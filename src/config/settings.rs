@@ -1,0 +1,134 @@
+//! Settings in three layers: the user's file, then the project's, then environment and flags. A project may only restrict,
+//! since agents can write its files: where the store lies and who calls is not for it to say.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub const PROJECT_FILE: &str = "phasegate.toml";
+
+/// `config.toml` of the user, or `phasegate.toml` of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsFile {
+    /// Where the state lies: `sqlite:PATH`. Only in the user's file.
+    pub store: Option<String>,
+    /// The name agents work under that bring none. Only in the user's file.
+    pub agent: Option<String>,
+    /// How many tasks an agent may hold at once; a project may lower it.
+    #[schemars(range(min = 1, max = 100))]
+    pub claims_per_agent: Option<u32>,
+    /// Which workflow a task of a type takes.
+    #[serde(default)]
+    pub workflow_for: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    pub store: Option<String>,
+    pub agent: Option<String>,
+    pub claims_per_agent: u32,
+    pub workflow_for: BTreeMap<String, String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {message}")]
+pub struct SettingsError {
+    pub file: PathBuf,
+    pub message: String,
+}
+
+/// Names that programs call us under: what they ask of the environment.
+pub struct Environment {
+    pub store: Option<String>,
+    pub agent: Option<String>,
+    pub config_home: Option<PathBuf>,
+}
+
+impl Environment {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+    pub fn read() -> Self {
+        let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let home = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self {
+            store: text("PHASEGATE_STORE"),
+            agent: text("PHASEGATE_AGENT"),
+            config_home: home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config"))),
+        }
+    }
+}
+
+/// Everything that gate runs may inherit is chosen from this.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+pub fn environment_variables() -> impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)> {
+    std::env::vars_os()
+}
+
+pub fn load(root: &Path, environment: &Environment) -> Result<Settings, SettingsError> {
+    let user = match &environment.config_home {
+        Some(home) => read(&home.join("phasegate").join("config.toml"))?,
+        None => SettingsFile::default(),
+    };
+    let project_path = root.join(PROJECT_FILE);
+    let project = read(&project_path)?;
+    if project.store.is_some() || project.agent.is_some() {
+        let key = if project.store.is_some() { "store" } else { "agent" };
+        let message = format!("`{key}` cannot be set by a project, whose files agents can write; set it in your own config.toml");
+        return Err(SettingsError { file: project_path, message });
+    }
+    let claims = user.claims_per_agent.unwrap_or(1);
+    let mut workflow_for = user.workflow_for;
+    workflow_for.extend(project.workflow_for);
+    Ok(Settings {
+        store: environment.store.clone().or(user.store),
+        agent: environment.agent.clone().or(user.agent),
+        claims_per_agent: project.claims_per_agent.map_or(claims, |restricted| restricted.min(claims)),
+        workflow_for,
+    })
+}
+
+fn read(file: &Path) -> Result<SettingsFile, SettingsError> {
+    let error = |message: String| SettingsError { file: file.to_path_buf(), message };
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(SettingsFile::default()),
+        Err(unreadable) => return Err(error(unreadable.to_string())),
+    };
+    let settings: SettingsFile = toml::from_str(&text).map_err(|wrong| error(wrong.to_string().trim_end().to_owned()))?;
+    if settings.claims_per_agent.is_some_and(|claims| claims == 0 || claims > 100) {
+        return Err(error("`claims_per_agent` is 1 to 100".to_owned()));
+    }
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(home: &Path) -> Environment {
+        Environment { store: None, agent: None, config_home: Some(home.to_path_buf()) }
+    }
+
+    #[test]
+    fn layers_add_up_and_a_project_only_restricts() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("phasegate")).unwrap();
+        std::fs::write(temp.path().join("phasegate/config.toml"), "claims_per_agent = 3\nagent = \"ana\"\n").unwrap();
+        std::fs::write(temp.path().join(PROJECT_FILE), "claims_per_agent = 9\n[workflow_for]\nchore = \"quick\"\n").unwrap();
+        let settings = load(temp.path(), &environment(temp.path())).unwrap();
+        assert_eq!((settings.claims_per_agent, settings.agent.as_deref()), (3, Some("ana")));
+        assert_eq!(settings.workflow_for.get("chore").map(String::as_str), Some("quick"));
+    }
+
+    #[test]
+    fn a_project_cannot_move_the_store_and_unknown_keys_are_named() {
+        let temp = tempfile::tempdir().unwrap();
+        for (text, names) in [("store = \"sqlite:x\"", "store"), ("colour = 1", "colour"), ("claims_per_agent = 0", "claims_per_agent")] {
+            std::fs::write(temp.path().join(PROJECT_FILE), text).unwrap();
+            let error = load(temp.path(), &environment(temp.path())).unwrap_err().to_string();
+            assert!(error.contains(names) && error.contains(PROJECT_FILE), "{error}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What is allowed in a workflow but probably not meant. Errors are found when the file is read.
+
+use crate::config::workflow_file::nearest;
+use crate::domain::workflow::{Enforcement, GateKind, Network, Phase, Workflow};
+use crate::policy::rule::{OWN_TOOLS, Rule, ToolPattern};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Empty for the workflow as a whole.
+    pub phase: String,
+    pub message: String,
+    pub hint: String,
+}
+
+/// Tools that clients bring, as rules name them.
+const CLIENT_TOOLS: [&str; 16] = [
+    "Read",
+    "Grep",
+    "Glob",
+    "LS",
+    "Edit",
+    "MultiEdit",
+    "Write",
+    "NotebookEdit",
+    "Bash",
+    "WebFetch",
+    "WebSearch",
+    "Agent",
+    "Task",
+    "Skill",
+    "TodoWrite",
+    "SlashCommand",
+];
+
+/// Programs that run whatever text they are given, so that a wildcard after them allows everything.
+const INTERPRETERS: [&str; 30] = [
+    "sh",
+    "bash",
+    "zsh",
+    "fish",
+    "dash",
+    "ksh",
+    "python",
+    "python3",
+    "node",
+    "deno",
+    "bun",
+    "ruby",
+    "perl",
+    "php",
+    "lua",
+    "awk",
+    "env",
+    "eval",
+    "exec",
+    "xargs",
+    "sudo",
+    "doas",
+    "ssh",
+    "npx",
+    "bunx",
+    "uvx",
+    "pipx",
+    "docker",
+    "find",
+    "osascript",
+];
+
+pub fn lint(workflow: &Workflow) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let whole = |message: &str, hint: &str| Warning {
+        phase: String::new(),
+        message: message.to_owned(),
+        hint: hint.to_owned(),
+    };
+    if workflow.enforcement == Enforcement::Strict && workflow.protect.deny.is_empty() {
+        warnings.push(whole(
+            "the workflow is strict but protects nothing in every phase",
+            "add `protect: { deny: [..] }` with what must never happen, such as `Read(.env)` or `Bash(git push --force *)`",
+        ));
+    }
+    let capped = workflow.budget.usd.is_some() || workflow.budget.tokens.is_some() || workflow.budget.minutes.is_some();
+    let gated = workflow.phases.iter().flat_map(|phase| &phase.exit).any(|gate| matches!(gate.kind, GateKind::Budget));
+    if gated && !capped {
+        warnings.push(whole(
+            "a gate looks at the budget, but the workflow sets none",
+            "add `budget: { usd: .. }`, or give each task its own",
+        ));
+    }
+    for rule in &workflow.unclaimed.allow {
+        wide(&mut warnings, "", "an agent without a task", rule, false);
+    }
+    let lists = [
+        &workflow.protect.deny,
+        &workflow.protect.ask,
+        &workflow.protect.allow,
+        &workflow.unclaimed.deny,
+        &workflow.unclaimed.ask,
+        &workflow.unclaimed.allow,
+    ];
+    for rule in lists.into_iter().flatten() {
+        misspelt(&mut warnings, "", rule);
+    }
+    for phase in workflow.phases.iter().filter(|phase| !phase.end) {
+        lint_phase(&mut warnings, workflow, phase);
+    }
+    warnings
+}
+
+fn lint_phase(warnings: &mut Vec<Warning>, workflow: &Workflow, phase: &Phase) {
+    // What the kernel confines may be written wide.
+    let confined = phase.writes.is_some() && phase.sandbox.network == Network::Deny;
+    for rule in &phase.rules.allow {
+        wide(warnings, &phase.name, "the agent", rule, confined);
+        if phase.rules.deny.contains(rule) || workflow.protect.deny.contains(rule) {
+            let message = format!("`{rule}` is allowed here and denied too, and the denial wins");
+            warn(warnings, phase, message, "remove one of them");
+        }
+    }
+    let rules = &phase.rules;
+    for rule in rules.allow.iter().chain(&rules.ask).chain(&rules.deny).chain(&phase.require_approval) {
+        misspelt(warnings, &phase.name, rule);
+    }
+    for asked in &rules.ask {
+        let under = |allowed: &&String| {
+            allowed.strip_prefix(asked.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('('))
+        };
+        if let Some(allowed) = rules.allow.iter().find(under) {
+            let message = format!("`{allowed}` is allowed here, but `{asked}` comes first and asks every time");
+            warn(warnings, phase, message, "ask for less, or remove the allow");
+        }
+    }
+    let shell = rules.allow.iter().any(|rule| is_open_shell(rule));
+    if shell && phase.sandbox.network == Network::Allow {
+        let message = "any shell command may reach the network here, and so send out what it can read".to_owned();
+        warn(warnings, phase, message, "add `sandbox: { network: deny }`, or allow single commands instead of `Bash`");
+    }
+    if phase.exit.is_empty() {
+        let message = "nothing has to be shown to leave this phase".to_owned();
+        warn(warnings, phase, message, "add a gate under `exit`, such as `artifact: summary` or `syntax: changed`");
+    }
+    for gate in &phase.exit {
+        match &gate.kind {
+            GateKind::Command { fresh: false, .. } | GateKind::Hook { fresh: false, .. } => {
+                let message = format!("`{}` counts even if files were changed after it ran", gate.id);
+                warn(warnings, phase, message, "remove `fresh: false`");
+            }
+            GateKind::Command { argv, .. } | GateKind::Hook { argv, .. } if runs_a_shell(argv) => {
+                let message = format!("`{}` hands its text to a shell, where only the last command decides", gate.id);
+                warn(warnings, phase, message, "name the program itself, one gate for each");
+            }
+            GateKind::Approval(approval) if approval.from.is_empty() => {
+                let message = format!("any approver may answer \"{}\"", approval.ask);
+                warn(warnings, phase, message, "name who may with `from: [..]`");
+            }
+            GateKind::Artifact { name, schema: None } => {
+                let message = format!("any document will do as `{name}`, even an empty one");
+                warn(warnings, phase, message, "add a `schema` with what it must hold");
+            }
+            GateKind::Artifact { .. }
+            | GateKind::Command { .. }
+            | GateKind::Hook { .. }
+            | GateKind::Syntax { .. }
+            | GateKind::Approval(_)
+            | GateKind::Children
+            | GateKind::Tasks { .. }
+            | GateKind::Budget => {}
+        }
+    }
+}
+
+fn warn(warnings: &mut Vec<Warning>, phase: &Phase, message: String, hint: &str) {
+    warnings.push(Warning { phase: phase.name.clone(), message, hint: hint.to_owned() });
+}
+
+fn wide(warnings: &mut Vec<Warning>, phase: &str, who: &str, text: &str, confined: bool) {
+    let Ok(rule) = Rule::parse(text) else { return };
+    let mut add = |message: String, hint: &str| {
+        warnings.push(Warning { phase: phase.to_owned(), message, hint: hint.to_owned() });
+    };
+    if is_open_shell(text) {
+        if !confined {
+            let message =
+                format!("`{text}` lets {who} run any command, and a command can do what the other rules here refuse");
+            add(
+                message,
+                "allow the commands that are needed, such as `Bash(git log *)`, or bound it with `writes` and `sandbox: { network: deny }`",
+            );
+        }
+    } else if let (ToolPattern::Name(name), Some(spec)) = (&rule.tool, &rule.spec)
+        && name == "Bash"
+        && let Some(program) = interpreter(spec)
+    {
+        let message = format!("`{text}` is as wide as `Bash`, because `{program}` runs any program text it is given");
+        add(message, "name the script, such as `Bash(python3 scripts/check.py)`");
+    } else if let ToolPattern::Server(server) = &rule.tool {
+        let message = format!(
+            "`{text}` lets {who} call every tool of `{server}`, those that change things and those added later too"
+        );
+        add(message, "allow what is needed, such as the tools that only read");
+    } else if matches!(&rule.tool, ToolPattern::Glob(glob) if glob.ends_with("__*")) {
+        let message = format!(
+            "`{text}` lets {who} call every tool of that server, those that change things and those added later too"
+        );
+        add(message, "allow what is needed, such as the tools that only read");
+    }
+}
+
+fn is_open_shell(rule: &str) -> bool {
+    ["Bash", "Bash(*)", "Bash(:*)", "Bash( *)", "Bash(**)"].contains(&rule)
+}
+
+/// The interpreter that a wildcard rule would feed.
+fn interpreter(spec: &str) -> Option<&str> {
+    let before = spec.strip_suffix(":*").or_else(|| spec.strip_suffix('*'))?;
+    let mut words = before.split_whitespace();
+    let program = words.next()?;
+    let name = program.rsplit('/').next()?.trim_end_matches('*');
+    // Anything static behind the program, apart from options, is taken as the script that is meant.
+    let open = words.all(|word| word.starts_with('-'));
+    (open && INTERPRETERS.contains(&name)).then_some(name)
+}
+
+fn runs_a_shell(argv: &[String]) -> bool {
+    let Some(program) = argv.first().and_then(|program| program.rsplit('/').next()) else { return false };
+    ["sh", "bash", "zsh", "dash"].contains(&program)
+        && argv.iter().skip(1).any(|argument| argument.starts_with('-') && argument.ends_with('c'))
+}
+
+fn misspelt(warnings: &mut Vec<Warning>, phase: &str, text: &str) {
+    let Ok(Rule { tool: ToolPattern::Name(_), .. }) = Rule::parse(text) else { return };
+    let name = text.split('(').next().unwrap_or_default();
+    if name.starts_with("mcp__") || CLIENT_TOOLS.contains(&name) || OWN_TOOLS.contains(&name) {
+        return;
+    }
+    if let Some(near) = nearest(name, CLIENT_TOOLS.into_iter().chain(OWN_TOOLS)) {
+        warnings.push(Warning {
+            phase: phase.to_owned(),
+            message: format!("no known tool is called `{name}`, so `{text}` probably never matches"),
+            hint: format!("did you mean `{near}`? the case of letters counts"),
+        });
+    }
+}

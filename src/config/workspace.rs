@@ -1,0 +1,67 @@
+//! Which workspace a command means: the nearest `.phasegate/` upwards, else the git root, else the folder itself.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub const STATE_FOLDER: &str = ".phasegate";
+pub const WORKFLOW_FILE: &str = "phasegate.yaml";
+pub const WORKFLOW_FOLDER: &str = "phasegate.d";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workspace {
+    /// The work tree.
+    pub root: PathBuf,
+    pub state: PathBuf,
+}
+
+impl Workspace {
+    pub fn find(named: Option<&Path>, here: &Path) -> io::Result<Self> {
+        if let Some(named) = named {
+            let root = std::fs::canonicalize(named)?;
+            if !root.is_dir() {
+                return Err(io::Error::new(io::ErrorKind::NotADirectory, "a workspace is a folder"));
+            }
+            return Ok(Self::at(root));
+        }
+        let here = std::fs::canonicalize(here)?;
+        let upwards = |mark: &str| here.ancestors().find(|folder| folder.join(mark).exists()).map(Path::to_path_buf);
+        Ok(Self::at(upwards(STATE_FOLDER).or_else(|| upwards(".git")).unwrap_or(here)))
+    }
+
+    fn at(root: PathBuf) -> Self {
+        let state = root.join(STATE_FOLDER);
+        Self { root, state }
+    }
+
+    pub fn workflow_file(&self) -> PathBuf {
+        self.root.join(WORKFLOW_FILE)
+    }
+
+    /// Keeps git from ever seeing the state, without touching the project's own ignore file.
+    pub fn ignore_state(&self) -> io::Result<()> {
+        let ignore = self.state.join(".gitignore");
+        if self.state.is_dir() && !ignore.exists() {
+            std::fs::write(ignore, "*\n")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_folder_wins_over_the_git_root_and_that_over_here() {
+        let temp = tempfile::tempdir().unwrap();
+        let top = std::fs::canonicalize(temp.path()).unwrap();
+        let deep = top.join("a/b/c");
+        std::fs::create_dir_all(&deep).unwrap();
+        assert_eq!(Workspace::find(None, &deep).unwrap().root, deep);
+        std::fs::create_dir(top.join(".git")).unwrap();
+        assert_eq!(Workspace::find(None, &deep).unwrap().root, top);
+        std::fs::create_dir(top.join("a").join(STATE_FOLDER)).unwrap();
+        assert_eq!(Workspace::find(None, &deep).unwrap().root, top.join("a"));
+        assert_eq!(Workspace::find(Some(&deep), &top).unwrap().root, deep);
+    }
+}

@@ -1,0 +1,145 @@
+//! What a holder is told: the task, its phase, what is open, what is missing, what is left. Worked out from facts alone.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::decide::gates::{self, Unmet};
+use super::facts::Facts;
+use super::ids::{Fence, TaskId, Time};
+use super::refusal::Refusal;
+use super::task::{Priority, Task};
+use super::workflow::{Enforcement, Gate, GateKind, Phase, Workflow};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Brief {
+    pub task: TaskId,
+    pub title: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub goal: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    #[serde(default, skip_serializing_if = "String::is_empty", rename = "type")]
+    pub kind: String,
+    pub priority: Priority,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acceptance_criteria: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Value>,
+    pub workflow: String,
+    pub phase: String,
+    pub phase_goal: String,
+    /// What the phase lets you use, as rules.
+    pub open: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes: Option<Vec<String>>,
+    /// What still has to be shown to leave the phase.
+    pub unmet: Vec<Unmet>,
+    pub next: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_left: Option<BudgetLeft>,
+    /// Tries that failed before this one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_attempts: u32,
+    /// What whoever held it last wrote down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_progress: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Secret: shows that you hold the task. Pass it as `claim` where you hold several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+    pub fence: Fence,
+    pub lease_until: Option<Time>,
+    pub lease_seconds: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetLeft {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u64>,
+}
+
+/// For the holder of `task`, right after a command; `claim` is the secret handle where one was just made.
+pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, now: Time) -> Result<Brief, Refusal> {
+    let workflow = facts.workflow_of(task)?;
+    let phase = facts.phase_of(task)?;
+    let lease_seconds = task.claim().map_or(0, |claim| claim.lease_seconds);
+    Ok(Brief {
+        task: task.id,
+        title: task.spec.title.clone(),
+        goal: task.spec.goal.clone(),
+        description: task.spec.description.clone(),
+        kind: task.spec.kind.clone(),
+        priority: task.spec.priority,
+        constraints: task.spec.constraints.clone(),
+        acceptance_criteria: task.spec.acceptance_criteria.clone(),
+        context: task.spec.context.clone(),
+        workflow: workflow.name.clone(),
+        phase: phase.name.clone(),
+        phase_goal: phase.goal.clone(),
+        open: phase.rules.allow.clone(),
+        writes: phase.writes.clone(),
+        unmet: gates::all_unmet(facts, task, None, now)?,
+        next: phase.next.clone(),
+        budget_left: budget_left(task, workflow, now),
+        failed_attempts: task.attempts.failed,
+        checkpoint: task.checkpoint.as_ref().map(|checkpoint| checkpoint.data.clone()),
+        last_progress: task.progress.as_ref().map(|progress| progress.note.clone()),
+        note: enforcement_note(workflow.enforcement),
+        claim,
+        fence: task.fence,
+        lease_until: facts.leases.get(&task.id).copied(),
+        lease_seconds,
+    })
+}
+
+fn enforcement_note(enforcement: Enforcement) -> Option<String> {
+    match enforcement {
+        Enforcement::Strict => None,
+        Enforcement::Warn => Some("this workflow only warns: calls outside the rules pass, and are recorded".to_owned()),
+        Enforcement::Observe => Some("this workflow only observes: nothing is held back, all is recorded".to_owned()),
+    }
+}
+
+fn budget_left(task: &Task, workflow: &Workflow, now: Time) -> Option<BudgetLeft> {
+    let minutes = task.spec.budget.minutes.or(workflow.budget.minutes);
+    let left = BudgetLeft {
+        usd: task.spec.budget.usd.or(workflow.budget.usd),
+        tokens: task.spec.budget.tokens.or(workflow.budget.tokens),
+        minutes: minutes.map(|minutes| minutes.saturating_sub(task.worked_minutes(now))),
+    };
+    (left.usd.is_some() || left.tokens.is_some() || left.minutes.is_some()).then_some(left)
+}
+
+/// A gate in one line, for people: what it asks for.
+pub fn gate_words(gate: &Gate) -> String {
+    match &gate.kind {
+        GateKind::Artifact { name, schema } => format!("artifact `{name}` {}", gates::shape(schema.as_ref())),
+        GateKind::Command { argv, .. } => format!("`{}` ends with 0", argv.join(" ")),
+        GateKind::Syntax { .. } => "every chosen file parses".to_owned(),
+        GateKind::Approval(terms) => format!("a person says yes to “{}”", terms.ask),
+        GateKind::Children => "all child tasks are done".to_owned(),
+        GateKind::Tasks { labels } => format!("all tasks with {} are done", labels.join(" or ")),
+        GateKind::Budget => "the budget is kept".to_owned(),
+        GateKind::Hook { argv, .. } => format!("`{}` agrees", argv.join(" ")),
+    }
+}
+
+/// What a refused caller reads about the phase it is in.
+pub fn open_words(phase: &Phase) -> String {
+    if phase.rules.allow.is_empty() { "only phasegate's own tools".to_owned() } else { phase.rules.allow.join(", ") }
+}

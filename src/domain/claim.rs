@@ -1,0 +1,20 @@
+//! A claim: one agent's exclusive right to a task. Its lease is not here: it is renewed without an event, in a table of its own.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{AgentName, Fence, HandleHash, Time};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Claim {
+    pub agent: AgentName,
+    pub fence: Fence,
+    pub handle: HandleHash,
+    pub since: Time,
+    pub lease_seconds: u64,
+}
+
+/// Limits of a lease, in seconds.
+pub const LEASE_SECONDS_MIN: u64 = 5;
+pub const LEASE_SECONDS_MAX: u64 = 24 * 60 * 60;
+pub const LEASE_SECONDS_DEFAULT: u64 = 15 * 60;

@@ -1,0 +1,160 @@
+//! What may be asked for: one variant a change. Reading arguments is not here (`tools`), answering is (`decide`).
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::event::Origin;
+use super::ids::{ApprovalId, Fence, HandleHash, RunId, TaskId, WorkflowHash};
+use super::task::{Outcome, Priority, TaskSpec};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    SubmitTasks(SubmitTasks),
+    ClaimTask(ClaimTask),
+    UpdateTask { target: Target, change: Change },
+    SubmitArtifact(SubmitArtifact),
+    StartGate { target: Target, gate: String, limit_seconds: u64 },
+    FinishGate(FinishGate),
+    TransitionPhase(TransitionPhase),
+    RequestApproval(RequestApproval),
+    DecideApproval { approval: ApprovalId, answer: Decision, level: u8 },
+    TrustWorkflows { versions: Vec<NewTrust> },
+    Sweep,
+}
+
+/// Which task a holder means: by id, by the handle of its claim, or (neither) the only one it holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    pub task: Option<TaskId>,
+    pub handle: Option<HandleHash>,
+    /// Given by calls that go on with earlier work: the fence they started under.
+    pub fence: Option<Fence>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SubmitTasks {
+    pub tasks: Vec<NewTask>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewTask {
+    /// A name inside this submission, for others to refer to.
+    pub local: Option<String>,
+    /// `depends_on`, `parent` and `workflow` in here are filled in by `decide`.
+    pub spec: TaskSpec,
+    pub depends_on: Vec<Reference>,
+    pub parent: Option<Reference>,
+    pub workflow: Option<String>,
+    pub attempts: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    Task(TaskId),
+    Local(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimTask {
+    pub want: Want,
+    /// The handle of a claim to go on with.
+    pub resume: Option<HandleHash>,
+    pub handle: HandleHash,
+    pub lease_seconds: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Want {
+    Next(Filter),
+    One(TaskId),
+    New(Box<NewTask>),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub labels: BTreeSet<String>,
+    pub kind: Option<String>,
+    pub workflow: Option<String>,
+    pub priority: Option<Priority>,
+    pub parent: Option<TaskId>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    Progress { note: String, percent: Option<f64> },
+    Checkpoint { data: Value },
+    Block { reason: String },
+    Unblock { blocker: Option<u32> },
+    Release { reason: String },
+    Fail { reason: String, for_good: bool },
+    Cancel { reason: String, dependents: Option<Dependents> },
+    Reopen { reason: String },
+}
+
+/// What becomes of open tasks that depend on a cancelled one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dependents {
+    Cancel,
+    Release,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubmitArtifact {
+    pub target: Target,
+    pub name: String,
+    pub sha256: String,
+    pub bytes: u64,
+    pub media_type: String,
+    pub path: Option<String>,
+    /// The workflow version under whose schema the content was found valid.
+    pub checked_under: WorkflowHash,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishGate {
+    pub target: Target,
+    pub gate: String,
+    pub run: RunId,
+    pub passed: bool,
+    pub summary: String,
+    pub tree: Option<String>,
+    pub output: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransitionPhase {
+    pub target: Target,
+    pub to: Option<String>,
+    pub outcome: Option<Outcome>,
+    /// Fingerprint of the work tree now, for evidence that must be fresh.
+    pub tree: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestApproval {
+    pub target: Target,
+    pub what: Question,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// Leave for an approval gate of the present phase; without a name: the only one.
+    Gate(Option<String>),
+    Free { ask: String, choices: Vec<String>, within_seconds: u64 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Approve { reason: String, choice: Option<String> },
+    Reject { reason: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTrust {
+    pub name: String,
+    pub hash: WorkflowHash,
+    pub origin: Origin,
+    pub default: bool,
+}

@@ -1,0 +1,214 @@
+//! Claiming: the next task that fits, one by id, or a new one. Which ready task is next is also said in the store's SQL;
+//! the model test holds the two together.
+
+use std::collections::BTreeMap;
+
+use crate::domain::claim::{LEASE_SECONDS_MAX, LEASE_SECONDS_MIN};
+use crate::domain::command::{ClaimTask, Filter, NewTask, Want};
+use crate::domain::event::Event;
+use crate::domain::facts::{Context, Facts};
+use crate::domain::ids::TaskId;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::task::{Status, Task};
+
+use super::submit;
+
+pub fn claim(facts: &Facts, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {
+    if !(LEASE_SECONDS_MIN..=LEASE_SECONDS_MAX).contains(&command.lease_seconds) {
+        let message = format!("a lease of {} seconds is not possible", command.lease_seconds);
+        let hint = format!("lease_seconds is {LEASE_SECONDS_MIN} to {LEASE_SECONDS_MAX}; any activity renews it");
+        return Err(Refusal::new(Code::BadArguments, message, hint));
+    }
+    if let Some(handle) = &command.resume {
+        return resume(facts, command, handle, context);
+    }
+    if let Some(mine) = already_held(facts, command, context) {
+        return Ok(vec![resumed(mine, command, context)]);
+    }
+    limit(facts, context)?;
+    match &command.want {
+        Want::One(id) => one(facts, facts.task(*id)?, command, context),
+        Want::New(new) => fresh(facts, new, command, context),
+        Want::Next(filter) => next(facts, filter, command, context),
+    }
+}
+
+fn claimed(task: &Task, command: &ClaimTask, context: &Context) -> Event {
+    Event::TaskClaimed {
+        task: task.id,
+        agent: context.caller.agent.clone(),
+        fence: task.fence.next(),
+        handle: command.handle.clone(),
+        lease_seconds: command.lease_seconds,
+    }
+}
+
+fn resumed(task: &Task, command: &ClaimTask, context: &Context) -> Event {
+    let mine = task.claim().is_some_and(|claim| claim.agent == context.caller.agent);
+    Event::ClaimResumed {
+        task: task.id,
+        agent: context.caller.agent.clone(),
+        // Under another name it is another holder, and what the old one still sends is stale.
+        fence: if mine { task.fence } else { task.fence.next() },
+        handle: command.handle.clone(),
+        lease_seconds: command.lease_seconds,
+    }
+}
+
+/// A retried call, or a session that asks again: the same work, not a second task.
+fn already_held<'f>(facts: &'f Facts, command: &ClaimTask, context: &Context) -> Option<&'f Task> {
+    let mut held = facts.held.iter().filter_map(|id| facts.state.tasks.get(id));
+    match &command.want {
+        Want::One(id) => held.find(|task| task.id == *id),
+        Want::Next(filter) => {
+            let full = facts.held.len() >= context.caller.claims as usize;
+            held.find(|task| full && context.caller.claims == 1 && *filter == Filter::default() && task.claim().is_some())
+        }
+        Want::New(new) => held.find(|task| {
+            task.spec.title == new.spec.title && task.submitted_by == context.caller.agent && task.spec.goal == new.spec.goal
+        }),
+    }
+}
+
+fn resume(
+    facts: &Facts,
+    command: &ClaimTask,
+    handle: &crate::domain::ids::HandleHash,
+    context: &Context,
+) -> Result<Vec<Event>, Refusal> {
+    let Some(record) = &facts.handle else {
+        let message = "this claim handle was never given out here";
+        return Err(Refusal::new(Code::NoClaim, message, "leave `claim` out to get the next task"));
+    };
+    let task = facts.task(record.task)?;
+    match task.claim() {
+        Some(claim) if claim.handle == *handle => {
+            if claim.agent != context.caller.agent {
+                limit(facts, context)?;
+            }
+            Ok(vec![resumed(task, command, context)])
+        }
+        Some(claim) => {
+            let message = format!("claim number {} on {} is over; `{}` holds it now", record.fence, task.id, claim.agent);
+            Err(Refusal::new(Code::StaleClaim, message, "claim_task without `claim` gives you another task"))
+        }
+        None => one(facts, task, command, context),
+    }
+}
+
+fn limit(facts: &Facts, context: &Context) -> Result<(), Refusal> {
+    if facts.held.len() < context.caller.claims as usize {
+        return Ok(());
+    }
+    let held = facts.held.iter().filter_map(|id| facts.state.tasks.get(id));
+    let list = super::words(held.map(|task| format!("{} ({})", task.id, task.spec.title)));
+    let message = format!("you already hold {list}; your credential allows {} at a time", context.caller.claims);
+    let hint = "finish it, or update_task with `release`; claim_task {\"id\":…} gives its brief again";
+    Err(Refusal::new(Code::ClaimLimit, message, hint))
+}
+
+fn fits(task: &Task, context: &Context) -> Result<(), Refusal> {
+    let missing: Vec<_> = task.spec.capabilities.difference(&context.caller.capabilities).cloned().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} needs the capability {}, which your credential lacks", task.id, missing.join(", "));
+    Err(Refusal::new(Code::MissingCapability, message, "claim another; a person can give the capability"))
+}
+
+fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {
+    fits(task, context)?;
+    let refuse = |message: String, hint: &str| Err(Refusal::new(Code::NotClaimable, message, hint));
+    match task.status() {
+        Status::Ready => Ok(vec![claimed(task, command, context)]),
+        Status::Claimed => {
+            let lapsed = facts.leases.get(&task.id).is_none_or(|until| *until <= context.now);
+            match task.claim() {
+                Some(claim) if lapsed => {
+                    let expired =
+                        Event::ClaimExpired { task: task.id, agent: claim.agent.clone(), fence: claim.fence };
+                    Ok(vec![expired, claimed(task, command, context)])
+                }
+                _ => {
+                    let holder = task.claim().map(|claim| claim.agent.to_string()).unwrap_or_default();
+                    let until = facts.leases.get(&task.id).map(|until| context.now.seconds_until(*until)).unwrap_or(0);
+                    let message = format!("{} is held by `{holder}`, whose lease runs {until} s more", task.id);
+                    refuse(message, "claim another, or wait: a lease that is not renewed frees the task")
+                }
+            }
+        }
+        Status::Waiting => {
+            let on = match &task.state {
+                crate::domain::task::TaskState::Waiting { on } => super::words(on.iter()),
+                _ => String::new(),
+            };
+            refuse(format!("{} waits for {on}", task.id), "claim one of those first; claim_task without `id` picks what is ready")
+        }
+        Status::Blocked => refuse(format!("{} is blocked", task.id), "list_tasks shows why; update_task with `unblock` clears it"),
+        Status::Done | Status::Failed | Status::Cancelled => {
+            refuse(format!("{} is {}", task.id, task.status().word()), "list_tasks {\"status\":\"ready\"} shows what can be claimed")
+        }
+    }
+}
+
+fn fresh(facts: &Facts, new: &NewTask, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {
+    let id = TaskId(facts.next.task);
+    let submitted = submit::one(facts, new, id, &BTreeMap::new(), context)?;
+    if let Event::TaskSubmitted { waiting_on, spec, .. } = &submitted {
+        if !waiting_on.is_empty() {
+            let message = format!("the new task would wait for {}", super::words(waiting_on.iter()));
+            let hint = "submit_task hands it in without claiming it";
+            return Err(Refusal::new(Code::NotClaimable, message, hint));
+        }
+        let missing: Vec<_> = spec.capabilities.difference(&context.caller.capabilities).cloned().collect();
+        if !missing.is_empty() {
+            let message = format!("the new task needs the capability {}, which your credential lacks", missing.join(", "));
+            return Err(Refusal::new(Code::MissingCapability, message, "submit_task hands it in for another agent"));
+        }
+    }
+    let claim = Event::TaskClaimed {
+        task: id,
+        agent: context.caller.agent.clone(),
+        fence: crate::domain::ids::Fence(1),
+        handle: command.handle.clone(),
+        lease_seconds: command.lease_seconds,
+    };
+    Ok(vec![submitted, claim])
+}
+
+/// The most urgent, then the oldest, of what is ready and what a lapsed lease has left.
+fn next(facts: &Facts, filter: &Filter, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {
+    let lapsed = facts.expired.iter().filter_map(|id| facts.state.tasks.get(id));
+    let ready = facts.candidate.iter().filter_map(|id| facts.state.tasks.get(id));
+    let best = lapsed
+        .chain(ready)
+        .filter(|task| matches!(task.status(), Status::Ready | Status::Claimed))
+        .filter(|task| filter.matches(task) && fits(task, context).is_ok())
+        .max_by_key(|task| (task.spec.priority.rank(), std::cmp::Reverse(task.id)));
+    match best {
+        Some(task) => one(facts, task, command, context),
+        None => Err(nothing(facts, filter)),
+    }
+}
+
+fn nothing(facts: &Facts, filter: &Filter) -> Refusal {
+    let c = facts.counts;
+    let message = if c.ready == 0 {
+        format!("no task is ready ({} waiting, {} claimed, {} blocked)", c.waiting, c.claimed, c.blocked)
+    } else if *filter == Filter::default() {
+        format!("none of the {} ready tasks fits your capabilities", c.ready)
+    } else {
+        format!("none of the {} ready tasks fits your filter and capabilities", c.ready)
+    };
+    Refusal::new(Code::NothingReady, message, "claim_task {\"new\":{\"title\":\"…\"}} makes one; list_tasks shows all")
+}
+
+impl Filter {
+    pub fn matches(&self, task: &Task) -> bool {
+        self.labels.is_subset(&task.spec.labels)
+            && self.kind.as_ref().is_none_or(|kind| *kind == task.spec.kind)
+            && self.workflow.as_ref().is_none_or(|workflow| *workflow == task.spec.workflow)
+            && self.priority.is_none_or(|least| task.spec.priority >= least)
+            && self.parent.is_none_or(|parent| task.spec.parent == Some(parent))
+    }
+}

@@ -1,0 +1,218 @@
+//! What still keeps a phase closed. Gates that must be run are judged by the evidence of their last run; running is not here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::approval::{About, Approval, ApprovalState};
+use crate::domain::command::{FinishGate, Target};
+use crate::domain::event::Event;
+use crate::domain::evidence::Evidence;
+use crate::domain::facts::{Context, Facts};
+use crate::domain::ids::{RunId, Time};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::state::evidence_key;
+use crate::domain::task::Task;
+use crate::domain::workflow::{Gate, GateKind, Phase, Workflow};
+
+use super::holder;
+
+/// A gate that is not met: what is missing, and how to meet it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Unmet {
+    pub gate: String,
+    pub missing: String,
+    pub how: String,
+}
+
+fn unmet(gate: &Gate, missing: impl Into<String>, how: impl Into<String>) -> Option<Unmet> {
+    Some(Unmet { gate: gate.id.clone(), missing: missing.into(), how: how.into() })
+}
+
+/// Every unmet exit gate of the phase the task stands in. `tree` is the fingerprint of the work tree now, where known.
+pub fn all_unmet(facts: &Facts, task: &Task, tree: Option<&str>, now: Time) -> Result<Vec<Unmet>, Refusal> {
+    let workflow = facts.workflow_of(task)?;
+    let phase = facts.phase_of(task)?;
+    Ok(phase.exit.iter().filter_map(|gate| one(facts, task, workflow, phase, gate, tree, now)).collect())
+}
+
+fn one(
+    facts: &Facts,
+    task: &Task,
+    workflow: &Workflow,
+    phase: &Phase,
+    gate: &Gate,
+    tree: Option<&str>,
+    now: Time,
+) -> Option<Unmet> {
+    match &gate.kind {
+        GateKind::Artifact { name, schema } => artifact(task, workflow, phase, gate, name, schema.as_ref()),
+        GateKind::Command { argv, fresh, .. } | GateKind::Hook { argv, fresh, .. } => {
+            run(task, phase, gate, &format!("`{}`", argv.join(" ")), *fresh, tree)
+        }
+        GateKind::Syntax { .. } => run(task, phase, gate, "the syntax check", true, tree),
+        GateKind::Approval(_) => approval(facts, task, phase, gate, now),
+        GateKind::Children => {
+            let c = facts.children;
+            if c.open + c.failed == 0 {
+                None
+            } else {
+                let missing = format!("{} child tasks are open, {} failed or cancelled", c.open, c.failed);
+                unmet(gate, missing, format!("finish them: list_tasks {{\"parent\":\"{}\"}}", task.id))
+            }
+        }
+        GateKind::Tasks { labels } => {
+            let open: Vec<_> = labels
+                .iter()
+                .filter_map(|label| facts.labels_open.get(label).filter(|open| **open > 0).map(|open| (label, open)))
+                .map(|(label, open)| format!("{open} with `{label}`"))
+                .collect();
+            if open.is_empty() {
+                None
+            } else {
+                unmet(gate, format!("tasks not done: {}", open.join(", ")), "finish them: list_tasks {\"labels\":[…]}")
+            }
+        }
+        GateKind::Budget => {
+            let limit = task.spec.budget.minutes.or(workflow.budget.minutes)?;
+            let worked = task.worked_minutes(now);
+            if worked <= limit {
+                return None;
+            }
+            let missing = format!("{worked} minutes of work, the budget is {limit}");
+            unmet(gate, missing, "a person raises the budget, or the task is split")
+        }
+    }
+}
+
+fn artifact(
+    task: &Task,
+    workflow: &Workflow,
+    phase: &Phase,
+    gate: &Gate,
+    name: &str,
+    schema: Option<&serde_json::Value>,
+) -> Option<Unmet> {
+    let named_so = |other: &Gate| matches!(&other.kind, GateKind::Artifact { name: known, .. } if known == name);
+    let gates = workflow.phases.iter().flat_map(|phase| &phase.exit).filter(|gate| named_so(gate)).count();
+    let how = format!("submit_artifact {{\"name\":\"{name}\",\"content\":{}}}", shape(schema));
+    match task.artifacts.get(name) {
+        None => unmet(gate, format!("artifact `{name}` is missing"), how),
+        Some(known) if known.phase != phase.name && gates > 1 => {
+            unmet(gate, format!("artifact `{name}` is of phase {}, this phase asks for its own", known.phase), how)
+        }
+        Some(_) => None,
+    }
+}
+
+/// The outline of what a schema wants, short enough for a sentence: `{summary, files}`.
+pub fn shape(schema: Option<&serde_json::Value>) -> String {
+    let Some(schema) = schema else { return "…".to_owned() };
+    let required = schema.get("required").and_then(|required| required.as_array());
+    match required {
+        Some(names) if !names.is_empty() => {
+            let names: Vec<_> = names.iter().filter_map(|name| name.as_str()).collect();
+            format!("{{{}}}", names.join(", "))
+        }
+        _ => match schema.get("type").and_then(|kind| kind.as_str()) {
+            Some(kind) => format!("<{kind}>"),
+            None => "…".to_owned(),
+        },
+    }
+}
+
+fn run(task: &Task, phase: &Phase, gate: &Gate, what: &str, fresh: bool, tree: Option<&str>) -> Option<Unmet> {
+    let again = "transition_phase runs it again";
+    match task.evidence.get(&evidence_key(&phase.name, &gate.id)) {
+        None => unmet(gate, format!("{what} has not run in this phase"), "transition_phase runs it"),
+        Some(Evidence::Running { since, .. }) => unmet(gate, format!("{what} is running since {since}"), again),
+        Some(Evidence::Refused(verdict)) => {
+            unmet(gate, verdict.summary.clone(), "mend what it says, then transition_phase runs it again")
+        }
+        Some(Evidence::Passed(verdict)) => {
+            let same_tree = verdict.tree.is_some() && verdict.tree.as_deref() == tree;
+            let same_visit = verdict.visit == task.visit;
+            if same_tree || (!fresh && same_visit) {
+                None
+            } else if fresh {
+                unmet(gate, format!("{what} passed, but files have changed since"), again)
+            } else {
+                unmet(gate, format!("{what} passed in an earlier visit to this phase"), again)
+            }
+        }
+    }
+}
+
+fn approval(facts: &Facts, task: &Task, phase: &Phase, gate: &Gate, now: Time) -> Option<Unmet> {
+    let ask = format!("request_approval {{\"gate\":\"{}\"}}", gate.id);
+    match latest_approval(facts, task, phase, &gate.id) {
+        None => unmet(gate, "nobody has been asked yet", ask),
+        Some(known) => match &known.state {
+            ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => None,
+            ApprovalState::Pending if known.expires_at <= now => {
+                unmet(gate, format!("{} ran out without an answer", known.id), ask)
+            }
+            ApprovalState::Pending => {
+                let how = format!("a person answers: `phasegate approvals show {}`; then try again", known.id);
+                unmet(gate, format!("{} waits for an answer", known.id), how)
+            }
+            ApprovalState::Rejected(answer) => {
+                let why = if answer.reason.is_empty() { "no reason given" } else { &answer.reason };
+                unmet(gate, format!("{} was rejected: {why}", known.id), format!("change what was refused, then {ask}"))
+            }
+            ApprovalState::Expired { .. } => unmet(gate, format!("{} ran out without an answer", known.id), ask),
+            ApprovalState::Cancelled { why, .. } => unmet(gate, format!("{} is void: {why}", known.id), ask),
+            ApprovalState::Consumed { .. } => unmet(gate, format!("{} has been used", known.id), ask),
+        },
+    }
+}
+
+/// The newest approval asked for this gate in this visit of the phase.
+pub fn latest_approval<'f>(facts: &'f Facts, task: &Task, phase: &Phase, gate: &str) -> Option<&'f Approval> {
+    facts.state.approvals.values().rev().find(|known| {
+        known.task == Some(task.id)
+            && known.visit == task.visit
+            && known.phase.as_deref() == Some(&phase.name)
+            && matches!(&known.about, About::Gate { gate: asked } if asked == gate)
+    })
+}
+
+fn runnable<'f>(facts: &'f Facts, task: &Task, gate: &str) -> Result<&'f Gate, Refusal> {
+    let phase = facts.phase_of(task)?;
+    phase.exit.iter().find(|known| known.id == gate && known.kind.is_run()).ok_or_else(|| {
+        let message = format!("phase {} of {} has no gate `{gate}` that can be run", phase.name, task.id);
+        Refusal::new(Code::GateSuperseded, message, "the task has moved on; ask for its brief with claim_task")
+    })
+}
+
+pub fn start(
+    facts: &Facts,
+    target: &Target,
+    gate: &str,
+    limit_seconds: u64,
+    context: &Context,
+) -> Result<Vec<Event>, Refusal> {
+    let (task, _) = holder(facts, target, context)?;
+    let gate = runnable(facts, task, gate)?;
+    let until = context.now.plus_seconds(limit_seconds);
+    // A run that is under way is superseded: only the newest run's end counts.
+    Ok(vec![Event::GateStarted { task: task.id, gate: gate.id.clone(), run: RunId(facts.next.run), until }])
+}
+
+pub fn finish(facts: &Facts, finish: &FinishGate, context: &Context) -> Result<Vec<Event>, Refusal> {
+    let (task, _) = holder(facts, &finish.target, context)?;
+    let gate = runnable(facts, task, &finish.gate)?;
+    let current = match task.evidence.get(&evidence_key(&task.phase, &gate.id)) {
+        Some(Evidence::Running { run, .. }) => *run == finish.run,
+        Some(Evidence::Passed(_) | Evidence::Refused(_)) | None => false,
+    };
+    if !current {
+        let message = format!("run {} of gate `{}` was superseded by a newer one", finish.run, gate.id);
+        return Err(Refusal::new(Code::GateSuperseded, message, "transition_phase again; the newest run counts"));
+    }
+    let (task, gate, run) = (task.id, gate.id.clone(), finish.run);
+    let (summary, tree, output) = (finish.summary.clone(), finish.tree.clone(), finish.output.clone());
+    Ok(vec![if finish.passed {
+        Event::GatePassed { task, gate, run, summary, tree, output }
+    } else {
+        Event::GateRefused { task, gate, run, summary, tree, output }
+    }])
+}

@@ -1,0 +1,141 @@
+//! Facts and a command in, events or a refusal out. Pure: no clock, no ids, no I/O; a store may run it twice.
+
+mod approve;
+mod claiming;
+pub mod gates;
+mod submit;
+mod sweep;
+mod transition;
+mod trust;
+mod update;
+
+pub use approve::{approval_gate, same_question};
+pub use transition::{destination, is_back};
+
+use super::claim::Claim;
+use super::command::{Command, Target};
+use super::event::Event;
+use super::facts::{Context, Facts, Role};
+use super::ids::TaskId;
+use super::refusal::{Code, Refusal};
+use super::task::Task;
+
+pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
+    match command {
+        Command::SubmitTasks(submission) => submit::tasks(facts, submission, context),
+        Command::ClaimTask(claim) => claiming::claim(facts, claim, context),
+        Command::UpdateTask { target, change } => update::task(facts, target, change, context),
+        Command::SubmitArtifact(artifact) => update::artifact(facts, artifact, context),
+        Command::StartGate { target, gate, limit_seconds } => gates::start(facts, target, gate, *limit_seconds, context),
+        Command::FinishGate(finish) => gates::finish(facts, finish, context),
+        Command::TransitionPhase(transition) => transition::phase(facts, transition, context),
+        Command::RequestApproval(request) => approve::request(facts, request, context),
+        Command::DecideApproval { approval, answer, level } => approve::answer(facts, *approval, answer, *level, context),
+        Command::TrustWorkflows { versions } => trust::workflows(facts, versions, context),
+        Command::Sweep => Ok(sweep::sweep(facts, context)),
+    }
+}
+
+/// The task a holder means and its claim on it, or why it holds none.
+pub fn holder<'f>(facts: &'f Facts, target: &Target, context: &Context) -> Result<(&'f Task, &'f Claim), Refusal> {
+    let task = subject(facts, target)?;
+    let hint = format!("claim_task {{\"id\":\"{}\"}} takes it, if it is free", task.id);
+    let Some(claim) = task.claim() else {
+        return Err(not_held(facts, target, context, task, &hint));
+    };
+    let older_handle = target.handle.as_ref().is_some_and(|handle| *handle != claim.handle);
+    let older_fence = target.fence.is_some_and(|fence| fence != claim.fence);
+    if older_handle || older_fence {
+        let mine = claim.agent == context.caller.agent;
+        let message = if mine {
+            format!("that claim on {} was replaced by your newer claim, number {}", task.id, claim.fence)
+        } else {
+            format!("your claim on {} ended; `{}` holds it now, claim number {}", task.id, claim.agent, claim.fence)
+        };
+        let hint = if mine {
+            "use the handle of the newest claim".to_owned()
+        } else {
+            "stop working on it; claim_task gives you another".to_owned()
+        };
+        return Err(Refusal::new(Code::StaleClaim, message, hint));
+    }
+    if claim.agent != context.caller.agent {
+        let message = format!("{} is held by `{}`, and you are `{}`", task.id, claim.agent, context.caller.agent);
+        let hint = "claim_task gives you another task; with the handle of that claim as `claim` it goes on under your name";
+        return Err(Refusal::new(Code::NotHolder, message, hint));
+    }
+    Ok((task, claim))
+}
+
+/// The task a command is about, whoever holds it.
+pub fn subject<'f>(facts: &'f Facts, target: &Target) -> Result<&'f Task, Refusal> {
+    if let Some(id) = facts.subject {
+        return facts.task(id);
+    }
+    if target.handle.is_some() {
+        let message = "this claim handle was never given out here";
+        return Err(Refusal::new(Code::NoClaim, message, "use the `claim` that claim_task returned, or leave it out"));
+    }
+    if let Some(id) = target.task {
+        return facts.task(id);
+    }
+    match facts.held.as_slice() {
+        [] => Err(Refusal::new(
+            Code::NoClaim,
+            "you hold no task",
+            "claim_task gives you one; claim_task {\"new\":{\"title\":\"…\"}} makes one and claims it",
+        )),
+        held => {
+            let list = words(held.iter());
+            Err(Refusal::new(
+                Code::WhichClaim,
+                format!("you hold {} tasks: {list}", held.len()),
+                "say which one: pass `claim` with its handle, or `task` with its id",
+            ))
+        }
+    }
+}
+
+fn not_held(facts: &Facts, target: &Target, context: &Context, task: &Task, hint: &str) -> Refusal {
+    let was_mine = facts.handle.as_ref().is_some_and(|record| record.task == task.id)
+        || task.authors.contains(&context.caller.agent);
+    let status = task.status().word();
+    if target.handle.is_some() || was_mine {
+        let message = format!("your claim on {} has ended; the task is {status} now", task.id);
+        let hint = if task.status().is_open() { hint } else { "claim_task gives you another task" };
+        Refusal::new(Code::StaleClaim, message, hint)
+    } else {
+        Refusal::new(Code::NoClaim, format!("you do not hold {}; it is {status}", task.id), hint)
+    }
+}
+
+/// Only the person, not an agent's say-so.
+fn require(context: &Context, roles: &[Role], what: &str) -> Result<(), Refusal> {
+    if roles.contains(&context.caller.role) {
+        return Ok(());
+    }
+    let need = words(roles.iter().map(|role| role.word()));
+    let message = format!("{what} takes the role {need}; `{}` is {}", context.caller.agent, context.caller.role.word());
+    Err(Refusal::new(Code::RoleRequired, message, "a person does this, at the phasegate command line"))
+}
+
+pub fn words<T: std::fmt::Display>(items: impl Iterator<Item = T>) -> String {
+    items.map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Dependents of a task that has just ended well and that wait for it.
+fn readied(facts: &Facts, met: TaskId) -> impl Iterator<Item = Event> {
+    facts.dependents.iter().filter(move |id| waits_for(facts, **id, met)).map(move |id| Event::TaskReadied { task: *id, met })
+}
+
+fn waits_for(facts: &Facts, id: TaskId, on: TaskId) -> bool {
+    facts.state.tasks.get(&id).is_some_and(|task| match &task.state {
+        super::task::TaskState::Waiting { on: waits } => waits.contains(&on),
+        super::task::TaskState::Ready
+        | super::task::TaskState::Claimed(_)
+        | super::task::TaskState::Blocked { .. }
+        | super::task::TaskState::Done { .. }
+        | super::task::TaskState::Failed { .. }
+        | super::task::TaskState::Cancelled { .. } => false,
+    })
+}

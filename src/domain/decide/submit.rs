@@ -1,0 +1,148 @@
+//! Submitting tasks: one or a whole graph. The order of work inside a graph (waves) is in `graph`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::command::{NewTask, Reference, SubmitTasks};
+use crate::domain::event::Event;
+use crate::domain::facts::{Context, Facts};
+use crate::domain::graph;
+use crate::domain::ids::{TaskId, WorkflowHash};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::task::Status;
+use crate::domain::workflow::Workflow;
+
+pub fn tasks(facts: &Facts, submission: &SubmitTasks, context: &Context) -> Result<Vec<Event>, Refusal> {
+    let limit = context.settings.limits.graph_tasks;
+    if submission.tasks.is_empty() || submission.tasks.len() > limit {
+        let message = format!("a submission holds 1 to {limit} tasks, this one {}", submission.tasks.len());
+        return Err(Refusal::new(Code::TooMany, message, "split it, and refer to the earlier tasks by id"));
+    }
+    let ids = local_ids(facts, submission)?;
+    refuse_cycles(submission)?;
+    let mut events = Vec::with_capacity(submission.tasks.len());
+    for (new, number) in submission.tasks.iter().zip(facts.next.task..) {
+        events.push(one(facts, new, TaskId(number), &ids, context)?);
+    }
+    Ok(events)
+}
+
+/// The event of one new task; `ids` are the names it may refer to.
+pub fn one(
+    facts: &Facts,
+    new: &NewTask,
+    id: TaskId,
+    ids: &BTreeMap<&str, TaskId>,
+    context: &Context,
+) -> Result<Event, Refusal> {
+    let (name, hash, workflow) = workflow_for(facts, new, context)?;
+    let mut spec = new.spec.clone();
+    let mut waiting_on = BTreeSet::new();
+    for reference in &new.depends_on {
+        let on = resolve(facts, reference, ids)?;
+        spec.depends_on.insert(on);
+        // A task of this submission is not among the rows yet, and open by nature.
+        match facts.state.tasks.get(&on).map(|task| task.status()) {
+            Some(Status::Done) => {}
+            Some(Status::Cancelled) => {
+                let message = format!("{on} is cancelled, so `{}` could never start", spec.title);
+                return Err(Refusal::new(Code::UnknownReference, message, "leave that dependency out"));
+            }
+            Some(Status::Waiting | Status::Ready | Status::Claimed | Status::Blocked | Status::Failed) | None => {
+                waiting_on.insert(on);
+            }
+        }
+    }
+    spec.parent = new.parent.as_ref().map(|parent| resolve(facts, parent, ids)).transpose()?;
+    spec.workflow.clone_from(name);
+    let phase = workflow.first_phase().map(|phase| phase.name.clone()).unwrap_or_default();
+    let attempts = new.attempts.unwrap_or(workflow.retry.attempts).clamp(1, 20);
+    Ok(Event::TaskSubmitted { task: id, spec: Box::new(spec), workflow: hash.clone(), phase, waiting_on, attempts })
+}
+
+fn local_ids<'s>(facts: &Facts, submission: &'s SubmitTasks) -> Result<BTreeMap<&'s str, TaskId>, Refusal> {
+    let mut ids = BTreeMap::new();
+    for (new, number) in submission.tasks.iter().zip(facts.next.task..) {
+        let Some(local) = new.local.as_deref() else { continue };
+        if ids.insert(local, TaskId(number)).is_some() {
+            let message = format!("two tasks of this submission are called `{local}`");
+            return Err(Refusal::new(Code::UnknownReference, message, "give each `ref` once"));
+        }
+    }
+    Ok(ids)
+}
+
+fn resolve(facts: &Facts, reference: &Reference, ids: &BTreeMap<&str, TaskId>) -> Result<TaskId, Refusal> {
+    match reference {
+        Reference::Local(name) => ids.get(name.as_str()).copied().ok_or_else(|| {
+            let message = format!("no task of this submission is called `{name}`");
+            let hint = if ids.is_empty() {
+                "write an id like `T-12`, or name a task of the same submission by its `ref`".to_owned()
+            } else {
+                format!("known here: {}", super::words(ids.keys()))
+            };
+            Refusal::new(Code::UnknownReference, message, hint)
+        }),
+        Reference::Task(id) => facts.task(*id).map(|task| task.id),
+    }
+}
+
+fn refuse_cycles(submission: &SubmitTasks) -> Result<(), Refusal> {
+    let names: Vec<String> = submission
+        .tasks
+        .iter()
+        .enumerate()
+        .map(|(index, new)| new.local.clone().unwrap_or_else(|| format!("#{}", index + 1)))
+        .collect();
+    let place: BTreeMap<&str, usize> =
+        names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+    let local = |reference: &Reference| match reference {
+        Reference::Local(name) => place.get(name.as_str()).copied(),
+        Reference::Task(_) => None,
+    };
+    let edges = |of: fn(&NewTask) -> Vec<&Reference>| -> Vec<Vec<usize>> {
+        submission.tasks.iter().map(|new| of(new).into_iter().filter_map(local).collect()).collect()
+    };
+    let waits = edges(|new| new.depends_on.iter().collect());
+    let parents = edges(|new| new.parent.iter().collect());
+    for (edges, what) in [(waits, "wait for each other"), (parents, "are each other's parents")] {
+        if let Some(cycle) = graph::cycle(&edges) {
+            let named: Vec<&str> = cycle.iter().filter_map(|index| names.get(*index).map(String::as_str)).collect();
+            let message = format!("these tasks {what}: {}", named.join(" → "));
+            let hint = "take one of these references out; nothing was submitted";
+            return Err(Refusal::new(Code::DependencyCycle, message, hint));
+        }
+    }
+    Ok(())
+}
+
+type Chosen<'f> = (&'f String, &'f WorkflowHash, &'f Workflow);
+
+/// Named, else by type, else the workspace's default.
+fn workflow_for<'f>(facts: &'f Facts, new: &NewTask, context: &Context) -> Result<Chosen<'f>, Refusal> {
+    let by_type = context.settings.workflow_for.get(&new.spec.kind);
+    let named = new.workflow.as_ref().or(by_type);
+    let persons = facts.in_force().any(|(_, trust)| trust.origin == crate::domain::event::Origin::Person);
+    if !persons && context.settings.workflow_file {
+        return Err(Refusal::new(
+            Code::WorkflowUntrusted,
+            "this workspace has a workflow file that no person has trusted yet",
+            "a person runs `phasegate workflow trust` and reads what it allows",
+        ));
+    }
+    let found = match named {
+        Some(name) => facts.in_force().find(|(known, _)| *known == name),
+        None => facts
+            .in_force()
+            .find(|(_, trust)| trust.default)
+            .or_else(|| facts.in_force().next().filter(|_| facts.in_force().count() == 1)),
+    };
+    let Some((name, trust)) = found else {
+        let known = super::words(facts.in_force().map(|(name, _)| name));
+        let (what, hint) = match named {
+            Some(name) => (format!("no workflow called `{name}` is in force"), format!("in force: {known}")),
+            None => ("no workflow is this workspace's default".to_owned(), format!("name one of: {known}")),
+        };
+        return Err(Refusal::new(Code::UnknownWorkflow, what, format!("{hint}; a person trusts others")));
+    };
+    Ok((name, &trust.hash, facts.workflow(&trust.hash)?.as_ref()))
+}

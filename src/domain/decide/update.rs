@@ -1,0 +1,184 @@
+//! What a holder reports while it works: progress, checkpoints, blockers, artifacts, giving back, failing.
+
+use std::collections::BTreeSet;
+
+use crate::domain::command::{Change, Dependents, SubmitArtifact, Target};
+use crate::domain::event::Event;
+use crate::domain::facts::{Context, Facts, Role};
+use crate::domain::ids::TaskId;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::task::{Status, Task, TaskState};
+
+use super::{holder, require, subject};
+
+pub fn task(facts: &Facts, target: &Target, change: &Change, context: &Context) -> Result<Vec<Event>, Refusal> {
+    match change {
+        Change::Progress { note, percent } => {
+            let (task, _) = holder(facts, target, context)?;
+            Ok(vec![Event::ProgressNoted { task: task.id, note: note.clone(), percent: *percent }])
+        }
+        Change::Checkpoint { data } => {
+            let (task, _) = holder(facts, target, context)?;
+            let bytes = serde_json::to_string(data).map(|text| text.len()).unwrap_or(usize::MAX);
+            let limit = context.settings.limits.checkpoint_bytes;
+            if bytes > limit {
+                let message = format!("the checkpoint is {bytes} bytes, the limit is {limit}");
+                let hint = "keep what the next holder needs to go on; hand in bulk with submit_artifact";
+                return Err(Refusal::new(Code::TooLarge, message, hint));
+            }
+            Ok(vec![Event::CheckpointSaved { task: task.id, data: data.clone() }])
+        }
+        Change::Block { reason } => block(facts, target, reason, context),
+        Change::Unblock { blocker } => unblock(facts, target, *blocker, context),
+        Change::Release { reason } => {
+            let (task, claim) = holder(facts, target, context)?;
+            let (agent, fence) = (claim.agent.clone(), claim.fence);
+            Ok(vec![Event::ClaimReleased { task: task.id, agent, fence, reason: reason.clone() }])
+        }
+        Change::Fail { reason, for_good } => {
+            let (task, _) = holder(facts, target, context)?;
+            let failed = task.attempts.failed.saturating_add(1);
+            let reason = reason.clone();
+            Ok(vec![if *for_good || failed >= task.attempts.limit {
+                Event::TaskFailed { task: task.id, reason }
+            } else {
+                Event::AttemptFailed { task: task.id, reason, failed }
+            }])
+        }
+        Change::Cancel { reason, dependents } => cancel(facts, target, reason, *dependents, context),
+        Change::Reopen { reason } => {
+            let task = subject(facts, target)?;
+            owner(task, context, "trying a failed task again")?;
+            if task.status() != Status::Failed {
+                let message = format!("{} is {}, not failed", task.id, task.status().word());
+                return Err(Refusal::new(Code::WrongState, message, "only a failed task can be tried again"));
+            }
+            Ok(vec![Event::TaskReopened { task: task.id, reason: reason.clone() }])
+        }
+    }
+}
+
+fn block(facts: &Facts, target: &Target, reason: &str, context: &Context) -> Result<Vec<Event>, Refusal> {
+    let task = subject(facts, target)?;
+    let blocker = match &task.state {
+        TaskState::Claimed(_) => {
+            holder(facts, target, context)?;
+            1
+        }
+        TaskState::Blocked { blockers } => {
+            owner(task, context, "adding a blocker to a task you do not hold")?;
+            blockers.iter().map(|blocker| blocker.id).max().unwrap_or(0).saturating_add(1)
+        }
+        TaskState::Ready => {
+            owner(task, context, "blocking a task you do not hold")?;
+            1
+        }
+        TaskState::Waiting { .. } | TaskState::Done { .. } | TaskState::Failed { .. } | TaskState::Cancelled { .. } => {
+            let message = format!("{} is {} and cannot be blocked", task.id, task.status().word());
+            return Err(Refusal::new(Code::WrongState, message, "only ready, claimed or blocked tasks take blockers"));
+        }
+    };
+    Ok(vec![Event::TaskBlocked { task: task.id, blocker, reason: reason.to_owned() }])
+}
+
+fn unblock(facts: &Facts, target: &Target, blocker: Option<u32>, context: &Context) -> Result<Vec<Event>, Refusal> {
+    let task = subject(facts, target)?;
+    let TaskState::Blocked { blockers } = &task.state else {
+        let message = format!("{} is {}, not blocked", task.id, task.status().word());
+        return Err(Refusal::new(Code::WrongState, message, "there is nothing to clear"));
+    };
+    owner(task, context, "clearing a blocker")?;
+    let cleared: BTreeSet<u32> =
+        blockers.iter().map(|known| known.id).filter(|id| blocker.is_none_or(|wanted| wanted == *id)).collect();
+    if cleared.is_empty() {
+        let known = super::words(blockers.iter().map(|known| format!("{} ({})", known.id, known.reason)));
+        return Err(Refusal::new(Code::WrongState, format!("{} has no such blocker", task.id), format!("it has: {known}")));
+    }
+    Ok(vec![Event::TaskUnblocked { task: task.id, blockers: cleared }])
+}
+
+fn cancel(
+    facts: &Facts,
+    target: &Target,
+    reason: &str,
+    dependents: Option<Dependents>,
+    context: &Context,
+) -> Result<Vec<Event>, Refusal> {
+    let task = subject(facts, target)?;
+    match task.claim() {
+        Some(claim) if claim.agent == context.caller.agent => {}
+        Some(_) => require(context, &[Role::Operator], "cancelling a task that another agent holds")?,
+        None => owner(task, context, "cancelling a task")?,
+    }
+    if !task.status().is_open() {
+        let message = format!("{} is {} already", task.id, task.status().word());
+        return Err(Refusal::new(Code::WrongState, message, "there is nothing to cancel"));
+    }
+    let mut events = vec![Event::TaskCancelled { task: task.id, reason: reason.to_owned() }];
+    let waiting: Vec<TaskId> =
+        facts.dependents.iter().copied().filter(|id| super::waits_for(facts, *id, task.id)).collect();
+    match dependents {
+        None if waiting.is_empty() => {}
+        None => {
+            let message = format!("{} waits for {}", super::words(waiting.iter()), task.id);
+            let hint = "say what becomes of them: dependents `cancel`, or `release` to let them start without it";
+            return Err(Refusal::new(Code::OpenDependents, message, hint));
+        }
+        Some(Dependents::Release) => {
+            events.extend(waiting.iter().map(|id| Event::TaskReadied { task: *id, met: task.id }));
+        }
+        Some(Dependents::Cancel) => {
+            let why = format!("{} was cancelled: {reason}", task.id);
+            let cancelled = downstream(facts, task.id);
+            events.extend(cancelled.into_iter().map(|id| Event::TaskCancelled { task: id, reason: why.clone() }));
+        }
+    }
+    Ok(events)
+}
+
+/// Everything that waits for the task, and what waits for that.
+fn downstream(facts: &Facts, of: TaskId) -> BTreeSet<TaskId> {
+    let mut found = BTreeSet::new();
+    let mut frontier = vec![of];
+    while let Some(met) = frontier.pop() {
+        for id in facts.dependents.iter().filter(|id| super::waits_for(facts, **id, met)) {
+            if found.insert(*id) {
+                frontier.push(*id);
+            }
+        }
+    }
+    found
+}
+
+/// Who may change a task without holding it: who handed it in, who last worked on it, an operator.
+fn owner(task: &Task, context: &Context, what: &str) -> Result<(), Refusal> {
+    let agent = &context.caller.agent;
+    if context.caller.role == Role::Operator || task.submitted_by == *agent || task.authors.contains(agent) {
+        return Ok(());
+    }
+    let message = format!("{what} is for who submitted {} or worked on it, and for operators", task.id);
+    Err(Refusal::new(Code::RoleRequired, message, "ask the person at the phasegate command line"))
+}
+
+pub fn artifact(facts: &Facts, command: &SubmitArtifact, context: &Context) -> Result<Vec<Event>, Refusal> {
+    let (task, _) = holder(facts, &command.target, context)?;
+    if task.workflow != command.checked_under {
+        let message = format!("{} changed while the artifact was checked", task.id);
+        return Err(Refusal::new(Code::StaleClaim, message, "hand it in again"));
+    }
+    let limit = context.settings.limits.artifacts_per_task;
+    if !task.artifacts.contains_key(&command.name) && task.artifacts.len() >= limit {
+        let message = format!("{} already has {limit} artifacts", task.id);
+        return Err(Refusal::new(Code::TooMany, message, "replace one by handing in its name again"));
+    }
+    let version = task.artifacts.get(&command.name).map_or(1, |known| known.version.saturating_add(1));
+    Ok(vec![Event::ArtifactSubmitted {
+        task: task.id,
+        name: command.name.clone(),
+        version,
+        sha256: command.sha256.clone(),
+        bytes: command.bytes,
+        media_type: command.media_type.clone(),
+        path: command.path.clone(),
+    }])
+}

@@ -1,0 +1,180 @@
+//! What a command is decided on: rows loaded for it, and who asks. Loading is not here (`store`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{AgentName, Fence, HandleHash, TaskId, Time, WorkflowHash};
+use super::refusal::{Code, Refusal};
+use super::state::{State, Trust};
+use super::task::Task;
+use super::workflow::{Phase, Workflow};
+
+/// Who calls. Roles come from the credential, never from arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub agent: AgentName,
+    pub role: Role,
+    pub capabilities: BTreeSet<String>,
+    /// How many tasks it may hold at once.
+    pub claims: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Agent,
+    Approver,
+    Operator,
+    Auditor,
+    /// phasegate itself: the sweeper.
+    System,
+}
+
+impl Role {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Approver => "approver",
+            Self::Operator => "operator",
+            Self::Auditor => "auditor",
+            Self::System => "system",
+        }
+    }
+}
+
+/// What a decision may know beside the rows.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub now: Time,
+    pub caller: Caller,
+    /// The name of the call, as it will stand in the record.
+    pub tool: &'static str,
+    pub workspace: Arc<str>,
+    pub settings: Arc<Settings>,
+}
+
+/// What the configuration says that decisions depend on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Which workflow a task type takes.
+    pub workflow_for: BTreeMap<String, String>,
+    /// A `phasegate.yaml` lies in the work tree; until a person trusts something, nothing is in force beside it.
+    pub workflow_file: bool,
+    pub limits: Limits,
+}
+
+/// Bounds on what one workspace takes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub graph_tasks: usize,
+    pub artifact_bytes: usize,
+    pub checkpoint_bytes: usize,
+    pub artifacts_per_task: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { graph_tasks: 500, artifact_bytes: 1 << 20, checkpoint_bytes: 64 << 10, artifacts_per_task: 100 }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    pub state: State,
+    pub workflows: BTreeMap<WorkflowHash, Arc<Workflow>>,
+    /// The task that the command is about, where it names one or the caller holds exactly one.
+    pub subject: Option<TaskId>,
+    /// Tasks the caller holds.
+    pub held: Vec<TaskId>,
+    /// Whose the given claim handle was when it was given out.
+    pub handle: Option<HandleRecord>,
+    /// Until when claims are safe from being taken over.
+    pub leases: BTreeMap<TaskId, Time>,
+    /// Tasks under a lease that has run out.
+    pub expired: Vec<TaskId>,
+    /// The most urgent ready task that fits the caller and its filter.
+    pub candidate: Option<TaskId>,
+    /// Tasks with an edge to the subject.
+    pub dependents: Vec<TaskId>,
+    pub children: Children,
+    /// Per label of a `tasks` gate: how many tasks that carry it are not done.
+    pub labels_open: BTreeMap<String, u64>,
+    pub next: NextIds,
+    pub counts: Counts,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandleRecord {
+    pub hash: HandleHash,
+    pub task: TaskId,
+    pub fence: Fence,
+    pub agent: AgentName,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Children {
+    pub open: u64,
+    pub failed: u64,
+}
+
+/// Ids that the command may give out, reserved for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NextIds {
+    pub task: u64,
+    pub approval: u64,
+    pub run: u64,
+}
+
+/// How much work there is, for the words of a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub ready: u64,
+    pub waiting: u64,
+    pub claimed: u64,
+    pub blocked: u64,
+}
+
+impl Facts {
+    pub fn task(&self, id: TaskId) -> Result<&Task, Refusal> {
+        self.state.tasks.get(&id).ok_or_else(|| {
+            Refusal::new(
+                Code::UnknownTask,
+                format!("there is no task {id} in this workspace"),
+                "list_tasks shows what there is",
+            )
+        })
+    }
+
+    pub fn workflow(&self, hash: &WorkflowHash) -> Result<&Arc<Workflow>, Refusal> {
+        self.workflows.get(hash).ok_or_else(|| {
+            Refusal::new(
+                Code::UnknownWorkflow,
+                format!("the workflow version {hash} is not in this workspace"),
+                "`phasegate doctor` checks the store; `phasegate workflow list` shows the versions",
+            )
+        })
+    }
+
+    pub fn workflow_of(&self, task: &Task) -> Result<&Arc<Workflow>, Refusal> {
+        self.workflow(&task.workflow)
+    }
+
+    pub fn phase_of(&self, task: &Task) -> Result<&Phase, Refusal> {
+        self.workflow_of(task)?.phase(&task.phase).ok_or_else(|| {
+            Refusal::new(
+                Code::UnknownWorkflow,
+                format!("workflow `{}` has no phase `{}`", task.spec.workflow, task.phase),
+                "the store and the workflow disagree; `phasegate doctor` says more",
+            )
+        })
+    }
+
+    /// The versions in force: what persons trusted; while they trusted nothing, the starters.
+    pub fn in_force(&self) -> impl Iterator<Item = (&String, &Trust)> {
+        let persons = self.state.trusts.values().any(|trust| trust.origin == super::event::Origin::Person);
+        self.state.trusts.iter().filter(move |(_, trust)| !persons || trust.origin == super::event::Origin::Person)
+    }
+}

@@ -1,0 +1,294 @@
+//! The rows a command may change, and how an event changes them. `apply` decides nothing: it carries out what has happened.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::approval::{Approval, ApprovalState, WrongApprovalState};
+use super::claim::Claim;
+use super::event::{Event, Origin};
+use super::evidence::{Artifact, Evidence, Tier, Verdict};
+use super::ids::{AgentName, ApprovalId, RunId, TaskId, Time, WorkflowHash};
+use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    pub tasks: BTreeMap<TaskId, Task>,
+    pub approvals: BTreeMap<ApprovalId, Approval>,
+    /// The versions in force, by workflow name.
+    pub trusts: BTreeMap<String, Trust>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trust {
+    pub hash: WorkflowHash,
+    pub origin: Origin,
+    /// It is what a task gets that names no workflow.
+    pub default: bool,
+    pub by: AgentName,
+    pub at: Time,
+}
+
+/// The record and the rows disagree: a fault of ours, and the transaction is rolled back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    #[error("{0} is not among the loaded rows")]
+    NotLoaded(String),
+    #[error(transparent)]
+    Task(#[from] WrongState),
+    #[error(transparent)]
+    Approval(#[from] WrongApprovalState),
+}
+
+/// Who made it happen and when; the same for every event of one command.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    pub by: &'a AgentName,
+    pub at: Time,
+}
+
+pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+    match event {
+        Event::TaskSubmitted { .. } => submit(state, event, stamp),
+        Event::ApprovalRequested { .. } => request(state, event, stamp),
+        Event::ApprovalApproved { approval, answer } => {
+            change_approval(state, *approval, |now| now.approve(answer.clone()))
+        }
+        Event::ApprovalRejected { approval, answer } => {
+            change_approval(state, *approval, |now| now.reject(answer.clone()))
+        }
+        Event::ApprovalExpired { approval } => change_approval(state, *approval, |now| now.expire(stamp.at)),
+        Event::ApprovalCancelled { approval, why } => {
+            change_approval(state, *approval, |now| now.cancel(stamp.at, why.clone()))
+        }
+        Event::ApprovalConsumed { approval, .. } => change_approval(state, *approval, |now| now.consume(stamp.at)),
+        Event::WorkflowTrusted { name, hash, origin, default } => {
+            if *default {
+                state.trusts.values_mut().for_each(|trust| trust.default = false);
+            }
+            let trust =
+                Trust { hash: hash.clone(), origin: *origin, default: *default, by: stamp.by.clone(), at: stamp.at };
+            state.trusts.insert(name.clone(), trust);
+            Ok(())
+        }
+        Event::RuleWaived { .. } | Event::CommandRefused { .. } | Event::RefusalsRepeated { .. } => Ok(()),
+        Event::ArtifactSubmitted { .. }
+        | Event::GateStarted { .. }
+        | Event::GatePassed { .. }
+        | Event::GateRefused { .. }
+        | Event::GateOrphaned { .. } => show(state, event, stamp),
+        Event::TaskReadied { .. }
+        | Event::TaskClaimed { .. }
+        | Event::ClaimResumed { .. }
+        | Event::ClaimExpired { .. }
+        | Event::ClaimReleased { .. }
+        | Event::ProgressNoted { .. }
+        | Event::CheckpointSaved { .. }
+        | Event::TaskBlocked { .. }
+        | Event::TaskUnblocked { .. }
+        | Event::AttemptFailed { .. }
+        | Event::TaskFailed { .. }
+        | Event::TaskReopened { .. }
+        | Event::TaskCancelled { .. }
+        | Event::PhaseEntered { .. }
+        | Event::TaskCompleted { .. } => work(state, event, stamp),
+    }
+}
+
+fn task_of<'s>(state: &'s mut State, event: &Event) -> Result<&'s mut Task, ApplyError> {
+    let id = event.task().ok_or_else(|| ApplyError::NotLoaded(format!("the task of {}", event.kind())))?;
+    state.tasks.get_mut(&id).ok_or_else(|| ApplyError::NotLoaded(id.to_string()))
+}
+
+fn change_approval(
+    state: &mut State,
+    id: ApprovalId,
+    change: impl FnOnce(ApprovalState) -> Result<ApprovalState, WrongApprovalState>,
+) -> Result<(), ApplyError> {
+    let approval = state.approvals.get_mut(&id).ok_or_else(|| ApplyError::NotLoaded(id.to_string()))?;
+    approval.state = change(approval.state.clone())?;
+    Ok(())
+}
+
+/// Moves the state out, through a transition that consumes it, and back.
+fn change_state(
+    task: &mut Task,
+    change: impl FnOnce(TaskState) -> Result<TaskState, WrongState>,
+) -> Result<(), ApplyError> {
+    task.state = change(std::mem::replace(&mut task.state, TaskState::Ready))?;
+    Ok(())
+}
+
+fn submit(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+    if let Event::TaskSubmitted { task, spec, workflow, phase, waiting_on, attempts } = event {
+        let new = Task {
+            id: *task,
+            spec: (**spec).clone(),
+            workflow: workflow.clone(),
+            phase: phase.clone(),
+            visit: 1,
+            state: TaskState::at_submission(waiting_on.clone()),
+            fence: Default::default(),
+            attempts: Attempts { failed: 0, limit: *attempts },
+            submitted_by: stamp.by.clone(),
+            submitted_at: stamp.at,
+            authors: Default::default(),
+            artifacts: Default::default(),
+            evidence: Default::default(),
+            progress: None,
+            checkpoint: None,
+            outcome: None,
+            worked_ms: 0,
+        };
+        state.tasks.insert(*task, new);
+    }
+    Ok(())
+}
+
+fn request(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+    if let Event::ApprovalRequested {
+        approval,
+        digest,
+        task,
+        phase,
+        visit,
+        about,
+        ask,
+        reason,
+        from,
+        not_by_author,
+        level,
+        expires_at,
+    } = event
+    {
+        let new = Approval {
+            id: *approval,
+            digest: digest.clone(),
+            task: *task,
+            phase: phase.clone(),
+            visit: *visit,
+            about: about.clone(),
+            ask: ask.clone(),
+            reason: reason.clone(),
+            from: from.clone(),
+            not_by_author: *not_by_author,
+            level: *level,
+            requested_by: stamp.by.clone(),
+            requested_at: stamp.at,
+            expires_at: *expires_at,
+            state: ApprovalState::Pending,
+        };
+        state.approvals.insert(*approval, new);
+    }
+    Ok(())
+}
+
+/// Events that add to what has been shown for a task.
+fn show(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+    let task = task_of(state, event)?;
+    let verdict = |run: &RunId, summary: &str, tree: &Option<String>, visit: u32| Verdict {
+        run: *run,
+        at: stamp.at,
+        visit,
+        tier: Tier::Executed,
+        summary: summary.to_owned(),
+        tree: tree.clone(),
+    };
+    if let Event::ArtifactSubmitted { name, version, sha256, bytes, media_type, path, .. } = event {
+        let artifact = Artifact {
+            version: *version,
+            sha256: sha256.clone(),
+            bytes: *bytes,
+            media_type: media_type.clone(),
+            path: path.clone(),
+            tier: if path.is_some() { Tier::Executed } else { Tier::Claimed },
+            by: stamp.by.clone(),
+            at: stamp.at,
+            phase: task.phase.clone(),
+        };
+        task.artifacts.insert(name.clone(), artifact);
+    } else if let Event::GateStarted { gate, run, until, .. } = event {
+        let running = Evidence::Running { run: *run, since: stamp.at, until: *until };
+        task.evidence.insert(evidence_key(&task.phase, gate), running);
+    } else if let Event::GatePassed { gate, run, summary, tree, .. } = event {
+        let passed = Evidence::Passed(verdict(run, summary, tree, task.visit));
+        task.evidence.insert(evidence_key(&task.phase, gate), passed);
+    } else if let Event::GateRefused { gate, run, summary, tree, .. } = event {
+        let refused = Evidence::Refused(verdict(run, summary, tree, task.visit));
+        task.evidence.insert(evidence_key(&task.phase, gate), refused);
+    } else if let Event::GateOrphaned { gate, .. } = event {
+        let suffix = format!("/{gate}");
+        task.evidence.retain(|key, evidence| !(key.ends_with(&suffix) && matches!(evidence, Evidence::Running { .. })));
+    }
+    Ok(())
+}
+
+/// Evidence is kept by phase and gate, so that a gate of the same name elsewhere proves nothing here.
+pub fn evidence_key(phase: &str, gate: &str) -> String {
+    format!("{phase}/{gate}")
+}
+
+/// Events that move a task along.
+fn work(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+    let task = task_of(state, event)?;
+    let held_since = task.claim().map(|claim| claim.since);
+    carry_out(task, event, stamp)?;
+    let held_still = task.claim().map(|claim| claim.since);
+    if let Some(since) = held_since.filter(|_| held_still != held_since) {
+        task.worked_ms = task.worked_ms.saturating_add(stamp.at.0.saturating_sub(since.0).max(0));
+    }
+    Ok(())
+}
+
+fn carry_out(task: &mut Task, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+    if let Event::TaskClaimed { agent, fence, handle, lease_seconds, .. }
+    | Event::ClaimResumed { agent, fence, handle, lease_seconds, .. } = event
+    {
+        let claim = Claim {
+            agent: agent.clone(),
+            fence: *fence,
+            handle: handle.clone(),
+            since: stamp.at,
+            lease_seconds: *lease_seconds,
+        };
+        task.authors.insert(agent.clone());
+        task.fence = *fence;
+        change_state(task, |now| now.claim(claim))
+    } else if let Event::ClaimExpired { .. } | Event::ClaimReleased { .. } = event {
+        change_state(task, TaskState::free)
+    } else if let Event::TaskReadied { met, .. } = event {
+        change_state(task, |now| now.dependency_met(*met))
+    } else if let Event::ProgressNoted { note, percent, .. } = event {
+        task.progress = Some(Progress { note: note.clone(), percent: *percent, at: stamp.at });
+        Ok(())
+    } else if let Event::CheckpointSaved { data, .. } = event {
+        task.checkpoint = Some(Checkpoint { data: data.clone(), by: stamp.by.clone(), at: stamp.at });
+        Ok(())
+    } else if let Event::TaskBlocked { blocker, reason, .. } = event {
+        let blocker = Blocker { id: *blocker, reason: reason.clone(), by: stamp.by.clone(), at: stamp.at };
+        change_state(task, |now| now.block(blocker))
+    } else if let Event::TaskUnblocked { blockers, .. } = event {
+        change_state(task, |now| now.unblock(blockers))
+    } else if let Event::AttemptFailed { failed, .. } = event {
+        task.attempts.failed = *failed;
+        change_state(task, TaskState::free)
+    } else if let Event::TaskFailed { reason, .. } = event {
+        task.attempts.failed = task.attempts.limit;
+        change_state(task, |now| now.fail(stamp.at, reason.clone()))
+    } else if let Event::TaskReopened { .. } = event {
+        task.attempts.failed = 0;
+        change_state(task, TaskState::reopen)
+    } else if let Event::TaskCancelled { reason, .. } = event {
+        change_state(task, |now| now.cancel(stamp.at, reason.clone()))
+    } else if let Event::PhaseEntered { phase, visit, .. } = event {
+        task.phase.clone_from(phase);
+        task.visit = *visit;
+        Ok(())
+    } else if let Event::TaskCompleted { phase, outcome, .. } = event {
+        task.phase.clone_from(phase);
+        task.outcome.clone_from(outcome);
+        change_state(task, |now| now.finish(stamp.at))
+    } else {
+        Ok(())
+    }
+}

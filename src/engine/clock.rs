@@ -1,0 +1,59 @@
+//! Time and randomness: the one place that asks the machine for them.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::domain::ids::Time;
+
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Time;
+    /// A random name of `bytes` bytes, in hex.
+    fn random_hex(&self, bytes: usize) -> String;
+}
+
+pub struct System;
+
+impl Clock for System {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    fn now(&self) -> Time {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that makes randomness")]
+    fn random_hex(&self, bytes: usize) -> String {
+        let mut random = vec![0u8; bytes];
+        // Without randomness a handle could be guessed; there is no way on from here.
+        if getrandom::fill(&mut random).is_err() {
+            std::process::abort();
+        }
+        random.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Stands still until it is moved; its names count upwards.
+#[derive(Default)]
+pub struct Fixed {
+    now: AtomicI64,
+    names: AtomicI64,
+}
+
+impl Fixed {
+    pub fn at(time: Time) -> Self {
+        Self { now: AtomicI64::new(time.0), names: AtomicI64::new(0) }
+    }
+
+    pub fn advance_seconds(&self, seconds: i64) {
+        self.now.fetch_add(seconds.saturating_mul(1000), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Fixed {
+    fn now(&self) -> Time {
+        Time(self.now.load(Ordering::SeqCst))
+    }
+
+    fn random_hex(&self, bytes: usize) -> String {
+        let name = self.names.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        format!("{name:0width$x}", width = bytes * 2)
+    }
+}

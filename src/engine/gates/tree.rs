@@ -1,0 +1,191 @@
+//! What the work tree looks like at one moment, so that evidence can be told to be older than the files. File contents
+//! are not read: the change time, which no program can set back, stands for them.
+
+use std::cmp::Ordering;
+use std::fs::{FileType, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use ignore::{Walk, WalkBuilder};
+use sha2::{Digest, Sha256};
+
+const NAMED_MAX: usize = 20;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreePrint {
+    /// SHA-256 in hex over every entry of the list.
+    pub digest: String,
+    pub files: usize,
+    /// The latest write to a file that is there, in Unix milliseconds; a removal shows only in the digest.
+    pub newest_ms: i64,
+}
+
+/// The entries that git would not ignore, sorted by path; folders are not among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeList {
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    path: Vec<u8>,
+    kind: u8,
+    mode: u32,
+    size: u64,
+    mtime_ns: i128,
+    ctime_ns: i128,
+    /// Where a symlink points.
+    target: Vec<u8>,
+}
+
+pub fn fingerprint(root: &Path) -> Result<TreePrint, String> {
+    Ok(list(root)?.print())
+}
+
+pub fn list(root: &Path) -> Result<TreeList, String> {
+    if !root.is_dir() {
+        return Err(format!("the work tree `{}` is not a folder; it may have been removed", root.display()));
+    }
+    let mut entries = Vec::new();
+    for found in walk(root) {
+        match found {
+            Ok(found) => entries.extend(entry(root, found.path(), found.file_type())?),
+            Err(error) => entries.extend(unreadable(root, &error)?),
+        }
+    }
+    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(TreeList { entries })
+}
+
+/// All that git would show in the work tree, in its own rules only: no user's excludes, no `.ignore` files.
+pub(super) fn walk(root: &Path) -> Walk {
+    let mut walk = WalkBuilder::new(root);
+    walk.hidden(false).ignore(false).git_global(false).require_git(false).follow_links(false);
+    walk.filter_entry(|entry| {
+        let name = entry.file_name();
+        entry.depth() == 0 || !(name == ".git" || (name == ".phasegate" && entry.depth() == 1))
+    });
+    walk.build()
+}
+
+impl TreeList {
+    pub fn print(&self) -> TreePrint {
+        let mut sha = Sha256::new();
+        let mut newest_ns = 0;
+        for entry in &self.entries {
+            // Lengths before what varies in length: no two lists can run together.
+            for bytes in [&entry.path, &entry.target] {
+                sha.update((bytes.len() as u64).to_le_bytes());
+                sha.update(bytes);
+            }
+            sha.update([entry.kind]);
+            sha.update(entry.mode.to_le_bytes());
+            sha.update(entry.size.to_le_bytes());
+            sha.update(entry.mtime_ns.to_le_bytes());
+            sha.update(entry.ctime_ns.to_le_bytes());
+            newest_ns = newest_ns.max(entry.ctime_ns);
+        }
+        let digest = sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let newest_ms = i64::try_from(newest_ns / 1_000_000).unwrap_or(i64::MAX);
+        TreePrint { digest, files: self.entries.len(), newest_ms }
+    }
+}
+
+/// Up to 20 paths that one list has and the other has not, or has otherwise.
+pub fn diff(before: &TreeList, after: &TreeList) -> Vec<String> {
+    let mut named = Vec::new();
+    let (mut old, mut new) = (before.entries.iter().peekable(), after.entries.iter().peekable());
+    while named.len() < NAMED_MAX {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(a), Some(b)) => a.path.cmp(&b.path),
+        };
+        let was = if order.is_le() { old.next() } else { None };
+        let is = if order.is_ge() { new.next() } else { None };
+        if was != is {
+            let path = was.or(is).map(|entry| super::output::printable(&entry.path));
+            named.extend(path);
+        }
+    }
+    named
+}
+
+fn entry(root: &Path, path: &Path, kind: Option<FileType>) -> Result<Option<Entry>, String> {
+    if kind.is_none_or(|kind| kind.is_dir()) {
+        return Ok(None);
+    }
+    match path.symlink_metadata() {
+        // Gone since it was listed: as if it had never been there.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(Some(bare(relative(root, path), b'?'))),
+        Err(error) => Err(format!("`{}` cannot be looked at: {error}", path.display())),
+        Ok(meta) => {
+            let target = if meta.is_symlink() { path.read_link().ok() } else { None };
+            Ok(Some(described(relative(root, path), &meta, target.map(|target| target.into_os_string().into_vec()))))
+        }
+    }
+}
+
+fn described(path: Vec<u8>, meta: &Metadata, target: Option<Vec<u8>>) -> Entry {
+    let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    let kind = kind(meta.file_type());
+    let bare = bare(path, kind);
+    match kind {
+        b'f' => Entry {
+            mode: meta.mode() & 0o7777,
+            size: meta.size(),
+            mtime_ns: nanos(meta.mtime(), meta.mtime_nsec()),
+            ctime_ns: nanos(meta.ctime(), meta.ctime_nsec()),
+            ..bare
+        },
+        b'l' => Entry { target: target.unwrap_or_default(), ..bare },
+        _ => bare,
+    }
+}
+
+fn bare(path: Vec<u8>, kind: u8) -> Entry {
+    Entry { path, kind, mode: 0, size: 0, mtime_ns: 0, ctime_ns: 0, target: Vec::new() }
+}
+
+fn kind(kind: FileType) -> u8 {
+    match kind {
+        _ if kind.is_file() => b'f',
+        _ if kind.is_symlink() => b'l',
+        _ if kind.is_fifo() => b'p',
+        _ if kind.is_socket() => b's',
+        _ => b'd',
+    }
+}
+
+/// A folder that may not be read is an entry of its own: it is there before and after.
+fn unreadable(root: &Path, error: &ignore::Error) -> Result<Option<Entry>, String> {
+    let path = path_of(error).filter(|path| *path != root);
+    match (path, error.io_error().map(std::io::Error::kind)) {
+        (Some(_), Some(ErrorKind::NotFound)) => Ok(None),
+        (Some(path), Some(ErrorKind::PermissionDenied)) => Ok(Some(bare(relative(root, path), b'?'))),
+        // A bad line in an ignore file: git goes on as well.
+        (_, None) => Ok(None),
+        _ => Err(format!("the work tree cannot be read: {error}")),
+    }
+}
+
+fn path_of(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => path_of(err),
+        ignore::Error::Loop { .. }
+        | ignore::Error::Io(_)
+        | ignore::Error::Partial(_)
+        | ignore::Error::Glob { .. }
+        | ignore::Error::UnrecognizedFileType(_)
+        | ignore::Error::InvalidDefinition => None,
+    }
+}
+
+fn relative(root: &Path, path: &Path) -> Vec<u8> {
+    path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().to_vec()
+}

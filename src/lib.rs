@@ -1,0 +1,9 @@
+//! The map: one line a module. Nothing else is here.
+
+pub mod config; // what people write in files and the environment, checked
+pub mod domain; // PURE: what is true and what may change
+pub mod engine; // the only entry: calls, gate runs, sweeping
+pub mod policy; // PURE: may this call run?
+pub mod routing; // PURE: how hard is it, which tier of model
+pub mod store; // one transaction around a decision
+pub mod tools; // the public surface: one file a tool, one table

@@ -1,0 +1,479 @@
+//! Which rows a command needs, and reading them. What they mean for the command is decided elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::domain::approval::Approval;
+use crate::domain::command::{Filter, Target};
+use crate::domain::facts::{Facts, HandleRecord};
+use crate::domain::ids::{AgentName, ApprovalId, Fence, HandleHash, TaskId, Time, WorkflowHash};
+use crate::domain::task::{Status, Task};
+use crate::domain::workflow::{GateKind, Workflow};
+
+use super::{By, Param, StoreError, Tx};
+
+/// What to load, and so what the transaction is about. Each loads a handful of rows.
+#[derive(Clone, Debug)]
+pub enum Scope {
+    /// Tasks that a new one refers to.
+    Submit { refers_to: Vec<TaskId> },
+    Claim { id: Option<TaskId>, handle: Option<HandleHash>, next: Option<Filter>, refers_to: Option<Vec<TaskId>>, capabilities: BTreeSet<String> },
+    /// A task that is held, or to be changed by somebody entitled to.
+    Task { target: Target, with: With },
+    Approval(ApprovalId),
+    Trust,
+    /// Everything whose time is up, a bounded number at a time.
+    Sweep,
+}
+
+/// What a task's command needs beside the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum With {
+    Nothing,
+    /// Children, labelled tasks and approvals that its gates speak of.
+    Gates,
+    /// The same, and who waits for it.
+    GatesAndDependents,
+    /// Who waits for it, and who waits for those.
+    AllDependents,
+    /// A new run id.
+    Run,
+}
+
+const SWEEP_AT_ONCE: i64 = 64;
+const LAPSED_AT_ONCE: i64 = 16;
+
+pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreError> {
+    let mut facts = Facts::default();
+    held(tx, &mut facts, &by.agent)?;
+    match scope {
+        Scope::Submit { refers_to } => {
+            trusts(tx, &mut facts)?;
+            for id in refers_to {
+                task(tx, &mut facts, *id)?;
+            }
+            facts.next.task = counter(tx, "task")?;
+        }
+        Scope::Claim { id, handle, next, refers_to, capabilities } => {
+            claim(tx, &mut facts, *id, handle.as_ref(), by.at)?;
+            if let Some(filter) = next {
+                candidate(tx, &mut facts, filter, capabilities, by.at)?;
+            }
+            if let Some(refers_to) = refers_to {
+                trusts(tx, &mut facts)?;
+                for id in refers_to {
+                    task(tx, &mut facts, *id)?;
+                }
+                facts.next.task = counter(tx, "task")?;
+            }
+            let loaded: Vec<TaskId> = facts.state.tasks.keys().copied().collect();
+            for id in loaded {
+                gates(tx, &mut facts, id)?;
+            }
+        }
+        Scope::Task { target, with } => subject(tx, &mut facts, target, *with)?,
+        Scope::Approval(id) => {
+            approval(tx, &mut facts, *id)?;
+            let about = facts.state.approvals.get(id).and_then(|known| known.task);
+            if let Some(id) = about {
+                task(tx, &mut facts, id)?;
+            }
+        }
+        Scope::Trust => trusts(tx, &mut facts)?,
+        Scope::Sweep => sweep(tx, &mut facts, by.at)?,
+    }
+    workflows(tx, &mut facts)?;
+    Ok(facts)
+}
+
+fn ids(tx: &mut dyn Tx, sql: &str, params: &[Param<'_>]) -> Result<Vec<TaskId>, StoreError> {
+    let mut found = Vec::new();
+    tx.query(sql, params, &mut |row| {
+        found.extend(row.int(0)?.and_then(|id| u64::try_from(id).ok()).map(TaskId));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Reads a JSON column of at most one row.
+fn body<T: serde::de::DeserializeOwned>(
+    tx: &mut dyn Tx,
+    table: &'static str,
+    sql: &str,
+    params: &[Param<'_>],
+) -> Result<Option<T>, StoreError> {
+    let mut found = None;
+    tx.query(sql, params, &mut |row| {
+        found = row.text(0)?.map(|text| parse(table, text)).transpose()?;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn parse<T: serde::de::DeserializeOwned>(table: &'static str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::BadRow { table, why: error.to_string() })
+}
+
+pub fn task(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
+    if facts.state.tasks.contains_key(&id) {
+        return Ok(());
+    }
+    if let Some(task) = body::<Task>(tx, "tasks", "SELECT body FROM tasks WHERE id = ?1", &[Param::id(id.0)])? {
+        facts.state.tasks.insert(id, task);
+    }
+    Ok(())
+}
+
+fn approval(tx: &mut dyn Tx, facts: &mut Facts, id: ApprovalId) -> Result<(), StoreError> {
+    let sql = "SELECT body FROM approvals WHERE id = ?1";
+    if let Some(approval) = body::<Approval>(tx, "approvals", sql, &[Param::id(id.0)])? {
+        facts.state.approvals.insert(id, approval);
+    }
+    Ok(())
+}
+
+fn approvals_of(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
+    let sql = "SELECT body FROM approvals WHERE task = ?1 ORDER BY id DESC LIMIT 50";
+    tx.query(sql, &[Param::id(id.0)], &mut |row| {
+        let approval: Approval = parse("approvals", row.text(0)?.unwrap_or_default())?;
+        facts.state.approvals.insert(approval.id, approval);
+        Ok(())
+    })
+}
+
+fn lease(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
+    tx.query("SELECT expires_at FROM leases WHERE task = ?1", &[Param::id(id.0)], &mut |row| {
+        facts.leases.insert(id, Time(row.int(0)?.unwrap_or(0)));
+        Ok(())
+    })
+}
+
+/// The caller's own claims, with their tasks: every command needs to know where its caller stands.
+fn held(tx: &mut dyn Tx, facts: &mut Facts, agent: &AgentName) -> Result<(), StoreError> {
+    let sql = "SELECT task, expires_at FROM leases WHERE agent = ?1 ORDER BY task LIMIT 100";
+    tx.query(sql, &[Param::Text(&agent.0)], &mut |row| {
+        if let Some(id) = row.int(0)?.and_then(|id| u64::try_from(id).ok()).map(TaskId) {
+            facts.held.push(id);
+            facts.leases.insert(id, Time(row.int(1)?.unwrap_or(0)));
+        }
+        Ok(())
+    })?;
+    for id in facts.held.clone() {
+        task(tx, facts, id)?;
+    }
+    Ok(())
+}
+
+fn handle(tx: &mut dyn Tx, facts: &mut Facts, hash: &HandleHash) -> Result<(), StoreError> {
+    let sql = "SELECT task, fence, agent FROM handles WHERE hash = ?1";
+    tx.query(sql, &[Param::Text(&hash.0)], &mut |row| {
+        facts.handle = Some(HandleRecord {
+            hash: hash.clone(),
+            task: TaskId(row.int(0)?.and_then(|id| u64::try_from(id).ok()).unwrap_or(0)),
+            fence: Fence(row.int(1)?.and_then(|fence| u64::try_from(fence).ok()).unwrap_or(0)),
+            agent: AgentName(row.text(2)?.unwrap_or_default().to_owned()),
+        });
+        Ok(())
+    })
+}
+
+fn counter(tx: &mut dyn Tx, name: &'static str) -> Result<u64, StoreError> {
+    let mut value = 0;
+    tx.query("SELECT value FROM counters WHERE name = ?1", &[Param::Text(name)], &mut |row| {
+        value = row.int(0)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
+        Ok(())
+    })?;
+    Ok(value + 1)
+}
+
+fn trusts(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
+    tx.query("SELECT name, body FROM trusts", &[], &mut |row| {
+        let name = row.text(0)?.unwrap_or_default().to_owned();
+        facts.state.trusts.insert(name, parse("trusts", row.text(1)?.unwrap_or_default())?);
+        Ok(())
+    })
+}
+
+fn claim(
+    tx: &mut dyn Tx,
+    facts: &mut Facts,
+    id: Option<TaskId>,
+    hash: Option<&HandleHash>,
+    now: Time,
+) -> Result<(), StoreError> {
+    if let Some(hash) = hash {
+        handle(tx, facts, hash)?;
+    }
+    let by_handle = facts.handle.as_ref().map(|record| record.task);
+    for id in id.into_iter().chain(by_handle) {
+        task(tx, facts, id)?;
+        lease(tx, facts, id)?;
+    }
+    facts.expired = ids(
+        tx,
+        "SELECT task FROM leases WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2",
+        &[Param::Int(now.0), Param::Int(LAPSED_AT_ONCE)],
+    )?;
+    for id in facts.expired.clone() {
+        task(tx, facts, id)?;
+        lease(tx, facts, id)?;
+    }
+    Ok(())
+}
+
+/// The most urgent, then oldest, ready task whose needs the caller meets: one index seek for each distinct set of needs.
+fn candidate(
+    tx: &mut dyn Tx,
+    facts: &mut Facts,
+    filter: &Filter,
+    capabilities: &BTreeSet<String>,
+    now: Time,
+) -> Result<(), StoreError> {
+    let mut best: Option<(i64, TaskId)> = None;
+    let mut needs = first_needs(tx, None)?;
+    while let Some(group) = needs {
+        if group.split(',').all(|need| need.is_empty() || capabilities.contains(need)) {
+            let found = first_ready(tx, &group, filter)?;
+            if let Some((urgency, id)) = found
+                && best.is_none_or(|(known, other)| urgency > known || (urgency == known && id < other))
+            {
+                best = Some((urgency, id));
+            }
+        }
+        needs = first_needs(tx, Some(&group))?;
+    }
+    if let Some((_, id)) = best {
+        task(tx, facts, id)?;
+        facts.candidate = Some(id);
+    } else if facts.expired.is_empty() {
+        counts(tx, facts, now)?;
+    }
+    Ok(())
+}
+
+fn first_needs(tx: &mut dyn Tx, after: Option<&str>) -> Result<Option<String>, StoreError> {
+    let mut found = None;
+    let mut take = |row: &dyn super::Row| {
+        found = row.text(0)?.map(str::to_owned);
+        Ok(())
+    };
+    match after {
+        None => tx.query("SELECT needs FROM tasks WHERE status = 'ready' ORDER BY needs LIMIT 1", &[], &mut take)?,
+        Some(after) => tx.query(
+            "SELECT needs FROM tasks WHERE status = 'ready' AND needs > ?1 ORDER BY needs LIMIT 1",
+            &[Param::Text(after)],
+            &mut take,
+        )?,
+    }
+    Ok(found)
+}
+
+fn first_ready(tx: &mut dyn Tx, needs: &str, filter: &Filter) -> Result<Option<(i64, TaskId)>, StoreError> {
+    let mut sql = "SELECT urgency, id FROM tasks WHERE status = 'ready' AND needs = ?1".to_owned();
+    let mut params = vec![Param::Text(needs)];
+    let mut also = |sql: &mut String, clause: &str, param| {
+        params.push(param);
+        sql.push_str(&clause.replace("??", &format!("?{}", params.len())));
+    };
+    if let Some(kind) = &filter.kind {
+        also(&mut sql, " AND kind = ??", Param::Text(kind));
+    }
+    if let Some(workflow) = &filter.workflow {
+        also(&mut sql, " AND workflow = ??", Param::Text(workflow));
+    }
+    if let Some(priority) = filter.priority {
+        also(&mut sql, " AND urgency >= ??", Param::Int(priority.rank()));
+    }
+    if let Some(parent) = filter.parent {
+        also(&mut sql, " AND parent = ??", Param::id(parent.0));
+    }
+    for label in &filter.labels {
+        let clause = " AND EXISTS (SELECT 1 FROM task_labels WHERE label = ?? AND task = tasks.id)";
+        also(&mut sql, clause, Param::Text(label));
+    }
+    sql.push_str(" ORDER BY urgency DESC, id LIMIT 1");
+    let mut found = None;
+    tx.query(&sql, &params, &mut |row| {
+        let id = row.int(1)?.and_then(|id| u64::try_from(id).ok());
+        found = row.int(0)?.zip(id.map(TaskId));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn counts(tx: &mut dyn Tx, facts: &mut Facts, _now: Time) -> Result<(), StoreError> {
+    for (status, slot) in [
+        (Status::Ready, &mut facts.counts.ready),
+        (Status::Waiting, &mut facts.counts.waiting),
+        (Status::Claimed, &mut facts.counts.claimed),
+        (Status::Blocked, &mut facts.counts.blocked),
+    ] {
+        // Bounded: it is for a sentence, and a million rows are not worth counting for it.
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM tasks WHERE status = ?1 LIMIT 1000) AS some";
+        tx.query(sql, &[Param::Text(status.word())], &mut |row| {
+            *slot = row.int(0)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn subject(tx: &mut dyn Tx, facts: &mut Facts, target: &Target, with: With) -> Result<(), StoreError> {
+    if let Some(hash) = &target.handle {
+        handle(tx, facts, hash)?;
+    }
+    let by_handle = facts.handle.as_ref().map(|record| record.task);
+    let only = match facts.held.as_slice() {
+        [only] if target.handle.is_none() => Some(*only),
+        _ => None,
+    };
+    facts.subject = match (target.task, by_handle) {
+        // An id and a handle that do not belong together: neither is believed.
+        (Some(id), Some(other)) if id != other => None,
+        (Some(id), _) if target.handle.is_none() || by_handle.is_some() => Some(id),
+        (_, by_handle) => by_handle.or(only),
+    };
+    let Some(id) = facts.subject else { return Ok(()) };
+    task(tx, facts, id)?;
+    if !facts.state.tasks.contains_key(&id) {
+        return Ok(());
+    }
+    lease(tx, facts, id)?;
+    workflows(tx, facts)?;
+    match with {
+        With::Nothing => {}
+        With::Gates => all_gates(tx, facts, id)?,
+        With::GatesAndDependents => {
+            all_gates(tx, facts, id)?;
+            dependents(tx, facts, id)?;
+        }
+        With::AllDependents => {
+            dependents(tx, facts, id)?;
+            let mut seen = 0;
+            while let Some(next) = facts.dependents.get(seen).copied() {
+                dependents(tx, facts, next)?;
+                seen += 1;
+            }
+        }
+        With::Run => {
+            tx.execute("UPDATE counters SET value = value + 1 WHERE name = 'run'", &[])?;
+            facts.next.run = counter(tx, "run")? - 1;
+        }
+    }
+    Ok(())
+}
+
+fn dependents(tx: &mut dyn Tx, facts: &mut Facts, of: TaskId) -> Result<(), StoreError> {
+    let sql = "SELECT l.task FROM task_links l JOIN tasks t ON t.id = l.task \
+               WHERE l.needs = ?1 AND t.status = 'waiting' ORDER BY l.task";
+    for id in ids(tx, sql, &[Param::id(of.0)])? {
+        task(tx, facts, id)?;
+        if !facts.dependents.contains(&id) {
+            facts.dependents.push(id);
+        }
+    }
+    Ok(())
+}
+
+/// Approvals of the task whatever its gates are, since leaving a phase voids them.
+fn all_gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
+    approvals_of(tx, facts, id)?;
+    facts.next.approval = counter(tx, "approval")?;
+    gates(tx, facts, id)
+}
+
+/// What the exit gates of a task's phase speak of; nothing is read that no gate asks for.
+fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
+    workflows(tx, facts)?;
+    let Some(task) = facts.state.tasks.get(&id) else { return Ok(()) };
+    let Some(workflow) = facts.workflows.get(&task.workflow).cloned() else { return Ok(()) };
+    let phase = task.phase.clone();
+    for gate in workflow.phase(&phase).into_iter().flat_map(|phase| &phase.exit) {
+        match &gate.kind {
+            GateKind::Approval(_) => approvals_of(tx, facts, id)?,
+            GateKind::Children => {
+                let sql = "SELECT status, count(*) FROM tasks WHERE parent = ?1 GROUP BY status";
+                let mut children = crate::domain::facts::Children::default();
+                tx.query(sql, &[Param::id(id.0)], &mut |row| {
+                    let count = row.int(1)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+                    match row.text(0)?.unwrap_or_default() {
+                        "done" => {}
+                        "failed" | "cancelled" => children.failed += count,
+                        _ => children.open += count,
+                    }
+                    Ok(())
+                })?;
+                facts.children = children;
+            }
+            GateKind::Tasks { labels } => {
+                for label in labels {
+                    let sql = "SELECT count(*) FROM task_labels l JOIN tasks t ON t.id = l.task \
+                               WHERE l.label = ?1 AND t.status <> 'done' AND t.id <> ?2";
+                    tx.query(sql, &[Param::Text(label), Param::id(id.0)], &mut |row| {
+                        let open = row.int(0)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+                        facts.labels_open.insert(label.clone(), open);
+                        Ok(())
+                    })?;
+                }
+            }
+            GateKind::Artifact { .. }
+            | GateKind::Command { .. }
+            | GateKind::Syntax { .. }
+            | GateKind::Budget
+            | GateKind::Hook { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+fn sweep(tx: &mut dyn Tx, facts: &mut Facts, now: Time) -> Result<(), StoreError> {
+    let due = [Param::Int(now.0), Param::Int(SWEEP_AT_ONCE)];
+    facts.expired = ids(tx, "SELECT task FROM leases WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2", &due)?;
+    for id in facts.expired.clone() {
+        task(tx, facts, id)?;
+        lease(tx, facts, id)?;
+    }
+    for id in ids(tx, "SELECT id FROM tasks WHERE run_until <= ?1 ORDER BY run_until LIMIT ?2", &due)? {
+        task(tx, facts, id)?;
+    }
+    let sql = "SELECT body FROM approvals WHERE state = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+    tx.query(sql, &due, &mut |row| {
+        let approval: Approval = parse("approvals", row.text(0)?.unwrap_or_default())?;
+        facts.state.approvals.insert(approval.id, approval);
+        Ok(())
+    })
+}
+
+type Cache = Mutex<HashMap<WorkflowHash, Arc<Workflow>>>;
+
+/// Versions never change under their hash, so each is read once a process.
+pub fn workflow_cache() -> &'static Cache {
+    static CACHE: OnceLock<Cache> = OnceLock::new();
+    CACHE.get_or_init(Default::default)
+}
+
+/// Every workflow version that a loaded row names.
+pub fn workflows(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
+    let tasks = facts.state.tasks.values().map(|task| &task.workflow);
+    let trusted = facts.state.trusts.values().map(|trust| &trust.hash);
+    let missing: BTreeSet<WorkflowHash> =
+        tasks.chain(trusted).filter(|hash| !facts.workflows.contains_key(*hash)).cloned().collect();
+    let mut found: BTreeMap<WorkflowHash, Arc<Workflow>> = BTreeMap::new();
+    for hash in missing {
+        let known = workflow_cache().lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+        let workflow = match known {
+            Some(workflow) => Some(workflow),
+            None => {
+                let sql = "SELECT body FROM workflows WHERE hash = ?1";
+                body::<Workflow>(tx, "workflows", sql, &[Param::Text(&hash.0)])?.map(Arc::new)
+            }
+        };
+        if let Some(workflow) = workflow {
+            let mut cache = workflow_cache().lock().unwrap_or_else(PoisonError::into_inner);
+            cache.insert(hash.clone(), Arc::clone(&workflow));
+            found.insert(hash, workflow);
+        }
+    }
+    facts.workflows.extend(found);
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! One transaction around a decision: load facts, decide, apply, put what changed, append what happened. It holds no rules
+//! and never looks inside an event.
+
+mod load;
+mod place;
+mod put;
+pub mod read;
+pub mod sqlite;
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::event::Event;
+use crate::domain::facts::Facts;
+use crate::domain::ids::{AgentName, Time};
+use crate::domain::refusal::Refusal;
+use crate::domain::state::{self, ApplyError, Stamp};
+
+pub use load::{Scope, With, workflow_cache};
+pub use place::{Place, PlaceError};
+
+/// A value on its way into a statement.
+#[derive(Clone, Copy, Debug)]
+pub enum Param<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+    Blob(&'a [u8]),
+}
+
+impl Param<'_> {
+    pub fn id(id: u64) -> Self {
+        Self::Int(i64::try_from(id).unwrap_or(i64::MAX))
+    }
+
+    pub fn maybe_id(id: Option<u64>) -> Self {
+        id.map_or(Self::Null, Self::id)
+    }
+}
+
+impl<'a> Param<'a> {
+    pub fn maybe_text(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, Self::Text)
+    }
+}
+
+/// A row on its way out.
+pub trait Row {
+    fn int(&self, column: usize) -> Result<Option<i64>, StoreError>;
+    fn text(&self, column: usize) -> Result<Option<&str>, StoreError>;
+    fn blob(&self, column: usize) -> Result<Option<&[u8]>, StoreError>;
+}
+
+pub type EachRow<'a> = &'a mut dyn FnMut(&dyn Row) -> Result<(), StoreError>;
+
+/// One open transaction. Statements number their parameters `?1`, `?2`, …
+pub trait Tx {
+    fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError>;
+    fn query(&mut self, sql: &str, params: &[Param<'_>], each: EachRow<'_>) -> Result<(), StoreError>;
+}
+
+/// What runs inside a transaction. It may run more than once: it must have no effect but through the transaction.
+pub type Body = Box<dyn FnMut(&mut dyn Tx) -> Result<(), StoreError> + Send>;
+
+pub trait Backend: Send + Sync {
+    /// Runs the body in a write transaction; when this returns, what it wrote is durable.
+    fn write(&self, body: Body) -> Result<(), StoreError>;
+    /// Runs the body on one consistent snapshot.
+    fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
+    fn backup(&self, to: &Path) -> Result<(), StoreError>;
+    /// Whole-store check; the findings, empty when all is well.
+    fn check(&self) -> Result<Vec<String>, StoreError>;
+    fn describe(&self) -> String;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the store could not {doing}: {source}")]
+    Sqlite {
+        doing: &'static str,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error("{path}: {source}")]
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    #[error(
+        "the store has schema {found}, this phasegate knows {known}; it was written by a newer version, so update phasegate"
+    )]
+    NewerSchema { found: i64, known: i64 },
+    #[error("a row of `{table}` cannot be read: {why}; `phasegate doctor` checks the whole store")]
+    BadRow { table: &'static str, why: String },
+    #[error("the record and the rows disagree: {0}")]
+    Apply(#[from] ApplyError),
+    #[error("the store is closed")]
+    Closed,
+    #[error("the transaction body panicked: {0}")]
+    Panicked(String),
+    #[error("`{0}` is not a store this phasegate can open; write `sqlite:PATH`")]
+    UnknownUrl(String),
+    #[error("injected fault at call {0}")]
+    Injected(u64),
+}
+
+impl StoreError {
+    /// For the person at the keyboard: what can be done about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Sqlite { source, .. } => match source.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull) => "free some space on the disk that holds .phasegate, then try again",
+                Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
+                    "check who may write the .phasegate folder"
+                }
+                Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+                    "the file is damaged; `phasegate restore FILE` brings back a backup"
+                }
+                Some(rusqlite::ErrorCode::DatabaseBusy) => "another program holds the database; end it and try again",
+                _ => "`phasegate doctor` checks the whole set-up",
+            },
+            Self::NewerSchema { .. } => "install the newer phasegate on this machine",
+            Self::Place(_) => "choose another folder with --workspace or --store",
+            _ => "`phasegate doctor` checks the whole set-up",
+        }
+    }
+}
+
+/// Who did it, when, and with what call: the same for every record of one command.
+#[derive(Clone, Debug)]
+pub struct By {
+    pub agent: AgentName,
+    pub role: &'static str,
+    pub tool: Cow<'static, str>,
+    pub at: Time,
+}
+
+/// Content that events refer to by hash.
+#[derive(Clone, Debug)]
+pub enum Attachment {
+    Blob { sha256: String, content: Vec<u8> },
+    Workflow { hash: String, name: String, body: String, source: String },
+}
+
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// As they are after the command.
+    pub facts: Facts,
+    pub events: Vec<Event>,
+    pub refusal: Option<Refusal>,
+}
+
+pub type Decide = Box<dyn Fn(&Facts) -> Result<Vec<Event>, Refusal> + Send>;
+
+/// The one way in which state changes.
+pub fn execute(
+    backend: &dyn Backend,
+    scope: Scope,
+    by: By,
+    attachments: Vec<Attachment>,
+    decide: Decide,
+) -> Result<Outcome, StoreError> {
+    // A body that runs again replaces what an earlier run left.
+    let slot = Arc::new(Mutex::new(None));
+    let fill = Arc::clone(&slot);
+    let body = move |tx: &mut dyn Tx| {
+        let outcome = transact(tx, &scope, &by, &attachments, &decide)?;
+        *fill.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        Ok(())
+    };
+    backend.write(Box::new(body))?;
+    let outcome = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    outcome.ok_or(StoreError::Closed)
+}
+
+fn transact(
+    tx: &mut dyn Tx,
+    scope: &Scope,
+    by: &By,
+    attachments: &[Attachment],
+    decide: &Decide,
+) -> Result<Outcome, StoreError> {
+    let mut facts = load::facts(tx, scope, by)?;
+    if !facts.held.is_empty() {
+        put::renewed(tx, &by.agent, by.at)?;
+    }
+    match decide(&facts) {
+        Ok(events) => {
+            if events.is_empty() {
+                return Ok(Outcome { facts, events, refusal: None });
+            }
+            for attachment in attachments {
+                put::attachment(tx, attachment)?;
+            }
+            let before = facts.state.clone();
+            let stamp = Stamp { by: &by.agent, at: by.at };
+            for event in &events {
+                state::apply(&mut facts.state, event, stamp)?;
+                put::event(tx, event, by)?;
+            }
+            put::changed(tx, &before, &mut facts)?;
+            Ok(Outcome { facts, events, refusal: None })
+        }
+        Err(refusal) => {
+            if refusal.is_recorded() {
+                put::refusal(tx, &refusal, facts.subject, by)?;
+            }
+            Ok(Outcome { facts, events: Vec::new(), refusal: Some(refusal) })
+        }
+    }
+}
+
+/// Reads on one consistent snapshot.
+pub fn snapshot<T>(
+    backend: &dyn Backend,
+    mut read: impl FnMut(&mut dyn Tx) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut found = None;
+    backend.read(&mut |tx| {
+        found = Some(read(tx)?);
+        Ok(())
+    })?;
+    found.ok_or(StoreError::Closed)
+}
+
+/// The facts of a scope, for a look before a command; the command loads its own.
+pub fn look(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreError> {
+    load::facts(tx, scope, by)
+}
+
+pub fn meta(tx: &mut dyn Tx, key: &str) -> Result<Option<String>, StoreError> {
+    let mut found = None;
+    tx.query("SELECT value FROM meta WHERE key = ?1", &[Param::Text(key)], &mut |row| {
+        found = row.text(0)?.map(str::to_owned);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Notes a value about the store itself, unless it stands already.
+pub fn note_meta(backend: &dyn Backend, key: &'static str, value: String, overwrite: bool) -> Result<(), StoreError> {
+    backend.write(Box::new(move |tx| {
+        let sql = if overwrite {
+            "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+        } else {
+            "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO NOTHING"
+        };
+        tx.execute(sql, &[Param::Text(key), Param::Text(&value)]).map(drop)
+    }))
+}
+
+/// Renews the leases of an agent that has only read.
+pub fn renew(backend: &dyn Backend, agent: AgentName, now: Time) -> Result<(), StoreError> {
+    backend.write(Box::new(move |tx| put::renewed(tx, &agent, now).map(drop)))
+}
+
+/// Turns the counts of ended refusal windows into records.
+pub fn close_refusal_windows(backend: &dyn Backend, now: Time) -> Result<(), StoreError> {
+    backend.write(Box::new(move |tx| put::refusal_windows(tx, now)))
+}
+
+/// Opens the store a URL names, for the workspace whose state folder is given.
+pub fn open(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
+    let path = match url {
+        None => state_dir.join("phasegate.db"),
+        Some(url) => match url.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => PathBuf::from(path),
+            _ => return Err(StoreError::UnknownUrl(url.split('@').next_back().unwrap_or(url).to_owned())),
+        },
+    };
+    Ok(Box::new(sqlite::Sqlite::open(&path)?))
+}

@@ -1,0 +1,270 @@
+//! Writing what a command changed: rows found by comparison, its events, and refusals (the first in full, repeats counted).
+
+use serde::Serialize;
+
+use crate::domain::event::Event;
+use crate::domain::evidence::Evidence;
+use crate::domain::facts::Facts;
+use crate::domain::ids::{AgentName, TaskId, Time};
+use crate::domain::refusal::Refusal;
+use crate::domain::state::State;
+use crate::domain::task::Task;
+
+use super::{Attachment, By, Param, StoreError, Tx};
+
+/// Refusals alike within this time are counted, not repeated.
+const REFUSAL_WINDOW_MS: i64 = 60_000;
+
+fn json<T: Serialize>(table: &'static str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::BadRow { table, why: error.to_string() })
+}
+
+pub fn attachment(tx: &mut dyn Tx, attachment: &Attachment) -> Result<(), StoreError> {
+    match attachment {
+        Attachment::Blob { sha256, content } => tx.execute(
+            "INSERT INTO blobs(sha256, content) VALUES (?1, ?2) ON CONFLICT(sha256) DO NOTHING",
+            &[Param::Text(sha256), Param::Blob(content)],
+        )?,
+        Attachment::Workflow { hash, name, body, source } => tx.execute(
+            "INSERT INTO workflows(hash, name, body, source) VALUES (?1, ?2, ?3, ?4) ON CONFLICT(hash) DO NOTHING",
+            &[Param::Text(hash), Param::Text(name), Param::Text(body), Param::Text(source)],
+        )?,
+    };
+    Ok(())
+}
+
+/// One record as it is stored, and as it will be hashed: these bytes and no others.
+#[derive(Serialize)]
+struct RecordBody<'a> {
+    v: u8,
+    at: Time,
+    agent: &'a AgentName,
+    role: &'a str,
+    tool: &'a str,
+    event: &'a Event,
+}
+
+pub fn event(tx: &mut dyn Tx, event: &Event, by: &By) -> Result<(), StoreError> {
+    let body = json("events", &RecordBody { v: 1, at: by.at, agent: &by.agent, role: by.role, tool: &by.tool, event })?;
+    tx.execute(
+        "INSERT INTO events(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+        &[
+            Param::Int(by.at.0),
+            Param::Text(event.kind()),
+            Param::maybe_id(event.task().map(|id| id.0)),
+            Param::Text(&by.agent.0),
+            Param::Text(&body),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Writes the rows that differ from what was loaded.
+pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(), StoreError> {
+    let mut highest_task = None;
+    for (id, task) in &facts.state.tasks {
+        let old = before.tasks.get(id);
+        if old == Some(task) {
+            continue;
+        }
+        put_task(tx, old, task)?;
+        match task.claim() {
+            Some(claim) if old.and_then(Task::claim) != Some(claim) => {
+                let until = claim.since.plus_seconds(claim.lease_seconds);
+                put_claim(tx, *id, claim, until)?;
+                facts.leases.insert(*id, until);
+            }
+            Some(_) => {}
+            None if old.is_some_and(|old| old.claim().is_some()) => {
+                tx.execute("DELETE FROM leases WHERE task = ?1", &[Param::id(id.0)])?;
+                facts.leases.remove(id);
+            }
+            None => {}
+        }
+        if old.is_none() {
+            highest_task = Some(id.0);
+        }
+    }
+    let mut highest_approval = None;
+    for (id, approval) in &facts.state.approvals {
+        let old = before.approvals.get(id);
+        if old == Some(approval) {
+            continue;
+        }
+        let body = json("approvals", approval)?;
+        tx.execute(
+            "INSERT INTO approvals(id, task, state, expires_at, body) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT(id) DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at, body = excluded.body",
+            &[
+                Param::id(id.0),
+                Param::maybe_id(approval.task.map(|id| id.0)),
+                Param::Text(approval.state.word()),
+                Param::Int(approval.expires_at.0),
+                Param::Text(&body),
+            ],
+        )?;
+        if old.is_none() {
+            highest_approval = Some(id.0);
+        }
+    }
+    for (name, trust) in &facts.state.trusts {
+        if before.trusts.get(name) != Some(trust) {
+            tx.execute(
+                "INSERT INTO trusts(name, body) VALUES (?1, ?2) ON CONFLICT(name) DO UPDATE SET body = excluded.body",
+                &[Param::Text(name), Param::Text(&json("trusts", trust)?)],
+            )?;
+        }
+    }
+    for (name, highest) in [("task", highest_task), ("approval", highest_approval)] {
+        if let Some(highest) = highest {
+            tx.execute("UPDATE counters SET value = ?2 WHERE name = ?1", &[Param::Text(name), Param::id(highest)])?;
+        }
+    }
+    Ok(())
+}
+
+fn put_claim(
+    tx: &mut dyn Tx,
+    id: TaskId,
+    claim: &crate::domain::claim::Claim,
+    until: Time,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO leases(task, agent, fence, lease_ms, expires_at) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT(task) DO UPDATE SET agent = excluded.agent, fence = excluded.fence, \
+         lease_ms = excluded.lease_ms, expires_at = excluded.expires_at",
+        &[
+            Param::id(id.0),
+            Param::Text(&claim.agent.0),
+            Param::id(claim.fence.0),
+            Param::id(claim.lease_seconds.saturating_mul(1000)),
+            Param::Int(until.0),
+        ],
+    )?;
+    tx.execute(
+        "INSERT INTO handles(hash, task, fence, agent) VALUES (?1, ?2, ?3, ?4)",
+        &[Param::Text(&claim.handle.0), Param::id(id.0), Param::id(claim.fence.0), Param::Text(&claim.agent.0)],
+    )?;
+    Ok(())
+}
+
+fn put_task(tx: &mut dyn Tx, old: Option<&Task>, task: &Task) -> Result<(), StoreError> {
+    let body = json("tasks", task)?;
+    let status = task.status().word();
+    let agent = Param::maybe_text(task.claim().map(|claim| claim.agent.0.as_str()));
+    let run_until = task.evidence.values().filter_map(|evidence| match evidence {
+        Evidence::Running { until, .. } => Some(until.0),
+        Evidence::Passed(_) | Evidence::Refused(_) => None,
+    });
+    let run_until = run_until.min().map_or(Param::Null, Param::Int);
+    if old.is_some() {
+        // What else is searched by never changes after submission.
+        tx.execute(
+            "UPDATE tasks SET status = ?2, agent = ?3, run_until = ?4, body = ?5 WHERE id = ?1",
+            &[Param::id(task.id.0), Param::Text(status), agent, run_until, Param::Text(&body)],
+        )?;
+        return Ok(());
+    }
+    let needs: Vec<&str> = task.spec.capabilities.iter().map(String::as_str).collect();
+    tx.execute(
+        "INSERT INTO tasks(id, status, urgency, needs, kind, workflow, version, parent, agent, run_until, body) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        &[
+            Param::id(task.id.0),
+            Param::Text(status),
+            Param::Int(task.spec.priority.rank()),
+            Param::Text(&needs.join(",")),
+            Param::Text(&task.spec.kind),
+            Param::Text(&task.spec.workflow),
+            Param::Text(&task.workflow.0),
+            Param::maybe_id(task.spec.parent.map(|id| id.0)),
+            agent,
+            run_until,
+            Param::Text(&body),
+        ],
+    )?;
+    for on in &task.spec.depends_on {
+        let sql = "INSERT INTO task_links(task, needs) VALUES (?1, ?2)";
+        tx.execute(sql, &[Param::id(task.id.0), Param::id(on.0)])?;
+    }
+    for label in &task.spec.labels {
+        let sql = "INSERT INTO task_labels(label, task) VALUES (?1, ?2)";
+        tx.execute(sql, &[Param::Text(label), Param::id(task.id.0)])?;
+    }
+    Ok(())
+}
+
+/// Any activity renews the caller's leases. Written only once a third of a lease has gone by, since it costs a commit.
+pub fn renewed(tx: &mut dyn Tx, agent: &AgentName, now: Time) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE leases SET expires_at = ?2 + lease_ms WHERE agent = ?1 AND expires_at - ?2 < lease_ms * 2 / 3",
+        &[Param::Text(&agent.0), Param::Int(now.0)],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Windows that have ended: their counts become events.
+pub fn refusal_windows(tx: &mut dyn Tx, now: Time) -> Result<(), StoreError> {
+    let before = Param::Int(now.0 - REFUSAL_WINDOW_MS);
+    let mut ended: Vec<(String, String, String, i64, i64, i64)> = Vec::new();
+    let sql = "SELECT agent, tool, code, task, since, repeats FROM refusals WHERE since <= ?1 LIMIT 64";
+    tx.query(sql, &[before], &mut |row| {
+        let text = |column| row.text(column).map(|text| text.unwrap_or_default().to_owned());
+        let int = |column| row.int(column).map(|int| int.unwrap_or(0));
+        ended.push((text(0)?, text(1)?, text(2)?, int(3)?, int(4)?, int(5)?));
+        Ok(())
+    })?;
+    for (agent, tool, code, task, since, repeats) in ended {
+        let key = [Param::Text(&agent), Param::Text(&tool), Param::Text(&code), Param::Int(task)];
+        tx.execute("DELETE FROM refusals WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4", &key)?;
+        let code = super::load::parse("refusals", &format!("\"{code}\""))?;
+        let task = u64::try_from(task).ok().filter(|id| *id > 0).map(TaskId);
+        let by = By { agent: AgentName(agent.clone()), role: "agent", tool: tool.clone().into(), at: now };
+        repeated(tx, code, task, since, repeats, &by)?;
+    }
+    Ok(())
+}
+
+/// The first of its kind in a window is an event; the others only count, and the count becomes an event when the window ends.
+pub fn refusal(tx: &mut dyn Tx, refusal: &Refusal, subject: Option<TaskId>, by: &By) -> Result<(), StoreError> {
+    let task = Param::id(subject.map_or(0, |id| id.0));
+    let key = [Param::Text(&by.agent.0), Param::Text(&by.tool), Param::Text(refusal.code.word()), task];
+    let mut open: Option<(i64, i64)> = None;
+    let sql = "SELECT since, repeats FROM refusals WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4";
+    tx.query(sql, &key, &mut |row| {
+        open = row.int(0)?.zip(row.int(1)?);
+        Ok(())
+    })?;
+    match open {
+        Some((since, _)) if by.at.0 - since < REFUSAL_WINDOW_MS => {
+            let sql = "UPDATE refusals SET repeats = repeats + 1 WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4";
+            tx.execute(sql, &key)?;
+            return Ok(());
+        }
+        Some((since, repeats)) => repeated(tx, refusal.code, subject, since, repeats, by)?,
+        None => {}
+    }
+    let [agent, tool, code, task] = key;
+    tx.execute(
+        "INSERT INTO refusals(agent, tool, code, task, since, repeats) VALUES (?1, ?2, ?3, ?4, ?5, 0) \
+         ON CONFLICT(agent, tool, code, task) DO UPDATE SET since = excluded.since, repeats = 0",
+        &[agent, tool, code, task, Param::Int(by.at.0)],
+    )?;
+    let refused = Event::CommandRefused { task: subject, code: refusal.code, message: refusal.message.clone() };
+    event(tx, &refused, by)
+}
+
+fn repeated(
+    tx: &mut dyn Tx,
+    code: crate::domain::refusal::Code,
+    task: Option<TaskId>,
+    since: i64,
+    repeats: i64,
+    by: &By,
+) -> Result<(), StoreError> {
+    if repeats == 0 {
+        return Ok(());
+    }
+    let times = u64::try_from(repeats).unwrap_or(0);
+    event(tx, &Event::RefusalsRepeated { task, code, times, since: Time(since) }, by)
+}

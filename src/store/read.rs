@@ -1,0 +1,290 @@
+//! Queries: lists in pages, each by an index, on one snapshot. They change nothing and need no decision.
+
+use std::collections::BTreeMap;
+
+use crate::domain::approval::Approval;
+use crate::domain::ids::{ApprovalId, TaskId, Time};
+use crate::domain::query::{ApprovalFilter, Record, RecordFilter, RecordPage, TaskFilter, TaskPage, TaskRow, WorkflowRow};
+use crate::domain::state::Trust;
+use crate::domain::task::{Status, Task, TaskState};
+
+use super::load::parse;
+use super::{Param, StoreError, Tx};
+
+/// A statement put together from a start and the conditions that apply; values only ever travel as parameters.
+struct Sql<'a> {
+    text: String,
+    params: Vec<Param<'a>>,
+}
+
+impl<'a> Sql<'a> {
+    fn new(start: &str) -> Self {
+        Self { text: start.to_owned(), params: Vec::new() }
+    }
+
+    fn and(&mut self, clause: &str, param: Param<'a>) {
+        self.params.push(param);
+        self.text.push_str(" AND ");
+        self.text.push_str(&clause.replace("??", &format!("?{}", self.params.len())));
+    }
+
+    fn end(&mut self, tail: &str, limit: usize) {
+        self.params.push(Param::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
+        self.text.push_str(&format!(" {tail} LIMIT ?{}", self.params.len()));
+    }
+}
+
+pub fn tasks(tx: &mut dyn Tx, filter: &TaskFilter) -> Result<TaskPage, StoreError> {
+    let mut page = TaskPage::default();
+    // Each status is a range of its own in the index, so a page costs its rows however many tasks there are.
+    let chosen: Vec<Option<Status>> =
+        if filter.status.is_empty() { vec![None] } else { filter.status.iter().copied().map(Some).collect() };
+    let mut rows: BTreeMap<TaskId, TaskRow> = BTreeMap::new();
+    for status in chosen {
+        let mut sql = Sql::new(
+            "SELECT tasks.body, leases.expires_at FROM tasks LEFT JOIN leases ON leases.task = tasks.id WHERE 1 = 1",
+        );
+        if let Some(status) = status {
+            sql.and("tasks.status = ??", Param::Text(status.word()));
+        }
+        task_conditions(&mut sql, filter);
+        sql.end("ORDER BY tasks.id", filter.limit + 1);
+        tx.query(&sql.text, &sql.params, &mut |row| {
+            let task: Task = parse("tasks", row.text(0)?.unwrap_or_default())?;
+            rows.insert(task.id, task_row(&task, row.int(1)?.map(Time)));
+            Ok(())
+        })?;
+    }
+    page.tasks = rows.into_values().take(filter.limit + 1).collect();
+    if page.tasks.len() > filter.limit {
+        page.tasks.truncate(filter.limit);
+        page.next = page.tasks.last().map(|row| row.id);
+    }
+    Ok(page)
+}
+
+fn task_conditions<'a>(sql: &mut Sql<'a>, filter: &'a TaskFilter) {
+    if let Some(after) = filter.after {
+        sql.and("tasks.id > ??", Param::id(after.0));
+    }
+    if let Some(parent) = filter.parent {
+        sql.and("tasks.parent = ??", Param::id(parent.0));
+    }
+    if let Some(kind) = &filter.kind {
+        sql.and("tasks.kind = ??", Param::Text(kind));
+    }
+    if let Some(workflow) = &filter.workflow {
+        sql.and("tasks.workflow = ??", Param::Text(workflow));
+    }
+    if let Some(agent) = &filter.agent {
+        sql.and("tasks.id IN (SELECT task FROM leases WHERE agent = ??)", Param::Text(agent));
+    }
+    for label in &filter.labels {
+        sql.and("EXISTS (SELECT 1 FROM task_labels WHERE label = ?? AND task = tasks.id)", Param::Text(label));
+    }
+}
+
+fn task_row(task: &Task, lease: Option<Time>) -> TaskRow {
+    let (waiting_on, blocked_by) = match &task.state {
+        TaskState::Waiting { on } => (on.clone(), Vec::new()),
+        TaskState::Blocked { blockers } => {
+            (Default::default(), blockers.iter().map(|blocker| format!("{}: {}", blocker.id, blocker.reason)).collect())
+        }
+        TaskState::Ready
+        | TaskState::Claimed(_)
+        | TaskState::Done { .. }
+        | TaskState::Failed { .. }
+        | TaskState::Cancelled { .. } => Default::default(),
+    };
+    TaskRow {
+        id: task.id,
+        title: task.spec.title.clone(),
+        status: task.status(),
+        priority: task.spec.priority,
+        workflow: task.spec.workflow.clone(),
+        phase: task.phase.clone(),
+        kind: task.spec.kind.clone(),
+        agent: task.claim().map(|claim| claim.agent.clone()),
+        lease_until: lease.filter(|_| task.claim().is_some()),
+        waiting_on,
+        blocked_by,
+        labels: task.spec.labels.clone(),
+        parent: task.spec.parent,
+        progress: task.progress.as_ref().map(|progress| progress.note.clone()),
+    }
+}
+
+/// Newest first, or upwards from `after`.
+pub fn records(tx: &mut dyn Tx, filter: &RecordFilter) -> Result<RecordPage, StoreError> {
+    let mut page = RecordPage::default();
+    let mut sql = Sql::new("SELECT seq, body FROM events WHERE 1 = 1");
+    if let Some(task) = filter.task {
+        sql.and("task = ??", Param::id(task.0));
+    }
+    if let Some(agent) = &filter.agent {
+        sql.and("agent = ??", Param::Text(agent));
+    }
+    if let Some(kind) = &filter.kind {
+        sql.and("kind = ??", Param::Text(kind));
+    }
+    if let Some(since) = filter.since {
+        sql.and("at >= ??", Param::Int(since.0));
+    }
+    if let Some(until) = filter.until {
+        sql.and("at < ??", Param::Int(until.0));
+    }
+    if let Some(after) = filter.after {
+        sql.and("seq > ??", Param::id(after));
+    }
+    if let Some(before) = filter.before {
+        sql.and("seq < ??", Param::id(before));
+    }
+    sql.end(if filter.after.is_some() { "ORDER BY seq" } else { "ORDER BY seq DESC" }, filter.limit + 1);
+    tx.query(&sql.text, &sql.params, &mut |row| {
+        let seq = row.int(0)?.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0);
+        page.records.push(record(seq, row.text(1)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    if page.records.len() > filter.limit {
+        page.records.truncate(filter.limit);
+        page.next = page.records.last().map(|record| record.seq);
+    }
+    Ok(page)
+}
+
+fn record(seq: u64, body: &str) -> Result<Record, StoreError> {
+    #[derive(serde::Deserialize)]
+    struct Stored {
+        at: Time,
+        agent: crate::domain::ids::AgentName,
+        role: String,
+        tool: String,
+        event: serde_json::Value,
+    }
+    let stored: Stored = parse("events", body)?;
+    let task = stored.event.get("task").and_then(|task| task.as_str()).and_then(|task| task.parse().ok());
+    let Stored { at, agent, role, tool, event } = stored;
+    Ok(Record { seq, at, agent, role, tool, task, event })
+}
+
+pub fn approvals(tx: &mut dyn Tx, filter: &ApprovalFilter) -> Result<Vec<Approval>, StoreError> {
+    let mut found = Vec::new();
+    let mut sql = Sql::new("SELECT body FROM approvals WHERE 1 = 1");
+    if filter.pending_only {
+        sql.and("state = ??", Param::Text("pending"));
+    }
+    if let Some(id) = filter.id {
+        sql.and("id = ??", Param::id(id.0));
+    }
+    sql.end("ORDER BY id DESC", filter.limit);
+    tx.query(&sql.text, &sql.params, &mut |row| {
+        found.push(parse("approvals", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn approval(tx: &mut dyn Tx, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+    Ok(approvals(tx, &ApprovalFilter { id: Some(id), limit: 1, ..ApprovalFilter::default() })?.pop())
+}
+
+pub fn task(tx: &mut dyn Tx, id: TaskId) -> Result<Option<(Task, Option<Time>)>, StoreError> {
+    let mut found = None;
+    let sql = "SELECT tasks.body, leases.expires_at FROM tasks LEFT JOIN leases ON leases.task = tasks.id \
+               WHERE tasks.id = ?1";
+    tx.query(sql, &[Param::id(id.0)], &mut |row| {
+        found = Some((parse("tasks", row.text(0)?.unwrap_or_default())?, row.int(1)?.map(Time)));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn blob(tx: &mut dyn Tx, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut found = None;
+    tx.query("SELECT content FROM blobs WHERE sha256 = ?1", &[Param::Text(sha256)], &mut |row| {
+        found = row.blob(0)?.map(<[u8]>::to_vec);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Every version a person or the installation has put in force, with how many open tasks stand under it.
+pub fn workflows(tx: &mut dyn Tx) -> Result<Vec<WorkflowRow>, StoreError> {
+    let mut rows: Vec<(String, Trust)> = Vec::new();
+    let mut open: BTreeMap<String, u64> = BTreeMap::new();
+    tx.query("SELECT name, body FROM trusts ORDER BY name", &[], &mut |row| {
+        let name = row.text(0)?.unwrap_or_default().to_owned();
+        rows.push((name, parse("trusts", row.text(1)?.unwrap_or_default())?));
+        Ok(())
+    })?;
+    let sql = "SELECT version, count(*) FROM tasks WHERE status IN ('waiting', 'ready', 'claimed', 'blocked') GROUP BY version";
+    tx.query(sql, &[], &mut |row| {
+        let count = row.int(1)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+        open.insert(row.text(0)?.unwrap_or_default().to_owned(), count);
+        Ok(())
+    })?;
+    let persons = rows.iter().any(|(_, trust)| trust.origin == crate::domain::event::Origin::Person);
+    Ok(rows
+        .into_iter()
+        .map(|(name, trust)| WorkflowRow {
+            name,
+            in_force: !persons || trust.origin == crate::domain::event::Origin::Person,
+            open_tasks: open.get(&trust.hash.0).copied().unwrap_or(0),
+            hash: trust.hash,
+            origin: trust.origin,
+            default: trust.default,
+            trusted_by: trust.by,
+            trusted_at: trust.at,
+        })
+        .collect())
+}
+
+pub fn workflow_body(tx: &mut dyn Tx, hash: &str) -> Result<Option<(String, String)>, StoreError> {
+    let mut found = None;
+    tx.query("SELECT body, source FROM workflows WHERE hash = ?1", &[Param::Text(hash)], &mut |row| {
+        found = Some((row.text(0)?.unwrap_or_default().to_owned(), row.text(1)?.unwrap_or_default().to_owned()));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn status_counts(tx: &mut dyn Tx) -> Result<BTreeMap<Status, u64>, StoreError> {
+    let mut counts = BTreeMap::new();
+    tx.query("SELECT status, count(*) FROM tasks GROUP BY status", &[], &mut |row| {
+        let word = row.text(0)?.unwrap_or_default();
+        if let Some(status) = Status::ALL.into_iter().find(|status| status.word() == word) {
+            counts.insert(status, row.int(1)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0));
+        }
+        Ok(())
+    })?;
+    Ok(counts)
+}
+
+/// Whether an activity of this agent should renew a lease; asked before the write that would.
+pub fn lease_is_due(tx: &mut dyn Tx, agent: &str, now: Time) -> Result<bool, StoreError> {
+    let mut due = false;
+    let sql = "SELECT 1 FROM leases WHERE agent = ?1 AND expires_at - ?2 < lease_ms * 2 / 3 LIMIT 1";
+    tx.query(sql, &[Param::Text(agent), Param::Int(now.0)], &mut |_| {
+        due = true;
+        Ok(())
+    })?;
+    Ok(due)
+}
+
+/// Whether the sweeper has anything to do.
+pub fn something_is_due(tx: &mut dyn Tx, now: Time) -> Result<bool, StoreError> {
+    let mut due = false;
+    let minute_ago = Param::Int(now.0 - 60_000);
+    for (sql, at) in [
+        ("SELECT 1 FROM leases WHERE expires_at <= ?1 LIMIT 1", Param::Int(now.0)),
+        ("SELECT 1 FROM tasks WHERE run_until <= ?1 LIMIT 1", Param::Int(now.0)),
+        ("SELECT 1 FROM approvals WHERE state = 'pending' AND expires_at <= ?1 LIMIT 1", Param::Int(now.0)),
+        ("SELECT 1 FROM refusals WHERE since <= ?1 LIMIT 1", minute_ago),
+    ] {
+        tx.query(sql, &[at], &mut |_| {
+            due = true;
+            Ok(())
+        })?;
+    }
+    Ok(due)
+}

@@ -1,0 +1,309 @@
+//! SQLite: one writer thread that commits what is queued as one transaction, a queue between processes, readers on snapshots.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
+
+use super::{Backend, Body, EachRow, Param, Place, PlaceError, Row, StoreError, Tx};
+
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite/0001_init.sql")];
+/// Before 3.51.3 several processes on one WAL file could lose committed data.
+const LIBRARY_LEAST: i32 = 3_051_003;
+/// Commands that may wait for the writer; a caller beyond that waits to hand its command over.
+const QUEUE_LENGTH: usize = 1024;
+/// Commands in one commit: enough to share an fsync, few enough that nobody waits long for a neighbour.
+const BATCH: usize = 256;
+const READERS_KEPT: usize = 4;
+const STATEMENTS_CACHED: usize = 128;
+const WAL_BYTES_KEPT: i64 = 16 << 20;
+/// What another program that holds the file may cost us; our own processes queue instead.
+const BUSY: Duration = Duration::from_secs(10);
+
+struct Job {
+    body: Body,
+    done: SyncSender<Result<(), StoreError>>,
+}
+
+pub struct Sqlite {
+    place: Place,
+    queue: Mutex<Option<SyncSender<Job>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
+    move |source| StoreError::Sqlite { doing, source }
+}
+
+impl Sqlite {
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if rusqlite::version_number() < LIBRARY_LEAST {
+            return Err(StoreError::BadRow {
+                table: "sqlite library",
+                why: format!("version {} can lose committed data; 3.51.3 is the least", rusqlite::version()),
+            });
+        }
+        let place = Place::prepare(path)?;
+        let lock = place.queue()?;
+        let mut connection = connect(&place)?;
+        in_queue(&lock, &place, || migrate(&mut connection))?;
+        let (queue, jobs) = sync_channel(QUEUE_LENGTH);
+        let thread_place = place.clone();
+        let writer = std::thread::Builder::new()
+            .name("phasegate-writer".to_owned())
+            .spawn(move || write_loop(connection, &lock, &thread_place, &jobs))
+            .map_err(|source| StoreError::File { path: place.folder.clone(), source })?;
+        Ok(Self {
+            place,
+            queue: Mutex::new(Some(queue)),
+            writer: Mutex::new(Some(writer)),
+            readers: Mutex::default(),
+        })
+    }
+
+    fn reader(&self) -> Result<Connection, StoreError> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.map_or_else(|| connect(&self.place), Ok)
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        // The writer ends when its queue is closed, after all that was handed over.
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn connect(place: &Place) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(&place.database, flags).map_err(sqlite("open the database"))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    connection.busy_timeout(BUSY).map_err(sqlite("set a time limit"))?;
+    let text: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(sqlite("switch to write-ahead logging"))?;
+    if !text.eq_ignore_ascii_case("wal") {
+        let why = format!("write-ahead logging is not possible here (the file system answered `{text}`)");
+        return Err(StoreError::BadRow { table: "journal", why });
+    }
+    let pragmas: [(&'static str, i64); 8] = [
+        // An acknowledged command survives a power cut; NORMAL would lose the last ones.
+        ("synchronous", 2),
+        ("fullfsync", 1),
+        ("checkpoint_fullfsync", 1),
+        ("foreign_keys", 1),
+        ("trusted_schema", 0),
+        ("cell_size_check", 1),
+        ("journal_size_limit", WAL_BYTES_KEPT),
+        ("temp_store", 2),
+    ];
+    for (name, value) in pragmas {
+        connection.pragma_update(None, name, value).map_err(sqlite("set up the database"))?;
+    }
+    use rusqlite::config::DbConfig;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(sqlite("protect the database"))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(sqlite("protect the database"))?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let found: i64 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite("read its version"))?;
+    if found > known {
+        return Err(StoreError::NewerSchema { found, known });
+    }
+    let missing = MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0));
+    for (index, sql) in missing {
+        let tx = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(sqlite("begin the migration"))?;
+        tx.execute_batch(sql).map_err(sqlite("migrate the schema"))?;
+        let version = i64::try_from(index + 1).unwrap_or(i64::MAX);
+        tx.pragma_update(None, "user_version", version).map_err(sqlite("note the schema version"))?;
+        tx.commit().map_err(sqlite("finish the migration"))?;
+    }
+    Ok(())
+}
+
+/// Runs `act` while no other process of ours writes. The kernel wakes waiters in turn, so that nobody starves as they do
+/// with SQLite's own polling.
+fn in_queue<T>(lock: &File, place: &Place, act: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let file = |source| StoreError::from(PlaceError::Io { path: place.database.clone(), source });
+    lock.lock().map_err(file)?;
+    let result = act();
+    lock.unlock().map_err(file)?;
+    result
+}
+
+fn write_loop(mut connection: Connection, lock: &File, place: &Place, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let mut batch = VecDeque::from([first]);
+        let result = in_queue(lock, place, || {
+            // While this process queued, more may have come.
+            batch.extend(jobs.try_iter().take(BATCH - 1));
+            write_batch(&mut connection, &mut batch)
+        });
+        if let Err(error) = result {
+            let told = error.to_string();
+            let mut first = Some(error);
+            for job in batch.drain(..) {
+                let error = first.take().unwrap_or_else(|| StoreError::BadRow { table: "batch", why: told.clone() });
+                let _ = job.done.try_send(Err(error));
+            }
+        }
+    }
+    // The last one out leaves a small file behind; failing to is no loss.
+    let _ = connection.pragma_query(None, "optimize", |_| Ok(()));
+}
+
+/// All in one commit; where one body fails, each in its own, so that it fails alone.
+fn write_batch(connection: &mut Connection, batch: &mut VecDeque<Job>) -> Result<(), StoreError> {
+    if batch.len() > 1 && together(connection, batch.iter_mut()).is_ok() {
+        for job in batch.drain(..) {
+            let _ = job.done.try_send(Ok(()));
+        }
+        return Ok(());
+    }
+    while let Some(mut job) = batch.pop_front() {
+        let result = together(connection, std::iter::once(&mut job));
+        let _ = job.done.try_send(result);
+    }
+    Ok(())
+}
+
+fn together<'j>(connection: &mut Connection, jobs: impl IntoIterator<Item = &'j mut Job>) -> Result<(), StoreError> {
+    let tx = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(sqlite("begin writing"))?;
+    for job in jobs {
+        let mut open = SqliteTx { connection: &tx };
+        let body = &mut job.body;
+        match catch_unwind(AssertUnwindSafe(|| body(&mut open))) {
+            Ok(result) => result?,
+            Err(panic) => {
+                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+                let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+                return Err(StoreError::Panicked(text));
+            }
+        }
+    }
+    tx.commit().map_err(sqlite("commit"))
+}
+
+impl Backend for Sqlite {
+    fn write(&self, body: Body) -> Result<(), StoreError> {
+        let (done, result) = sync_channel(1);
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Closed)?;
+        queue.send(Job { body, done }).map_err(|_| StoreError::Closed)?;
+        result.recv().map_err(|_| StoreError::Closed)?
+    }
+
+    fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let connection = self.reader()?;
+        let result = {
+            let tx = connection.unchecked_transaction().map_err(sqlite("begin reading"))?;
+            let result = body(&mut SqliteTx { connection: &tx });
+            tx.finish().map_err(sqlite("end reading"))?;
+            result
+        };
+        let mut kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < READERS_KEPT {
+            kept.push(connection);
+        }
+        result
+    }
+
+    fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let from = self.reader()?;
+        let place = Place::prepare(to)?;
+        let mut target = Connection::open(&place.database).map_err(sqlite("open the backup file"))?;
+        let backup = rusqlite::backup::Backup::new(&from, &mut target).map_err(sqlite("start the backup"))?;
+        backup.run_to_completion(4096, Duration::ZERO, None).map_err(sqlite("copy the database"))?;
+        drop(backup);
+        target.pragma_update(None, "journal_mode", "DELETE").map_err(sqlite("finish the backup"))?;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<Vec<String>, StoreError> {
+        let connection = self.reader()?;
+        let mut findings = Vec::new();
+        for pragma in ["integrity_check", "foreign_key_check"] {
+            connection
+                .pragma_query(None, pragma, |row| {
+                    let text: String = row.get(0)?;
+                    if text != "ok" {
+                        findings.push(text);
+                    }
+                    Ok(())
+                })
+                .map_err(sqlite("check the database"))?;
+        }
+        Ok(findings)
+    }
+
+    fn describe(&self) -> String {
+        format!("sqlite:{} (SQLite {}, WAL, synchronous=FULL)", self.place.database.display(), rusqlite::version())
+    }
+}
+
+struct SqliteTx<'c> {
+    connection: &'c Connection,
+}
+
+impl ToSql for Param<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(int) => ValueRef::Integer(*int),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl Tx for SqliteTx<'_> {
+    fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(sqlite("prepare a statement"))?;
+        let changed = statement.execute(rusqlite::params_from_iter(params)).map_err(sqlite("write a row"))?;
+        Ok(u64::try_from(changed).unwrap_or(0))
+    }
+
+    fn query(&mut self, sql: &str, params: &[Param<'_>], each: EachRow<'_>) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(sqlite("prepare a statement"))?;
+        let mut rows = statement.query(rusqlite::params_from_iter(params)).map_err(sqlite("read rows"))?;
+        while let Some(row) = rows.next().map_err(sqlite("read rows"))? {
+            each(row)?;
+        }
+        Ok(())
+    }
+}
+
+impl Row for rusqlite::Row<'_> {
+    fn int(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        let value = self.get_ref(column).map_err(sqlite("read a column"))?;
+        value.as_i64_or_null().map_err(|error| StoreError::BadRow { table: "column", why: error.to_string() })
+    }
+
+    fn text(&self, column: usize) -> Result<Option<&str>, StoreError> {
+        let value = self.get_ref(column).map_err(sqlite("read a column"))?;
+        value.as_str_or_null().map_err(|error| StoreError::BadRow { table: "column", why: error.to_string() })
+    }
+
+    fn blob(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
+        let value = self.get_ref(column).map_err(sqlite("read a column"))?;
+        value.as_blob_or_null().map_err(|error| StoreError::BadRow { table: "column", why: error.to_string() })
+    }
+}

@@ -1,0 +1,75 @@
+//! From untrusted JSON to typed arguments: the published schema first, then the type it was made from. Errors name the field.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::domain::command::Target;
+use crate::domain::ids::{HandleHash, TaskId};
+use crate::domain::refusal::{Code, Refusal};
+
+const ERRORS_SHOWN: usize = 5;
+
+/// A compiled schema, made on first use and kept.
+pub type Compiled = std::sync::OnceLock<Option<jsonschema::Validator>>;
+
+pub fn read<T: DeserializeOwned>(
+    tool: &str,
+    mut arguments: Value,
+    compiled: &Compiled,
+    schema: fn() -> Value,
+) -> Result<T, Refusal> {
+    if arguments.is_null() {
+        arguments = Value::Object(Default::default());
+    }
+    drop_nulls(&mut arguments);
+    let validator = compiled.get_or_init(|| jsonschema::validator_for(&schema()).ok());
+    if let Some(validator) = validator {
+        let errors: Vec<String> = validator.iter_errors(&arguments).take(ERRORS_SHOWN).map(|error| words(&error)).collect();
+        if !errors.is_empty() {
+            return Err(bad(tool, errors.join("; ")));
+        }
+    }
+    serde_json::from_value(arguments).map_err(|error| bad(tool, error.to_string()))
+}
+
+pub fn bad(tool: &str, why: impl std::fmt::Display) -> Refusal {
+    Refusal::new(
+        Code::BadArguments,
+        format!("the arguments of `{tool}` do not fit: {why}"),
+        format!("nothing was done; `phasegate schema {tool}` shows what it takes"),
+    )
+}
+
+fn words(error: &jsonschema::ValidationError<'_>) -> String {
+    let place = error.instance_path().to_string();
+    let place = place.trim_start_matches('/').replace('/', ".");
+    let mut message: String = error.to_string().chars().take(300).collect();
+    message = message.replace('"', "`");
+    if place.is_empty() { message } else { format!("`{place}`: {message}") }
+}
+
+/// Models often send null for what they leave out.
+fn drop_nulls(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        fields.retain(|_, field| !field.is_null());
+        for key in ["new", "filter"] {
+            if let Some(Value::Object(inner)) = fields.get_mut(key) {
+                inner.retain(|_, field| !field.is_null());
+            }
+        }
+    }
+}
+
+/// The stored form of a claim handle.
+pub fn handle_hash(handle: &str) -> HandleHash {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(handle.as_bytes()) {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    HandleHash(text)
+}
+
+pub fn target(task: Option<TaskId>, claim: Option<&str>) -> Target {
+    Target { task, handle: claim.map(handle_hash), fence: None }
+}

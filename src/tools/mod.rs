@@ -1,0 +1,101 @@
+//! The public surface: one file a tool, one table. MCP, REST, the command line and `schemas/` all come from it.
+//! Tools read arguments and render answers; they decide nothing and reach no store.
+
+mod arguments;
+pub mod claim_task;
+pub mod list_tasks;
+pub mod query_audit;
+pub mod request_approval;
+pub mod route_model;
+pub mod schema;
+pub mod submit_artifact;
+pub mod submit_task;
+pub mod transition_phase;
+pub mod update_task;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::command::{Change, ClaimTask, SubmitTasks, Target};
+use crate::domain::query::{RecordFilter, TaskFilter};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::task::Outcome;
+
+pub use arguments::{handle_hash, read};
+
+/// One row of the surface.
+pub struct Tool {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    /// One of the five that every client configuration expects.
+    pub core: bool,
+    /// Open in every phase unless a rule denies it; others need a rule that allows them.
+    pub in_loop: bool,
+    pub read_only: bool,
+    /// Calling it twice with the same arguments is calling it once.
+    pub idempotent: bool,
+    pub input: fn() -> Value,
+    pub output: fn() -> Value,
+    pub parse: fn(Value) -> Result<Request, Refusal>,
+}
+
+pub static TOOLS: [Tool; 9] = [
+    claim_task::TOOL,
+    transition_phase::TOOL,
+    request_approval::TOOL,
+    route_model::TOOL,
+    query_audit::TOOL,
+    submit_task::TOOL,
+    list_tasks::TOOL,
+    update_task::TOOL,
+    submit_artifact::TOOL,
+];
+
+pub fn find(name: &str) -> Result<&'static Tool, Refusal> {
+    TOOLS.iter().find(|tool| tool.name == name).ok_or_else(|| {
+        let known: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
+        let shown: String = name.chars().take(60).collect();
+        Refusal::new(Code::UnknownTool, format!("there is no tool `{shown}`"), format!("known: {}", known.join(", ")))
+    })
+}
+
+/// What a call asks for, read and checked. The engine turns it into commands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    Submit(SubmitTasks),
+    Claim(ClaimTask),
+    Update { target: Target, change: Change },
+    Artifact { target: Target, name: String, content: Content, media_type: Option<String> },
+    Transition { target: Target, to: Option<String>, outcome: Option<Outcome> },
+    Approval { target: Target, what: request_approval::Asked, reason: String, wait_seconds: u64 },
+    Route(crate::domain::route::Work),
+    ListTasks(TaskFilter),
+    QueryAudit(RecordFilter),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    Inline(Value),
+    /// A file in the work tree, with the digest the caller says it has.
+    Path {
+        path: String,
+        sha256: Option<String>,
+    },
+}
+
+/// An answer as both kinds of client see it: some show only the one, some only the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    pub structured: Value,
+    pub text: String,
+}
+
+/// The typed result of a tool.
+pub trait Output: Serialize {
+    fn text(&self) -> String;
+
+    fn reply(&self) -> Reply {
+        Reply { structured: serde_json::to_value(self).unwrap_or(Value::Null), text: self.text() }
+    }
+}

@@ -1,0 +1,35 @@
+//! `route_model`: which tier of model a piece of work deserves. The arithmetic is in `routing`.
+
+use serde_json::Value;
+
+use super::arguments::{self, Compiled};
+use super::{Output, Request, Tool, schema};
+use crate::domain::refusal::Refusal;
+use crate::domain::route::{Route, Work};
+
+pub const TOOL: Tool = Tool {
+    name: "route_model",
+    title: "Choose a model tier",
+    description: "Which tier of model (weak, base, strong) a piece of work deserves: a score from 1 to 10 with its parts, \
+                  bounded by the phase of your task. Use it before you hand work to a subagent.",
+    core: true,
+    in_loop: true,
+    read_only: true,
+    idempotent: true,
+    input: schema::input::<Work>,
+    output: schema::full::<Route>,
+    parse,
+};
+
+fn parse(arguments: Value) -> Result<Request, Refusal> {
+    static COMPILED: Compiled = Compiled::new();
+    Ok(Request::Route(arguments::read(TOOL.name, arguments, &COMPILED, TOOL.input)?))
+}
+
+impl Output for Route {
+    fn text(&self) -> String {
+        let parts: Vec<String> =
+            self.parts.iter().map(|part| format!("{} {:+.1} ({})", part.factor, part.points, part.why)).collect();
+        format!("{}. Complexity {:.1} of 10: {}", self.reason, self.complexity, parts.join(", "))
+    }
+}

@@ -1,0 +1,161 @@
+//! `update_task`: what a holder reports while it works.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::arguments::{self, Compiled};
+use super::{Output, Request, Tool, schema};
+use crate::domain::command::{Change, Dependents};
+use crate::domain::ids::{TaskId, Time};
+use crate::domain::refusal::Refusal;
+use crate::domain::task::{Blocker, Status};
+
+pub const TOOL: Tool = Tool {
+    name: "update_task",
+    title: "Update a task",
+    description: "Report on your task, one thing a call: `progress`, a `checkpoint` (restored for whoever claims it next), a \
+                  `blocker`, `unblock`, `release` it, `fail` it, `cancel` it or `reopen` a failed one.",
+    core: false,
+    in_loop: true,
+    read_only: false,
+    idempotent: false,
+    input: schema::input::<Args>,
+    output: schema::full::<Updated>,
+    parse,
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Args {
+    task: Option<TaskId>,
+    #[schemars(regex(pattern = "^pgc_[0-9a-f]{32}$"))]
+    claim: Option<String>,
+    #[schemars(length(min = 1, max = 2000))]
+    progress: Option<String>,
+    #[schemars(range(min = 0, max = 100))]
+    percent: Option<f64>,
+    checkpoint: Option<Value>,
+    #[schemars(length(min = 1, max = 2000))]
+    blocker: Option<String>,
+    /// The blocker's number, or true for all.
+    unblock: Option<Which>,
+    release: Option<Why>,
+    #[schemars(length(min = 1, max = 2000))]
+    fail: Option<String>,
+    /// With `fail`: do not try again.
+    for_good: Option<bool>,
+    #[schemars(length(min = 1, max = 2000))]
+    cancel: Option<String>,
+    /// With `cancel`: what becomes of tasks that wait for it.
+    dependents: Option<Rest>,
+    #[schemars(length(min = 1, max = 2000))]
+    reopen: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Which {
+    One(u32),
+    All(bool),
+}
+
+/// A reason, or just true.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+enum Why {
+    Reason(String),
+    Plain(bool),
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Rest {
+    Cancel,
+    Release,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Updated {
+    pub task: TaskId,
+    pub status: Status,
+    pub phase: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blockers: Vec<Blocker>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts_left: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Time>,
+    /// Other tasks that changed with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<TaskId>,
+}
+
+fn parse(arguments: Value) -> Result<Request, Refusal> {
+    static COMPILED: Compiled = Compiled::new();
+    let args: Args = arguments::read(TOOL.name, arguments, &COMPILED, TOOL.input)?;
+    if args.percent.is_some() && args.progress.is_none() {
+        return Err(arguments::bad(TOOL.name, "`percent` goes with `progress`"));
+    }
+    if args.for_good.is_some() && args.fail.is_none() {
+        return Err(arguments::bad(TOOL.name, "`for_good` goes with `fail`"));
+    }
+    if args.dependents.is_some() && args.cancel.is_none() {
+        return Err(arguments::bad(TOOL.name, "`dependents` goes with `cancel`"));
+    }
+    let dependents = args.dependents.map(|rest| match rest {
+        Rest::Cancel => Dependents::Cancel,
+        Rest::Release => Dependents::Release,
+    });
+    let (percent, for_good) = (args.percent, args.for_good.unwrap_or(false));
+    let changes = [
+        args.progress.map(|note| Change::Progress { note, percent }),
+        args.checkpoint.map(|data| Change::Checkpoint { data }),
+        args.blocker.map(|reason| Change::Block { reason }),
+        args.unblock.and_then(|which| match which {
+            Which::One(id) => Some(Change::Unblock { blocker: Some(id) }),
+            Which::All(true) => Some(Change::Unblock { blocker: None }),
+            Which::All(false) => None,
+        }),
+        args.release.and_then(|why| match why {
+            Why::Reason(reason) => Some(Change::Release { reason: reason.chars().take(2000).collect() }),
+            Why::Plain(true) => Some(Change::Release { reason: String::new() }),
+            Why::Plain(false) => None,
+        }),
+        args.fail.map(|reason| Change::Fail { reason, for_good }),
+        args.cancel.map(|reason| Change::Cancel { reason, dependents }),
+        args.reopen.map(|reason| Change::Reopen { reason }),
+    ];
+    let mut given = changes.into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some(change), None) => {
+            Ok(Request::Update { target: arguments::target(args.task, args.claim.as_deref()), change })
+        }
+        (None, _) => Err(arguments::bad(
+            TOOL.name,
+            "say what to report: progress, checkpoint, blocker, unblock, release, fail, cancel or reopen",
+        )),
+        (Some(_), Some(_)) => Err(arguments::bad(TOOL.name, "one thing a call, so that each succeeds or fails by itself")),
+    }
+}
+
+impl Output for Updated {
+    fn text(&self) -> String {
+        let mut text = format!("{} is {} in phase {}", self.task, self.status.word(), self.phase);
+        for blocker in &self.blockers {
+            text.push_str(&format!("; blocker {}: {}", blocker.id, blocker.reason));
+        }
+        if let Some(left) = self.attempts_left {
+            text.push_str(&format!("; {left} attempts left"));
+        }
+        if let Some(until) = self.lease_until {
+            text.push_str(&format!("; lease until {until}"));
+        }
+        if !self.also.is_empty() {
+            let ids: Vec<String> = self.also.iter().map(ToString::to_string).collect();
+            text.push_str(&format!("; changed with it: {}", ids.join(" ")));
+        }
+        text
+    }
+}
