@@ -28,7 +28,7 @@ use crate::tools::request_approval::Asked;
 use crate::tools::{Output, Reply, Request, Tool};
 use clock::Clock;
 
-pub use startup::open;
+pub use startup::{open, read_workflow, system};
 
 pub struct Engine {
     backend: Box<dyn Backend>,

@@ -1,22 +1,27 @@
 //! Opening a workspace: its store, its name, and the starters that are in force until a person trusts something.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::config::settings::{self, Settings};
 use crate::config::starters;
-use crate::config::workspace::Workspace;
+use crate::config::workflow_file;
+use crate::config::workspace::{WORKFLOW_FILE, Workspace};
 use crate::domain::canonical;
 use crate::domain::command::{Command, NewTrust};
 use crate::domain::event::Origin;
 use crate::domain::facts::{self, Caller, Role};
 use crate::domain::ids::{AgentName, WorkflowHash};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::workflow::Workflow;
 use crate::store::{self, Attachment, Scope};
 
 use super::clock::Clock;
 use super::gates::find;
 use super::{Engine, Failure};
 
+const WORKFLOW_BYTES_MAX: u64 = 256 << 10;
 /// What a task gets in a workspace where nobody has trusted a workflow and none is named.
 const DEFAULT_STARTER: &str = "feature";
 
@@ -48,6 +53,60 @@ pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) ->
         put_starters_in_force(&engine)?;
     }
     Ok(engine)
+}
+
+impl Engine {
+    /// Puts the workflow in a file in force, for a person who read it.
+    pub fn trust_file(&self, caller: &Caller, file: &Path) -> Result<(Workflow, WorkflowHash, bool), Failure> {
+        let (workflow, source) = read_workflow(file)?;
+        let default = file.file_name().is_some_and(|name| name == WORKFLOW_FILE);
+        let (hash, changed) = self.trust(caller, &workflow, source, default)?;
+        Ok((workflow, hash, changed))
+    }
+
+    /// True when it was not in force before.
+    pub fn trust(
+        &self,
+        caller: &Caller,
+        workflow: &Workflow,
+        source: String,
+        default: bool,
+    ) -> Result<(WorkflowHash, bool), Failure> {
+        let hash = WorkflowHash(canonical::hash(workflow));
+        let body = serde_json::to_string(workflow).unwrap_or_default();
+        let attachment = Attachment::Workflow { hash: hash.0.clone(), name: workflow.name.clone(), body, source };
+        let version = NewTrust { name: workflow.name.clone(), hash: hash.clone(), origin: Origin::Person, default };
+        let command = Command::TrustWorkflows { versions: vec![version] };
+        let outcome = self.command(caller, "workflow trust", Scope::Trust, command, vec![attachment])?;
+        Ok((hash, !outcome.events.is_empty()))
+    }
+}
+
+/// A workflow file and the schema files it names, which lie beside it.
+pub fn read_workflow(file: &Path) -> Result<(Workflow, String), Refusal> {
+    let shown = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let invalid = |message: String, hint: &str| Refusal::new(Code::WorkflowInvalid, message, hint);
+    let unreadable = |error: std::io::Error| invalid(format!("{}: {error}", file.display()), "name a workflow file that can be read");
+    if std::fs::metadata(file).map_err(unreadable)?.len() > WORKFLOW_BYTES_MAX {
+        return Err(invalid(format!("{shown} is larger than {WORKFLOW_BYTES_MAX} bytes"), "a workflow is a page or two"));
+    }
+    let source = std::fs::read_to_string(file).map_err(unreadable)?;
+    let folder = file.parent().unwrap_or(Path::new(".")).to_path_buf();
+    let mut load = |name: &str| {
+        let text = std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string())?;
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    };
+    match workflow_file::read(&source, &mut load) {
+        Ok(workflow) => Ok((workflow, source)),
+        Err(problems) => {
+            let list: Vec<String> = problems.iter().map(|problem| problem.located_in(&shown)).collect();
+            let details = serde_json::json!({ "problems": problems.iter().map(|problem| serde_json::json!({
+                "line": problem.line, "column": problem.column, "path": problem.path,
+                "message": problem.message, "hint": problem.hint,
+            })).collect::<Vec<_>>() });
+            Err(invalid(list.join("\n"), "mend these places; nothing was changed").with(details))
+        }
+    }
 }
 
 /// phasegate acting for itself.

@@ -24,8 +24,8 @@ pub const TOOL: Tool = Tool {
     in_loop: true,
     read_only: false,
     idempotent: false,
-    input: schema::input::<Args>,
-    output: schema::full::<Brief>,
+    input: schema::of::<Args>,
+    output: schema::of::<Brief>,
     parse,
 };
 

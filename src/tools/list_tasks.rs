@@ -21,8 +21,8 @@ pub const TOOL: Tool = Tool {
     in_loop: true,
     read_only: true,
     idempotent: true,
-    input: schema::input::<Args>,
-    output: schema::full::<TaskPage>,
+    input: schema::of::<Args>,
+    output: schema::of::<TaskPage>,
     parse,
 };
 

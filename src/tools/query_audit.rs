@@ -18,8 +18,8 @@ pub const TOOL: Tool = Tool {
     in_loop: true,
     read_only: true,
     idempotent: true,
-    input: schema::input::<Args>,
-    output: schema::full::<RecordPage>,
+    input: schema::of::<Args>,
+    output: schema::of::<RecordPage>,
     parse,
 };
 

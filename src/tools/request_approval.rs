@@ -18,8 +18,8 @@ pub const TOOL: Tool = Tool {
     in_loop: true,
     read_only: false,
     idempotent: true,
-    input: schema::input::<Args>,
-    output: schema::full::<Asking>,
+    input: schema::of::<Args>,
+    output: schema::of::<Asking>,
     parse,
 };
 

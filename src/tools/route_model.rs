@@ -16,8 +16,8 @@ pub const TOOL: Tool = Tool {
     in_loop: true,
     read_only: true,
     idempotent: true,
-    input: schema::input::<Work>,
-    output: schema::full::<Route>,
+    input: schema::of::<Work>,
+    output: schema::of::<Route>,
     parse,
 };
 

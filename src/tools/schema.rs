@@ -4,14 +4,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-pub fn input<T: JsonSchema>() -> Value {
-    let mut schema = generate::<T>();
-    slim(&mut schema);
-    schema
-}
-
-/// The whole shape of an answer, for `schemas/` and for programs.
-pub fn full<T: JsonSchema>() -> Value {
+/// What a tool takes, or the whole shape of what it answers.
+pub fn of<T: JsonSchema>() -> Value {
     let mut schema = generate::<T>();
     tidy(&mut schema);
     schema
@@ -38,34 +32,22 @@ pub fn outline(full: &Value) -> Value {
     serde_json::json!({ "type": "object", "properties": properties, "required": required })
 }
 
-fn slim(value: &mut Value) {
-    tidy(value);
-    if let Value::Object(fields) = value {
-        for field in fields.values_mut() {
-            slim(field);
-        }
-    } else if let Value::Array(items) = value {
-        items.iter_mut().for_each(slim);
-    }
-}
-
 /// Takes out what says nothing to a caller: titles of Rust types, number formats, nulls for what may simply be left out.
 fn tidy(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            let is_schema = fields.contains_key("type") || fields.contains_key("properties");
-            if is_schema {
-                fields.remove("title");
-                fields.remove("default");
-            }
-            if fields.get("format").and_then(Value::as_str).is_some_and(|format| format != "date-time") {
-                fields.remove("format");
-            }
-            without_null(fields);
-            fields.values_mut().for_each(tidy);
+    let Value::Object(fields) = value else { return };
+    fields.remove("title");
+    fields.remove("default");
+    if fields.get("format").and_then(Value::as_str).is_some_and(|format| format != "date-time") {
+        fields.remove("format");
+    }
+    without_null(fields);
+    for (key, field) in fields.iter_mut() {
+        match (key.as_str(), field) {
+            ("properties" | "$defs", Value::Object(named)) => named.values_mut().for_each(tidy),
+            ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(schemas)) => schemas.iter_mut().for_each(tidy),
+            ("items" | "additionalProperties", schema) => tidy(schema),
+            _ => {}
         }
-        Value::Array(items) => items.iter_mut().for_each(tidy),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -19,8 +19,8 @@ pub const TOOL: Tool = Tool {
     in_loop: true,
     read_only: false,
     idempotent: true,
-    input: schema::input::<Args>,
-    output: schema::full::<Submitted>,
+    input: schema::of::<Args>,
+    output: schema::of::<Submitted>,
     parse,
 };
 

@@ -23,8 +23,8 @@ pub const TOOL: Tool = Tool {
     in_loop: false,
     read_only: false,
     idempotent: false,
-    input: schema::input::<Args>,
-    output: schema::full::<Submitted>,
+    input: schema::of::<Args>,
+    output: schema::of::<Submitted>,
     parse,
 };
 

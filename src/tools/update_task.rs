@@ -20,8 +20,8 @@ pub const TOOL: Tool = Tool {
     in_loop: true,
     read_only: false,
     idempotent: false,
-    input: schema::input::<Args>,
-    output: schema::full::<Updated>,
+    input: schema::of::<Args>,
+    output: schema::of::<Updated>,
     parse,
 };
 

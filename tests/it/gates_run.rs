@@ -1,6 +1,6 @@
 //! Gates that start programs, against real programs only.
-#![expect(clippy::disallowed_methods, reason = "a test measures time and reads its own environment")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests stop at the first surprise")]
+
+
 
 use std::cell::RefCell;
 use std::ffi::OsString;

@@ -1,0 +1,76 @@
+//! A workspace of its own for a test: a temporary folder, a clock that stands still, callers.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use phasegate::config::settings::Settings;
+use phasegate::config::workspace::Workspace;
+use phasegate::domain::facts::{Caller, Role};
+use phasegate::domain::ids::{AgentName, Time};
+use phasegate::domain::refusal::Refusal;
+use phasegate::engine::clock::Fixed;
+use phasegate::engine::{Engine, Failure, Unwatched};
+use phasegate::tools;
+use serde_json::Value;
+
+pub struct TestEnv {
+    pub folder: tempfile::TempDir,
+    pub clock: Arc<Fixed>,
+    pub engine: Arc<Engine>,
+}
+
+pub const START: Time = Time(1_795_000_000_000);
+
+impl TestEnv {
+    pub fn new() -> Self {
+        Self::with_file(None)
+    }
+
+    /// With this `phasegate.yaml`, trusted by a person.
+    pub fn trusting(yaml: &str) -> Self {
+        Self::with_file(Some(yaml))
+    }
+
+    fn with_file(yaml: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let clock = Arc::new(Fixed::at(START));
+        if let Some(yaml) = yaml {
+            std::fs::write(folder.path().join("phasegate.yaml"), yaml).expect("the workflow file");
+        }
+        let workspace = Workspace::find(Some(folder.path()), folder.path()).expect("a workspace");
+        let engine = phasegate::engine::open(workspace, &Settings::default(), clock.clone()).expect("an engine");
+        let env = Self { folder, clock, engine: Arc::new(engine) };
+        if yaml.is_some() {
+            env.engine.trust_file(&person("ana"), &env.path("phasegate.yaml")).expect("trust");
+        }
+        env
+    }
+
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+
+    pub fn call(&self, caller: &Caller, tool: &str, arguments: Value) -> Result<Value, Refusal> {
+        let tool = tools::find(tool)?;
+        match self.engine.call(caller, tool, arguments, &Unwatched) {
+            Ok(reply) => Ok(reply.structured),
+            Err(Failure::Refused(refusal)) => Err(refusal),
+            Err(Failure::Broken(error)) => panic!("the store broke: {error:?}"),
+        }
+    }
+}
+
+pub fn agent(name: &str) -> Caller {
+    Caller { agent: AgentName(name.to_owned()), role: Role::Agent, capabilities: BTreeSet::new(), claims: 1 }
+}
+
+pub fn person(name: &str) -> Caller {
+    Caller { role: Role::Operator, ..agent(name) }
+}
