@@ -1,8 +1,10 @@
 //! The map: one line a module. Nothing else is here.
 
+pub mod cli; // front door: the command line
 pub mod config; // what people write in files and the environment, checked
 pub mod domain; // PURE: what is true and what may change
 pub mod engine; // the only entry: calls, gate runs, sweeping
+pub mod mcp; // front door: MCP over stdio
 pub mod policy; // PURE: may this call run?
 pub mod routing; // PURE: how hard is it, which tier of model
 pub mod store; // one transaction around a decision

@@ -45,6 +45,7 @@ pub struct Environment {
     pub store: Option<String>,
     pub agent: Option<String>,
     pub config_home: Option<PathBuf>,
+    pub user: Option<String>,
 }
 
 impl Environment {
@@ -55,6 +56,7 @@ impl Environment {
         Self {
             store: text("PHASEGATE_STORE"),
             agent: text("PHASEGATE_AGENT"),
+            user: text("USER").or_else(|| text("LOGNAME")),
             config_home: home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config"))),
         }
     }
@@ -75,7 +77,8 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
     let project = read(&project_path)?;
     if project.store.is_some() || project.agent.is_some() {
         let key = if project.store.is_some() { "store" } else { "agent" };
-        let message = format!("`{key}` cannot be set by a project, whose files agents can write; set it in your own config.toml");
+        let message =
+            format!("`{key}` cannot be set by a project, whose files agents can write; set it in your own config.toml");
         return Err(SettingsError { file: project_path, message });
     }
     let claims = user.claims_per_agent.unwrap_or(1);
@@ -96,7 +99,8 @@ fn read(file: &Path) -> Result<SettingsFile, SettingsError> {
         Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(SettingsFile::default()),
         Err(unreadable) => return Err(error(unreadable.to_string())),
     };
-    let settings: SettingsFile = toml::from_str(&text).map_err(|wrong| error(wrong.to_string().trim_end().to_owned()))?;
+    let settings: SettingsFile =
+        toml::from_str(&text).map_err(|wrong| error(wrong.to_string().trim_end().to_owned()))?;
     if settings.claims_per_agent.is_some_and(|claims| claims == 0 || claims > 100) {
         return Err(error("`claims_per_agent` is 1 to 100".to_owned()));
     }
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     fn environment(home: &Path) -> Environment {
-        Environment { store: None, agent: None, config_home: Some(home.to_path_buf()) }
+        Environment { store: None, agent: None, user: None, config_home: Some(home.to_path_buf()) }
     }
 
     #[test]
@@ -116,7 +120,8 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         std::fs::create_dir(temp.path().join("phasegate")).unwrap();
         std::fs::write(temp.path().join("phasegate/config.toml"), "claims_per_agent = 3\nagent = \"ana\"\n").unwrap();
-        std::fs::write(temp.path().join(PROJECT_FILE), "claims_per_agent = 9\n[workflow_for]\nchore = \"quick\"\n").unwrap();
+        std::fs::write(temp.path().join(PROJECT_FILE), "claims_per_agent = 9\n[workflow_for]\nchore = \"quick\"\n")
+            .unwrap();
         let settings = load(temp.path(), &environment(temp.path())).unwrap();
         assert_eq!((settings.claims_per_agent, settings.agent.as_deref()), (3, Some("ana")));
         assert_eq!(settings.workflow_for.get("chore").map(String::as_str), Some("quick"));
@@ -125,7 +130,9 @@ mod tests {
     #[test]
     fn a_project_cannot_move_the_store_and_unknown_keys_are_named() {
         let temp = tempfile::tempdir().unwrap();
-        for (text, names) in [("store = \"sqlite:x\"", "store"), ("colour = 1", "colour"), ("claims_per_agent = 0", "claims_per_agent")] {
+        for (text, names) in
+            [("store = \"sqlite:x\"", "store"), ("colour = 1", "colour"), ("claims_per_agent = 0", "claims_per_agent")]
+        {
             std::fs::write(temp.path().join(PROJECT_FILE), text).unwrap();
             let error = load(temp.path(), &environment(temp.path())).unwrap_err().to_string();
             assert!(error.contains(names) && error.contains(PROJECT_FILE), "{error}");

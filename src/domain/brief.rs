@@ -110,7 +110,9 @@ pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, now: Time) -> Re
 fn enforcement_note(enforcement: Enforcement) -> Option<String> {
     match enforcement {
         Enforcement::Strict => None,
-        Enforcement::Warn => Some("this workflow only warns: calls outside the rules pass, and are recorded".to_owned()),
+        Enforcement::Warn => {
+            Some("this workflow only warns: calls outside the rules pass, and are recorded".to_owned())
+        }
         Enforcement::Observe => Some("this workflow only observes: nothing is held back, all is recorded".to_owned()),
     }
 }

@@ -142,7 +142,11 @@ pub struct RequestApproval {
 pub enum Question {
     /// Leave for an approval gate of the present phase; without a name: the only one.
     Gate(Option<String>),
-    Free { ask: String, choices: Vec<String>, within_seconds: u64 },
+    Free {
+        ask: String,
+        choices: Vec<String>,
+        within_seconds: u64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -76,7 +76,8 @@ pub fn claimed(outcome: &Outcome, secret: String, now: Time) -> Result<Brief, Fa
 pub fn updated(outcome: &Outcome) -> Result<Updated, Failure> {
     let task = outcome.facts.task(subject(outcome).unwrap_or(TaskId(0)))?;
     let also = outcome.events.iter().filter_map(Event::task).filter(|id| *id != task.id).collect();
-    let failed = outcome.events.iter().any(|event| matches!(event, Event::AttemptFailed { .. } | Event::TaskFailed { .. }));
+    let failed =
+        outcome.events.iter().any(|event| matches!(event, Event::AttemptFailed { .. } | Event::TaskFailed { .. }));
     Ok(Updated {
         task: task.id,
         status: task.status(),

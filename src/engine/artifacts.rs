@@ -91,7 +91,11 @@ impl Call<'_> {
             Some(compiled) => compiled,
             None => {
                 let compiled = artifact::compile(schema).map_err(|why| {
-                    Refusal::new(Code::WorkflowInvalid, format!("the schema of `{name}` cannot be used: {why}"), "a person mends the workflow")
+                    Refusal::new(
+                        Code::WorkflowInvalid,
+                        format!("the schema of `{name}` cannot be used: {why}"),
+                        "a person mends the workflow",
+                    )
                 })?;
                 let compiled = Arc::new(compiled);
                 self.engine.schemas.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&compiled));

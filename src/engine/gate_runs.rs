@@ -153,17 +153,17 @@ impl Call<'_> {
             Event::TaskReadied { task, .. } => Some(*task),
             _ => None,
         });
-        let back = workflow
-            .phase(&from)
-            .zip(workflow.phase(&phase))
-            .is_some_and(|(from, to)| is_back(workflow, from, to));
+        let back =
+            workflow.phase(&from).zip(workflow.phase(&phase)).is_some_and(|(from, to)| is_back(workflow, from, to));
         let entered = Entered {
             task: id,
             from: from.clone(),
             phase,
             status: task.status(),
             passed: if back { Vec::new() } else { passed.collect() },
-            readied: readied.filter(|id| done.facts.state.tasks.get(id).is_some_and(|task| task.status() == task::Status::Ready)).collect(),
+            readied: readied
+                .filter(|id| done.facts.state.tasks.get(id).is_some_and(|task| task.status() == task::Status::Ready))
+                .collect(),
             brief,
         };
         self.reply(&entered, done)

@@ -8,6 +8,7 @@ mod gate_runs;
 pub mod gates;
 mod startup;
 pub mod sweeper;
+pub mod views;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -81,7 +82,8 @@ impl Engine {
         match request {
             Request::Submit(submission) => {
                 let refers_to = answers::refers_to(&submission.tasks);
-                let outcome = call.run(Scope::Submit { refers_to }, Command::SubmitTasks(submission.clone()), Vec::new())?;
+                let outcome =
+                    call.run(Scope::Submit { refers_to }, Command::SubmitTasks(submission.clone()), Vec::new())?;
                 call.reply(&answers::submitted(&submission, &outcome), &outcome)
             }
             Request::Claim(claim) => call.claim(claim),
@@ -138,7 +140,8 @@ impl Engine {
 
     /// A name no other process has.
     pub fn unique_agent(&self, client: &str) -> AgentName {
-        let client: String = client.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(40).collect();
+        let client: String =
+            client.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(40).collect();
         let client = if client.is_empty() { "agent".to_owned() } else { client.to_ascii_lowercase() };
         AgentName(format!("{client}-{}", self.clock.random_hex(4)))
     }
@@ -172,7 +175,7 @@ impl Engine {
             looked.insert(agent.clone(), now);
         }
         if store::snapshot(self.backend.as_ref(), |tx| store::read::lease_is_due(tx, &agent.0, now))? {
-            store::renew(self.backend.as_ref(), agent.clone(), now)?;
+            store::renew(self.backend.as_ref(), agent.clone(), now);
         }
         Ok(())
     }
@@ -320,7 +323,8 @@ impl Call<'_> {
         loop {
             let approval = self.engine.view(|tx| store::read::approval(tx, id))?;
             let now = self.engine.clock.now();
-            let open = approval.as_ref().is_some_and(|approval| approval.state.is_pending() && approval.expires_at > now);
+            let open =
+                approval.as_ref().is_some_and(|approval| approval.state.is_pending() && approval.expires_at > now);
             if !open || now >= until || watch.cancelled() {
                 let approval = approval.ok_or_else(|| {
                     Refusal::new(Code::UnknownApproval, format!("{id} is gone"), "ask again with request_approval")

@@ -29,9 +29,8 @@ pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) ->
     let backend = store::open(settings.store.as_deref(), &workspace.state)?;
     // Failing to hide the state from git is no reason not to work.
     let _ = workspace.ignore_state();
-    let (name, starters_of) = store::snapshot(backend.as_ref(), |tx| {
-        Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?))
-    })?;
+    let (name, starters_of) =
+        store::snapshot(backend.as_ref(), |tx| Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?)))?;
     let name = match name {
         Some(name) => name,
         None => {
@@ -86,9 +85,14 @@ impl Engine {
 pub fn read_workflow(file: &Path) -> Result<(Workflow, String), Refusal> {
     let shown = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let invalid = |message: String, hint: &str| Refusal::new(Code::WorkflowInvalid, message, hint);
-    let unreadable = |error: std::io::Error| invalid(format!("{}: {error}", file.display()), "name a workflow file that can be read");
+    let unreadable = |error: std::io::Error| {
+        invalid(format!("{}: {error}", file.display()), "name a workflow file that can be read")
+    };
     if std::fs::metadata(file).map_err(unreadable)?.len() > WORKFLOW_BYTES_MAX {
-        return Err(invalid(format!("{shown} is larger than {WORKFLOW_BYTES_MAX} bytes"), "a workflow is a page or two"));
+        return Err(invalid(
+            format!("{shown} is larger than {WORKFLOW_BYTES_MAX} bytes"),
+            "a workflow is a page or two",
+        ));
     }
     let source = std::fs::read_to_string(file).map_err(unreadable)?;
     let folder = file.parent().unwrap_or(Path::new(".")).to_path_buf();
@@ -111,12 +115,7 @@ pub fn read_workflow(file: &Path) -> Result<(Workflow, String), Refusal> {
 
 /// phasegate acting for itself.
 pub fn system() -> Caller {
-    Caller {
-        agent: AgentName("phasegate".to_owned()),
-        role: Role::System,
-        capabilities: BTreeSet::new(),
-        claims: 0,
-    }
+    Caller { agent: AgentName("phasegate".to_owned()), role: Role::System, capabilities: BTreeSet::new(), claims: 0 }
 }
 
 fn put_starters_in_force(engine: &Engine) -> Result<(), Failure> {
@@ -129,7 +128,12 @@ fn put_starters_in_force(engine: &Engine) -> Result<(), Failure> {
         let Some(Ok(workflow)) = starters::starter(name).filter(|_| !theirs) else { continue };
         let hash = canonical::hash(&workflow);
         let body = serde_json::to_string(&workflow).unwrap_or_default();
-        attachments.push(Attachment::Workflow { hash: hash.clone(), name: name.to_owned(), body, source: source.to_owned() });
+        attachments.push(Attachment::Workflow {
+            hash: hash.clone(),
+            name: name.to_owned(),
+            body,
+            source: source.to_owned(),
+        });
         let default = name == DEFAULT_STARTER && !known.iter().any(|row| row.default && row.origin == Origin::Person);
         versions.push(NewTrust { name: name.to_owned(), hash: WorkflowHash(hash), origin: Origin::Builtin, default });
     }

@@ -21,7 +21,11 @@ pub enum Need {
 pub enum Permit {
     Allowed,
     /// Not allowed, but the workflow only warns or observes.
-    Waived { phase: String, message: String, shown: bool },
+    Waived {
+        phase: String,
+        message: String,
+        shown: bool,
+    },
 }
 
 pub fn permit(facts: &Facts, tool: &str, need: Need) -> Result<Permit, Refusal> {
@@ -62,7 +66,8 @@ fn in_phase(facts: &Facts, task: &Task, tool: &str, need: Need) -> Result<Permit
 /// Without a task only a deny counts: handing in and claiming work is how an agent gets one.
 fn unclaimed(facts: &Facts, tool: &str) -> Result<Permit, Refusal> {
     let default = facts.in_force().find(|(_, trust)| trust.default);
-    let workflow: Option<&Workflow> = default.and_then(|(_, trust)| facts.workflows.get(&trust.hash)).map(AsRef::as_ref);
+    let workflow: Option<&Workflow> =
+        default.and_then(|(_, trust)| facts.workflows.get(&trust.hash)).map(AsRef::as_ref);
     let Some(workflow) = workflow else { return Ok(Permit::Allowed) };
     let Some(why) = refused(&[&workflow.protect, &workflow.unclaimed], tool, Need::Loop) else {
         return Ok(Permit::Allowed);
@@ -74,7 +79,10 @@ fn unclaimed(facts: &Facts, tool: &str) -> Result<Permit, Refusal> {
 /// Deny, then ask, then allow; the rule that decided is named.
 fn refused(rules: &[&Rules], tool: &str, need: Need) -> Option<String> {
     let first = |pick: fn(&Rules) -> &Vec<String>| {
-        rules.iter().flat_map(|rules| pick(rules)).find(|text| Rule::parse(text).is_ok_and(|rule| rule.matches_tool(tool)))
+        rules
+            .iter()
+            .flat_map(|rules| pick(rules))
+            .find(|text| Rule::parse(text).is_ok_and(|rule| rule.matches_tool(tool)))
     };
     if let Some(rule) = first(|rules| &rules.deny) {
         return Some(format!("denied by the rule `{rule}`"));

@@ -16,10 +16,21 @@ use super::{By, Param, StoreError, Tx};
 #[derive(Clone, Debug)]
 pub enum Scope {
     /// Tasks that a new one refers to.
-    Submit { refers_to: Vec<TaskId> },
-    Claim { id: Option<TaskId>, handle: Option<HandleHash>, next: Option<Filter>, refers_to: Option<Vec<TaskId>>, capabilities: BTreeSet<String> },
+    Submit {
+        refers_to: Vec<TaskId>,
+    },
+    Claim {
+        id: Option<TaskId>,
+        handle: Option<HandleHash>,
+        next: Option<Filter>,
+        refers_to: Option<Vec<TaskId>>,
+        capabilities: BTreeSet<String>,
+    },
     /// A task that is held, or to be changed by somebody entitled to.
-    Task { target: Target, with: With },
+    Task {
+        target: Target,
+        with: With,
+    },
     Approval(ApprovalId),
     Trust,
     /// Everything whose time is up, a bounded number at a time.

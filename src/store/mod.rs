@@ -66,9 +66,13 @@ pub type Body = Box<dyn FnMut(&mut dyn Tx) -> Result<(), StoreError> + Send>;
 pub trait Backend: Send + Sync {
     /// Runs the body in a write transaction; when this returns, what it wrote is durable.
     fn write(&self, body: Body) -> Result<(), StoreError>;
+    /// Hands the body over and does not wait; under pressure it may be dropped. Only for what loses nothing by that.
+    fn write_soon(&self, body: Body);
     /// Runs the body on one consistent snapshot.
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
     fn backup(&self, to: &Path) -> Result<(), StoreError>;
+    /// Puts a backup in place of everything; other processes see it as one change.
+    fn restore(&self, from: &Path) -> Result<(), StoreError>;
     /// Whole-store check; the findings, empty when all is well.
     fn check(&self) -> Result<Vec<String>, StoreError>;
     fn describe(&self) -> String;
@@ -113,7 +117,9 @@ impl StoreError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Sqlite { source, .. } => match source.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DiskFull) => "free some space on the disk that holds .phasegate, then try again",
+                Some(rusqlite::ErrorCode::DiskFull) => {
+                    "free some space on the disk that holds .phasegate, then try again"
+                }
                 Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
                     "check who may write the .phasegate folder"
                 }
@@ -253,9 +259,9 @@ pub fn note_meta(backend: &dyn Backend, key: &'static str, value: String, overwr
     }))
 }
 
-/// Renews the leases of an agent that has only read.
-pub fn renew(backend: &dyn Backend, agent: AgentName, now: Time) -> Result<(), StoreError> {
-    backend.write(Box::new(move |tx| put::renewed(tx, &agent, now).map(drop)))
+/// Renews the leases of an agent that has only read. Nobody waits for it: the next activity would do it again.
+pub fn renew(backend: &dyn Backend, agent: AgentName, now: Time) {
+    backend.write_soon(Box::new(move |tx| put::renewed(tx, &agent, now).map(drop)));
 }
 
 /// Turns the counts of ended refusal windows into records.

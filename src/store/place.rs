@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
-    #[error("{path} is on a network file system ({kind}), where SQLite can lose data; keep the store on a local disk, or use PostgreSQL")]
+    #[error(
+        "{path} is on a network file system ({kind}), where SQLite can lose data; keep the store on a local disk, or use PostgreSQL"
+    )]
     Network { path: PathBuf, kind: &'static str },
-    #[error("{path} belongs to user {owner}, and you are user {me}; phasegate keeps its state where only you can write")]
+    #[error(
+        "{path} belongs to user {owner}, and you are user {me}; phasegate keeps its state where only you can write"
+    )]
     NotYours { path: PathBuf, owner: u32, me: u32 },
     #[error("{path} is not a folder; move it away, phasegate keeps its state there")]
     NotAFolder { path: PathBuf },

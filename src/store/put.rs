@@ -1,6 +1,7 @@
 //! Writing what a command changed: rows found by comparison, its events, and refusals (the first in full, repeats counted).
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::domain::event::Event;
 use crate::domain::evidence::Evidence;
@@ -123,12 +124,7 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(),
     Ok(())
 }
 
-fn put_claim(
-    tx: &mut dyn Tx,
-    id: TaskId,
-    claim: &crate::domain::claim::Claim,
-    until: Time,
-) -> Result<(), StoreError> {
+fn put_claim(tx: &mut dyn Tx, id: TaskId, claim: &crate::domain::claim::Claim, until: Time) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO leases(task, agent, fence, lease_ms, expires_at) VALUES (?1, ?2, ?3, ?4, ?5) \
          ON CONFLICT(task) DO UPDATE SET agent = excluded.agent, fence = excluded.fence, \
@@ -203,6 +199,14 @@ pub fn renewed(tx: &mut dyn Tx, agent: &AgentName, now: Time) -> Result<bool, St
     Ok(changed > 0)
 }
 
+/// Two refusals are the same when they say the same but for numbers, so that counting up ids cannot fill the log.
+fn alike(refusal: &Refusal) -> String {
+    let mut said = Sha256::new();
+    said.update(refusal.message.bytes().filter(|byte| !byte.is_ascii_digit()).collect::<Vec<u8>>());
+    let hex: String = said.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}/{hex}", refusal.code.word())
+}
+
 /// Windows that have ended: their counts become events.
 pub fn refusal_windows(tx: &mut dyn Tx, now: Time) -> Result<(), StoreError> {
     let before = Param::Int(now.0 - REFUSAL_WINDOW_MS);
@@ -217,7 +221,8 @@ pub fn refusal_windows(tx: &mut dyn Tx, now: Time) -> Result<(), StoreError> {
     for (agent, tool, code, task, since, repeats) in ended {
         let key = [Param::Text(&agent), Param::Text(&tool), Param::Text(&code), Param::Int(task)];
         tx.execute("DELETE FROM refusals WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4", &key)?;
-        let code = super::load::parse("refusals", &format!("\"{code}\""))?;
+        let word = code.split('/').next().unwrap_or_default();
+        let code = super::load::parse("refusals", &format!("\"{word}\""))?;
         let task = u64::try_from(task).ok().filter(|id| *id > 0).map(TaskId);
         let by = By { agent: AgentName(agent.clone()), role: "agent", tool: tool.clone().into(), at: now };
         repeated(tx, code, task, since, repeats, &by)?;
@@ -228,7 +233,8 @@ pub fn refusal_windows(tx: &mut dyn Tx, now: Time) -> Result<(), StoreError> {
 /// The first of its kind in a window is an event; the others only count, and the count becomes an event when the window ends.
 pub fn refusal(tx: &mut dyn Tx, refusal: &Refusal, subject: Option<TaskId>, by: &By) -> Result<(), StoreError> {
     let task = Param::id(subject.map_or(0, |id| id.0));
-    let key = [Param::Text(&by.agent.0), Param::Text(&by.tool), Param::Text(refusal.code.word()), task];
+    let alike = alike(refusal);
+    let key = [Param::Text(&by.agent.0), Param::Text(&by.tool), Param::Text(&alike), task];
     let mut open: Option<(i64, i64)> = None;
     let sql = "SELECT since, repeats FROM refusals WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4";
     tx.query(sql, &key, &mut |row| {
@@ -237,7 +243,8 @@ pub fn refusal(tx: &mut dyn Tx, refusal: &Refusal, subject: Option<TaskId>, by: 
     })?;
     match open {
         Some((since, _)) if by.at.0 - since < REFUSAL_WINDOW_MS => {
-            let sql = "UPDATE refusals SET repeats = repeats + 1 WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4";
+            let sql =
+                "UPDATE refusals SET repeats = repeats + 1 WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4";
             tx.execute(sql, &key)?;
             return Ok(());
         }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
-use crate::domain::query::{ApprovalFilter, Record, RecordFilter, RecordPage, TaskFilter, TaskPage, TaskRow, WorkflowRow};
+use crate::domain::query::{
+    ApprovalFilter, Record, RecordFilter, RecordPage, TaskFilter, TaskPage, TaskRow, WorkflowRow,
+};
 use crate::domain::state::Trust;
 use crate::domain::task::{Status, Task, TaskState};
 

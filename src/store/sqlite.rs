@@ -61,12 +61,7 @@ impl Sqlite {
             .name("phasegate-writer".to_owned())
             .spawn(move || write_loop(connection, &lock, &thread_place, &jobs))
             .map_err(|source| StoreError::File { path: place.folder.clone(), source })?;
-        Ok(Self {
-            place,
-            queue: Mutex::new(Some(queue)),
-            writer: Mutex::new(Some(writer)),
-            readers: Mutex::default(),
-        })
+        Ok(Self { place, queue: Mutex::new(Some(queue)), writer: Mutex::new(Some(writer)), readers: Mutex::default() })
     }
 
     fn reader(&self) -> Result<Connection, StoreError> {
@@ -185,9 +180,7 @@ fn write_batch(connection: &mut Connection, batch: &mut VecDeque<Job>) -> Result
 }
 
 fn together<'j>(connection: &mut Connection, jobs: impl IntoIterator<Item = &'j mut Job>) -> Result<(), StoreError> {
-    let tx = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(sqlite("begin writing"))?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite("begin writing"))?;
     for job in jobs {
         let mut open = SqliteTx { connection: &tx };
         let body = &mut job.body;
@@ -209,6 +202,13 @@ impl Backend for Sqlite {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Closed)?;
         queue.send(Job { body, done }).map_err(|_| StoreError::Closed)?;
         result.recv().map_err(|_| StoreError::Closed)?
+    }
+
+    fn write_soon(&self, body: Body) {
+        let (done, _) = sync_channel(1);
+        if let Some(queue) = self.queue.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            let _ = queue.try_send(Job { body, done });
+        }
     }
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
@@ -235,6 +235,30 @@ impl Backend for Sqlite {
         drop(backup);
         target.pragma_update(None, "journal_mode", "DELETE").map_err(sqlite("finish the backup"))?;
         Ok(())
+    }
+
+    fn restore(&self, from: &Path) -> Result<(), StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let source = Connection::open_with_flags(from, flags).map_err(sqlite("open the backup"))?;
+        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+        let found: i64 =
+            source.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite("read the backup"))?;
+        if found > known {
+            return Err(StoreError::NewerSchema { found, known });
+        }
+        let whole: String =
+            source.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(sqlite("check the backup"))?;
+        if whole != "ok" || found == 0 {
+            let why = if found == 0 { "it is not a phasegate store".to_owned() } else { whole };
+            return Err(StoreError::BadRow { table: "backup", why });
+        }
+        let mut target = connect(&self.place)?;
+        in_queue(&self.place.queue()?, &self.place, || {
+            let backup = rusqlite::backup::Backup::new(&source, &mut target).map_err(sqlite("start restoring"))?;
+            backup.run_to_completion(4096, Duration::from_millis(5), None).map_err(sqlite("restore"))?;
+            drop(backup);
+            migrate(&mut target)
+        })
     }
 
     fn check(&self) -> Result<Vec<String>, StoreError> {

@@ -25,7 +25,8 @@ pub fn read<T: DeserializeOwned>(
     drop_nulls(&mut arguments);
     let validator = compiled.get_or_init(|| jsonschema::validator_for(&schema()).ok());
     if let Some(validator) = validator {
-        let errors: Vec<String> = validator.iter_errors(&arguments).take(ERRORS_SHOWN).map(|error| words(&error)).collect();
+        let errors: Vec<String> =
+            validator.iter_errors(&arguments).take(ERRORS_SHOWN).map(|error| words(&error)).collect();
         if !errors.is_empty() {
             return Err(bad(tool, errors.join("; ")));
         }

@@ -81,8 +81,15 @@ impl Output for TaskPage {
             .tasks
             .iter()
             .map(|row| {
-                let mut line =
-                    format!("{} [{}] “{}” {} {}/{}", row.id, row.status.word(), row.title, word(row), row.workflow, row.phase);
+                let mut line = format!(
+                    "{} [{}] “{}” {} {}/{}",
+                    row.id,
+                    row.status.word(),
+                    row.title,
+                    word(row),
+                    row.workflow,
+                    row.phase
+                );
                 if let Some(agent) = &row.agent {
                     line.push_str(&format!(" held by {agent}"));
                 }

@@ -73,7 +73,10 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
 
 impl Output for Submitted {
     fn text(&self) -> String {
-        let mut text = format!("{} version {} of {} is in ({} bytes, sha256 {})", self.name, self.version, self.task, self.bytes, self.sha256);
+        let mut text = format!(
+            "{} version {} of {} is in ({} bytes, sha256 {})",
+            self.name, self.version, self.task, self.bytes, self.sha256
+        );
         if self.unmet.is_empty() {
             text.push_str("; nothing is missing to leave the phase: transition_phase");
         }

@@ -132,7 +132,10 @@ fn new_task(args: Args) -> Result<NewTask, Refusal> {
         acceptance_criteria: args.acceptance_criteria.unwrap_or_default(),
         labels: args.labels.unwrap_or_default(),
         capabilities: args.capabilities.unwrap_or_default(),
-        budget: args.budget.map(|caps| Budget { usd: caps.usd, tokens: caps.tokens, minutes: caps.minutes }).unwrap_or_default(),
+        budget: args
+            .budget
+            .map(|caps| Budget { usd: caps.usd, tokens: caps.tokens, minutes: caps.minutes })
+            .unwrap_or_default(),
         metadata: args.metadata,
         ..TaskSpec::default()
     };
@@ -159,7 +162,9 @@ impl Output for Submitted {
         let mut lines: Vec<String> = self
             .tasks
             .iter()
-            .map(|task| format!("{} “{}” {} ({}), wave {}", task.id, task.title, task.status.word(), task.workflow, task.wave))
+            .map(|task| {
+                format!("{} “{}” {} ({}), wave {}", task.id, task.title, task.status.word(), task.workflow, task.wave)
+            })
             .collect();
         if self.waves.len() > 1 {
             let waves = self.waves.iter().enumerate().map(|(index, wave)| {

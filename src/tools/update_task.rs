@@ -136,7 +136,9 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
             TOOL.name,
             "say what to report: progress, checkpoint, blocker, unblock, release, fail, cancel or reopen",
         )),
-        (Some(_), Some(_)) => Err(arguments::bad(TOOL.name, "one thing a call, so that each succeeds or fails by itself")),
+        (Some(_), Some(_)) => {
+            Err(arguments::bad(TOOL.name, "one thing a call, so that each succeeds or fails by itself"))
+        }
     }
 }
 

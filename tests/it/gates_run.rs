@@ -1,7 +1,5 @@
 //! Gates that start programs, against real programs only.
 
-
-
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;

@@ -12,6 +12,15 @@ pub struct Warning {
     pub hint: String,
 }
 
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.phase.is_empty() {
+            write!(f, "phase {}: ", self.phase)?;
+        }
+        write!(f, "{}; {}", self.message, self.hint)
+    }
+}
+
 /// Tools that clients bring, as rules name them.
 const CLIENT_TOOLS: [&str; 16] = [
     "Read",

@@ -136,7 +136,11 @@ pub fn answer(
 ) -> Result<Vec<Event>, Refusal> {
     require(context, &[Role::Approver, Role::Operator], "answering an approval")?;
     let approval = facts.state.approvals.get(&id).ok_or_else(|| {
-        Refusal::new(Code::UnknownApproval, format!("there is no approval {id}"), "`phasegate approvals list` shows them")
+        Refusal::new(
+            Code::UnknownApproval,
+            format!("there is no approval {id}"),
+            "`phasegate approvals list` shows them",
+        )
     })?;
     still_open(approval, context)?;
     may_answer(facts, approval, level, context)?;
@@ -181,7 +185,8 @@ fn may_answer(facts: &Facts, approval: &Approval, level: u8, context: &Context) 
     }
     // No approver is enrolled yet in this version: the person at the command line stands for any name in `from`.
     if approval.level > level {
-        let message = format!("{} asks for proof of level {}, this answer has level {level}", approval.id, approval.level);
+        let message =
+            format!("{} asks for proof of level {}, this answer has level {level}", approval.id, approval.level);
         return Err(Refusal::new(Code::LevelTooLow, message, "answer where that proof can be given"));
     }
     Ok(())
@@ -191,7 +196,9 @@ fn chosen(approval: &Approval, choice: Option<&str>) -> Result<Option<String>, R
     let About::Question { choices } = &approval.about else { return Ok(None) };
     match choice {
         None if choices.is_empty() => Ok(None),
-        Some(choice) if choices.is_empty() || choices.iter().any(|known| known == choice) => Ok(Some(choice.to_owned())),
+        Some(choice) if choices.is_empty() || choices.iter().any(|known| known == choice) => {
+            Ok(Some(choice.to_owned()))
+        }
         _ => {
             let list = super::words(choices.iter().map(|choice| format!("`{choice}`")));
             let message = format!("{} asks for one of: {list}", approval.id);

@@ -62,10 +62,14 @@ fn already_held<'f>(facts: &'f Facts, command: &ClaimTask, context: &Context) ->
         Want::One(id) => held.find(|task| task.id == *id),
         Want::Next(filter) => {
             let full = facts.held.len() >= context.caller.claims as usize;
-            held.find(|task| full && context.caller.claims == 1 && *filter == Filter::default() && task.claim().is_some())
+            held.find(|task| {
+                full && context.caller.claims == 1 && *filter == Filter::default() && task.claim().is_some()
+            })
         }
         Want::New(new) => held.find(|task| {
-            task.spec.title == new.spec.title && task.submitted_by == context.caller.agent && task.spec.goal == new.spec.goal
+            task.spec.title == new.spec.title
+                && task.submitted_by == context.caller.agent
+                && task.spec.goal == new.spec.goal
         }),
     }
 }
@@ -89,7 +93,8 @@ fn resume(
             Ok(vec![resumed(task, command, context)])
         }
         Some(claim) => {
-            let message = format!("claim number {} on {} is over; `{}` holds it now", record.fence, task.id, claim.agent);
+            let message =
+                format!("claim number {} on {} is over; `{}` holds it now", record.fence, task.id, claim.agent);
             Err(Refusal::new(Code::StaleClaim, message, "claim_task without `claim` gives you another task"))
         }
         None => one(facts, task, command, context),
@@ -125,8 +130,7 @@ fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Re
             let lapsed = facts.leases.get(&task.id).is_none_or(|until| *until <= context.now);
             match task.claim() {
                 Some(claim) if lapsed => {
-                    let expired =
-                        Event::ClaimExpired { task: task.id, agent: claim.agent.clone(), fence: claim.fence };
+                    let expired = Event::ClaimExpired { task: task.id, agent: claim.agent.clone(), fence: claim.fence };
                     Ok(vec![expired, claimed(task, command, context)])
                 }
                 _ => {
@@ -142,12 +146,18 @@ fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Re
                 crate::domain::task::TaskState::Waiting { on } => super::words(on.iter()),
                 _ => String::new(),
             };
-            refuse(format!("{} waits for {on}", task.id), "claim one of those first; claim_task without `id` picks what is ready")
+            refuse(
+                format!("{} waits for {on}", task.id),
+                "claim one of those first; claim_task without `id` picks what is ready",
+            )
         }
-        Status::Blocked => refuse(format!("{} is blocked", task.id), "list_tasks shows why; update_task with `unblock` clears it"),
-        Status::Done | Status::Failed | Status::Cancelled => {
-            refuse(format!("{} is {}", task.id, task.status().word()), "list_tasks {\"status\":\"ready\"} shows what can be claimed")
+        Status::Blocked => {
+            refuse(format!("{} is blocked", task.id), "list_tasks shows why; update_task with `unblock` clears it")
         }
+        Status::Done | Status::Failed | Status::Cancelled => refuse(
+            format!("{} is {}", task.id, task.status().word()),
+            "list_tasks {\"status\":\"ready\"} shows what can be claimed",
+        ),
     }
 }
 
@@ -162,7 +172,8 @@ fn fresh(facts: &Facts, new: &NewTask, command: &ClaimTask, context: &Context) -
         }
         let missing: Vec<_> = spec.capabilities.difference(&context.caller.capabilities).cloned().collect();
         if !missing.is_empty() {
-            let message = format!("the new task needs the capability {}, which your credential lacks", missing.join(", "));
+            let message =
+                format!("the new task needs the capability {}, which your credential lacks", missing.join(", "));
             return Err(Refusal::new(Code::MissingCapability, message, "submit_task hands it in for another agent"));
         }
     }

@@ -26,11 +26,15 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
         Command::ClaimTask(claim) => claiming::claim(facts, claim, context),
         Command::UpdateTask { target, change } => update::task(facts, target, change, context),
         Command::SubmitArtifact(artifact) => update::artifact(facts, artifact, context),
-        Command::StartGate { target, gate, limit_seconds } => gates::start(facts, target, gate, *limit_seconds, context),
+        Command::StartGate { target, gate, limit_seconds } => {
+            gates::start(facts, target, gate, *limit_seconds, context)
+        }
         Command::FinishGate(finish) => gates::finish(facts, finish, context),
         Command::TransitionPhase(transition) => transition::phase(facts, transition, context),
         Command::RequestApproval(request) => approve::request(facts, request, context),
-        Command::DecideApproval { approval, answer, level } => approve::answer(facts, *approval, answer, *level, context),
+        Command::DecideApproval { approval, answer, level } => {
+            approve::answer(facts, *approval, answer, *level, context)
+        }
         Command::TrustWorkflows { versions } => trust::workflows(facts, versions, context),
         Command::Sweep => Ok(sweep::sweep(facts, context)),
     }
@@ -61,7 +65,8 @@ pub fn holder<'f>(facts: &'f Facts, target: &Target, context: &Context) -> Resul
     }
     if claim.agent != context.caller.agent {
         let message = format!("{} is held by `{}`, and you are `{}`", task.id, claim.agent, context.caller.agent);
-        let hint = "claim_task gives you another task; with the handle of that claim as `claim` it goes on under your name";
+        let hint =
+            "claim_task gives you another task; with the handle of that claim as `claim` it goes on under your name";
         return Err(Refusal::new(Code::NotHolder, message, hint));
     }
     Ok((task, claim))
@@ -125,7 +130,11 @@ pub fn words<T: std::fmt::Display>(items: impl Iterator<Item = T>) -> String {
 
 /// Dependents of a task that has just ended well and that wait for it.
 fn readied(facts: &Facts, met: TaskId) -> impl Iterator<Item = Event> {
-    facts.dependents.iter().filter(move |id| waits_for(facts, **id, met)).map(move |id| Event::TaskReadied { task: *id, met })
+    facts
+        .dependents
+        .iter()
+        .filter(move |id| waits_for(facts, **id, met))
+        .map(move |id| Event::TaskReadied { task: *id, met })
 }
 
 fn waits_for(facts: &Facts, id: TaskId, on: TaskId) -> bool {

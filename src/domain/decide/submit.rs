@@ -93,8 +93,7 @@ fn refuse_cycles(submission: &SubmitTasks) -> Result<(), Refusal> {
         .enumerate()
         .map(|(index, new)| new.local.clone().unwrap_or_else(|| format!("#{}", index + 1)))
         .collect();
-    let place: BTreeMap<&str, usize> =
-        names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+    let place: BTreeMap<&str, usize> = names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
     let local = |reference: &Reference| match reference {
         Reference::Local(name) => place.get(name.as_str()).copied(),
         Reference::Task(_) => None,

@@ -85,13 +85,20 @@ fn approvals_of(facts: &Facts, task: &Task, from: &Phase, forward: bool) -> Vec<
         .filter(|(_, known)| matches!(known.state, ApprovalState::Approved(_) | ApprovalState::Adjusted { .. }))
         .map(|(gate, known)| (known.id, gate.id.clone()))
         .collect();
-    let open = facts.state.approvals.values().filter(|known| known.task == Some(task.id) && known.phase.as_deref() == Some(&from.name));
+    let open = facts
+        .state
+        .approvals
+        .values()
+        .filter(|known| known.task == Some(task.id) && known.phase.as_deref() == Some(&from.name));
     let void = open
         .filter(|known| {
             matches!(known.state, ApprovalState::Pending | ApprovalState::Approved(_) | ApprovalState::Adjusted { .. })
                 && !used.iter().any(|(id, _)| *id == known.id)
         })
-        .map(|known| Event::ApprovalCancelled { approval: known.id, why: format!("{} left phase {}", task.id, from.name) });
+        .map(|known| Event::ApprovalCancelled {
+            approval: known.id,
+            why: format!("{} left phase {}", task.id, from.name),
+        });
     let consumed =
         used.iter().map(|(id, gate)| Event::ApprovalConsumed { approval: *id, task: task.id, gate: gate.clone() });
     consumed.chain(void).collect()

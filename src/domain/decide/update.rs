@@ -92,7 +92,11 @@ fn unblock(facts: &Facts, target: &Target, blocker: Option<u32>, context: &Conte
         blockers.iter().map(|known| known.id).filter(|id| blocker.is_none_or(|wanted| wanted == *id)).collect();
     if cleared.is_empty() {
         let known = super::words(blockers.iter().map(|known| format!("{} ({})", known.id, known.reason)));
-        return Err(Refusal::new(Code::WrongState, format!("{} has no such blocker", task.id), format!("it has: {known}")));
+        return Err(Refusal::new(
+            Code::WrongState,
+            format!("{} has no such blocker", task.id),
+            format!("it has: {known}"),
+        ));
     }
     Ok(vec![Event::TaskUnblocked { task: task.id, blockers: cleared }])
 }

@@ -1,0 +1,89 @@
+//! `phasegate audit`: the log. Tree heads and proofs have their place here and are not built yet.
+
+use crate::domain::ids::{TaskId, Time};
+use crate::domain::query::RecordFilter;
+use crate::store::read;
+
+use super::output::visible;
+use super::{Ended, Out, Place};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Act {
+    /// Records, newest first; with --json one a line.
+    Query {
+        #[arg(long)]
+        task: Option<TaskId>,
+        /// Who did it.
+        #[arg(long)]
+        by: Option<String>,
+        /// Such as TaskClaimed or CommandRefused.
+        #[arg(long)]
+        kind: Option<String>,
+        /// A time, or how long ago: 30m, 24h, 30d.
+        #[arg(long)]
+        since: Option<String>,
+        #[arg(long)]
+        until: Option<String>,
+        /// Read upwards from this number.
+        #[arg(long)]
+        after: Option<u64>,
+        /// All of them when left out with --json; 50 otherwise.
+        #[arg(long)]
+        limit: Option<usize>,
+    },
+}
+
+const PAGE: usize = 1000;
+const SHOWN_DEFAULT: usize = 50;
+
+pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
+    let Act::Query { task, by, kind, since, until, after, limit } = &args.act;
+    let engine = place.open_existing()?;
+    let now = engine.now();
+    let mut left = limit.unwrap_or(if out.is_json() { usize::MAX } else { SHOWN_DEFAULT });
+    let mut filter = RecordFilter {
+        task: *task,
+        agent: by.clone(),
+        kind: kind.clone(),
+        since: since.as_deref().map(|text| moment(text, now)).transpose()?,
+        until: until.as_deref().map(|text| moment(text, now)).transpose()?,
+        after: *after,
+        before: None,
+        limit: PAGE,
+    };
+    while left > 0 {
+        filter.limit = left.min(PAGE);
+        let page = engine.view(|tx| read::records(tx, &filter))?;
+        left = left.saturating_sub(page.records.len());
+        for record in &page.records {
+            if out.is_json() {
+                out.value(&serde_json::to_value(record).unwrap_or_default());
+            } else {
+                out.text(&visible(&crate::tools::query_audit::line(record)));
+            }
+        }
+        match page.next {
+            Some(next) if filter.after.is_some() => filter.after = Some(next),
+            Some(next) => filter.before = Some(next),
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// `2026-11-20T14:00:00Z`, or how long before now.
+fn moment(text: &str, now: Time) -> Result<Time, Ended> {
+    if let Ok(seconds) = crate::domain::duration::parse(text) {
+        let ms = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+        return Ok(Time(now.0.saturating_sub(ms)));
+    }
+    text.parse().map_err(|_| {
+        Ended::usage(format!("`{text}` is not a time"), "write `2026-11-20T14:00:00Z`, or how long ago: 30m, 24h, 30d")
+    })
+}

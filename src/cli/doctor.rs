@@ -1,0 +1,208 @@
+//! `phasegate doctor`: looks at the whole set-up and says what is well, what is not, and what to do.
+
+use std::fmt::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::domain::canonical;
+use crate::domain::event::Origin;
+use crate::engine::gates::find;
+use crate::engine::{Engine, read_workflow};
+use crate::store::read;
+
+use super::{Ended, Out, Place};
+
+enum Grade {
+    Well,
+    Note,
+    Bad,
+}
+
+struct Finding {
+    grade: Grade,
+    what: &'static str,
+    said: String,
+    next: String,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn well(&mut self, what: &'static str, said: impl Into<String>) {
+        self.0.push(Finding { grade: Grade::Well, what, said: said.into(), next: String::new() });
+    }
+
+    fn note(&mut self, what: &'static str, said: impl Into<String>, next: impl Into<String>) {
+        self.0.push(Finding { grade: Grade::Note, what, said: said.into(), next: next.into() });
+    }
+
+    fn bad(&mut self, what: &'static str, said: impl Into<String>, next: impl Into<String>) {
+        self.0.push(Finding { grade: Grade::Bad, what, said: said.into(), next: next.into() });
+    }
+}
+
+pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
+    let mut findings = Findings::default();
+    let root = place.workspace.root.display().to_string();
+    if place.workspace.state.is_dir() || place.settings.store.is_some() {
+        findings.well("workspace", root);
+        match place.open() {
+            Ok(engine) => {
+                store(&mut findings, &engine, place);
+                workflows(&mut findings, &engine, place);
+            }
+            Err(Ended::Internal { message, hint } | Ended::Usage { message, hint }) => {
+                findings.bad("store", message, hint)
+            }
+            Err(Ended::Refused(refusal)) => findings.bad("store", refusal.message, refusal.hint),
+            Err(Ended::No) => {}
+        }
+    } else {
+        findings.note(
+            "workspace",
+            format!("none yet in {root}"),
+            "the first claim_task or `phasegate workflow trust` makes it",
+        );
+    }
+    match &place.settings.agent {
+        Some(agent) => findings.well("agent name", format!("`{agent}`, for every agent started here")),
+        None => findings.well("agent name", "made from the client's name, one for each server process"),
+    }
+    git(&mut findings, &place.workspace.root);
+    clients(&mut findings, &place.workspace.root);
+    report(&findings, out)
+}
+
+fn store(findings: &mut Findings, engine: &Engine, place: &Place) {
+    findings.well("store", engine.backend().describe());
+    match engine.backend().check() {
+        Ok(problems) if problems.is_empty() => findings.well("integrity", "every page and index checked"),
+        Ok(problems) => {
+            findings.bad("integrity", problems.join("; "), "`phasegate restore FILE` brings back a backup");
+        }
+        Err(error) => findings.bad("integrity", error.to_string(), error.hint()),
+    }
+    let open_to_others = ["", "phasegate.db", "phasegate.db-wal", "phasegate.db-shm"].iter().any(|name| {
+        let found = std::fs::metadata(place.workspace.state.join(name));
+        found.is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+    });
+    if open_to_others {
+        findings.bad("file modes", "others can read the state folder", "chmod -R go-rwx .phasegate");
+    } else {
+        findings.well("file modes", "only you can read the state");
+    }
+}
+
+fn workflows(findings: &mut Findings, engine: &Engine, place: &Place) {
+    let rows = match engine.view(read::workflows) {
+        Ok(rows) => rows,
+        Err(error) => return findings.bad("workflows", error.to_string(), error.hint()),
+    };
+    let names: Vec<&str> = rows.iter().filter(|row| row.in_force).map(|row| row.name.as_str()).collect();
+    let persons = rows.iter().any(|row| row.origin == Origin::Person);
+    let whose = if persons { "trusted by a person" } else { "the starters; nobody has trusted a workflow yet" };
+    findings.well("workflows", format!("{} ({whose})", names.join(", ")));
+    let file = place.workspace.workflow_file();
+    if !file.is_file() {
+        return findings.note(
+            "workflow file",
+            "no phasegate.yaml",
+            "`phasegate workflow show feature > phasegate.yaml` is a start",
+        );
+    }
+    match read_workflow(&file) {
+        Err(refusal) => {
+            findings.bad("workflow file", refusal.message, "mend these places; tasks keep the version they have")
+        }
+        Ok((workflow, _)) => {
+            let hash = canonical::hash(&workflow);
+            let trusted = rows.iter().any(|row| row.hash.0 == hash && row.origin == Origin::Person);
+            if trusted {
+                findings.well("workflow file", "phasegate.yaml is what is in force");
+            } else {
+                findings.bad(
+                    "workflow file",
+                    "phasegate.yaml is not the version in force",
+                    "`phasegate workflow diff`, then `phasegate workflow trust`",
+                );
+            }
+        }
+    }
+}
+
+fn git(findings: &mut Findings, root: &Path) {
+    if root.join(".git").exists() {
+        findings.well("work tree", "a git repository: syntax gates look at what changed");
+    } else {
+        findings.note(
+            "work tree",
+            "not a git repository",
+            "syntax gates then look at every file; `git init` narrows that",
+        );
+    }
+    let path = crate::config::settings::environment_variables();
+    let has_path = find::clean_environment(path, find::PASSED_VARIABLES).iter().any(|(name, _)| name == "PATH");
+    if !has_path {
+        findings.bad(
+            "programs",
+            "PATH is not set, so command gates find no programs",
+            "set PATH where the server is started",
+        );
+    }
+}
+
+/// Which clients have our server in their configuration. What they enforce comes with their hooks, which are not there yet.
+fn clients(findings: &mut Findings, root: &Path) {
+    let files = [
+        (".mcp.json", "Claude Code"),
+        (".cursor/mcp.json", "Cursor"),
+        (".vscode/mcp.json", "VS Code"),
+        (".gemini/settings.json", "Gemini CLI"),
+    ];
+    let known: Vec<&str> = files
+        .iter()
+        .filter(|(file, _)| std::fs::read_to_string(root.join(file)).is_ok_and(|text| text.contains("phasegate")))
+        .map(|(_, client)| *client)
+        .collect();
+    if known.is_empty() {
+        findings.note(
+            "clients",
+            "no client of this project starts phasegate yet",
+            "copy the entry of mcp-config.json into your client's file (README)",
+        );
+    } else {
+        findings.well("clients", known.join(", "));
+    }
+    findings.note(
+        "guard",
+        "the client's own tools (Read, Edit, Bash) are not guarded yet: their hooks are not part of this version",
+        "phases, gates and approvals hold for everything that goes through phasegate",
+    );
+}
+
+fn report(findings: &Findings, out: &Out) -> Result<(), Ended> {
+    let mut text = String::new();
+    let mut bad = 0;
+    let mut values = Vec::new();
+    for finding in &findings.0 {
+        let (mark, grade) = match finding.grade {
+            Grade::Well => ("ok  ", "ok"),
+            Grade::Note => ("note", "note"),
+            Grade::Bad => {
+                bad += 1;
+                ("BAD ", "bad")
+            }
+        };
+        let _ = writeln!(text, "{mark}  {:<14} {}", finding.what, finding.said);
+        if !finding.next.is_empty() {
+            let _ = writeln!(text, "{:<22}next: {}", "", finding.next);
+        }
+        values.push(json!({ "what": finding.what, "grade": grade, "said": finding.said, "next": finding.next }));
+    }
+    let _ = writeln!(text, "{}", if bad == 0 { "All is well.".to_owned() } else { format!("{bad} to mend.") });
+    out.answer(&Value::Array(values), &text);
+    if bad == 0 { Ok(()) } else { Err(Ended::No) }
+}

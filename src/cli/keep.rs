@@ -1,0 +1,54 @@
+//! `phasegate backup` and `phasegate restore`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Ended, Out, Place};
+
+#[derive(Debug, clap::Args)]
+pub struct BackupArgs {
+    /// The file to write; it must not exist.
+    file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RestoreArgs {
+    /// A file that `phasegate backup` wrote.
+    file: PathBuf,
+    /// The store as it is now is replaced.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub fn backup(args: &BackupArgs, place: &Place, out: &Out) -> Result<(), Ended> {
+    if args.file.exists() {
+        let message = format!("{} exists already", args.file.display());
+        return Err(Ended::usage(message, "name a new file; a backup never writes over another"));
+    }
+    let engine = place.open_existing()?;
+    engine.backend().backup(&args.file)?;
+    let bytes = std::fs::metadata(&args.file).map(|found| found.len()).unwrap_or(0);
+    let text =
+        format!("{} holds the whole store ({bytes} bytes); `phasegate restore` brings it back", args.file.display());
+    out.answer(&json!({ "file": args.file, "bytes": bytes }), &text);
+    Ok(())
+}
+
+pub fn restore(args: &RestoreArgs, place: &Place, out: &Out) -> Result<(), Ended> {
+    if !args.file.is_file() {
+        return Err(Ended::usage(
+            format!("there is no file {}", args.file.display()),
+            "name what `phasegate backup` wrote",
+        ));
+    }
+    let engine = place.open()?;
+    if !args.yes && !out.asks(&format!("Replace {} by {}?", engine.backend().describe(), args.file.display()))? {
+        out.aside("Nothing was changed.");
+        return Err(Ended::No);
+    }
+    engine.backend().restore(&args.file)?;
+    let text = format!("the store is as it was in {}", args.file.display());
+    out.answer(&json!({ "restored": args.file }), &text);
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The command line: one file a group of commands. It reads flags, calls the engine, prints; it decides nothing.
+
+mod approvals;
+mod audit;
+mod call;
+mod demo;
+mod doctor;
+mod keep;
+mod output;
+mod place;
+mod schemas;
+mod serve;
+mod tasks;
+mod welcome;
+mod workflow;
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use output::Ended;
+use output::Out;
+use place::Place;
+pub use schemas::{SCHEMAS, schema};
+
+/// The control point for AI coding agents: hands out work, keeps it to phases, records everything.
+#[derive(Debug, Parser)]
+#[command(name = "phasegate", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    after_help = "Alone on a terminal: the state of this workspace. With a pipe on stdin: the MCP server over stdio.\n\
+                        Exit codes: 0 done, 1 refused, 2 usage, 3 internal."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Global {
+    /// Folder of the workspace; default: the nearest `.phasegate/` upwards, else the git root, else here.
+    #[arg(long, global = true, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+    /// Where the state lies: `sqlite:PATH` [env: PHASEGATE_STORE]
+    #[arg(long, global = true, value_name = "URL")]
+    store: Option<String>,
+    /// The name to work under [env: PHASEGATE_AGENT]
+    #[arg(long, global = true, value_name = "NAME")]
+    agent: Option<String>,
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the MCP server over stdio.
+    Serve,
+    /// See the product at work: a scripted agent goes through a whole task, in a temporary folder.
+    Demo,
+    /// Call one tool as an agent would.
+    Call(call::Args),
+    /// What runs, who waits for whom.
+    Board,
+    /// List, show and tend tasks.
+    Tasks(tasks::Args),
+    /// See and answer what agents ask a person.
+    Approvals(approvals::Args),
+    /// Trust, check, explain and compare workflows.
+    Workflow(workflow::Args),
+    /// Ask the log what happened.
+    Audit(audit::Args),
+    /// Print the JSON Schema of a tool, of events, of the workflow file or of the settings.
+    Schema(schemas::Args),
+    /// Copy the store, while it is in use, to a file.
+    Backup(keep::BackupArgs),
+    /// Bring a backup back in place of the store.
+    Restore(keep::RestoreArgs),
+    /// Check the whole set-up.
+    Doctor,
+    /// Print a completion script for your shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Runs what the command line asks for; the exit code is the result.
+pub fn run(cli: Cli) -> u8 {
+    start_log();
+    let out = Out::new(cli.global.json);
+    let ended = dispatch(&cli, &out);
+    out.end(ended)
+}
+
+fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
+    let place = || Place::of(&cli.global);
+    match &cli.command {
+        None if !out.stdin_is_terminal() => serve::run(&place()?),
+        None => welcome::run(&place()?, out),
+        Some(Command::Serve) => serve::run(&place()?),
+        Some(Command::Demo) => demo::run(out),
+        Some(Command::Call(args)) => call::run(args, &place()?, out),
+        Some(Command::Board) => tasks::board(&place()?, out),
+        Some(Command::Tasks(args)) => tasks::run(args, &place()?, out),
+        Some(Command::Approvals(args)) => approvals::run(args, &place()?, out),
+        Some(Command::Workflow(args)) => workflow::run(args, &place()?, out),
+        Some(Command::Audit(args)) => audit::run(args, &place()?, out),
+        Some(Command::Schema(args)) => schemas::run(args, out),
+        Some(Command::Backup(args)) => keep::backup(args, &place()?, out),
+        Some(Command::Restore(args)) => keep::restore(args, &place()?, out),
+        Some(Command::Doctor) => doctor::run(&place()?, out),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "phasegate", &mut script);
+            out.text(&String::from_utf8_lossy(&script));
+            Ok(())
+        }
+    }
+}
+
+/// Standard output belongs to answers; the log goes to standard error.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("PHASEGATE_LOG")
+        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
+        .from_env_lossy();
+    // rmcp logs every error reply at warn, and our error replies are ordinary.
+    let filter = match "rmcp=error".parse() {
+        Ok(quiet) => filter.add_directive(quiet),
+        Err(_) => filter,
+    };
+    let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_ansi(false).try_init();
+}

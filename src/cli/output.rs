@@ -1,0 +1,178 @@
+//! Printing, and how a command ends. The one place that writes to standard output and error.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::{Value, json};
+
+use crate::config::settings::SettingsError;
+use crate::domain::refusal::Refusal;
+use crate::engine::Failure;
+use crate::store::StoreError;
+
+/// Every way a command ends other than well.
+#[derive(Debug)]
+pub enum Ended {
+    Refused(Refusal),
+    Usage {
+        message: String,
+        hint: String,
+    },
+    Internal {
+        message: String,
+        hint: String,
+    },
+    /// The answer has been printed and is itself a no, such as `doctor` with findings.
+    No,
+}
+
+impl Ended {
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: hint.into() }
+    }
+
+    pub fn internal(error: &dyn std::fmt::Display, hint: impl Into<String>) -> Self {
+        Self::Internal { message: error.to_string(), hint: hint.into() }
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::Refused(_) | Self::No => 1,
+            Self::Usage { .. } => 2,
+            Self::Internal { .. } => 3,
+        }
+    }
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::Refused(refusal),
+            Failure::Broken(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Ended {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error, error.hint())
+    }
+}
+
+impl From<SettingsError> for Ended {
+    fn from(error: SettingsError) -> Self {
+        Self::usage(error.to_string(), "mend that file; `phasegate schema config` shows what it takes")
+    }
+}
+
+pub struct Out {
+    json: bool,
+}
+
+impl Out {
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub fn stdin_is_terminal(&self) -> bool {
+        std::io::stdin().is_terminal()
+    }
+
+    /// Text as it is, ended by a newline. A reader that has gone away is no fault.
+    pub fn text(&self, text: &str) {
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(text.as_bytes());
+        if !text.ends_with('\n') {
+            let _ = stdout.write_all(b"\n");
+        }
+        let _ = stdout.flush();
+    }
+
+    pub fn value(&self, value: &Value) {
+        self.text(&value.to_string());
+    }
+
+    /// The same answer for a program or for a person.
+    pub fn answer(&self, value: &Value, text: &str) {
+        if self.json { self.value(value) } else { self.text(text) }
+    }
+
+    /// To the person, beside the answer.
+    pub fn aside(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// True when a person at the terminal says yes.
+    pub fn asks(&self, question: &str) -> Result<bool, Ended> {
+        if !self.stdin_is_terminal() {
+            return Err(Ended::usage(
+                "this needs a person's yes, and nobody sits at this terminal",
+                "say it with `--yes`",
+            ));
+        }
+        let mut stderr = std::io::stderr().lock();
+        let _ = write!(stderr, "{question} [y/N] ");
+        let _ = stderr.flush();
+        let mut line = String::new();
+        let _ = std::io::stdin().read_line(&mut line);
+        Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    }
+
+    pub fn end(&self, ended: Result<(), Ended>) -> u8 {
+        let Err(ended) = ended else { return 0 };
+        let (code, message, hint, details) = match &ended {
+            Ended::No => return ended.code(),
+            Ended::Refused(refusal) => (refusal.code.word(), &refusal.message, &refusal.hint, refusal.details.clone()),
+            Ended::Usage { message, hint } => ("usage", message, hint, None),
+            Ended::Internal { message, hint } => ("internal", message, hint, None),
+        };
+        if self.json {
+            self.value(&json!({ "error": { "code": code, "message": message, "hint": hint, "details": details } }));
+        } else {
+            let mut stderr = std::io::stderr().lock();
+            let _ = writeln!(stderr, "phasegate: {message}");
+            if !hint.is_empty() {
+                let _ = writeln!(stderr, "  next: {hint}");
+            }
+        }
+        ended.code()
+    }
+}
+
+/// Text from agents as a person may safely see it: control characters and hidden Unicode made visible.
+pub fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' => "\n".to_owned(),
+            c if c.is_control() || is_hidden(c) => format!("\\u{{{:x}}}", u32::from(c)),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+/// Characters that change how text reads without being seen: direction marks, joiners, tags, variation selectors.
+fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_text_is_made_visible() {
+        assert_eq!(visible("ok\u{1b}[2J\u{202e}x\u{200b}"), "ok\\u{1b}[2J\\u{202e}x\\u{200b}");
+        assert_eq!(visible("línea\nnext"), "línea\nnext");
+    }
+}

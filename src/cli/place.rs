@@ -1,0 +1,79 @@
+//! Where a command works: workspace, settings, who calls; and opening the engine there.
+
+use std::sync::Arc;
+
+use crate::config::settings::{self, Environment, Settings};
+use crate::config::workspace::Workspace;
+use crate::domain::facts::{Caller, Role};
+use crate::domain::ids::AgentName;
+use crate::engine::{self, Engine, clock};
+
+use super::{Ended, Global};
+
+pub struct Place {
+    pub workspace: Workspace,
+    pub settings: Settings,
+    person: String,
+}
+
+impl Place {
+    pub(super) fn of(global: &Global) -> Result<Self, Ended> {
+        let here = std::env::current_dir().map_err(|error| Ended::internal(&error, "go to a folder that exists"))?;
+        let workspace = Workspace::find(global.workspace.as_deref(), &here).map_err(|error| {
+            let shown = global.workspace.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+            Ended::usage(format!("{shown}: {error}"), "name a folder that exists with `--workspace`")
+        })?;
+        let environment = Environment::read();
+        let mut settings = settings::load(&workspace.root, &environment)?;
+        if global.store.is_some() {
+            settings.store.clone_from(&global.store);
+        }
+        if global.agent.is_some() {
+            settings.agent.clone_from(&global.agent);
+        }
+        if let Some(agent) = &settings.agent {
+            agent_name(agent)?;
+        }
+        Ok(Self { workspace, settings, person: environment.user.unwrap_or_else(|| "operator".to_owned()) })
+    }
+
+    /// Makes the workspace's state where there is none yet.
+    pub fn open(&self) -> Result<Arc<Engine>, Ended> {
+        Ok(Arc::new(engine::open(self.workspace.clone(), &self.settings, Arc::new(clock::System))?))
+    }
+
+    /// For commands that only look: a folder without a workspace stays one.
+    pub fn open_existing(&self) -> Result<Arc<Engine>, Ended> {
+        if self.settings.store.is_none() && !self.workspace.state.is_dir() {
+            return Err(Ended::usage(
+                format!("there is no phasegate workspace in {}", self.workspace.root.display()),
+                "an agent's first call makes one, and so does `phasegate workflow trust`; `phasegate demo` shows how it works",
+            ));
+        }
+        self.open()
+    }
+
+    /// The person at the command line.
+    pub fn person(&self) -> Caller {
+        Caller {
+            agent: AgentName(self.person.clone()),
+            role: Role::Operator,
+            capabilities: Default::default(),
+            claims: self.settings.claims_per_agent,
+        }
+    }
+
+    /// For `call`: an agent that somebody plays.
+    pub fn agent(&self) -> Caller {
+        let name = self.settings.agent.clone().unwrap_or_else(|| "cli".to_owned());
+        Caller { agent: AgentName(name), role: Role::Agent, ..self.person() }
+    }
+}
+
+fn agent_name(name: &str) -> Result<(), Ended> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
+    if !name.is_empty() && name.len() <= 100 && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Ended::usage(format!("`{name}` cannot be an agent's name"), "up to 100 letters, digits and `-_.:@/`"))
+}

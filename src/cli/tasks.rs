@@ -1,0 +1,207 @@
+//! `phasegate tasks` and `phasegate board`: what there is, and what a person may do about it.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::domain::command::{Change, Command, Dependents, Target};
+use crate::domain::evidence::Evidence;
+use crate::domain::ids::TaskId;
+use crate::domain::query::{RecordFilter, TaskFilter};
+use crate::domain::task::{Status, Task};
+use crate::engine::Engine;
+use crate::store::{Scope, With, read};
+use crate::tools::Output;
+
+use super::output::visible;
+use super::{Ended, Out, Place};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Act {
+    /// Tasks in order of id.
+    List {
+        /// waiting, ready, claimed, blocked, done, failed or cancelled; may be repeated.
+        #[arg(long, value_parser = status)]
+        status: Vec<Status>,
+        #[arg(long)]
+        label: Vec<String>,
+        #[arg(long)]
+        parent: Option<TaskId>,
+        /// Who holds them.
+        #[arg(long)]
+        held_by: Option<String>,
+        #[arg(long)]
+        after: Option<TaskId>,
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// One task, with its story.
+    Show { id: TaskId },
+    /// Take a task out of the work.
+    Cancel {
+        id: TaskId,
+        #[arg(long)]
+        reason: String,
+        /// What becomes of tasks that wait for it: cancel or release.
+        #[arg(long, value_parser = dependents)]
+        dependents: Option<Dependents>,
+    },
+    /// Give a failed task another chance.
+    Reopen {
+        id: TaskId,
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Clear a task's blockers.
+    Unblock {
+        id: TaskId,
+        #[arg(long)]
+        blocker: Option<u32>,
+    },
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    let known = Status::ALL.into_iter().find(|status| status.word() == text);
+    known.ok_or_else(|| format!("it is one of {}", Status::ALL.map(Status::word).join(", ")))
+}
+
+fn dependents(text: &str) -> Result<Dependents, String> {
+    match text {
+        "cancel" => Ok(Dependents::Cancel),
+        "release" => Ok(Dependents::Release),
+        _ => Err("it is `cancel` or `release`".to_owned()),
+    }
+}
+
+pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
+    let engine = place.open_existing()?;
+    match &args.act {
+        Act::List { status, label, parent, held_by, after, limit } => {
+            let filter = TaskFilter {
+                status: status.iter().copied().collect(),
+                labels: label.iter().cloned().collect(),
+                parent: *parent,
+                agent: held_by.clone(),
+                after: *after,
+                limit: usize::from(*limit),
+                ..TaskFilter::default()
+            };
+            let page = engine.view(|tx| read::tasks(tx, &filter))?;
+            let reply = page.reply();
+            out.answer(&reply.structured, &visible(&reply.text));
+            Ok(())
+        }
+        Act::Show { id } => show(&engine, *id, out),
+        Act::Cancel { id, reason, dependents } => {
+            let change = Change::Cancel { reason: reason.clone(), dependents: *dependents };
+            tend(&engine, place, *id, change, With::AllDependents, out)
+        }
+        Act::Reopen { id, reason } => {
+            tend(&engine, place, *id, Change::Reopen { reason: reason.clone() }, With::Nothing, out)
+        }
+        Act::Unblock { id, blocker } => {
+            tend(&engine, place, *id, Change::Unblock { blocker: *blocker }, With::Nothing, out)
+        }
+    }
+}
+
+fn tend(engine: &Engine, place: &Place, id: TaskId, change: Change, with: With, out: &Out) -> Result<(), Ended> {
+    let target = Target { task: Some(id), ..Target::default() };
+    let scope = Scope::Task { target: target.clone(), with };
+    let outcome =
+        engine.command(&place.person(), "tasks", scope, Command::UpdateTask { target, change }, Vec::new())?;
+    let task = outcome.facts.task(id)?;
+    let changed: Vec<String> =
+        outcome.events.iter().filter_map(|event| event.task().map(|task| format!("{task} {}", event.kind()))).collect();
+    let value = json!({ "task": id, "status": task.status(), "changed": changed });
+    out.answer(&value, &format!("{id} is {} now ({})", task.status().word(), changed.join(", ")));
+    Ok(())
+}
+
+pub fn board(place: &Place, out: &Out) -> Result<(), Ended> {
+    let engine = place.open_existing()?;
+    if out.is_json() {
+        let filter = TaskFilter {
+            status: Status::ALL.into_iter().filter(|status| status.is_open()).collect(),
+            limit: 1000,
+            ..TaskFilter::default()
+        };
+        let (counts, page) = engine.view(|tx| Ok((read::status_counts(tx)?, read::tasks(tx, &filter)?)))?;
+        let counts: serde_json::Map<String, Value> =
+            counts.into_iter().map(|(status, count)| (status.word().to_owned(), json!(count))).collect();
+        out.value(&json!({ "counts": counts, "open": page.tasks }));
+    } else {
+        out.text(&visible(&engine.board_text()?));
+    }
+    Ok(())
+}
+
+fn show(engine: &Engine, id: TaskId, out: &Out) -> Result<(), Ended> {
+    let found = engine.view(|tx| read::task(tx, id))?;
+    let Some((task, _)) = found else {
+        return Err(Ended::Refused(crate::domain::refusal::Refusal::new(
+            crate::domain::refusal::Code::UnknownTask,
+            format!("there is no task {id} in this workspace"),
+            "`phasegate tasks list` shows what there is",
+        )));
+    };
+    let filter = RecordFilter { task: Some(id), after: Some(0), limit: 500, ..RecordFilter::default() };
+    let story = engine.view(|tx| read::records(tx, &filter))?;
+    if out.is_json() {
+        let mut value = engine.task_view(id)?.unwrap_or(Value::Null);
+        if let Value::Object(fields) = &mut value {
+            fields.insert("records".to_owned(), serde_json::to_value(&story.records).unwrap_or(Value::Null));
+        }
+        out.value(&value);
+        return Ok(());
+    }
+    let mut text = described(&task);
+    let _ = writeln!(text, "\nStory");
+    for record in &story.records {
+        let _ = writeln!(text, "  {}", crate::tools::query_audit::line(record));
+    }
+    out.text(&visible(&text));
+    Ok(())
+}
+
+fn described(task: &Task) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{} “{}”", task.id, task.spec.title);
+    let holder = task.claim().map(|claim| format!(" by {} (fence {})", claim.agent, claim.fence)).unwrap_or_default();
+    let _ = writeln!(text, "  {}{holder}, phase {} of {}", task.status().word(), task.phase, task.spec.workflow);
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "  {name:<12}{value}");
+        }
+    };
+    line("goal", &task.spec.goal);
+    line("accepted if", &task.spec.acceptance_criteria.join("; "));
+    line("submitted", &format!("by {} at {}", task.submitted_by, task.submitted_at));
+    line("attempts", &format!("{} of {} failed", task.attempts.failed, task.attempts.limit));
+    line("progress", task.progress.as_ref().map(|progress| progress.note.as_str()).unwrap_or_default());
+    for (name, artifact) in &task.artifacts {
+        line(
+            "artifact",
+            &format!("{name} v{} ({} bytes, sha256 {})", artifact.version, artifact.bytes, artifact.sha256),
+        );
+    }
+    for (gate, evidence) in &task.evidence {
+        let said = match evidence {
+            Evidence::Running { since, .. } => format!("running since {since}"),
+            Evidence::Passed(verdict) => format!("passed: {}", verdict.summary),
+            Evidence::Refused(verdict) => format!("refused: {}", verdict.summary),
+        };
+        line("gate", &format!("{gate} {said}"));
+    }
+    if let Some(outcome) = &task.outcome {
+        let sure = outcome.confidence.map(|confidence| format!(" (confidence {confidence})")).unwrap_or_default();
+        line("result", &format!("{}{sure}", outcome.summary));
+    }
+    text
+}

@@ -1,0 +1,35 @@
+//! `phasegate` alone on a terminal: what it is, and the state of this workspace.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use crate::domain::task::Status;
+use crate::store::read;
+
+use super::{Ended, Out, Place};
+
+pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
+    let mut text = format!(
+        "phasegate {} — hands out work to agents, keeps it to phases, records everything.\n\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    let root = place.workspace.root.display().to_string();
+    if !place.workspace.state.is_dir() && place.settings.store.is_none() {
+        let _ = writeln!(text, "No workspace yet in {root}. To begin:");
+        let _ = writeln!(text, "  phasegate demo              see it at work, in a temporary folder");
+        let _ = writeln!(text, "  phasegate workflow trust    put your phasegate.yaml in force");
+        let _ = writeln!(text, "  phasegate serve             the MCP server; add it to your client (see README)");
+        out.answer(&json!({ "workspace": root, "exists": false }), &text);
+        return Ok(());
+    }
+    let engine = place.open()?;
+    let counts = engine.view(read::status_counts)?;
+    let _ = writeln!(text, "Workspace {root}");
+    let _ = write!(text, "{}", engine.board_text()?);
+    let _ =
+        writeln!(text, "\nNext: phasegate board, phasegate approvals list, phasegate tasks show T-1, phasegate --help");
+    let open: u64 = counts.iter().filter(|(status, _)| Status::is_open(**status)).map(|(_, count)| count).sum();
+    out.answer(&json!({ "workspace": root, "exists": true, "open_tasks": open }), &super::output::visible(&text));
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! `phasegate workflow`: what is in force, what a file would change, and putting it in force.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::config::starters;
+use crate::config::workflow_text::{diff, explain, lint};
+use crate::domain::canonical;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::workflow::Workflow;
+use crate::engine::{Engine, read_workflow};
+use crate::store::read;
+
+use super::output::visible;
+use super::{Ended, Out, Place};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Act {
+    /// Versions in force, and how many open tasks stand under each.
+    List,
+    /// The source of a version in force, by name or hash; default: the workspace's default workflow.
+    Show { name: Option<String> },
+    /// What a workflow allows and asks for, in plain words.
+    Explain {
+        /// A file, the name of a workflow in force, or a starter.
+        what: Option<String>,
+    },
+    /// Check a file: errors with line and column, and warnings.
+    Lint {
+        /// Default: phasegate.yaml.
+        file: Option<PathBuf>,
+    },
+    /// What a file would change against the version in force.
+    Diff {
+        /// Default: phasegate.yaml.
+        file: Option<PathBuf>,
+    },
+    /// Put a file, or a starter by its name, in force. A person's act: it decides what agents may do.
+    Trust {
+        /// Default: phasegate.yaml.
+        file: Option<PathBuf>,
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
+    match &args.act {
+        Act::List => list(place, out),
+        Act::Show { name } => show(place, name.as_deref(), out),
+        Act::Explain { what } => {
+            let workflow = named(place, what.as_deref())?;
+            let value = serde_json::to_value(&workflow).unwrap_or_default();
+            out.answer(&value, &explain::explain(&workflow));
+            Ok(())
+        }
+        Act::Lint { file } => check(place, file.as_deref(), out),
+        Act::Diff { file } => compare(place, file.as_deref(), out),
+        Act::Trust { file, yes } => trust(place, file.as_deref(), *yes, out),
+    }
+}
+
+fn file_or_default(place: &Place, file: Option<&Path>) -> PathBuf {
+    match file {
+        Some(file) => file.to_path_buf(),
+        None => place.workspace.workflow_file(),
+    }
+}
+
+/// A file, else a name: in force first, then a starter.
+fn named(place: &Place, what: Option<&str>) -> Result<Workflow, Ended> {
+    if let Some(what) = what.filter(|what| Path::new(what).is_file()) {
+        return Ok(read_workflow(Path::new(what))?.0);
+    }
+    if what.is_none() && place.workspace.workflow_file().is_file() {
+        return Ok(read_workflow(&place.workspace.workflow_file())?.0);
+    }
+    if place.workspace.state.is_dir() || place.settings.store.is_some() {
+        let engine = place.open()?;
+        if let Some((_, workflow, _)) = engine.workflow_named(what)? {
+            return Ok(workflow);
+        }
+    }
+    starter(what.unwrap_or("feature"))
+}
+
+fn starter(name: &str) -> Result<Workflow, Ended> {
+    match starters::starter(name) {
+        Some(Ok(workflow)) => Ok(workflow),
+        _ => {
+            let known: Vec<&str> = starters::STARTERS.iter().map(|(name, _)| *name).collect();
+            let message = format!("`{name}` is neither a file, nor a workflow in force, nor a starter");
+            Err(Refusal::new(Code::UnknownWorkflow, message, format!("starters: {}", known.join(", "))).into())
+        }
+    }
+}
+
+fn list(place: &Place, out: &Out) -> Result<(), Ended> {
+    let engine = place.open_existing()?;
+    let rows = engine.view(read::workflows)?;
+    if out.is_json() {
+        out.value(&serde_json::to_value(&rows).unwrap_or_default());
+        return Ok(());
+    }
+    for row in &rows {
+        let state = match (row.in_force, row.default) {
+            (true, true) => "in force, default",
+            (true, false) => "in force",
+            (false, _) => "not in force",
+        };
+        let hash: String = row.hash.0.chars().take(12).collect();
+        let by = if row.origin == crate::domain::event::Origin::Builtin {
+            "starter".to_owned()
+        } else {
+            format!("trusted by {}", row.trusted_by)
+        };
+        out.text(&format!("{:<18} {hash}  {state:<18} {by}, {} open tasks", row.name, row.open_tasks));
+    }
+    Ok(())
+}
+
+fn show(place: &Place, name: Option<&str>, out: &Out) -> Result<(), Ended> {
+    let engine = place.open_existing()?;
+    let Some((row, workflow, source)) = engine.workflow_named(name)? else {
+        let what = name.unwrap_or("default");
+        let message = format!("no workflow `{what}` is in force here");
+        return Err(Refusal::new(Code::UnknownWorkflow, message, "`phasegate workflow list` shows them").into());
+    };
+    out.answer(
+        &json!({ "name": row.name, "hash": row.hash, "workflow": workflow, "source": source }),
+        &visible(&source),
+    );
+    Ok(())
+}
+
+fn check(place: &Place, file: Option<&Path>, out: &Out) -> Result<(), Ended> {
+    let file = file_or_default(place, file);
+    let (workflow, _) = read_workflow(&file)?;
+    let warnings = lint::lint(&workflow);
+    let hash = canonical::hash(&workflow);
+    let value = json!({ "name": workflow.name, "hash": hash, "warnings": warnings.iter().map(|warning| json!({
+        "phase": warning.phase, "message": warning.message, "hint": warning.hint })).collect::<Vec<_>>() });
+    let mut text = format!("{} is valid: workflow “{}”, version {hash}", file.display(), workflow.name);
+    for warning in &warnings {
+        text.push_str(&format!("\nwarning: {warning}"));
+    }
+    out.answer(&value, &text);
+    Ok(())
+}
+
+fn in_force(engine: &Engine, name: &str) -> Result<Option<Workflow>, Ended> {
+    let rows = engine.view(read::workflows)?;
+    let known = rows.iter().any(|row| row.name == name && row.in_force);
+    Ok(if known { engine.workflow_named(Some(name))?.map(|(_, workflow, _)| workflow) } else { None })
+}
+
+fn compare(place: &Place, file: Option<&Path>, out: &Out) -> Result<(), Ended> {
+    let file = file_or_default(place, file);
+    let (new, _) = read_workflow(&file)?;
+    let engine = place.open_existing()?;
+    let Some(old) = in_force(&engine, &new.name)? else {
+        out.answer(
+            &json!({ "changes": null }),
+            &format!("no version of “{}” is in force yet: all of it is new", new.name),
+        );
+        return Ok(());
+    };
+    let changes = diff::diff(&old, &new);
+    let text = if changes.is_empty() { "nothing would change".to_owned() } else { changes.join("\n") };
+    out.answer(&json!({ "changes": changes }), &text);
+    Ok(())
+}
+
+fn trust(place: &Place, file: Option<&Path>, yes: bool, out: &Out) -> Result<(), Ended> {
+    let path = file_or_default(place, file);
+    let by_name = file.and_then(Path::to_str).filter(|name| !path.is_file() && starters::source(name).is_some());
+    if by_name.is_none() && !path.is_file() {
+        let starters: Vec<&str> = starters::STARTERS.iter().map(|(name, _)| *name).collect();
+        return Err(Ended::usage(
+            format!("there is no file {}", path.display()),
+            format!(
+                "write one (`phasegate workflow show feature > phasegate.yaml` is a start), or name a starter: {}",
+                starters.join(", ")
+            ),
+        ));
+    }
+    let (workflow, source, default) = match by_name {
+        Some(name) => (starter(name)?, starters::source(name).unwrap_or_default().to_owned(), false),
+        None => {
+            let (workflow, source) = read_workflow(&path)?;
+            let same = std::fs::canonicalize(&path).ok() == std::fs::canonicalize(place.workspace.workflow_file()).ok();
+            (workflow, source, same)
+        }
+    };
+    let engine = place.open()?;
+    if !yes {
+        let old = in_force(&engine, &workflow.name)?;
+        let shown = match &old {
+            Some(old) => format!("Changes against the version in force:\n{}", diff::diff(old, &workflow).join("\n")),
+            None => explain::explain(&workflow),
+        };
+        out.aside(&shown);
+        for warning in lint::lint(&workflow) {
+            out.aside(&format!("warning: {warning}"));
+        }
+        if !out.asks("Trust this workflow? It decides what agents may do here.")? {
+            out.aside("Nothing was changed.");
+            return Err(Ended::No);
+        }
+    }
+    // Where nothing else is trusted, the first one is the default whatever its file is called.
+    let first = !engine.view(read::workflows)?.iter().any(|row| row.origin == crate::domain::event::Origin::Person);
+    let (hash, changed) = engine.trust(&place.person(), &workflow, source, default || first)?;
+    let text = if changed {
+        format!("“{}” is in force: version {hash}", workflow.name)
+    } else {
+        format!("“{}” was in force already: version {hash}", workflow.name)
+    };
+    out.answer(&json!({ "name": workflow.name, "hash": hash, "changed": changed }), &text);
+    Ok(())
+}

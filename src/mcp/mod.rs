@@ -1,0 +1,11 @@
+//! The MCP edge: frames, the stdio transport, and the guard around a service.
+mod ends;
+mod flow;
+pub mod frame;
+pub mod guard;
+mod lines;
+mod prompts;
+mod resources;
+pub mod server;
+pub mod stdio;
+mod typed;

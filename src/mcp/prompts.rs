@@ -1,0 +1,61 @@
+//! Prompts a person can pick in their client: start a task, resume one, hand one over.
+
+use rmcp::ErrorData;
+use rmcp::model::{GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
+use serde_json::Value;
+
+use super::server::invalid;
+
+pub fn all() -> Vec<Prompt> {
+    let argument = |name: &str, description: &str| {
+        vec![PromptArgument::new(name).with_description(description).with_required(false)]
+    };
+    vec![
+        Prompt::new(
+            "start",
+            Some("Take up a piece of work"),
+            Some(argument("title", "What to do; left out: the next ready task")),
+        ),
+        Prompt::new(
+            "resume",
+            Some("Go on with a task where it was left"),
+            Some(argument("task", "Such as T-12; left out: yours")),
+        ),
+        Prompt::new("hand_over", Some("Leave a task so that another can go on"), None::<Vec<PromptArgument>>),
+    ]
+}
+
+pub fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult, ErrorData> {
+    let given = |key: &str| {
+        let text = arguments.and_then(|arguments| arguments.get(key)).and_then(Value::as_str);
+        text.map(str::trim).filter(|text| !text.is_empty())
+    };
+    let text = match name {
+        "start" => match given("title") {
+            Some(title) => {
+                let call = serde_json::json!({ "new": { "title": title.chars().take(200).collect::<String>() } });
+                format!("Call claim_task with {call}. {LOOP}")
+            }
+            None => format!("Call claim_task without arguments to get the next ready task. {LOOP}"),
+        },
+        "resume" => match given("task") {
+            Some(task) => {
+                let call = serde_json::json!({ "id": task });
+                format!("Call claim_task with {call}. Read its checkpoint and last progress first. {LOOP}")
+            }
+            None => format!("Call claim_task without arguments: it gives back the brief of the task you hold. {LOOP}"),
+        },
+        "hand_over" => HAND_OVER.to_owned(),
+        _ => {
+            let shown: String = name.chars().take(80).collect();
+            return Err(invalid(format!("there is no prompt `{shown}`; prompts/list shows what there is")));
+        }
+    };
+    Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]))
+}
+
+const LOOP: &str = "Work within what the brief says is open. Hand in what the phase asks for with submit_artifact, then call \
+                    transition_phase; where something is missing it says what and how. Go on until the task is done.";
+
+const HAND_OVER: &str = "Save what the next agent needs with update_task {\"checkpoint\": {…}}: what is done, what is left, what \
+                         was tried and failed, and the very next step. Then update_task {\"release\": \"handed over\"}.";

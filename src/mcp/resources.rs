@@ -1,0 +1,72 @@
+//! Resources: a task, the workflow in force, the board. Read on a snapshot; nothing outside `phasegate://` is ever opened.
+
+use rmcp::ErrorData;
+use rmcp::model::{CompleteRequestParams, ReadResourceResult, Reference, Resource, ResourceContents, ResourceTemplate};
+
+use crate::domain::ids::TaskId;
+use crate::domain::query::TaskFilter;
+use crate::engine::Engine;
+use crate::store::read;
+
+use super::server::{internal, invalid};
+
+const BOARD: &str = "phasegate://board";
+const WORKFLOW: &str = "phasegate://workflow";
+const TASK: &str = "phasegate://task/";
+
+pub fn all() -> Vec<Resource> {
+    vec![
+        Resource::new(BOARD, "board")
+            .with_title("Board")
+            .with_description("What runs, what waits for whom")
+            .with_mime_type("text/plain"),
+        Resource::new(WORKFLOW, "workflow")
+            .with_title("Workflow")
+            .with_description("The default workflow in plain words")
+            .with_mime_type("text/plain"),
+    ]
+}
+
+pub fn templates() -> Vec<ResourceTemplate> {
+    vec![
+        ResourceTemplate::new("phasegate://task/{id}", "task")
+            .with_title("Task")
+            .with_description("One task, whole: state, evidence, artifacts, progress")
+            .with_mime_type("application/json"),
+    ]
+}
+
+pub fn read(engine: &Engine, uri: &str) -> Result<ReadResourceResult, ErrorData> {
+    let (text, kind) = if uri == BOARD {
+        (engine.board_text().map_err(|error| internal(&error))?, "text/plain")
+    } else if uri == WORKFLOW {
+        (engine.workflow_text(None).map_err(|error| internal(&error))?, "text/plain")
+    } else {
+        let id = uri.strip_prefix(TASK).and_then(|id| id.parse::<TaskId>().ok());
+        let found = match id {
+            Some(id) => engine.task_view(id).map_err(|error| internal(&error))?,
+            None => None,
+        };
+        let shown: String = uri.chars().take(120).collect();
+        let missing = || invalid(format!("there is no resource `{shown}`; resources/list shows what there is"));
+        (found.ok_or_else(missing)?.to_string(), "application/json")
+    };
+    Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(kind)]))
+}
+
+/// Task ids that begin as typed, the open ones of the newest page.
+pub fn completions(engine: &Engine, request: &CompleteRequestParams) -> Result<Vec<String>, ErrorData> {
+    let asks_for_task = match &request.r#ref {
+        Reference::Resource(resource) => resource.uri.starts_with(TASK) && request.argument.name == "id",
+        Reference::Prompt(_) => request.argument.name == "task",
+        &_ => false,
+    };
+    if !asks_for_task {
+        return Ok(Vec::new());
+    }
+    let filter = TaskFilter { limit: 1000, ..TaskFilter::default() };
+    let page = engine.view(|tx| read::tasks(tx, &filter)).map_err(|error| internal(&error))?;
+    let typed = request.argument.value.as_str();
+    let open = page.tasks.iter().filter(|row| row.status.is_open()).map(|row| row.id.to_string());
+    Ok(open.filter(|id| id.starts_with(typed)).take(100).collect())
+}

@@ -1,0 +1,264 @@
+//! The MCP service: tools, resources, prompts and completion, translated to calls of the engine. It decides nothing.
+
+use std::sync::{Arc, OnceLock};
+
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
+    CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
+    Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
+};
+use rmcp::service::{Peer, RequestContext};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::Value;
+
+use crate::domain::facts::{Caller, Role};
+use crate::domain::ids::AgentName;
+use crate::domain::refusal::{Code, Refusal};
+use crate::engine::{Engine, Failure, Watch};
+use crate::tools::{self, Reply, TOOLS, schema};
+
+use super::{prompts, resources};
+
+const INSTRUCTIONS: &str = "phasegate hands out work and keeps it to phases. Begin with claim_task: it returns a brief with the \
+goal, what is open now and what must be shown to go on. Hand in artifacts with submit_artifact, move with transition_phase, \
+ask a person with request_approval. A refusal says what to do next.";
+
+/// Lists change only with the binary.
+const LIST_TTL_MS: u64 = 60_000;
+
+pub struct Server {
+    engine: Arc<Engine>,
+    /// From the environment; else made from the client's name on its first call, unique to this process.
+    agent: OnceLock<AgentName>,
+    claims: u32,
+    list: Vec<McpTool>,
+}
+
+impl Server {
+    pub fn new(engine: Arc<Engine>, agent: Option<String>, claims: u32) -> Self {
+        let name = OnceLock::new();
+        if let Some(agent) = agent {
+            let _ = name.set(AgentName(agent));
+        }
+        Self { engine, agent: name, claims, list: TOOLS.iter().map(published).collect() }
+    }
+
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+        let agent = self.agent.get_or_init(|| {
+            let client = context.client_info().map(|client| client.name).unwrap_or_default();
+            self.engine.unique_agent(&client)
+        });
+        Caller { agent: agent.clone(), role: Role::Agent, capabilities: Default::default(), claims: self.claims }
+    }
+}
+
+/// A row of the table as clients see it.
+pub fn published(tool: &tools::Tool) -> McpTool {
+    let object = |value: Value| match value {
+        Value::Object(fields) => Arc::new(fields),
+        _ => Arc::new(JsonObject::new()),
+    };
+    let annotations = ToolAnnotations::new()
+        .read_only(tool.read_only)
+        .destructive(false)
+        .idempotent(tool.idempotent)
+        .open_world(false);
+    McpTool::new(tool.name, tool.description, object((tool.input)()))
+        .with_title(tool.title)
+        .with_raw_output_schema(object(schema::outline(&(tool.output)())))
+        .with_annotations(annotations)
+}
+
+/// Reports to the client while a long call runs, where it asked for that.
+struct Reporter {
+    cancelled: Box<dyn Fn() -> bool + Send + Sync>,
+    progress: Option<(ProgressToken, Peer<RoleServer>, tokio::runtime::Handle)>,
+    steps: std::sync::atomic::AtomicU32,
+}
+
+impl Reporter {
+    fn new(context: &RequestContext<RoleServer>) -> Self {
+        let token = context.meta.get_progress_token();
+        let ct = context.ct.clone();
+        Self {
+            cancelled: Box::new(move || ct.is_cancelled()),
+            progress: token.map(|token| (token, context.peer.clone(), tokio::runtime::Handle::current())),
+            steps: std::sync::atomic::AtomicU32::new(0),
+        }
+    }
+}
+
+impl Watch for Reporter {
+    fn cancelled(&self) -> bool {
+        (self.cancelled)()
+    }
+
+    fn progress(&self, message: &str) {
+        let Some((token, peer, runtime)) = &self.progress else { return };
+        let step = self.steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        let note = ProgressNotificationParam::new(token.clone(), f64::from(step)).with_message(message);
+        let peer = peer.clone();
+        runtime.spawn(async move {
+            let _ = peer.notify_progress(note).await;
+        });
+    }
+}
+
+fn rendered(result: Result<Reply, Failure>) -> CallToolResult {
+    match result {
+        Ok(Reply { structured, text }) => {
+            let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+            result.structured_content = Some(structured);
+            result
+        }
+        Err(Failure::Refused(refusal)) => refused(&refusal),
+        Err(Failure::Broken(error)) => {
+            let reference = format!("{:x}", std::process::id());
+            tracing::error!(reference, error = %error, "a call failed");
+            let message = format!("phasegate could not do this (reference {reference})");
+            let mut result =
+                CallToolResult::error(vec![ContentBlock::text(format!("{message}\nnext: {}", error.hint()))]);
+            result.structured_content =
+                Some(serde_json::json!({ "code": "internal", "message": message, "hint": error.hint() }));
+            result
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> CallToolResult {
+    let mut result = CallToolResult::error(vec![ContentBlock::text(refusal.to_string())]);
+    result.structured_content = serde_json::to_value(refusal).ok();
+    result
+}
+
+pub(super) fn invalid(message: impl Into<String>) -> ErrorData {
+    ErrorData::invalid_params(message.into(), None)
+}
+
+pub(super) fn internal(failure: &dyn std::fmt::Display) -> ErrorData {
+    tracing::error!(error = %failure, "a request failed");
+    ErrorData::internal_error(format!("phasegate could not do this (reference {:x})", std::process::id()), None)
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .enable_completions()
+            .build();
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("phasegate", env!("CARGO_PKG_VERSION")).with_title("Phasegate"))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.list.clone())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<McpTool> {
+        self.list.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let tool =
+            tools::find(&request.name).map_err(|refusal| invalid(format!("{}; {}", refusal.message, refusal.hint)))?;
+        let caller = self.caller(&context);
+        let arguments = Value::Object(request.arguments.unwrap_or_default());
+        let reporter = Reporter::new(&context);
+        if tool.read_only {
+            // A read is a few index seeks on a snapshot and waits for nobody: cheaper than a change of threads.
+            return Ok(rendered(self.engine.call(&caller, tool, arguments, &reporter)).into());
+        }
+        let engine = Arc::clone(&self.engine);
+        let work = tokio::task::spawn_blocking(move || engine.call(&caller, tool, arguments, &reporter));
+        match work.await {
+            Ok(result) => Ok(rendered(result).into()),
+            Err(ended) => match ended.try_into_panic() {
+                // The guard around this service answers panics, wherever they come from.
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => {
+                    let refusal =
+                        Refusal::new(Code::Cancelled, "the server is stopping", "call again in a new session");
+                    Ok(refused(&refusal).into())
+                }
+            },
+        }
+    }
+
+    async fn list_resources(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let list = ListResourcesResult::with_all_items(resources::all());
+        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let list = ListResourceTemplatesResult::with_all_items(resources::templates());
+        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        resources::read(&self.engine, &request.uri).map(Into::into)
+    }
+
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let list = ListPromptsResult::with_all_items(prompts::all());
+        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        prompts::get(&request.name, request.arguments.as_ref()).map(Into::into)
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let values = resources::completions(&self.engine, &request)?;
+        let info = CompletionInfo::new(values).map_err(|why| internal(&why))?;
+        Ok(CompleteResult::new(info))
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let shown: String = request.method.chars().take(80).collect();
+        let message = format!("there is no method `{shown}`; server/discover or initialize says what there is");
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None))
+    }
+}
