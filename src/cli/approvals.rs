@@ -5,12 +5,11 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::domain::approval::{About, Approval};
-use crate::domain::command::{Command, Decision};
+use crate::domain::command::Decision;
 use crate::domain::ids::ApprovalId;
 use crate::domain::query::ApprovalFilter;
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::Engine;
-use crate::store::{Scope, read};
 
 use super::output::visible;
 use super::{Ended, Out, Place};
@@ -82,7 +81,7 @@ fn find(engine: &Engine, id: ApprovalId) -> Result<Approval, Ended> {
             "`phasegate approvals list` shows them",
         )
     };
-    Ok(engine.view(|tx| read::approval(tx, id))?.ok_or_else(missing)?)
+    Ok(engine.approval(id)?.ok_or_else(missing)?)
 }
 
 fn value(approval: &Approval) -> Value {
@@ -95,7 +94,7 @@ fn value(approval: &Approval) -> Value {
 
 fn list(engine: &Engine, all: bool, out: &Out) -> Result<(), Ended> {
     let filter = ApprovalFilter { pending_only: !all, id: None, limit: 500 };
-    let found = engine.view(|tx| read::approvals(tx, &filter))?;
+    let found = engine.approvals(&filter)?;
     if out.is_json() {
         out.value(&Value::Array(found.iter().map(value).collect()));
         return Ok(());
@@ -143,15 +142,15 @@ fn described(engine: &Engine, approval: &Approval) -> Result<String, Ended> {
         line("claimed", &format!("the agent says: {}", approval.reason));
     }
     let task = match approval.task {
-        Some(id) => engine.view(|tx| read::task(tx, id))?,
+        Some(id) => engine.task(id)?,
         None => None,
     };
-    if let Some((task, _)) = task {
+    if let Some(task) = task {
         let _ = writeln!(text, "  {:<12}{} “{}”", "task", task.id, task.spec.title);
         for (name, artifact) in &task.artifacts {
             let _ =
                 writeln!(text, "\n  artifact {name} v{}, handed in by {} (claimed):", artifact.version, artifact.by);
-            let content = engine.view(|tx| read::blob(tx, &artifact.sha256))?.unwrap_or_default();
+            let content = engine.blob(&artifact.sha256)?.unwrap_or_default();
             for shown in folded(&String::from_utf8_lossy(&content)) {
                 let _ = writeln!(text, "    │ {shown}");
             }
@@ -206,9 +205,7 @@ fn answer(
             return Err(Ended::No);
         }
     }
-    let command = Command::DecideApproval { approval: id, answer: decision, level: LEVEL };
-    let outcome = engine.command(&place.person(), "approvals", Scope::Approval(id), command, Vec::new())?;
-    let after = outcome.facts.state.approvals.get(&id).unwrap_or(&approval);
-    out.answer(&value(after), &format!("{id} is {} (level {LEVEL})", after.state.word()));
+    let after = engine.answer(&place.person(), id, decision, LEVEL)?.unwrap_or(approval);
+    out.answer(&value(&after), &format!("{id} is {} (level {LEVEL})", after.state.word()));
     Ok(())
 }

@@ -2,7 +2,6 @@
 
 use crate::domain::ids::{TaskId, Time};
 use crate::domain::query::RecordFilter;
-use crate::store::read;
 
 use super::output::visible;
 use super::{Ended, Out, Place};
@@ -59,7 +58,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     };
     while left > 0 {
         filter.limit = left.min(PAGE);
-        let page = engine.view(|tx| read::records(tx, &filter))?;
+        let page = engine.records(&filter)?;
         left = left.saturating_sub(page.records.len());
         for record in &page.records {
             if out.is_json() {

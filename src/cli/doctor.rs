@@ -10,7 +10,6 @@ use crate::domain::canonical;
 use crate::domain::event::Origin;
 use crate::engine::gates::find;
 use crate::engine::{Engine, read_workflow};
-use crate::store::read;
 
 use super::{Ended, Out, Place};
 
@@ -97,7 +96,7 @@ fn store(findings: &mut Findings, engine: &Engine, place: &Place) {
 }
 
 fn workflows(findings: &mut Findings, engine: &Engine, place: &Place) {
-    let rows = match engine.view(read::workflows) {
+    let rows = match engine.workflows() {
         Ok(rows) => rows,
         Err(error) => return findings.bad("workflows", error.to_string(), error.hint()),
     };

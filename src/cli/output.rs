@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::settings::SettingsError;
 use crate::domain::refusal::Refusal;
-use crate::engine::Failure;
-use crate::store::StoreError;
+use crate::engine::{Failure, StoreError};
 
 /// Every way a command ends other than well.
 #[derive(Debug)]

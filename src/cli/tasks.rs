@@ -4,13 +4,12 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::domain::command::{Change, Command, Dependents, Target};
+use crate::domain::command::{Change, Dependents};
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::TaskId;
 use crate::domain::query::{RecordFilter, TaskFilter};
 use crate::domain::task::{Status, Task};
 use crate::engine::Engine;
-use crate::store::{Scope, With, read};
 use crate::tools::Output;
 
 use super::output::visible;
@@ -92,7 +91,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
                 limit: usize::from(*limit),
                 ..TaskFilter::default()
             };
-            let page = engine.view(|tx| read::tasks(tx, &filter))?;
+            let page = engine.tasks(&filter)?;
             let reply = page.reply();
             out.answer(&reply.structured, &visible(&reply.text));
             Ok(())
@@ -100,22 +99,15 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         Act::Show { id } => show(&engine, *id, out),
         Act::Cancel { id, reason, dependents } => {
             let change = Change::Cancel { reason: reason.clone(), dependents: *dependents };
-            tend(&engine, place, *id, change, With::AllDependents, out)
+            tend(&engine, place, *id, change, out)
         }
-        Act::Reopen { id, reason } => {
-            tend(&engine, place, *id, Change::Reopen { reason: reason.clone() }, With::Nothing, out)
-        }
-        Act::Unblock { id, blocker } => {
-            tend(&engine, place, *id, Change::Unblock { blocker: *blocker }, With::Nothing, out)
-        }
+        Act::Reopen { id, reason } => tend(&engine, place, *id, Change::Reopen { reason: reason.clone() }, out),
+        Act::Unblock { id, blocker } => tend(&engine, place, *id, Change::Unblock { blocker: *blocker }, out),
     }
 }
 
-fn tend(engine: &Engine, place: &Place, id: TaskId, change: Change, with: With, out: &Out) -> Result<(), Ended> {
-    let target = Target { task: Some(id), ..Target::default() };
-    let scope = Scope::Task { target: target.clone(), with };
-    let outcome =
-        engine.command(&place.person(), "tasks", scope, Command::UpdateTask { target, change }, Vec::new())?;
+fn tend(engine: &Engine, place: &Place, id: TaskId, change: Change, out: &Out) -> Result<(), Ended> {
+    let outcome = engine.tend(&place.person(), id, change)?;
     let task = outcome.facts.task(id)?;
     let changed: Vec<String> =
         outcome.events.iter().filter_map(|event| event.task().map(|task| format!("{task} {}", event.kind()))).collect();
@@ -132,7 +124,7 @@ pub fn board(place: &Place, out: &Out) -> Result<(), Ended> {
             limit: 1000,
             ..TaskFilter::default()
         };
-        let (counts, page) = engine.view(|tx| Ok((read::status_counts(tx)?, read::tasks(tx, &filter)?)))?;
+        let (counts, page) = (engine.status_counts()?, engine.tasks(&filter)?);
         let counts: serde_json::Map<String, Value> =
             counts.into_iter().map(|(status, count)| (status.word().to_owned(), json!(count))).collect();
         out.value(&json!({ "counts": counts, "open": page.tasks }));
@@ -143,8 +135,7 @@ pub fn board(place: &Place, out: &Out) -> Result<(), Ended> {
 }
 
 fn show(engine: &Engine, id: TaskId, out: &Out) -> Result<(), Ended> {
-    let found = engine.view(|tx| read::task(tx, id))?;
-    let Some((task, _)) = found else {
+    let Some(task) = engine.task(id)? else {
         return Err(Ended::Refused(crate::domain::refusal::Refusal::new(
             crate::domain::refusal::Code::UnknownTask,
             format!("there is no task {id} in this workspace"),
@@ -152,7 +143,7 @@ fn show(engine: &Engine, id: TaskId, out: &Out) -> Result<(), Ended> {
         )));
     };
     let filter = RecordFilter { task: Some(id), after: Some(0), limit: 500, ..RecordFilter::default() };
-    let story = engine.view(|tx| read::records(tx, &filter))?;
+    let story = engine.records(&filter)?;
     if out.is_json() {
         let mut value = engine.task_view(id)?.unwrap_or(Value::Null);
         if let Value::Object(fields) = &mut value {

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use serde_json::json;
 
 use crate::domain::task::Status;
-use crate::store::read;
 
 use super::{Ended, Out, Place};
 
@@ -24,7 +23,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
         return Ok(());
     }
     let engine = place.open()?;
-    let counts = engine.view(read::status_counts)?;
+    let counts = engine.status_counts()?;
     let _ = writeln!(text, "Workspace {root}");
     let _ = write!(text, "{}", engine.board_text()?);
     let _ =

@@ -10,7 +10,6 @@ use crate::domain::canonical;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
 use crate::engine::{Engine, read_workflow};
-use crate::store::read;
 
 use super::output::visible;
 use super::{Ended, Out, Place};
@@ -104,7 +103,7 @@ fn starter(name: &str) -> Result<Workflow, Ended> {
 
 fn list(place: &Place, out: &Out) -> Result<(), Ended> {
     let engine = place.open_existing()?;
-    let rows = engine.view(read::workflows)?;
+    let rows = engine.workflows()?;
     if out.is_json() {
         out.value(&serde_json::to_value(&rows).unwrap_or_default());
         return Ok(());
@@ -156,7 +155,7 @@ fn check(place: &Place, file: Option<&Path>, out: &Out) -> Result<(), Ended> {
 }
 
 fn in_force(engine: &Engine, name: &str) -> Result<Option<Workflow>, Ended> {
-    let rows = engine.view(read::workflows)?;
+    let rows = engine.workflows()?;
     let known = rows.iter().any(|row| row.name == name && row.in_force);
     Ok(if known { engine.workflow_named(Some(name))?.map(|(_, workflow, _)| workflow) } else { None })
 }
@@ -216,7 +215,7 @@ fn trust(place: &Place, file: Option<&Path>, yes: bool, out: &Out) -> Result<(),
         }
     }
     // Where nothing else is trusted, the first one is the default whatever its file is called.
-    let first = !engine.view(read::workflows)?.iter().any(|row| row.origin == crate::domain::event::Origin::Person);
+    let first = !engine.workflows()?.iter().any(|row| row.origin == crate::domain::event::Origin::Person);
     let (hash, changed) = engine.trust(&place.person(), &workflow, source, default || first)?;
     let text = if changed {
         format!("“{}” is in force: version {hash}", workflow.name)

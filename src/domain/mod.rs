@@ -1,5 +1,7 @@
 //! PURE: what is true and what may change. No I/O, no clock, no ids made, no SQL, nothing of ours imported.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new variant must be thought of everywhere")]
+
 pub mod approval;
 pub mod brief;
 pub mod canonical;

@@ -12,7 +12,7 @@ pub struct Refusal {
     pub message: String,
     pub hint: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
 }
 
 impl Refusal {
@@ -21,7 +21,7 @@ impl Refusal {
     }
 
     pub fn with(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 

@@ -225,6 +225,19 @@ impl TaskState {
         }
     }
 
+    /// What a waiting task waits for.
+    pub fn waits_for(&self) -> Option<&BTreeSet<TaskId>> {
+        match self {
+            Self::Waiting { on } => Some(on),
+            Self::Ready
+            | Self::Claimed(_)
+            | Self::Blocked { .. }
+            | Self::Done { .. }
+            | Self::Failed { .. }
+            | Self::Cancelled { .. } => None,
+        }
+    }
+
     pub fn at_submission(on: BTreeSet<TaskId>) -> Self {
         if on.is_empty() { Self::Ready } else { Self::Waiting { on } }
     }

@@ -17,18 +17,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::config::workspace::Workspace;
-use crate::domain::command::{Change, ClaimTask, Command, Question, RequestApproval, Target, Want};
+use crate::domain::approval::Approval;
+use crate::domain::command::{Change, ClaimTask, Command, Decision, Question, RequestApproval, Target, Want};
 use crate::domain::decide::decide;
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
-use crate::domain::ids::{AgentName, TaskId, Time};
+use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::policy::permit::{Need, Permit, permit};
-use crate::store::{self, Attachment, Backend, By, Decide, Outcome, Scope, StoreError, With};
+use crate::store::{self, Attachment, Backend, By, Decide, Outcome, Scope, With};
 use crate::tools::request_approval::Asked;
 use crate::tools::{Output, Reply, Request, Tool};
 use clock::Clock;
 
+pub use crate::store::StoreError;
 pub use startup::{open, read_workflow, system};
 
 pub struct Engine {
@@ -121,7 +123,26 @@ impl Engine {
         }
     }
 
-    /// Reads for people, at the command line.
+    /// What a person may do to a task without holding it.
+    pub fn tend(&self, caller: &Caller, id: TaskId, change: Change) -> Result<Outcome, Failure> {
+        let target = Target { task: Some(id), ..Target::default() };
+        let scope = Scope::Task { target: target.clone(), with: reach(&change) };
+        self.command(caller, "tasks", scope, Command::UpdateTask { target, change }, Vec::new())
+    }
+
+    pub fn answer(
+        &self,
+        caller: &Caller,
+        approval: ApprovalId,
+        answer: Decision,
+        level: u8,
+    ) -> Result<Option<Approval>, Failure> {
+        let command = Command::DecideApproval { approval, answer, level };
+        let mut outcome = self.command(caller, "approvals", Scope::Approval(approval), command, Vec::new())?;
+        Ok(outcome.facts.state.approvals.remove(&approval))
+    }
+
+    /// Reads for people, on one snapshot.
     pub fn view<T>(&self, read: impl FnMut(&mut dyn store::Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
         store::snapshot(self.backend.as_ref(), read)
     }
@@ -288,17 +309,7 @@ impl Call<'_> {
     }
 
     fn update(&self, target: Target, change: Change) -> Result<Reply, Failure> {
-        let with = match &change {
-            Change::Cancel { .. } => With::AllDependents,
-            Change::Progress { .. }
-            | Change::Checkpoint { .. }
-            | Change::Block { .. }
-            | Change::Unblock { .. }
-            | Change::Release { .. }
-            | Change::Fail { .. }
-            | Change::Reopen { .. } => With::Nothing,
-        };
-        let scope = Scope::Task { target: target.clone(), with };
+        let scope = Scope::Task { target: target.clone(), with: reach(&change) };
         let outcome = self.run(scope, Command::UpdateTask { target, change }, Vec::new())?;
         self.reply(&answers::updated(&outcome)?, &outcome)
     }
@@ -334,6 +345,20 @@ impl Call<'_> {
             watch.progress("waiting for a person");
             std::thread::sleep(APPROVAL_POLL);
         }
+    }
+}
+
+/// How far a change reaches beyond its task.
+fn reach(change: &Change) -> With {
+    match change {
+        Change::Cancel { .. } => With::AllDependents,
+        Change::Progress { .. }
+        | Change::Checkpoint { .. }
+        | Change::Block { .. }
+        | Change::Unblock { .. }
+        | Change::Release { .. }
+        | Change::Fail { .. }
+        | Change::Reopen { .. } => With::Nothing,
     }
 }
 

@@ -1,13 +1,14 @@
 //! What people and resources are shown of the workspace, from one snapshot each.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::Value;
 
 use crate::config::workflow_text::explain::explain;
-use crate::domain::brief::gate_words;
-use crate::domain::ids::{TaskId, Time};
-use crate::domain::query::{TaskFilter, WorkflowRow};
+use crate::domain::approval::Approval;
+use crate::domain::ids::{ApprovalId, TaskId, Time};
+use crate::domain::query::{ApprovalFilter, RecordFilter, RecordPage, TaskFilter, TaskPage, WorkflowRow};
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Workflow;
 use crate::store::{StoreError, read};
@@ -17,6 +18,39 @@ use super::Engine;
 const BOARD_ROWS: usize = 20;
 
 impl Engine {
+    pub fn tasks(&self, filter: &TaskFilter) -> Result<TaskPage, StoreError> {
+        self.view(|tx| read::tasks(tx, filter))
+    }
+
+    pub fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
+        Ok(self.view(|tx| read::task(tx, id))?.map(|(task, _)| task))
+    }
+
+    pub fn status_counts(&self) -> Result<BTreeMap<Status, u64>, StoreError> {
+        self.view(read::status_counts)
+    }
+
+    pub fn records(&self, filter: &RecordFilter) -> Result<RecordPage, StoreError> {
+        self.view(|tx| read::records(tx, filter))
+    }
+
+    pub fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<Approval>, StoreError> {
+        self.view(|tx| read::approvals(tx, filter))
+    }
+
+    pub fn approval(&self, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+        self.view(|tx| read::approval(tx, id))
+    }
+
+    pub fn workflows(&self) -> Result<Vec<WorkflowRow>, StoreError> {
+        self.view(read::workflows)
+    }
+
+    /// Content that a record or an artifact names by its digest.
+    pub fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.view(|tx| read::blob(tx, sha256))
+    }
+
     /// One task, whole, but for the claim's hash.
     pub fn task_view(&self, id: TaskId) -> Result<Option<Value>, StoreError> {
         let found = self.view(|tx| read::task(tx, id))?;
@@ -63,10 +97,7 @@ impl Engine {
                     let _ = writeln!(text, "  … and more");
                 }
             }
-            let waiting = read::approvals(
-                tx,
-                &crate::domain::query::ApprovalFilter { pending_only: true, id: None, limit: BOARD_ROWS },
-            )?;
+            let waiting = read::approvals(tx, &ApprovalFilter { pending_only: true, id: None, limit: BOARD_ROWS })?;
             if !waiting.is_empty() {
                 let _ = writeln!(text, "\nWAITING FOR A PERSON");
             }
@@ -113,15 +144,10 @@ fn task_value(task: &Task, lease: Option<Time>) -> Value {
     let mut value = serde_json::to_value(task).unwrap_or(Value::Null);
     if let Value::Object(fields) = &mut value {
         if let Some(Value::Object(state)) = fields.get_mut("state") {
-            state.remove("handle");
+            state.shift_remove("handle");
         }
         fields.insert("status".to_owned(), Value::String(task.status().word().to_owned()));
         fields.insert("lease_until".to_owned(), serde_json::to_value(lease).unwrap_or(Value::Null));
     }
     value
-}
-
-/// A phase's exit gates in plain words.
-pub fn gate_list(workflow: &Workflow, phase: &str) -> Vec<String> {
-    workflow.phase(phase).into_iter().flat_map(|phase| &phase.exit).map(gate_words).collect()
 }

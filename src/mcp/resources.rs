@@ -6,7 +6,6 @@ use rmcp::model::{CompleteRequestParams, ReadResourceResult, Reference, Resource
 use crate::domain::ids::TaskId;
 use crate::domain::query::TaskFilter;
 use crate::engine::Engine;
-use crate::store::read;
 
 use super::server::{internal, invalid};
 
@@ -65,7 +64,7 @@ pub fn completions(engine: &Engine, request: &CompleteRequestParams) -> Result<V
         return Ok(Vec::new());
     }
     let filter = TaskFilter { limit: 1000, ..TaskFilter::default() };
-    let page = engine.view(|tx| read::tasks(tx, &filter)).map_err(|error| internal(&error))?;
+    let page = engine.tasks(&filter).map_err(|error| internal(&error))?;
     let typed = request.argument.value.as_str();
     let open = page.tasks.iter().filter(|row| row.status.is_open()).map(|row| row.id.to_string());
     Ok(open.filter(|id| id.starts_with(typed)).take(100).collect())

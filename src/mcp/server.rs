@@ -65,7 +65,7 @@ pub fn published(tool: &tools::Tool) -> McpTool {
         .destructive(false)
         .idempotent(tool.idempotent)
         .open_world(false);
-    McpTool::new(tool.name, tool.description, object((tool.input)()))
+    McpTool::new(tool.name, tool.description, object(schema::sketch(&(tool.input)())))
         .with_title(tool.title)
         .with_raw_output_schema(object(schema::outline(&(tool.output)())))
         .with_annotations(annotations)

@@ -65,8 +65,8 @@ pub fn line(record: &Record) -> String {
     let kind = record.event.get("type").and_then(Value::as_str).unwrap_or("?");
     let mut rest = record.event.clone();
     if let Value::Object(fields) = &mut rest {
-        fields.remove("type");
-        fields.remove("task");
+        fields.shift_remove("type");
+        fields.shift_remove("task");
     }
     let task = record.task.map(|task| format!(" {task}")).unwrap_or_default();
     let mut rest = rest.to_string();

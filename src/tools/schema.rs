@@ -19,26 +19,46 @@ fn generate<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// The outline of an answer for `tools/list`: its required fields and their types. Still true, only shorter.
+/// An answer as `tools/list` tells it: the fields that are always there. Still true, only shorter than the whole shape.
 pub fn outline(full: &Value) -> Value {
-    let required: Vec<&str> =
-        full.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let mut properties = Map::new();
-    for name in &required {
-        let kind = full.pointer(&format!("/properties/{name}/type")).cloned();
-        let schema = kind.map_or_else(|| Value::Object(Map::new()), |kind| serde_json::json!({ "type": kind }));
-        properties.insert((*name).to_owned(), schema);
+    serde_json::json!({ "type": "object", "required": full.get("required").cloned().unwrap_or_else(|| serde_json::json!([])) })
+}
+
+/// What a tool takes, as `tools/list` tells it: the fields and their meaning. Bounds are left to the check of the call, whose
+/// message names the field; a model that is shown every list pays for each word of it.
+pub fn sketch(full: &Value) -> Value {
+    let mut schema = full.clone();
+    unbounded(&mut schema, true);
+    schema
+}
+
+fn unbounded(value: &mut Value, top: bool) {
+    let Value::Object(fields) = value else { return };
+    for bound in
+        ["pattern", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "minimum", "maximum", "format"]
+    {
+        fields.shift_remove(bound);
     }
-    serde_json::json!({ "type": "object", "properties": properties, "required": required })
+    if !top {
+        fields.shift_remove("additionalProperties");
+    }
+    for (key, field) in fields.iter_mut() {
+        match (key.as_str(), field) {
+            ("properties", Value::Object(named)) => named.values_mut().for_each(|schema| unbounded(schema, false)),
+            ("anyOf", Value::Array(schemas)) => schemas.iter_mut().for_each(|schema| unbounded(schema, false)),
+            ("items", schema) => unbounded(schema, false),
+            _ => {}
+        }
+    }
 }
 
 /// Takes out what says nothing to a caller: titles of Rust types, number formats, nulls for what may simply be left out.
 fn tidy(value: &mut Value) {
     let Value::Object(fields) = value else { return };
-    fields.remove("title");
-    fields.remove("default");
+    fields.shift_remove("title");
+    fields.shift_remove("default");
     if fields.get("format").and_then(Value::as_str).is_some_and(|format| format != "date-time") {
-        fields.remove("format");
+        fields.shift_remove("format");
     }
     without_null(fields);
     for (key, field) in fields.iter_mut() {
@@ -66,7 +86,7 @@ fn without_null(fields: &mut Map<String, Value>) {
     options.retain(|option| option.get("type").is_none_or(|kind| kind != "null"));
     if let [Value::Object(only)] = options.as_slice() {
         let only = only.clone();
-        fields.remove("anyOf");
+        fields.shift_remove("anyOf");
         for (key, field) in only {
             fields.entry(key).or_insert(field);
         }

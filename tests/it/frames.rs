@@ -1,6 +1,5 @@
 //! The frame check alone: what goes on, what is refused with which code and id, what is met with silence.
 //! The transport around it is tested in `stdio.rs`.
-#![expect(clippy::panic, clippy::wildcard_enum_match_arm, reason = "helpers of tests may fail the test")]
 use phasegate::mcp::frame::{Frame, FrameLimits, Id, check};
 use proptest::prelude::*;
 use serde_json::Value;

@@ -1,6 +1,4 @@
 //! Gates that look at files and documents: syntax, changed files, the tree's fingerprint, artifacts.
-#![expect(clippy::disallowed_methods, reason = "a test measures time, and starts git to build its repositories")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests stop at the first surprise")]
 
 use std::ffi::OsString;
 use std::fs;

@@ -1,6 +1,21 @@
 //! Every test that is not inline, in one binary. `tidy` fails when a file of this folder is not named here.
+#![allow(
+    clippy::allow_attributes,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests start programs, read clocks, and fail by panicking"
+)]
 
+mod frames;
 mod gates_files;
 mod gates_run;
+mod stdio_limits;
+mod stdio_process;
 mod support;
+mod surface;
+mod tidy;
 mod workflow_of_a_task;

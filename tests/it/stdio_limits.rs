@@ -1,6 +1,5 @@
 //! The stdio transport over in-memory ends: small limits, questions to the client, subscriptions, and the guard.
 //! What needs a real process is in `stdio.rs`.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may fail the test")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,11 +1,5 @@
 //! The stdio transport and the guard, over the real ends of a spawned `examples/echo_guarded` (`cargo test` builds it).
 //! What needs small limits or a special handler is in `stdio_limits.rs`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "tests start programs, and their helpers may fail the test"
-)]
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};

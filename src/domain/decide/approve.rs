@@ -25,7 +25,10 @@ pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> R
                 let stands = match &known.state {
                     ApprovalState::Pending => known.expires_at > context.now,
                     ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => true,
-                    _ => false,
+                    ApprovalState::Rejected(_)
+                    | ApprovalState::Expired { .. }
+                    | ApprovalState::Cancelled { .. }
+                    | ApprovalState::Consumed { .. } => false,
                 };
                 if stands {
                     return Ok(Vec::new());
@@ -109,7 +112,13 @@ pub fn approval_gate<'f>(
         .iter()
         .filter_map(|gate| match &gate.kind {
             GateKind::Approval(terms) => Some((gate, terms)),
-            _ => None,
+            GateKind::Artifact { .. }
+            | GateKind::Command { .. }
+            | GateKind::Syntax { .. }
+            | GateKind::Children
+            | GateKind::Tasks { .. }
+            | GateKind::Budget
+            | GateKind::Hook { .. } => None,
         })
         .filter(|(gate, _)| name.is_none_or(|name| name == gate.id))
         .collect();

@@ -142,10 +142,7 @@ fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Re
             }
         }
         Status::Waiting => {
-            let on = match &task.state {
-                crate::domain::task::TaskState::Waiting { on } => super::words(on.iter()),
-                _ => String::new(),
-            };
+            let on = task.state.waits_for().map(|on| super::words(on.iter())).unwrap_or_default();
             refuse(
                 format!("{} waits for {on}", task.id),
                 "claim one of those first; claim_task without `id` picks what is ready",

@@ -138,13 +138,6 @@ fn readied(facts: &Facts, met: TaskId) -> impl Iterator<Item = Event> {
 }
 
 fn waits_for(facts: &Facts, id: TaskId, on: TaskId) -> bool {
-    facts.state.tasks.get(&id).is_some_and(|task| match &task.state {
-        super::task::TaskState::Waiting { on: waits } => waits.contains(&on),
-        super::task::TaskState::Ready
-        | super::task::TaskState::Claimed(_)
-        | super::task::TaskState::Blocked { .. }
-        | super::task::TaskState::Done { .. }
-        | super::task::TaskState::Failed { .. }
-        | super::task::TaskState::Cancelled { .. } => false,
-    })
+    let task = facts.state.tasks.get(&id);
+    task.and_then(|task| task.state.waits_for()).is_some_and(|waits| waits.contains(&on))
 }
