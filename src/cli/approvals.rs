@@ -11,11 +11,8 @@ use crate::domain::query::ApprovalFilter;
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::Engine;
 
-use super::output::visible;
+use super::output::{quoted, visible};
 use super::{Ended, Out, Place};
-
-/// A person at this command line, kept apart from agents by nothing but the rules: level 1 at most.
-const LEVEL: u8 = 1;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -60,7 +57,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         Act::List { all } => list(&engine, *all, out),
         Act::Show { id } => {
             let approval = find(&engine, *id)?;
-            out.answer(&value(&approval), &visible(&described(&engine, &approval)?));
+            out.answer(&value(&approval), &described(&engine, &approval)?);
             Ok(())
         }
         Act::Approve { id, yes, reason, choice } => {
@@ -116,10 +113,14 @@ fn list(engine: &Engine, all: bool, out: &Out) -> Result<(), Ended> {
 
 fn described(engine: &Engine, approval: &Approval) -> Result<String, Ended> {
     let mut text = String::new();
-    let _ = writeln!(text, "{} is {}: {}", approval.id, approval.state.word(), approval.ask);
+    let asked = match approval.about {
+        About::Gate { .. } => quoted(&approval.ask, 0),
+        About::Question { .. } => format!("the agent asks: {}", quoted(&approval.ask, 2)),
+    };
+    let _ = writeln!(text, "{} is {}: {asked}", approval.id, approval.state.word());
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(text, "  {name:<12}{value}");
+            let _ = writeln!(text, "  {name:<12}{}", quoted(value, 14));
         }
     };
     line("asked by", &approval.requested_by.0);
@@ -146,13 +147,13 @@ fn described(engine: &Engine, approval: &Approval) -> Result<String, Ended> {
         None => None,
     };
     if let Some(task) = task {
-        let _ = writeln!(text, "  {:<12}{} “{}”", "task", task.id, task.spec.title);
+        let _ = writeln!(text, "  {:<12}{} “{}”", "task", task.id, quoted(&task.spec.title, 14));
         for (name, artifact) in &task.artifacts {
             let _ =
                 writeln!(text, "\n  artifact {name} v{}, handed in by {} (claimed):", artifact.version, artifact.by);
             let content = engine.blob(&artifact.sha256)?.unwrap_or_default();
             for shown in folded(&String::from_utf8_lossy(&content)) {
-                let _ = writeln!(text, "    │ {shown}");
+                let _ = writeln!(text, "    │ {}", visible(&shown));
             }
         }
     }
@@ -195,7 +196,7 @@ fn answer(
 ) -> Result<(), Ended> {
     let approval = find(engine, id)?;
     if !yes {
-        out.aside(&visible(&described(engine, &approval)?));
+        out.aside(&described(engine, &approval)?);
         let verb = match decision {
             Decision::Approve { .. } => "Approve",
             Decision::Reject { .. } => "Reject",
@@ -205,7 +206,7 @@ fn answer(
             return Err(Ended::No);
         }
     }
-    let after = engine.answer(&place.person(), id, decision, LEVEL)?.unwrap_or(approval);
-    out.answer(&value(&after), &format!("{id} is {} (level {LEVEL})", after.state.word()));
+    let after = engine.answer(&place.person(), id, decision, place.level())?.unwrap_or(approval);
+    out.answer(&value(&after), &format!("{id} is {} (level {})", after.state.word(), place.level()));
     Ok(())
 }

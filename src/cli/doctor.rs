@@ -46,7 +46,7 @@ impl Findings {
 pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
     let mut findings = Findings::default();
     let root = place.workspace.root.display().to_string();
-    if place.workspace.state.is_dir() || place.settings.store.is_some() {
+    if place.has_store() {
         findings.well("workspace", root);
         match place.open() {
             Ok(engine) => {

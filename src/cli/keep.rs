@@ -47,7 +47,7 @@ pub fn restore(args: &RestoreArgs, place: &Place, out: &Out) -> Result<(), Ended
         out.aside("Nothing was changed.");
         return Err(Ended::No);
     }
-    engine.backend().restore(&args.file)?;
+    engine.restore(&place.person(), &args.file)?;
     let text = format!("the store is as it was in {}", args.file.display());
     out.answer(&json!({ "restored": args.file }), &text);
     Ok(())

@@ -94,9 +94,9 @@ pub fn run(cli: Cli) -> u8 {
 fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
     let place = || Place::of(&cli.global);
     match &cli.command {
-        None if !out.stdin_is_terminal() => serve::run(&place()?),
+        None if !out.stdin_is_terminal() => serve::run(place()?),
         None => welcome::run(&place()?, out),
-        Some(Command::Serve) => serve::run(&place()?),
+        Some(Command::Serve) => serve::run(place()?),
         Some(Command::Demo) => demo::run(out),
         Some(Command::Call(args)) => call::run(args, &place()?, out),
         Some(Command::Board) => tasks::board(&place()?, out),

@@ -33,6 +33,15 @@ impl Ended {
         Self::Internal { message: error.to_string(), hint: hint.into() }
     }
 
+    /// Message and hint.
+    pub fn said(&self) -> (String, String) {
+        match self {
+            Self::Refused(refusal) => (refusal.message.clone(), refusal.hint.clone()),
+            Self::Usage { message, hint } | Self::Internal { message, hint } => (message.clone(), hint.clone()),
+            Self::No => (String::new(), String::new()),
+        }
+    }
+
     fn code(&self) -> u8 {
         match self {
             Self::Refused(_) | Self::No => 1,
@@ -156,6 +165,11 @@ pub fn visible(text: &str) -> String {
             c => c.to_string(),
         })
         .collect()
+}
+
+/// Text of an agent inside a page of ours: visible, and with every further line marked, so that none can pass for ours.
+pub fn quoted(text: &str, indent: usize) -> String {
+    visible(text).replace('\n', &format!("\n{}│ ", " ".repeat(indent)))
 }
 
 /// Characters that change how text reads without being seen: direction marks, joiners, tags, variation selectors.

@@ -14,6 +14,7 @@ pub struct Place {
     pub workspace: Workspace,
     pub settings: Settings,
     person: String,
+    inside_agent: bool,
 }
 
 impl Place {
@@ -34,7 +35,8 @@ impl Place {
         if let Some(agent) = &settings.agent {
             agent_name(agent)?;
         }
-        Ok(Self { workspace, settings, person: environment.user.unwrap_or_else(|| "operator".to_owned()) })
+        let person = environment.user.unwrap_or_else(|| "operator".to_owned());
+        Ok(Self { workspace, settings, person, inside_agent: environment.inside_agent })
     }
 
     /// Makes the workspace's state where there is none yet.
@@ -42,9 +44,13 @@ impl Place {
         Ok(Arc::new(engine::open(self.workspace.clone(), &self.settings, Arc::new(clock::System))?))
     }
 
+    pub fn has_store(&self) -> bool {
+        self.settings.store.is_some() || self.workspace.state.is_dir()
+    }
+
     /// For commands that only look: a folder without a workspace stays one.
     pub fn open_existing(&self) -> Result<Arc<Engine>, Ended> {
-        if self.settings.store.is_none() && !self.workspace.state.is_dir() {
+        if !self.has_store() {
             return Err(Ended::usage(
                 format!("there is no phasegate workspace in {}", self.workspace.root.display()),
                 "an agent's first call makes one, and so does `phasegate workflow trust`; `phasegate demo` shows how it works",
@@ -58,9 +64,15 @@ impl Place {
         Caller {
             agent: AgentName(self.person.clone()),
             role: Role::Operator,
-            capabilities: Default::default(),
+            capabilities: self.settings.capabilities.clone(),
             claims: self.settings.claims_per_agent,
         }
+    }
+
+    /// How well an answer given here is proved to be a person's: 1 where only the rules keep agents away from this command
+    /// line, 0 in a shell that a coding agent has started.
+    pub fn level(&self) -> u8 {
+        u8::from(!self.inside_agent)
     }
 
     /// For `call`: an agent that somebody plays.

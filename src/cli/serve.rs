@@ -1,20 +1,30 @@
 //! `phasegate serve`: the MCP server over stdio, until the end of input or a signal.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::engine::sweeper::Sweeper;
 use crate::mcp::guard::Guard;
-use crate::mcp::server::Server;
+use crate::mcp::server::{Opening, Server, Unopened};
 use crate::mcp::stdio::{self, StdioLimits};
 
 use super::{Ended, Place};
 
-pub fn run(place: &Place) -> Result<(), Ended> {
-    let engine = place.open()?;
+pub fn run(place: Place) -> Result<(), Ended> {
     let broken =
         |error: &dyn std::fmt::Display| Ended::internal(error, "start it again; `phasegate doctor` checks the set-up");
-    let sweeper = Sweeper::start(&engine).map_err(|error| broken(&error))?;
-    let server = Server::new(engine, place.settings.agent.clone(), place.settings.claims_per_agent);
+    let settings = place.settings.clone();
+    let sweeper = Arc::new(Mutex::new(None));
+    let opening = Arc::new(opening(place, Arc::clone(&sweeper)));
+    let server = Server::new(Arc::clone(&opening), settings.agent, settings.capabilities, settings.claims_per_agent);
+    // The store opens while the client is still saying hello.
+    let ahead = std::thread::Builder::new().name("phasegate-open".to_owned()).spawn(move || {
+        if let Err(unopened) = opening.get() {
+            tracing::error!(message = unopened.message, hint = unopened.hint, "the workspace cannot be opened");
+        }
+    });
+    let ahead = ahead.map_err(|error| broken(&error))?;
     // One thread for the protocol: it is the fastest for one client, and calls that write run on threads of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| broken(&error))?;
     let ended = runtime.block_on(async {
@@ -24,11 +34,27 @@ pub fn run(place: &Place) -> Result<(), Ended> {
     });
     // A blocked read of a terminal must not hold the process.
     runtime.shutdown_background();
-    drop(sweeper);
+    let _ = ahead.join();
+    drop(sweeper.lock().unwrap_or_else(PoisonError::into_inner).take());
     match ended? {
         rmcp::service::QuitReason::JoinError(error) => Err(broken(&error)),
         _ => Ok(()),
     }
+}
+
+fn opening(place: Place, sweeper: Arc<Mutex<Option<Sweeper>>>) -> Opening {
+    Opening::new(Box::new(move || {
+        let engine = place.open().map_err(|ended| {
+            let (message, hint) = ended.said();
+            Unopened { message, hint }
+        })?;
+        match Sweeper::start(&engine) {
+            Ok(started) => *sweeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(started),
+            // Leases still end when somebody claims; only the board learns of it later.
+            Err(error) => tracing::warn!(%error, "the sweeper could not be started"),
+        }
+        Ok(engine)
+    }))
 }
 
 async fn stopped() {

@@ -12,7 +12,7 @@ use crate::domain::task::{Status, Task};
 use crate::engine::Engine;
 use crate::tools::Output;
 
-use super::output::visible;
+use super::output::{quoted, visible};
 use super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
@@ -155,20 +155,20 @@ fn show(engine: &Engine, id: TaskId, out: &Out) -> Result<(), Ended> {
     let mut text = described(&task);
     let _ = writeln!(text, "\nStory");
     for record in &story.records {
-        let _ = writeln!(text, "  {}", crate::tools::query_audit::line(record));
+        let _ = writeln!(text, "  {}", visible(&crate::tools::query_audit::line(record)));
     }
-    out.text(&visible(&text));
+    out.text(&text);
     Ok(())
 }
 
 fn described(task: &Task) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{} “{}”", task.id, task.spec.title);
+    let _ = writeln!(text, "{} “{}”", task.id, quoted(&task.spec.title, 2));
     let holder = task.claim().map(|claim| format!(" by {} (fence {})", claim.agent, claim.fence)).unwrap_or_default();
     let _ = writeln!(text, "  {}{holder}, phase {} of {}", task.status().word(), task.phase, task.spec.workflow);
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(text, "  {name:<12}{value}");
+            let _ = writeln!(text, "  {name:<12}{}", quoted(value, 14));
         }
     };
     line("goal", &task.spec.goal);

@@ -14,7 +14,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
         env!("CARGO_PKG_VERSION")
     );
     let root = place.workspace.root.display().to_string();
-    if !place.workspace.state.is_dir() && place.settings.store.is_none() {
+    if !place.has_store() {
         let _ = writeln!(text, "No workspace yet in {root}. To begin:");
         let _ = writeln!(text, "  phasegate demo              see it at work, in a temporary folder");
         let _ = writeln!(text, "  phasegate workflow trust    put your phasegate.yaml in force");

@@ -81,7 +81,7 @@ fn named(place: &Place, what: Option<&str>) -> Result<Workflow, Ended> {
     if what.is_none() && place.workspace.workflow_file().is_file() {
         return Ok(read_workflow(&place.workspace.workflow_file())?.0);
     }
-    if place.workspace.state.is_dir() || place.settings.store.is_some() {
+    if place.has_store() {
         let engine = place.open()?;
         if let Some((_, workflow, _)) = engine.workflow_named(what)? {
             return Ok(workflow);
@@ -126,11 +126,17 @@ fn list(place: &Place, out: &Out) -> Result<(), Ended> {
 }
 
 fn show(place: &Place, name: Option<&str>, out: &Out) -> Result<(), Ended> {
-    let engine = place.open_existing()?;
-    let Some((row, workflow, source)) = engine.workflow_named(name)? else {
-        let what = name.unwrap_or("default");
-        let message = format!("no workflow `{what}` is in force here");
-        return Err(Refusal::new(Code::UnknownWorkflow, message, "`phasegate workflow list` shows them").into());
+    // A starter can be read before there is a workspace: it is how a file of one's own begins.
+    let known = if place.has_store() { place.open()?.workflow_named(name)? } else { None };
+    let Some((row, workflow, source)) = known else {
+        let name = name.unwrap_or("feature");
+        let workflow = starter(name)?;
+        let source = starters::source(name).unwrap_or_default();
+        out.answer(
+            &json!({ "name": name, "hash": canonical::hash(&workflow), "workflow": workflow, "source": source }),
+            source,
+        );
+        return Ok(());
     };
     out.answer(
         &json!({ "name": row.name, "hash": row.hash, "workflow": workflow, "source": source }),
@@ -205,7 +211,7 @@ fn trust(place: &Place, file: Option<&Path>, yes: bool, out: &Out) -> Result<(),
             Some(old) => format!("Changes against the version in force:\n{}", diff::diff(old, &workflow).join("\n")),
             None => explain::explain(&workflow),
         };
-        out.aside(&shown);
+        out.aside(&visible(&shown));
         for warning in lint::lint(&workflow) {
             out.aside(&format!("warning: {warning}"));
         }

@@ -1,11 +1,14 @@
-//! Settings in three layers: the user's file, then the project's, then environment and flags. A project may only restrict,
-//! since agents can write its files: where the store lies and who calls is not for it to say.
+//! Settings in three layers: the user's file, then the project's, then environment and flags. Agents can write a project's
+//! files, so those say neither where the store lies nor who calls; a workflow they name must be one a person has trusted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Set by coding agents for the programs they start.
+const AGENT_MARKS: [&str; 4] = ["CLAUDECODE", "CODEX_SANDBOX", "GEMINI_CLI", "OPENCODE"];
 
 pub const PROJECT_FILE: &str = "phasegate.toml";
 
@@ -17,6 +20,8 @@ pub struct SettingsFile {
     pub store: Option<String>,
     /// The name agents work under that bring none. Only in the user's file.
     pub agent: Option<String>,
+    /// What agents started by this user can do, for tasks that ask for it. Only in the user's file.
+    pub capabilities: Option<BTreeSet<String>>,
     /// How many tasks an agent may hold at once; a project may lower it.
     #[schemars(range(min = 1, max = 100))]
     pub claims_per_agent: Option<u32>,
@@ -30,6 +35,7 @@ pub struct Settings {
     pub store: Option<String>,
     pub agent: Option<String>,
     pub claims_per_agent: u32,
+    pub capabilities: BTreeSet<String>,
     pub workflow_for: BTreeMap<String, String>,
 }
 
@@ -46,6 +52,9 @@ pub struct Environment {
     pub agent: Option<String>,
     pub config_home: Option<PathBuf>,
     pub user: Option<String>,
+    pub capabilities: Option<String>,
+    /// A coding agent's mark: what is typed here may be typed by the agent.
+    pub inside_agent: bool,
 }
 
 impl Environment {
@@ -56,6 +65,8 @@ impl Environment {
         Self {
             store: text("PHASEGATE_STORE"),
             agent: text("PHASEGATE_AGENT"),
+            capabilities: text("PHASEGATE_CAPABILITIES"),
+            inside_agent: AGENT_MARKS.iter().any(|name| text(name).is_some()),
             user: text("USER").or_else(|| text("LOGNAME")),
             config_home: home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config"))),
         }
@@ -75,18 +86,27 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
     };
     let project_path = root.join(PROJECT_FILE);
     let project = read(&project_path)?;
-    if project.store.is_some() || project.agent.is_some() {
-        let key = if project.store.is_some() { "store" } else { "agent" };
+    let users = [
+        ("store", project.store.is_some()),
+        ("agent", project.agent.is_some()),
+        ("capabilities", project.capabilities.is_some()),
+    ];
+    if let Some((key, _)) = users.into_iter().find(|(_, given)| *given) {
         let message =
             format!("`{key}` cannot be set by a project, whose files agents can write; set it in your own config.toml");
         return Err(SettingsError { file: project_path, message });
     }
+    let named = environment
+        .capabilities
+        .as_deref()
+        .map(|list| list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect());
     let claims = user.claims_per_agent.unwrap_or(1);
     let mut workflow_for = user.workflow_for;
     workflow_for.extend(project.workflow_for);
     Ok(Settings {
         store: environment.store.clone().or(user.store),
         agent: environment.agent.clone().or(user.agent),
+        capabilities: named.or(user.capabilities).unwrap_or_default(),
         claims_per_agent: project.claims_per_agent.map_or(claims, |restricted| restricted.min(claims)),
         workflow_for,
     })
@@ -112,7 +132,14 @@ mod tests {
     use super::*;
 
     fn environment(home: &Path) -> Environment {
-        Environment { store: None, agent: None, user: None, config_home: Some(home.to_path_buf()) }
+        Environment {
+            store: None,
+            agent: None,
+            user: None,
+            capabilities: None,
+            inside_agent: false,
+            config_home: Some(home.to_path_buf()),
+        }
     }
 
     #[test]

@@ -143,5 +143,9 @@ pub fn gate_words(gate: &Gate) -> String {
 
 /// What a refused caller reads about the phase it is in.
 pub fn open_words(phase: &Phase) -> String {
-    if phase.rules.allow.is_empty() { "only phasegate's own tools".to_owned() } else { phase.rules.allow.join(", ") }
+    if phase.rules.allow.is_empty() {
+        "nothing but phasegate's own loop".to_owned()
+    } else {
+        phase.rules.allow.join(", ")
+    }
 }

@@ -12,14 +12,32 @@ use super::task::{Outcome, Priority, TaskSpec};
 pub enum Command {
     SubmitTasks(SubmitTasks),
     ClaimTask(ClaimTask),
-    UpdateTask { target: Target, change: Change },
+    UpdateTask {
+        target: Target,
+        change: Change,
+    },
     SubmitArtifact(SubmitArtifact),
-    StartGate { target: Target, gate: String, limit_seconds: u64 },
+    StartGate {
+        target: Target,
+        gate: String,
+        limit_seconds: u64,
+    },
     FinishGate(FinishGate),
     TransitionPhase(TransitionPhase),
     RequestApproval(RequestApproval),
-    DecideApproval { approval: ApprovalId, answer: Decision, level: u8 },
-    TrustWorkflows { versions: Vec<NewTrust> },
+    DecideApproval {
+        approval: ApprovalId,
+        answer: Decision,
+        level: u8,
+    },
+    TrustWorkflows {
+        versions: Vec<NewTrust>,
+    },
+    /// Written into the log of a store that has just been put back.
+    NoteRestore {
+        sha256: String,
+        bytes: u64,
+    },
     Sweep,
 }
 

@@ -189,6 +189,11 @@ pub enum Event {
         origin: Origin,
         default: bool,
     },
+    /// Everything before this record came from a backup.
+    StoreRestored {
+        sha256: String,
+        bytes: u64,
+    },
     /// A call that the rules do not allow, let through because the workflow only warns or observes.
     RuleWaived {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -196,6 +201,8 @@ pub enum Event {
         phase: String,
         tool: String,
         message: String,
+        /// The agent was told.
+        shown: bool,
     },
     CommandRefused {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -264,6 +271,7 @@ impl Event {
             Self::ApprovalCancelled { .. } => ("ApprovalCancelled", None),
             Self::ApprovalConsumed { task, .. } => ("ApprovalConsumed", Some(*task)),
             Self::WorkflowTrusted { .. } => ("WorkflowTrusted", None),
+            Self::StoreRestored { .. } => ("StoreRestored", None),
             Self::RuleWaived { task, .. } => ("RuleWaived", *task),
             Self::CommandRefused { task, .. } => ("CommandRefused", *task),
             Self::RefusalsRepeated { task, .. } => ("RefusalsRepeated", *task),

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AgentName, RunId, Time};
+use super::workflow::GateKind;
 
 /// Who saw it: the agent says so, a hook saw it, phasegate did it, a person signed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +39,24 @@ pub enum Evidence {
     Running { run: RunId, since: Time, until: Time },
     Passed(Verdict),
     Refused(Verdict),
+}
+
+impl Evidence {
+    /// True when a run's yes counts now: for this very work tree, or (where it need not be fresh) made in this visit.
+    pub fn holds(&self, gate: &GateKind, tree: Option<&str>, visit: u32) -> bool {
+        let Self::Passed(verdict) = self else { return false };
+        let same_tree = verdict.tree.is_some() && verdict.tree.as_deref() == tree;
+        let fresh = match gate {
+            GateKind::Command { fresh, .. } | GateKind::Hook { fresh, .. } => *fresh,
+            GateKind::Syntax { .. }
+            | GateKind::Artifact { .. }
+            | GateKind::Approval(_)
+            | GateKind::Children
+            | GateKind::Tasks { .. }
+            | GateKind::Budget => true,
+        };
+        same_tree || (!fresh && verdict.visit == visit)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

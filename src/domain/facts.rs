@@ -99,9 +99,12 @@ pub struct Facts {
     pub candidate: Option<TaskId>,
     /// Tasks with an edge to the subject.
     pub dependents: Vec<TaskId>,
-    pub children: Children,
-    /// Per label of a `tasks` gate: how many tasks that carry it are not done.
-    pub labels_open: BTreeMap<String, u64>,
+    /// Of loaded tasks whose gates speak of children.
+    pub children: BTreeMap<TaskId, Children>,
+    /// Per task and label of its `tasks` gate: how many other tasks that carry it are not done.
+    pub labels_open: BTreeMap<(TaskId, String), u64>,
+    /// The store's own name, where approvals are loaded: part of what is approved.
+    pub workspace: String,
     pub next: NextIds,
     pub counts: Counts,
 }

@@ -25,7 +25,7 @@ impl Refusal {
         self
     }
 
-    /// Loads only: the caller has not shown who it is or what it wants, so there is nothing worth a record.
+    /// Not worth a record: a call that could not be read, and an empty queue, which is an answer more than a refusal.
     pub fn is_recorded(&self) -> bool {
         !matches!(self.code, Code::BadArguments | Code::UnknownTool | Code::NothingReady)
     }

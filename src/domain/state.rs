@@ -71,7 +71,10 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
             state.trusts.insert(name.clone(), trust);
             Ok(())
         }
-        Event::RuleWaived { .. } | Event::CommandRefused { .. } | Event::RefusalsRepeated { .. } => Ok(()),
+        Event::StoreRestored { .. }
+        | Event::RuleWaived { .. }
+        | Event::CommandRefused { .. }
+        | Event::RefusalsRepeated { .. } => Ok(()),
         Event::ArtifactSubmitted { .. }
         | Event::GateStarted { .. }
         | Event::GatePassed { .. }
@@ -216,9 +219,8 @@ fn show(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyE
     } else if let Event::GateRefused { gate, run, summary, tree, .. } = event {
         let refused = Evidence::Refused(verdict(run, summary, tree, task.visit));
         task.evidence.insert(evidence_key(&task.phase, gate), refused);
-    } else if let Event::GateOrphaned { gate, .. } = event {
-        let suffix = format!("/{gate}");
-        task.evidence.retain(|key, evidence| !(key.ends_with(&suffix) && matches!(evidence, Evidence::Running { .. })));
+    } else if let Event::GateOrphaned { run, .. } = event {
+        task.evidence.retain(|_, evidence| !matches!(evidence, Evidence::Running { run: known, .. } if known == run));
     }
     Ok(())
 }
@@ -273,7 +275,7 @@ fn carry_out(task: &mut Task, event: &Event, stamp: Stamp<'_>) -> Result<(), App
         task.attempts.failed = *failed;
         change_state(task, TaskState::free)
     } else if let Event::TaskFailed { reason, .. } = event {
-        task.attempts.failed = task.attempts.limit;
+        task.attempts.failed = task.attempts.failed.saturating_add(1);
         change_state(task, |now| now.fail(stamp.at, reason.clone()))
     } else if let Event::TaskReopened { .. } = event {
         task.attempts.failed = 0;

@@ -171,7 +171,7 @@ pub enum GateKind {
     Tasks { labels: Vec<String> },
     /// Nothing of the task's budget is overspent.
     Budget,
-    /// An allowlisted program: exit 0 passes, 2 refuses with its stderr as reason, anything else is an error and refuses.
+    /// A program that the trusted file names: exit 0 passes, 2 refuses with its stderr as reason, anything else is an error and refuses.
     Hook { argv: Vec<String>, within_seconds: u64, fresh: bool },
 }
 

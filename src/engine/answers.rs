@@ -76,8 +76,11 @@ pub fn claimed(outcome: &Outcome, secret: String, now: Time) -> Result<Brief, Fa
 pub fn updated(outcome: &Outcome) -> Result<Updated, Failure> {
     let task = outcome.facts.task(subject(outcome).unwrap_or(TaskId(0)))?;
     let also = outcome.events.iter().filter_map(Event::task).filter(|id| *id != task.id).collect();
-    let failed =
-        outcome.events.iter().any(|event| matches!(event, Event::AttemptFailed { .. } | Event::TaskFailed { .. }));
+    let attempts_left = outcome.events.iter().find_map(|event| match event {
+        Event::AttemptFailed { failed, .. } => Some(task.attempts.limit.saturating_sub(*failed)),
+        Event::TaskFailed { .. } => Some(0),
+        _ => None,
+    });
     Ok(Updated {
         task: task.id,
         status: task.status(),
@@ -86,7 +89,7 @@ pub fn updated(outcome: &Outcome) -> Result<Updated, Failure> {
             TaskState::Blocked { blockers } => blockers.clone(),
             _ => Vec::new(),
         },
-        attempts_left: failed.then(|| task.attempts.limit.saturating_sub(task.attempts.failed)),
+        attempts_left,
         lease_until: task.claim().and_then(|_| outcome.facts.leases.get(&task.id).copied()),
         also,
     })

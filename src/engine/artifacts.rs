@@ -42,18 +42,15 @@ impl Call<'_> {
     ) -> Result<Reply, Failure> {
         let facts = self.look(&target, With::Gates)?;
         let context = self.engine.context(self.caller, self.tool.name);
-        // A caller that holds nothing learns that first, from the command, which records it.
-        let checked_under = match holder(&facts, &target, &context) {
-            Ok((task, _)) => Some(task.workflow.clone()),
-            Err(_) => None,
-        };
         let limit = context.settings.limits.artifact_bytes;
-        let taken = take(&self.engine.workspace.root, content, media_type, limit)?;
-        if let Some(hash) = &checked_under {
-            let (task, _) = holder(&facts, &target, &context)?;
-            self.check(&facts, task, hash, &name, &taken)?;
-        }
-        let sha256: String = Sha256::digest(&taken.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        // A caller that holds nothing learns that first, and nothing about the files.
+        let checked = holder(&facts, &target, &context).map(|(task, _)| task).and_then(|task| {
+            let taken = take(&self.engine.workspace.root, content, media_type, limit)?;
+            self.check(&facts, task, &name, &taken)?;
+            Ok((task.workflow.clone(), taken))
+        });
+        let (checked_under, taken) = checked.map_err(|refusal| self.refuse(&target, refusal))?;
+        let sha256 = sha256(&taken.bytes);
         let command = SubmitArtifact {
             target: target.clone(),
             name: name.clone(),
@@ -61,7 +58,7 @@ impl Call<'_> {
             bytes: u64::try_from(taken.bytes.len()).unwrap_or(u64::MAX),
             media_type: taken.media_type,
             path: taken.path,
-            checked_under: checked_under.unwrap_or(WorkflowHash(String::new())),
+            checked_under,
         };
         let blob = Attachment::Blob { sha256, content: taken.bytes };
         let scope = Scope::Task { target, with: With::Gates };
@@ -82,10 +79,10 @@ impl Call<'_> {
         self.reply(&answer, &outcome)
     }
 
-    fn check(&self, facts: &Facts, task: &Task, hash: &WorkflowHash, name: &str, taken: &Taken) -> Result<(), Failure> {
+    fn check(&self, facts: &Facts, task: &Task, name: &str, taken: &Taken) -> Result<(), Refusal> {
         let workflow = facts.workflow_of(task)?;
         let Some((phase, schema)) = schema_for(workflow, facts.phase_of(task)?, name) else { return Ok(()) };
-        let key = (hash.clone(), phase.to_owned(), name.to_owned());
+        let key = (task.workflow.clone(), phase.to_owned(), name.to_owned());
         let known = self.engine.schemas.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         let compiled = match known {
             Some(compiled) => compiled,
@@ -105,7 +102,7 @@ impl Call<'_> {
         let Some(json) = &taken.json else {
             let message = format!("artifact `{name}` is not JSON, and its gate has a schema");
             let hint = format!("hand in JSON like {}", gates::shape(Some(schema)));
-            return Err(Refusal::new(Code::ArtifactInvalid, message, hint).into());
+            return Err(Refusal::new(Code::ArtifactInvalid, message, hint));
         };
         compiled.validate(json).map_err(|errors| {
             let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -115,7 +112,7 @@ impl Call<'_> {
                 "schema": schema,
             });
             let hint = "mend these places and hand it in again; `details.schema` is what it must fit";
-            Failure::Refused(Refusal::new(Code::ArtifactInvalid, message, hint).with(details))
+            Refusal::new(Code::ArtifactInvalid, message, hint).with(details)
         })
     }
 }
@@ -146,7 +143,7 @@ fn take(root: &Path, content: Content, media_type: Option<String>, limit: usize)
         }
         Content::Path { path, sha256 } => {
             let (bytes, path) = read_inside(root, &path, limit)?;
-            let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            let found = self::sha256(&bytes);
             if sha256.as_ref().is_some_and(|said| *said != found) {
                 let message = format!("`{path}` has the digest {found}, not the one you gave");
                 return Err(Refusal::new(Code::ArtifactMismatch, message, "the file has changed; read it again"));
@@ -156,6 +153,11 @@ fn take(root: &Path, content: Content, media_type: Option<String>, limit: usize)
             Ok(Taken { bytes, media_type, path: Some(path), json })
         }
     }
+}
+
+/// In lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bounded(bytes: Vec<u8>, limit: usize) -> Result<Vec<u8>, Refusal> {

@@ -12,6 +12,7 @@ pub mod views;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -31,7 +32,7 @@ use crate::tools::{Output, Reply, Request, Tool};
 use clock::Clock;
 
 pub use crate::store::StoreError;
-pub use startup::{open, read_workflow, system};
+pub use startup::{open, read_workflow, system, with_backend};
 
 pub struct Engine {
     backend: Box<dyn Backend>,
@@ -142,6 +143,18 @@ impl Engine {
         Ok(outcome.facts.state.approvals.remove(&approval))
     }
 
+    /// Puts a backup in place of the store, and says so in its log.
+    pub fn restore(&self, caller: &Caller, file: &Path) -> Result<(), Failure> {
+        let unreadable = |source| StoreError::File { path: file.to_path_buf(), source };
+        let content = std::fs::read(file).map_err(unreadable)?;
+        self.backend.restore(file)?;
+        let sha256 = artifacts::sha256(&content);
+        let bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
+        let command = Command::NoteRestore { sha256, bytes };
+        self.command(caller, "restore", Scope::Trust, command, Vec::new())?;
+        Ok(())
+    }
+
     /// Reads for people, on one snapshot.
     pub fn view<T>(&self, read: impl FnMut(&mut dyn store::Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
         store::snapshot(self.backend.as_ref(), read)
@@ -168,7 +181,7 @@ impl Engine {
     }
 
     fn by(&self, caller: &Caller, tool: &'static str) -> By {
-        By { agent: caller.agent.clone(), role: caller.role.word(), tool: tool.into(), at: self.clock.now() }
+        By { agent: caller.agent.clone(), role: caller.role.word().into(), tool: tool.into(), at: self.clock.now() }
     }
 
     fn context(&self, caller: &Caller, tool: &'static str) -> Context {
@@ -221,9 +234,7 @@ impl Call<'_> {
         let decide: Decide = Box::new(move |facts| {
             let permit = permit(facts, tool, need)?;
             let mut events = decide(facts, &command, &context)?;
-            if let Permit::Waived { phase, message, .. } = permit {
-                events.push(Event::RuleWaived { task: facts.subject, phase, tool: tool.to_owned(), message });
-            }
+            events.extend(waived(permit, facts, tool));
             Ok(events)
         });
         let by = self.engine.by(self.caller, self.tool.name);
@@ -242,25 +253,38 @@ impl Call<'_> {
         let by = self.engine.by(self.caller, self.tool.name);
         let scope = Scope::Task { target: Target::default(), with: With::Nothing };
         let (tool, need) = (self.tool.name, self.need());
-        let reply = store::snapshot(self.engine.backend.as_ref(), |tx| {
+        let (reply, on_record) = store::snapshot(self.engine.backend.as_ref(), |tx| {
             let facts = store::look(tx, &scope, &by)?;
             match permit(&facts, tool, need) {
-                Ok(_) => read(&facts, tx).map(Some),
-                Err(_) => Ok(None),
+                Ok(Permit::Allowed) => read(&facts, tx).map(|reply| (Some(reply), false)),
+                Ok(Permit::Waived { .. }) => read(&facts, tx).map(|reply| (Some(reply), true)),
+                Err(_) => Ok((None, true)),
             }
         })?;
-        match reply {
-            Some(reply) => {
-                self.engine.renew_after_read(&self.caller.agent)?;
-                Ok(reply)
+        if !on_record {
+            self.engine.renew_after_read(&self.caller.agent)?;
+        } else {
+            // Asked again as a command, so that it is recorded like any other.
+            let decide: Decide = Box::new(move |facts| Ok(waived(permit(facts, tool, need)?, facts, tool).collect()));
+            let outcome = store::execute(self.engine.backend.as_ref(), scope, by, Vec::new(), decide)?;
+            if let Some(refusal) = outcome.refusal {
+                return Err(refusal.into());
             }
-            None => {
-                // Asked again as a command, so that the refusal is recorded like any other.
-                let decide: Decide = Box::new(move |facts| permit(facts, tool, need).map(|_| Vec::new()));
-                let outcome = store::execute(self.engine.backend.as_ref(), scope, by, Vec::new(), decide)?;
-                let again = || Refusal::new(Code::NotOpen, format!("`{tool}` was not open"), "try again");
-                Err(outcome.refusal.unwrap_or_else(again).into())
+            if let Some(reply) = reply {
+                return Ok(noted(reply, &outcome));
             }
+        }
+        reply.ok_or_else(|| Refusal::new(Code::NotOpen, format!("`{tool}` was not open"), "try again").into())
+    }
+
+    /// A refusal found outside a transaction, recorded like any other.
+    fn refuse(&self, target: &Target, refusal: Refusal) -> Failure {
+        let scope = Scope::Task { target: target.clone(), with: With::Nothing };
+        let (by, said) = (self.engine.by(self.caller, self.tool.name), refusal.clone());
+        let decide: Decide = Box::new(move |_| Err(said.clone()));
+        match store::execute(self.engine.backend.as_ref(), scope, by, Vec::new(), decide) {
+            Ok(_) => refusal.into(),
+            Err(error) => error.into(),
         }
     }
 
@@ -272,16 +296,7 @@ impl Call<'_> {
     }
 
     fn reply(&self, output: &impl Output, outcome: &Outcome) -> Result<Reply, Failure> {
-        let mut reply = output.reply();
-        for event in &outcome.events {
-            if let Event::RuleWaived { message, .. } = event {
-                reply.text.push_str(&format!("\nNote: {message}; recorded"));
-                if let Value::Object(fields) = &mut reply.structured {
-                    fields.insert("note".to_owned(), Value::String(message.clone()));
-                }
-            }
-        }
-        Ok(reply)
+        Ok(noted(output.reply(), outcome))
     }
 
     fn claim(&self, mut claim: ClaimTask) -> Result<Reply, Failure> {
@@ -342,10 +357,36 @@ impl Call<'_> {
                 })?;
                 return self.reply(&answers::asking(&approval, now), &outcome);
             }
+            self.engine.renew_after_read(&self.caller.agent)?;
             watch.progress("waiting for a person");
             std::thread::sleep(APPROVAL_POLL);
         }
     }
+}
+
+/// The answer, with a word on every rule that was let pass and is to be shown.
+fn noted(mut reply: Reply, outcome: &Outcome) -> Reply {
+    for event in &outcome.events {
+        if let Event::RuleWaived { message, shown: true, .. } = event {
+            reply.text.push_str(&format!("\nNote: {message}; recorded"));
+            if let Value::Object(fields) = &mut reply.structured {
+                fields.insert("note".to_owned(), Value::String(message.clone()));
+            }
+        }
+    }
+    reply
+}
+
+/// The record of a call that was let through although the rules do not allow it.
+fn waived(permit: Permit, facts: &Facts, tool: &str) -> impl Iterator<Item = Event> {
+    let event = match permit {
+        Permit::Allowed => None,
+        Permit::Waived { phase, message, shown } => {
+            let task = facts.subject.or_else(|| facts.held.first().copied());
+            Some(Event::RuleWaived { task, phase, tool: tool.to_owned(), message, shown })
+        }
+    };
+    event.into_iter()
 }
 
 /// How far a change reaches beyond its task.

@@ -15,13 +15,14 @@ use crate::domain::facts::{self, Caller, Role};
 use crate::domain::ids::{AgentName, WorkflowHash};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
-use crate::store::{self, Attachment, Scope};
+use crate::store::{self, Attachment, Backend, Scope};
 
 use super::clock::Clock;
 use super::gates::find;
 use super::{Engine, Failure};
 
 const WORKFLOW_BYTES_MAX: u64 = 256 << 10;
+const SCHEMA_BYTES_MAX: u64 = 64 << 10;
 /// What a task gets in a workspace where nobody has trusted a workflow and none is named.
 const DEFAULT_STARTER: &str = "feature";
 
@@ -29,6 +30,16 @@ pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) ->
     let backend = store::open(settings.store.as_deref(), &workspace.state)?;
     // Failing to hide the state from git is no reason not to work.
     let _ = workspace.ignore_state();
+    with_backend(backend, workspace, settings, clock)
+}
+
+/// The same, over a store that is open already.
+pub fn with_backend(
+    backend: Box<dyn Backend>,
+    workspace: Workspace,
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+) -> Result<Engine, Failure> {
     let (name, starters_of) =
         store::snapshot(backend.as_ref(), |tx| Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?)))?;
     let name = match name {
@@ -97,7 +108,12 @@ pub fn read_workflow(file: &Path) -> Result<(Workflow, String), Refusal> {
     let source = std::fs::read_to_string(file).map_err(unreadable)?;
     let folder = file.parent().unwrap_or(Path::new(".")).to_path_buf();
     let mut load = |name: &str| {
-        let text = std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string())?;
+        let path = folder.join(name);
+        let found = std::fs::metadata(&path).map_err(|error| error.to_string())?;
+        if !found.is_file() || found.len() > SCHEMA_BYTES_MAX {
+            return Err(format!("it is not a file of at most {SCHEMA_BYTES_MAX} bytes"));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
         serde_json::from_str(&text).map_err(|error| error.to_string())
     };
     match workflow_file::read(&source, &mut load) {

@@ -5,6 +5,7 @@ use rmcp::model::{CompleteRequestParams, ReadResourceResult, Reference, Resource
 
 use crate::domain::ids::TaskId;
 use crate::domain::query::TaskFilter;
+use crate::domain::task::Status;
 use crate::engine::Engine;
 
 use super::server::{internal, invalid};
@@ -63,9 +64,10 @@ pub fn completions(engine: &Engine, request: &CompleteRequestParams) -> Result<V
     if !asks_for_task {
         return Ok(Vec::new());
     }
-    let filter = TaskFilter { limit: 1000, ..TaskFilter::default() };
+    let open = Status::ALL.into_iter().filter(|status| status.is_open()).collect();
+    let filter = TaskFilter { status: open, limit: 1000, ..TaskFilter::default() };
     let page = engine.tasks(&filter).map_err(|error| internal(&error))?;
     let typed = request.argument.value.as_str();
-    let open = page.tasks.iter().filter(|row| row.status.is_open()).map(|row| row.id.to_string());
+    let open = page.tasks.iter().map(|row| row.id.to_string());
     Ok(open.filter(|id| id.starts_with(typed)).take(100).collect())
 }

@@ -1,5 +1,6 @@
 //! The MCP service: tools, resources, prompts and completion, translated to calls of the engine. It decides nothing.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use rmcp::model::{
@@ -28,29 +29,62 @@ ask a person with request_approval. A refusal says what to do next.";
 /// Lists change only with the binary.
 const LIST_TTL_MS: u64 = 60_000;
 
+/// Opens the workspace on first use, or says why it cannot be opened.
+type Open = Box<dyn Fn() -> Result<Arc<Engine>, Unopened> + Send + Sync>;
+
+/// What is wrong with the workspace, and what to do about it.
+#[derive(Clone, Debug)]
+pub struct Unopened {
+    pub message: String,
+    pub hint: String,
+}
+
+/// The engine, while it may still be opening: a client's first question is answered before that.
+pub struct Opening {
+    engine: OnceLock<Result<Arc<Engine>, Unopened>>,
+    open: Open,
+}
+
+impl Opening {
+    pub fn new(open: Open) -> Self {
+        Self { engine: OnceLock::new(), open }
+    }
+
+    /// Waits until it is open.
+    pub fn get(&self) -> Result<&Arc<Engine>, &Unopened> {
+        self.engine.get_or_init(|| (self.open)()).as_ref()
+    }
+}
+
 pub struct Server {
-    engine: Arc<Engine>,
+    opening: Arc<Opening>,
     /// From the environment; else made from the client's name on its first call, unique to this process.
     agent: OnceLock<AgentName>,
+    capabilities: BTreeSet<String>,
     claims: u32,
     list: Vec<McpTool>,
 }
 
 impl Server {
-    pub fn new(engine: Arc<Engine>, agent: Option<String>, claims: u32) -> Self {
+    pub fn new(opening: Arc<Opening>, agent: Option<String>, capabilities: BTreeSet<String>, claims: u32) -> Self {
         let name = OnceLock::new();
         if let Some(agent) = agent {
             let _ = name.set(AgentName(agent));
         }
-        Self { engine, agent: name, claims, list: TOOLS.iter().map(published).collect() }
+        Self { opening, agent: name, capabilities, claims, list: TOOLS.iter().map(published).collect() }
     }
 
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+    /// For requests that are not tool calls.
+    fn engine(&self) -> Result<&Arc<Engine>, ErrorData> {
+        self.opening.get().map_err(|unopened| internal(&unopened.message))
+    }
+
+    fn caller(&self, engine: &Engine, context: &RequestContext<RoleServer>) -> Caller {
         let agent = self.agent.get_or_init(|| {
             let client = context.client_info().map(|client| client.name).unwrap_or_default();
-            self.engine.unique_agent(&client)
+            engine.unique_agent(&client)
         });
-        Caller { agent: agent.clone(), role: Role::Agent, capabilities: Default::default(), claims: self.claims }
+        Caller { agent: agent.clone(), role: Role::Agent, capabilities: self.capabilities.clone(), claims: self.claims }
     }
 }
 
@@ -62,7 +96,7 @@ pub fn published(tool: &tools::Tool) -> McpTool {
     };
     let annotations = ToolAnnotations::new()
         .read_only(tool.read_only)
-        .destructive(false)
+        .destructive(tool.destructive)
         .idempotent(tool.idempotent)
         .open_world(false);
     McpTool::new(tool.name, tool.description, object(schema::sketch(&(tool.input)())))
@@ -127,6 +161,14 @@ fn rendered(result: Result<Reply, Failure>) -> CallToolResult {
     }
 }
 
+fn unusable(unopened: &Unopened) -> CallToolResult {
+    let Unopened { message, hint } = unopened;
+    let text = format!("phasegate cannot work here: {message}\nnext: {hint}");
+    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(serde_json::json!({ "code": "internal", "message": message, "hint": hint }));
+    result
+}
+
 fn refused(refusal: &Refusal) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(refusal.to_string())]);
     result.structured_content = serde_json::to_value(refusal).ok();
@@ -176,14 +218,18 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let tool =
             tools::find(&request.name).map_err(|refusal| invalid(format!("{}; {}", refusal.message, refusal.hint)))?;
-        let caller = self.caller(&context);
+        let engine = match self.opening.get() {
+            Ok(engine) => engine,
+            Err(unopened) => return Ok(unusable(unopened).into()),
+        };
+        let caller = self.caller(engine, &context);
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let reporter = Reporter::new(&context);
         if tool.read_only {
-            // A read is a few index seeks on a snapshot and waits for nobody: cheaper than a change of threads.
-            return Ok(rendered(self.engine.call(&caller, tool, arguments, &reporter)).into());
+            // A read is a few index seeks on a snapshot: cheaper than a change of threads. Only a refusal of one is written.
+            return Ok(rendered(engine.call(&caller, tool, arguments, &reporter)).into());
         }
-        let engine = Arc::clone(&self.engine);
+        let engine = Arc::clone(engine);
         let work = tokio::task::spawn_blocking(move || engine.call(&caller, tool, arguments, &reporter));
         match work.await {
             Ok(result) => Ok(rendered(result).into()),
@@ -222,7 +268,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        resources::read(&self.engine, &request.uri).map(Into::into)
+        resources::read(self.engine()?, &request.uri).map(Into::into)
     }
 
     async fn list_prompts(
@@ -247,7 +293,7 @@ impl ServerHandler for Server {
         request: CompleteRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let values = resources::completions(&self.engine, &request)?;
+        let values = resources::completions(self.engine()?, &request)?;
         let info = CompletionInfo::new(values).map_err(|why| internal(&why))?;
         Ok(CompleteResult::new(info))
     }

@@ -73,7 +73,12 @@ fn unclaimed(facts: &Facts, tool: &str) -> Result<Permit, Refusal> {
         return Ok(Permit::Allowed);
     };
     let message = format!("`{tool}` is not open to an agent without a task ({why})");
-    Err(Refusal::new(Code::NotOpen, message, "claim_task gives you one"))
+    let waived = |shown| Ok(Permit::Waived { phase: "unclaimed".to_owned(), message: message.clone(), shown });
+    match workflow.enforcement {
+        Enforcement::Strict => Err(Refusal::new(Code::NotOpen, message, "claim_task gives you one")),
+        Enforcement::Warn => waived(true),
+        Enforcement::Observe => waived(false),
+    }
 }
 
 /// Deny, then ask, then allow; the rule that decided is named.

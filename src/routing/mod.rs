@@ -46,14 +46,14 @@ pub fn route(work: &Work, phase: Option<ModelChoice>) -> Route {
         None => (raised, None),
         Some(choice) => {
             let bounded = if choice.raise_on_failure && failed > 0 { raise(choice.tier) } else { choice.tier };
-            let bound = (bounded != raised).then(|| format!("the phase asks for {}", word(bounded)));
+            let bound = (bounded != raised).then(|| format!("the phase sets {}", word(bounded)));
             (bounded, bound)
         }
     };
     let reason = match (&bound, failed) {
         (Some(bound), _) => format!("{} tier: {bound}", word(tier)),
         (None, 0) => format!("{} tier by complexity", word(tier)),
-        (None, failed) => format!("{} tier: raised after {failed} failed attempts", word(tier)),
+        (None, failed) => format!("{} tier: {failed} tries failed before", word(tier)),
     };
     Route { tier, complexity: (complexity * 10.0).round() / 10.0, parts, reason, bound }
 }
@@ -119,8 +119,8 @@ fn history(work: &Work) -> Part {
         Risk::Medium => (0.75, "medium risk"),
         Risk::High => (1.5, "high risk"),
     };
-    let failed = f64::from(work.failed_attempts.unwrap_or(0).min(2));
-    part("risk and history", points + failed * 0.75, format!("{said}, {failed} failed attempts"))
+    let failed = work.failed_attempts.unwrap_or(0);
+    part("risk and history", points, format!("{said}, {failed} failed before"))
 }
 
 #[cfg(test)]

@@ -52,11 +52,13 @@ pub enum With {
 }
 
 const SWEEP_AT_ONCE: i64 = 64;
-const LAPSED_AT_ONCE: i64 = 16;
 
 pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreError> {
     let mut facts = Facts::default();
     held(tx, &mut facts, &by.agent)?;
+    if facts.held.is_empty() {
+        ruling(tx, &mut facts)?;
+    }
     match scope {
         Scope::Submit { refers_to } => {
             trusts(tx, &mut facts)?;
@@ -66,7 +68,7 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
             facts.next.task = counter(tx, "task")?;
         }
         Scope::Claim { id, handle, next, refers_to, capabilities } => {
-            claim(tx, &mut facts, *id, handle.as_ref(), by.at)?;
+            claim(tx, &mut facts, *id, handle.as_ref())?;
             if let Some(filter) = next {
                 candidate(tx, &mut facts, filter, capabilities, by.at)?;
             }
@@ -85,6 +87,7 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
         Scope::Task { target, with } => subject(tx, &mut facts, target, *with)?,
         Scope::Approval(id) => {
             approval(tx, &mut facts, *id)?;
+            facts.workspace = super::meta(tx, "workspace")?.unwrap_or_default();
             let about = facts.state.approvals.get(id).and_then(|known| known.task);
             if let Some(id) = about {
                 task(tx, &mut facts, id)?;
@@ -149,7 +152,11 @@ fn approvals_of(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), St
         let approval: Approval = parse("approvals", row.text(0)?.unwrap_or_default())?;
         facts.state.approvals.insert(approval.id, approval);
         Ok(())
-    })
+    })?;
+    if facts.workspace.is_empty() && !facts.state.approvals.is_empty() {
+        facts.workspace = super::meta(tx, "workspace")?.unwrap_or_default();
+    }
+    Ok(())
 }
 
 fn lease(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
@@ -161,22 +168,20 @@ fn lease(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
 
 /// The caller's own claims, with their tasks: every command needs to know where its caller stands.
 fn held(tx: &mut dyn Tx, facts: &mut Facts, agent: &AgentName) -> Result<(), StoreError> {
-    let sql = "SELECT task, expires_at FROM leases WHERE agent = ?1 ORDER BY task LIMIT 100";
+    let sql = "SELECT leases.expires_at, tasks.body FROM leases JOIN tasks ON tasks.id = leases.task \
+               WHERE leases.agent = ?1 ORDER BY leases.task LIMIT 100";
     tx.query(sql, &[Param::Text(&agent.0)], &mut |row| {
-        if let Some(id) = row.int(0)?.and_then(|id| u64::try_from(id).ok()).map(TaskId) {
-            facts.held.push(id);
-            facts.leases.insert(id, Time(row.int(1)?.unwrap_or(0)));
-        }
+        let task: Task = parse("tasks", row.text(1)?.unwrap_or_default())?;
+        facts.held.push(task.id);
+        facts.leases.insert(task.id, Time(row.int(0)?.unwrap_or(0)));
+        facts.state.tasks.insert(task.id, task);
         Ok(())
-    })?;
-    for id in facts.held.clone() {
-        task(tx, facts, id)?;
-    }
-    Ok(())
+    })
 }
 
 fn handle(tx: &mut dyn Tx, facts: &mut Facts, hash: &HandleHash) -> Result<(), StoreError> {
-    let sql = "SELECT task, fence, agent FROM handles WHERE hash = ?1";
+    let sql = "SELECT task, fence, agent FROM leases WHERE handle = ?1 \
+               UNION ALL SELECT task, fence, agent FROM handles WHERE hash = ?1";
     tx.query(sql, &[Param::Text(&hash.0)], &mut |row| {
         facts.handle = Some(HandleRecord {
             hash: hash.clone(),
@@ -205,27 +210,21 @@ fn trusts(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
     })
 }
 
-fn claim(
-    tx: &mut dyn Tx,
-    facts: &mut Facts,
-    id: Option<TaskId>,
-    hash: Option<&HandleHash>,
-    now: Time,
-) -> Result<(), StoreError> {
+/// The default workflow, whose rules hold for an agent without a task.
+fn ruling(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
+    tx.query("SELECT name, body FROM trusts WHERE is_default = 1", &[], &mut |row| {
+        let name = row.text(0)?.unwrap_or_default().to_owned();
+        facts.state.trusts.insert(name, parse("trusts", row.text(1)?.unwrap_or_default())?);
+        Ok(())
+    })
+}
+
+fn claim(tx: &mut dyn Tx, facts: &mut Facts, id: Option<TaskId>, hash: Option<&HandleHash>) -> Result<(), StoreError> {
     if let Some(hash) = hash {
         handle(tx, facts, hash)?;
     }
     let by_handle = facts.handle.as_ref().map(|record| record.task);
     for id in id.into_iter().chain(by_handle) {
-        task(tx, facts, id)?;
-        lease(tx, facts, id)?;
-    }
-    facts.expired = ids(
-        tx,
-        "SELECT task FROM leases WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2",
-        &[Param::Int(now.0), Param::Int(LAPSED_AT_ONCE)],
-    )?;
-    for id in facts.expired.clone() {
         task(tx, facts, id)?;
         lease(tx, facts, id)?;
     }
@@ -240,10 +239,11 @@ fn candidate(
     capabilities: &BTreeSet<String>,
     now: Time,
 ) -> Result<(), StoreError> {
-    let mut best: Option<(i64, TaskId)> = None;
-    let mut needs = first_needs(tx, None)?;
+    let mut best = first_ready(tx, "", filter)?;
+    // Who can do nothing special fits only what needs nothing special.
+    let mut needs = if capabilities.is_empty() { None } else { first_needs(tx, "")? };
     while let Some(group) = needs {
-        if group.split(',').all(|need| need.is_empty() || capabilities.contains(need)) {
+        if meets(&group, capabilities) {
             let found = first_ready(tx, &group, filter)?;
             if let Some((urgency, id)) = found
                 && best.is_none_or(|(known, other)| urgency > known || (urgency == known && id < other))
@@ -251,57 +251,36 @@ fn candidate(
                 best = Some((urgency, id));
             }
         }
-        needs = first_needs(tx, Some(&group))?;
+        needs = first_needs(tx, &group)?;
+    }
+    if let Some(id) = first_lapsed(tx, filter, capabilities, now)? {
+        task(tx, facts, id)?;
+        lease(tx, facts, id)?;
+        facts.expired.push(id);
     }
     if let Some((_, id)) = best {
         task(tx, facts, id)?;
         facts.candidate = Some(id);
     } else if facts.expired.is_empty() {
-        counts(tx, facts, now)?;
+        counts(tx, facts)?;
     }
     Ok(())
 }
 
-fn first_needs(tx: &mut dyn Tx, after: Option<&str>) -> Result<Option<String>, StoreError> {
+fn first_needs(tx: &mut dyn Tx, after: &str) -> Result<Option<String>, StoreError> {
     let mut found = None;
-    let mut take = |row: &dyn super::Row| {
+    let sql = "SELECT needs FROM tasks WHERE status = 'ready' AND needs > ?1 ORDER BY needs LIMIT 1";
+    tx.query(sql, &[Param::Text(after)], &mut |row| {
         found = row.text(0)?.map(str::to_owned);
         Ok(())
-    };
-    match after {
-        None => tx.query("SELECT needs FROM tasks WHERE status = 'ready' ORDER BY needs LIMIT 1", &[], &mut take)?,
-        Some(after) => tx.query(
-            "SELECT needs FROM tasks WHERE status = 'ready' AND needs > ?1 ORDER BY needs LIMIT 1",
-            &[Param::Text(after)],
-            &mut take,
-        )?,
-    }
+    })?;
     Ok(found)
 }
 
 fn first_ready(tx: &mut dyn Tx, needs: &str, filter: &Filter) -> Result<Option<(i64, TaskId)>, StoreError> {
     let mut sql = "SELECT urgency, id FROM tasks WHERE status = 'ready' AND needs = ?1".to_owned();
     let mut params = vec![Param::Text(needs)];
-    let mut also = |sql: &mut String, clause: &str, param| {
-        params.push(param);
-        sql.push_str(&clause.replace("??", &format!("?{}", params.len())));
-    };
-    if let Some(kind) = &filter.kind {
-        also(&mut sql, " AND kind = ??", Param::Text(kind));
-    }
-    if let Some(workflow) = &filter.workflow {
-        also(&mut sql, " AND workflow = ??", Param::Text(workflow));
-    }
-    if let Some(priority) = filter.priority {
-        also(&mut sql, " AND urgency >= ??", Param::Int(priority.rank()));
-    }
-    if let Some(parent) = filter.parent {
-        also(&mut sql, " AND parent = ??", Param::id(parent.0));
-    }
-    for label in &filter.labels {
-        let clause = " AND EXISTS (SELECT 1 FROM task_labels WHERE label = ?? AND task = tasks.id)";
-        also(&mut sql, clause, Param::Text(label));
-    }
+    narrow(&mut sql, &mut params, filter);
     sql.push_str(" ORDER BY urgency DESC, id LIMIT 1");
     let mut found = None;
     tx.query(&sql, &params, &mut |row| {
@@ -312,7 +291,56 @@ fn first_ready(tx: &mut dyn Tx, needs: &str, filter: &Filter) -> Result<Option<(
     Ok(found)
 }
 
-fn counts(tx: &mut dyn Tx, facts: &mut Facts, _now: Time) -> Result<(), StoreError> {
+/// The same among tasks whose lease has run out; the sweeper keeps them few, and without one this must find them all.
+fn first_lapsed(
+    tx: &mut dyn Tx,
+    filter: &Filter,
+    capabilities: &BTreeSet<String>,
+    now: Time,
+) -> Result<Option<TaskId>, StoreError> {
+    let mut sql = "SELECT needs, id FROM leases JOIN tasks ON tasks.id = leases.task WHERE expires_at <= ?1".to_owned();
+    let mut params = vec![Param::Int(now.0)];
+    narrow(&mut sql, &mut params, filter);
+    sql.push_str(" ORDER BY urgency DESC, id");
+    let mut found = None;
+    tx.query(&sql, &params, &mut |row| {
+        if found.is_none() && meets(row.text(0)?.unwrap_or_default(), capabilities) {
+            found = row.int(1)?.and_then(|id| u64::try_from(id).ok()).map(TaskId);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn meets(needs: &str, capabilities: &BTreeSet<String>) -> bool {
+    needs.split(',').all(|need| need.is_empty() || capabilities.contains(need))
+}
+
+/// Adds the conditions of a filter on `tasks`.
+fn narrow<'f>(sql: &mut String, params: &mut Vec<Param<'f>>, filter: &'f Filter) {
+    let mut also = |clause: &str, param| {
+        params.push(param);
+        sql.push_str(&clause.replace("??", &format!("?{}", params.len())));
+    };
+    if let Some(kind) = &filter.kind {
+        also(" AND kind = ??", Param::Text(kind));
+    }
+    if let Some(workflow) = &filter.workflow {
+        also(" AND workflow = ??", Param::Text(workflow));
+    }
+    if let Some(priority) = filter.priority {
+        also(" AND urgency >= ??", Param::Int(priority.rank()));
+    }
+    if let Some(parent) = filter.parent {
+        also(" AND parent = ??", Param::id(parent.0));
+    }
+    for label in &filter.labels {
+        let clause = " AND EXISTS (SELECT 1 FROM task_labels WHERE label = ?? AND task_labels.task = tasks.id)";
+        also(clause, Param::Text(label));
+    }
+}
+
+fn counts(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
     for (status, slot) in [
         (Status::Ready, &mut facts.counts.ready),
         (Status::Waiting, &mut facts.counts.waiting),
@@ -349,13 +377,16 @@ fn subject(tx: &mut dyn Tx, facts: &mut Facts, target: &Target, with: With) -> R
     if !facts.state.tasks.contains_key(&id) {
         return Ok(());
     }
-    lease(tx, facts, id)?;
+    if !facts.leases.contains_key(&id) {
+        lease(tx, facts, id)?;
+    }
     workflows(tx, facts)?;
     match with {
         With::Nothing => {}
         With::Gates => all_gates(tx, facts, id)?,
         With::GatesAndDependents => {
-            all_gates(tx, facts, id)?;
+            approvals_of(tx, facts, id)?;
+            gates(tx, facts, id)?;
             dependents(tx, facts, id)?;
         }
         With::AllDependents => {
@@ -388,8 +419,9 @@ fn dependents(tx: &mut dyn Tx, facts: &mut Facts, of: TaskId) -> Result<(), Stor
 
 /// Approvals of the task whatever its gates are, since leaving a phase voids them.
 fn all_gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
-    approvals_of(tx, facts, id)?;
+    facts.workspace = super::meta(tx, "workspace")?.unwrap_or_default();
     facts.next.approval = counter(tx, "approval")?;
+    approvals_of(tx, facts, id)?;
     gates(tx, facts, id)
 }
 
@@ -401,7 +433,7 @@ fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
     let phase = task.phase.clone();
     for gate in workflow.phase(&phase).into_iter().flat_map(|phase| &phase.exit) {
         match &gate.kind {
-            GateKind::Approval(_) => approvals_of(tx, facts, id)?,
+            GateKind::Approval(_) if facts.state.approvals.is_empty() => approvals_of(tx, facts, id)?,
             GateKind::Children => {
                 let sql = "SELECT status, count(*) FROM tasks WHERE parent = ?1 GROUP BY status";
                 let mut children = crate::domain::facts::Children::default();
@@ -414,7 +446,7 @@ fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
                     }
                     Ok(())
                 })?;
-                facts.children = children;
+                facts.children.insert(id, children);
             }
             GateKind::Tasks { labels } => {
                 for label in labels {
@@ -422,7 +454,7 @@ fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
                                WHERE l.label = ?1 AND t.status <> 'done' AND t.id <> ?2";
                     tx.query(sql, &[Param::Text(label), Param::id(id.0)], &mut |row| {
                         let open = row.int(0)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
-                        facts.labels_open.insert(label.clone(), open);
+                        facts.labels_open.insert((id, label.clone()), open);
                         Ok(())
                     })?;
                 }
@@ -431,7 +463,8 @@ fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
             | GateKind::Command { .. }
             | GateKind::Syntax { .. }
             | GateKind::Budget
-            | GateKind::Hook { .. } => {}
+            | GateKind::Hook { .. }
+            | GateKind::Approval(_) => {}
         }
     }
     Ok(())

@@ -140,7 +140,7 @@ impl StoreError {
 #[derive(Clone, Debug)]
 pub struct By {
     pub agent: AgentName,
-    pub role: &'static str,
+    pub role: Cow<'static, str>,
     pub tool: Cow<'static, str>,
     pub at: Time,
 }
@@ -190,10 +190,9 @@ fn transact(
     attachments: &[Attachment],
     decide: &Decide,
 ) -> Result<Outcome, StoreError> {
+    // First, so that the facts hold the leases as this activity leaves them, and nobody's own task seems lapsed.
+    put::renewed(tx, &by.agent, by.at)?;
     let mut facts = load::facts(tx, scope, by)?;
-    if !facts.held.is_empty() {
-        put::renewed(tx, &by.agent, by.at)?;
-    }
     match decide(&facts) {
         Ok(events) => {
             if events.is_empty() {

@@ -4,12 +4,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
-    #[error(
-        "{path} is on a network file system ({kind}), where SQLite can lose data; keep the store on a local disk, or use PostgreSQL"
-    )]
+    #[error("{path} is on a network file system ({kind}), where SQLite can lose data; keep the store on a local disk")]
     Network { path: PathBuf, kind: &'static str },
     #[error(
         "{path} belongs to user {owner}, and you are user {me}; phasegate keeps its state where only you can write"
@@ -48,7 +47,12 @@ impl Place {
         match fs::symlink_metadata(&folder) {
             Ok(found) => own_folder(&folder, &found)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+                let made = folder.ancestors().take_while(missing).count();
                 fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io(&folder))?;
+                for parent in folder.ancestors().skip(1).take(made) {
+                    keep_names(parent).map_err(io(parent))?;
+                }
             }
             Err(error) => return Err(io(&folder)(error)),
         }
@@ -60,7 +64,7 @@ impl Place {
             return Err(PlaceError::Link { path: database.to_path_buf() });
         }
         let place = Self { folder, database: database.to_path_buf() };
-        place.create_private(&place.database)?;
+        place.make_database()?;
         Ok(place)
     }
 
@@ -69,6 +73,25 @@ impl Place {
         let mut name = self.database.file_name().unwrap_or_default().to_os_string();
         name.push(".queue");
         self.create_private(&self.folder.join(name))
+    }
+
+    /// Made where it is missing, and never opened where it is there: closing any descriptor of a database drops the locks
+    /// this whole process has on it. Nothing else of ours opens it before this has returned.
+    fn make_database(&self) -> Result<(), PlaceError> {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let io = |source| PlaceError::Io { path: self.database.clone(), source };
+        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.database) {
+            Ok(_) => keep_names(&self.folder).map_err(io),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let found = fs::symlink_metadata(&self.database).map_err(io)?;
+                if found.permissions().mode() & 0o077 != 0 {
+                    fs::set_permissions(&self.database, fs::Permissions::from_mode(0o600)).map_err(io)?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(io(error)),
+        }
     }
 
     fn create_private(&self, path: &Path) -> Result<fs::File, PlaceError> {
@@ -82,6 +105,12 @@ impl Place {
         }
         Ok(file)
     }
+}
+
+/// A new name outlasts a power cut only once its folder was synced.
+fn keep_names(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    fs::File::open(folder)?.sync_all()
 }
 
 fn own_folder(folder: &Path, found: &fs::Metadata) -> Result<(), PlaceError> {

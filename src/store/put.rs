@@ -3,6 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::domain::claim::Claim;
 use crate::domain::event::Event;
 use crate::domain::evidence::Evidence;
 use crate::domain::facts::Facts;
@@ -46,7 +47,8 @@ struct RecordBody<'a> {
 }
 
 pub fn event(tx: &mut dyn Tx, event: &Event, by: &By) -> Result<(), StoreError> {
-    let body = json("events", &RecordBody { v: 1, at: by.at, agent: &by.agent, role: by.role, tool: &by.tool, event })?;
+    let body =
+        json("events", &RecordBody { v: 1, at: by.at, agent: &by.agent, role: &by.role, tool: &by.tool, event })?;
     tx.execute(
         "INSERT INTO events(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)",
         &[
@@ -69,18 +71,15 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(),
             continue;
         }
         put_task(tx, old, task)?;
-        match task.claim() {
-            Some(claim) if old.and_then(Task::claim) != Some(claim) => {
-                let until = claim.since.plus_seconds(claim.lease_seconds);
-                put_claim(tx, *id, claim, until)?;
-                facts.leases.insert(*id, until);
-            }
-            Some(_) => {}
-            None if old.is_some_and(|old| old.claim().is_some()) => {
-                tx.execute("DELETE FROM leases WHERE task = ?1", &[Param::id(id.0)])?;
-                facts.leases.remove(id);
-            }
-            None => {}
+        let (was, is) = (old.and_then(Task::claim), task.claim());
+        if let Some(claim) = was.filter(|claim| is.map(|is| &is.handle) != Some(&claim.handle)) {
+            end_claim(tx, task, claim)?;
+            facts.leases.remove(id);
+        }
+        if let Some(claim) = is.filter(|claim| was != Some(claim)) {
+            let until = claim.since.plus_seconds(claim.lease_seconds);
+            put_claim(tx, *id, claim, until)?;
+            facts.leases.insert(*id, until);
         }
         if old.is_none() {
             highest_task = Some(id.0);
@@ -111,8 +110,9 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(),
     for (name, trust) in &facts.state.trusts {
         if before.trusts.get(name) != Some(trust) {
             tx.execute(
-                "INSERT INTO trusts(name, body) VALUES (?1, ?2) ON CONFLICT(name) DO UPDATE SET body = excluded.body",
-                &[Param::Text(name), Param::Text(&json("trusts", trust)?)],
+                "INSERT INTO trusts(name, is_default, body) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT(name) DO UPDATE SET is_default = excluded.is_default, body = excluded.body",
+                &[Param::Text(name), Param::Int(i64::from(trust.default)), Param::Text(&json("trusts", trust)?)],
             )?;
         }
     }
@@ -124,22 +124,26 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(),
     Ok(())
 }
 
-fn put_claim(tx: &mut dyn Tx, id: TaskId, claim: &crate::domain::claim::Claim, until: Time) -> Result<(), StoreError> {
+fn end_claim(tx: &mut dyn Tx, task: &Task, claim: &Claim) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM leases WHERE task = ?1", &[Param::id(task.id.0)])?;
     tx.execute(
-        "INSERT INTO leases(task, agent, fence, lease_ms, expires_at) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT(task) DO UPDATE SET agent = excluded.agent, fence = excluded.fence, \
-         lease_ms = excluded.lease_ms, expires_at = excluded.expires_at",
+        "INSERT INTO handles(hash, task, fence, agent) VALUES (?1, ?2, ?3, ?4) ON CONFLICT(hash) DO NOTHING",
+        &[Param::Text(&claim.handle.0), Param::id(task.id.0), Param::id(claim.fence.0), Param::Text(&claim.agent.0)],
+    )?;
+    Ok(())
+}
+
+fn put_claim(tx: &mut dyn Tx, id: TaskId, claim: &Claim, until: Time) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO leases(task, agent, fence, handle, lease_ms, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         &[
             Param::id(id.0),
             Param::Text(&claim.agent.0),
             Param::id(claim.fence.0),
+            Param::Text(&claim.handle.0),
             Param::id(claim.lease_seconds.saturating_mul(1000)),
             Param::Int(until.0),
         ],
-    )?;
-    tx.execute(
-        "INSERT INTO handles(hash, task, fence, agent) VALUES (?1, ?2, ?3, ?4)",
-        &[Param::Text(&claim.handle.0), Param::id(id.0), Param::id(claim.fence.0), Param::Text(&claim.agent.0)],
     )?;
     Ok(())
 }
@@ -210,21 +214,21 @@ fn alike(refusal: &Refusal) -> String {
 /// Windows that have ended: their counts become events.
 pub fn refusal_windows(tx: &mut dyn Tx, now: Time) -> Result<(), StoreError> {
     let before = Param::Int(now.0 - REFUSAL_WINDOW_MS);
-    let mut ended: Vec<(String, String, String, i64, i64, i64)> = Vec::new();
-    let sql = "SELECT agent, tool, code, task, since, repeats FROM refusals WHERE since <= ?1 LIMIT 64";
+    let mut ended: Vec<(String, String, String, i64, i64, i64, String)> = Vec::new();
+    let sql = "SELECT agent, tool, code, task, since, repeats, role FROM refusals WHERE since <= ?1 LIMIT 64";
     tx.query(sql, &[before], &mut |row| {
         let text = |column| row.text(column).map(|text| text.unwrap_or_default().to_owned());
         let int = |column| row.int(column).map(|int| int.unwrap_or(0));
-        ended.push((text(0)?, text(1)?, text(2)?, int(3)?, int(4)?, int(5)?));
+        ended.push((text(0)?, text(1)?, text(2)?, int(3)?, int(4)?, int(5)?, text(6)?));
         Ok(())
     })?;
-    for (agent, tool, code, task, since, repeats) in ended {
+    for (agent, tool, code, task, since, repeats, role) in ended {
         let key = [Param::Text(&agent), Param::Text(&tool), Param::Text(&code), Param::Int(task)];
         tx.execute("DELETE FROM refusals WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4", &key)?;
         let word = code.split('/').next().unwrap_or_default();
         let code = super::load::parse("refusals", &format!("\"{word}\""))?;
         let task = u64::try_from(task).ok().filter(|id| *id > 0).map(TaskId);
-        let by = By { agent: AgentName(agent.clone()), role: "agent", tool: tool.clone().into(), at: now };
+        let by = By { agent: AgentName(agent.clone()), role: role.into(), tool: tool.clone().into(), at: now };
         repeated(tx, code, task, since, repeats, &by)?;
     }
     Ok(())
@@ -253,9 +257,9 @@ pub fn refusal(tx: &mut dyn Tx, refusal: &Refusal, subject: Option<TaskId>, by: 
     }
     let [agent, tool, code, task] = key;
     tx.execute(
-        "INSERT INTO refusals(agent, tool, code, task, since, repeats) VALUES (?1, ?2, ?3, ?4, ?5, 0) \
+        "INSERT INTO refusals(agent, tool, code, task, role, since, repeats) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) \
          ON CONFLICT(agent, tool, code, task) DO UPDATE SET since = excluded.since, repeats = 0",
-        &[agent, tool, code, task, Param::Int(by.at.0)],
+        &[agent, tool, code, task, Param::Text(&by.role), Param::Int(by.at.0)],
     )?;
     let refused = Event::CommandRefused { task: subject, code: refusal.code, message: refusal.message.clone() };
     event(tx, &refused, by)

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,9 +21,13 @@ const LIBRARY_LEAST: i32 = 3_051_003;
 const QUEUE_LENGTH: usize = 1024;
 /// Commands in one commit: enough to share an fsync, few enough that nobody waits long for a neighbour.
 const BATCH: usize = 256;
-const READERS_KEPT: usize = 4;
+const READERS_MAX: usize = 8;
 const STATEMENTS_CACHED: usize = 128;
 const WAL_BYTES_KEPT: i64 = 16 << 20;
+/// Pages of log before they are moved into the database: each move costs two fsyncs, so not too often.
+const WAL_PAGES: i64 = 4000;
+/// KiB of pages the writer keeps at hand.
+const WRITER_CACHE_KIB: i64 = 16 << 10;
 /// What another program that holds the file may cost us; our own processes queue instead.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -36,7 +40,15 @@ pub struct Sqlite {
     place: Place,
     queue: Mutex<Option<SyncSender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Readers>,
+    reader_free: Condvar,
+}
+
+/// Connections for reading: opened as needed, up to a number, and kept.
+#[derive(Default)]
+struct Readers {
+    free: Vec<Connection>,
+    open: usize,
 }
 
 fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
@@ -61,12 +73,38 @@ impl Sqlite {
             .name("phasegate-writer".to_owned())
             .spawn(move || write_loop(connection, &lock, &thread_place, &jobs))
             .map_err(|source| StoreError::File { path: place.folder.clone(), source })?;
-        Ok(Self { place, queue: Mutex::new(Some(queue)), writer: Mutex::new(Some(writer)), readers: Mutex::default() })
+        Ok(Self {
+            place,
+            queue: Mutex::new(Some(queue)),
+            writer: Mutex::new(Some(writer)),
+            readers: Mutex::default(),
+            reader_free: Condvar::new(),
+        })
     }
 
     fn reader(&self) -> Result<Connection, StoreError> {
-        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        kept.map_or_else(|| connect(&self.place), Ok)
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(free) = readers.free.pop() {
+                return Ok(free);
+            }
+            if readers.open < READERS_MAX {
+                readers.open += 1;
+                drop(readers);
+                return connect(&self.place).inspect_err(|_| self.give_back(None));
+            }
+            readers = self.reader_free.wait(readers).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give_back(&self, connection: Option<Connection>) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        match connection {
+            Some(connection) => readers.free.push(connection),
+            None => readers.open = readers.open.saturating_sub(1),
+        }
+        drop(readers);
+        self.reader_free.notify_one();
     }
 }
 
@@ -93,7 +131,7 @@ fn connect(place: &Place) -> Result<Connection, StoreError> {
         let why = format!("write-ahead logging is not possible here (the file system answered `{text}`)");
         return Err(StoreError::BadRow { table: "journal", why });
     }
-    let pragmas: [(&'static str, i64); 8] = [
+    let pragmas: [(&'static str, i64); 9] = [
         // An acknowledged command survives a power cut; NORMAL would lose the last ones.
         ("synchronous", 2),
         ("fullfsync", 1),
@@ -103,12 +141,15 @@ fn connect(place: &Place) -> Result<Connection, StoreError> {
         ("cell_size_check", 1),
         ("journal_size_limit", WAL_BYTES_KEPT),
         ("temp_store", 2),
+        ("wal_autocheckpoint", WAL_PAGES),
     ];
     for (name, value) in pragmas {
         connection.pragma_update(None, name, value).map_err(sqlite("set up the database"))?;
     }
     use rusqlite::config::DbConfig;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(sqlite("protect the database"))?;
+    // One plan a statement: otherwise values that touch a partial index have it planned anew at each call.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(sqlite("set up the database"))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(sqlite("protect the database"))?;
     Ok(connection)
 }
@@ -144,6 +185,7 @@ fn in_queue<T>(lock: &File, place: &Place, act: impl FnOnce() -> Result<T, Store
 }
 
 fn write_loop(mut connection: Connection, lock: &File, place: &Place, jobs: &Receiver<Job>) {
+    let _ = connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB);
     while let Ok(first) = jobs.recv() {
         let mut batch = VecDeque::from([first]);
         let result = in_queue(lock, place, || {
@@ -160,8 +202,6 @@ fn write_loop(mut connection: Connection, lock: &File, place: &Place, jobs: &Rec
             }
         }
     }
-    // The last one out leaves a small file behind; failing to is no loss.
-    let _ = connection.pragma_query(None, "optimize", |_| Ok(()));
 }
 
 /// All in one commit; where one body fails, each in its own, so that it fails alone.
@@ -213,25 +253,33 @@ impl Backend for Sqlite {
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let connection = self.reader()?;
-        let result = {
+        let result = catch_unwind(AssertUnwindSafe(|| {
             let tx = connection.unchecked_transaction().map_err(sqlite("begin reading"))?;
             let result = body(&mut SqliteTx { connection: &tx });
             tx.finish().map_err(sqlite("end reading"))?;
             result
-        };
-        let mut kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < READERS_KEPT {
-            kept.push(connection);
+        }));
+        match result {
+            Ok(result) => {
+                self.give_back(Some(connection));
+                result
+            }
+            Err(panic) => {
+                self.give_back(None);
+                std::panic::resume_unwind(panic)
+            }
         }
-        result
     }
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let from = self.reader()?;
+        let from = connect(&self.place)?;
         let place = Place::prepare(to)?;
         let mut target = Connection::open(&place.database).map_err(sqlite("open the backup file"))?;
         let backup = rusqlite::backup::Backup::new(&from, &mut target).map_err(sqlite("start the backup"))?;
-        backup.run_to_completion(4096, Duration::ZERO, None).map_err(sqlite("copy the database"))?;
+        // In one step, on one snapshot: between steps every commit of a busy store would start the copy over.
+        while backup.step(-1).map_err(sqlite("copy the database"))? != rusqlite::backup::StepResult::Done {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         drop(backup);
         target.pragma_update(None, "journal_mode", "DELETE").map_err(sqlite("finish the backup"))?;
         Ok(())
@@ -262,7 +310,7 @@ impl Backend for Sqlite {
     }
 
     fn check(&self) -> Result<Vec<String>, StoreError> {
-        let connection = self.reader()?;
+        let connection = connect(&self.place)?;
         let mut findings = Vec::new();
         for pragma in ["integrity_check", "foreign_key_check"] {
             connection

@@ -10,8 +10,8 @@ use crate::domain::refusal::{Code, Refusal};
 
 const ERRORS_SHOWN: usize = 5;
 
-/// A compiled schema, made on first use and kept.
-pub type Compiled = std::sync::OnceLock<Option<jsonschema::Validator>>;
+/// A compiled schema and its source, made on first use and kept.
+pub type Compiled = std::sync::OnceLock<Option<(jsonschema::Validator, Value)>>;
 
 pub fn read<T: DeserializeOwned>(
     tool: &str,
@@ -23,13 +23,18 @@ pub fn read<T: DeserializeOwned>(
         arguments = Value::Object(Default::default());
     }
     drop_nulls(&mut arguments);
-    let validator = compiled.get_or_init(|| jsonschema::validator_for(&schema()).ok());
-    if let Some(validator) = validator {
+    let compiled = compiled.get_or_init(|| {
+        let schema = schema();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).ok()?;
+        Some((validator, schema))
+    });
+    if let Some((validator, schema)) = compiled {
         let errors: Vec<String> =
             validator.iter_errors(&arguments).take(ERRORS_SHOWN).map(|error| words(&error)).collect();
         if !errors.is_empty() {
             return Err(bad(tool, errors.join("; ")));
         }
+        whole_numbers(&mut arguments, schema);
     }
     serde_json::from_value(arguments).map_err(|error| bad(tool, error.to_string()))
 }
@@ -60,6 +65,33 @@ fn drop_nulls(value: &mut Value) {
             }
         }
     }
+}
+
+/// Where the schema asks for a whole number, 60.0 is 60: JSON Schema says so, and some clients write every number that way.
+fn whole_numbers(value: &mut Value, schema: &Value) {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() && is_whole(schema) => {
+            if let Some(whole) = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT) {
+                *number = (whole as i64).into();
+            }
+        }
+        Value::Object(fields) => {
+            let Some(known) = schema.get("properties") else { return };
+            for (name, field) in fields.iter_mut() {
+                if let Some(schema) = known.get(name) {
+                    whole_numbers(field, schema);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_whole(schema: &Value) -> bool {
+    let options = schema.get("anyOf").and_then(Value::as_array);
+    schema.get("type").is_some_and(|kind| kind == "integer")
+        || options.is_some_and(|options| options.iter().any(is_whole))
 }
 
 /// The stored form of a claim handle.

@@ -23,6 +23,7 @@ pub const TOOL: Tool = Tool {
     core: true,
     in_loop: true,
     read_only: false,
+    destructive: false,
     idempotent: false,
     input: schema::of::<Args>,
     output: schema::of::<Brief>,
@@ -138,7 +139,8 @@ impl Output for Brief {
         line("Accepted when", &self.acceptance_criteria.join("; "));
         line("Context", &self.context.as_ref().map(Value::to_string).unwrap_or_default());
         line("This phase", &self.phase_goal);
-        let open = if self.open.is_empty() { "phasegate's own tools".to_owned() } else { self.open.join(", ") };
+        let open =
+            if self.open.is_empty() { "nothing but phasegate's own loop".to_owned() } else { self.open.join(", ") };
         line("Open now", &open);
         line("Write only in", &self.writes.as_ref().map(|writes| writes.join(", ")).unwrap_or_default());
         let unmet: Vec<String> = self.unmet.iter().map(|gate| format!("{} → {}", gate.missing, gate.how)).collect();

@@ -20,6 +20,7 @@ pub const TOOL: Tool = Tool {
     core: false,
     in_loop: true,
     read_only: true,
+    destructive: false,
     idempotent: true,
     input: schema::of::<Args>,
     output: schema::of::<TaskPage>,

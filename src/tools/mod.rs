@@ -33,6 +33,8 @@ pub struct Tool {
     /// Open in every phase unless a rule denies it; others need a rule that allows them.
     pub in_loop: bool,
     pub read_only: bool,
+    /// It can take something away that does not come back.
+    pub destructive: bool,
     /// Calling it twice with the same arguments is calling it once.
     pub idempotent: bool,
     pub input: fn() -> Value,

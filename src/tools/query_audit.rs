@@ -17,6 +17,7 @@ pub const TOOL: Tool = Tool {
     core: true,
     in_loop: true,
     read_only: true,
+    destructive: false,
     idempotent: true,
     input: schema::of::<Args>,
     output: schema::of::<RecordPage>,
@@ -35,8 +36,10 @@ struct Args {
     since: Option<Time>,
     until: Option<Time>,
     /// Only records before this number; `next` of the page before.
+    #[schemars(range(max = 1_000_000_000_000u64))]
     before: Option<u64>,
     /// Read upwards from this number.
+    #[schemars(range(max = 1_000_000_000_000u64))]
     after: Option<u64>,
     #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
@@ -85,7 +88,7 @@ impl Output for RecordPage {
         }
         let mut lines: Vec<String> = self.records.iter().map(line).collect();
         if let Some(next) = self.next {
-            lines.push(format!("More: before {next}"));
+            lines.push(format!("More, from {next} on"));
         }
         lines.join("\n")
     }

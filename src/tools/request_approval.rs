@@ -17,6 +17,7 @@ pub const TOOL: Tool = Tool {
     core: true,
     in_loop: true,
     read_only: false,
+    destructive: false,
     idempotent: true,
     input: schema::of::<Args>,
     output: schema::of::<Asking>,

@@ -15,6 +15,7 @@ pub const TOOL: Tool = Tool {
     core: true,
     in_loop: true,
     read_only: true,
+    destructive: false,
     idempotent: true,
     input: schema::of::<Work>,
     output: schema::of::<Route>,

@@ -19,9 +19,15 @@ fn generate<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// An answer as `tools/list` tells it: the fields that are always there. Still true, only shorter than the whole shape.
+/// Names of an answer that `tools/list` tells; the rest is in the whole shape.
+const OUTLINED: usize = 4;
+
+/// An answer as `tools/list` tells it: the first fields that are always there, or those of a refusal, since some clients
+/// hold refusals against it too. Still true, only shorter than the whole shape.
 pub fn outline(full: &Value) -> Value {
-    serde_json::json!({ "type": "object", "required": full.get("required").cloned().unwrap_or_else(|| serde_json::json!([])) })
+    let always = full.get("required").and_then(Value::as_array).into_iter().flatten();
+    let required: Vec<&Value> = always.take(OUTLINED).collect();
+    serde_json::json!({ "type": "object", "anyOf": [{ "required": required }, { "required": ["code", "hint"] }] })
 }
 
 /// What a tool takes, as `tools/list` tells it: the fields and their meaning. Bounds are left to the check of the call, whose
@@ -54,6 +60,10 @@ fn unbounded(value: &mut Value, top: bool) {
 
 /// Takes out what says nothing to a caller: titles of Rust types, number formats, nulls for what may simply be left out.
 fn tidy(value: &mut Value) {
+    if *value == Value::Bool(true) {
+        // "Anything", in the spelling that every client reads: some refuse the whole list for a schema that is no object.
+        *value = Value::Object(Map::new());
+    }
     let Value::Object(fields) = value else { return };
     fields.shift_remove("title");
     fields.shift_remove("default");
@@ -65,7 +75,7 @@ fn tidy(value: &mut Value) {
         match (key.as_str(), field) {
             ("properties" | "$defs", Value::Object(named)) => named.values_mut().for_each(tidy),
             ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(schemas)) => schemas.iter_mut().for_each(tidy),
-            ("items" | "additionalProperties", schema) => tidy(schema),
+            ("items", schema) | ("additionalProperties", schema @ Value::Object(_)) => tidy(schema),
             _ => {}
         }
     }

@@ -18,6 +18,7 @@ pub const TOOL: Tool = Tool {
     core: false,
     in_loop: true,
     read_only: false,
+    destructive: false,
     idempotent: true,
     input: schema::of::<Args>,
     output: schema::of::<Submitted>,

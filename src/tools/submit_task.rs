@@ -22,6 +22,7 @@ pub const TOOL: Tool = Tool {
     core: false,
     in_loop: false,
     read_only: false,
+    destructive: false,
     idempotent: false,
     input: schema::of::<Args>,
     output: schema::of::<Submitted>,
@@ -73,7 +74,9 @@ struct Args {
 struct Caps {
     #[schemars(range(min = 0, max = 1000000))]
     usd: Option<f64>,
+    #[schemars(range(max = 1_000_000_000_000u64))]
     tokens: Option<u64>,
+    #[schemars(range(max = 1_000_000_000_000u64))]
     minutes: Option<u64>,
 }
 

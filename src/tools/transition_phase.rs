@@ -19,6 +19,7 @@ pub const TOOL: Tool = Tool {
     core: true,
     in_loop: true,
     read_only: false,
+    destructive: false,
     idempotent: false,
     input: schema::of::<Args>,
     output: schema::of::<Entered>,

@@ -19,6 +19,7 @@ pub const TOOL: Tool = Tool {
     core: false,
     in_loop: true,
     read_only: false,
+    destructive: true,
     idempotent: false,
     input: schema::of::<Args>,
     output: schema::of::<Updated>,
@@ -56,7 +57,7 @@ struct Args {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Which {
-    One(u32),
+    One(#[schemars(range(min = 1, max = 1000000))] u32),
     All(bool),
 }
 
@@ -147,6 +148,9 @@ impl Output for Updated {
         let mut text = format!("{} is {} in phase {}", self.task, self.status.word(), self.phase);
         for blocker in &self.blockers {
             text.push_str(&format!("; blocker {}: {}", blocker.id, blocker.reason));
+        }
+        if !self.blockers.is_empty() {
+            text.push_str(&format!("; clear with update_task {{\"task\":\"{}\",\"unblock\":true}}", self.task));
         }
         if let Some(left) = self.attempts_left {
             text.push_str(&format!("; {left} attempts left"));

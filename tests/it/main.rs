@@ -10,11 +10,18 @@
     reason = "tests start programs, read clocks, and fail by panicking"
 )]
 
+mod decisions;
+mod decisions_gates;
+mod faults;
 mod frames;
+mod fuzzish;
 mod gates_files;
 mod gates_run;
+mod history;
+mod model;
 mod stdio_limits;
 mod stdio_process;
+mod store_contract;
 mod support;
 mod surface;
 mod tidy;

@@ -146,7 +146,10 @@ fn functions(source: &str) -> Vec<(String, usize)> {
         let depth = line.len() - line.trim_start().len();
         let head = line.trim_start().trim_start_matches("pub(super) ").trim_start_matches("pub(crate) ");
         let head = head.trim_start_matches("pub ").trim_start_matches("const ").trim_start_matches("async ");
-        let Some(rest) = head.strip_prefix("fn ") else { continue };
+        // A declaration in a trait has no body, and a macro's function no name yet.
+        let Some(rest) = head.strip_prefix("fn ").filter(|rest| !line.ends_with(';') && !rest.starts_with('$')) else {
+            continue;
+        };
         let close = format!("{}}}", " ".repeat(depth));
         let length = lines[start..].iter().position(|line| **line == close).map_or(1, |end| end + 1);
         found.push((rest.split(['(', '<']).next().unwrap_or_default().to_owned(), length));

@@ -23,6 +23,8 @@ pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> R
             if let Some(known) = gates::latest_approval(facts, task, phase, &gate.id) {
                 // Asked already and not answered against: the same approval again.
                 let stands = match &known.state {
+                    ApprovalState::Pending if is_void(facts, known) => false,
+                    ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } if is_void(facts, known) => false,
                     ApprovalState::Pending => known.expires_at > context.now,
                     ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => true,
                     ApprovalState::Rejected(_)
@@ -51,8 +53,9 @@ pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> R
             (about, ask.clone(), terms)
         }
     };
-    let digest = digest(task, &about, &ask, context);
-    Ok(vec![Event::ApprovalRequested {
+    let digest = digest(facts, task, &about, &ask);
+    let mut events = outdated(facts, task, &about);
+    events.push(Event::ApprovalRequested {
         approval: ApprovalId(facts.next.approval),
         digest,
         task: Some(task.id),
@@ -65,7 +68,8 @@ pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> R
         not_by_author: gate.not_by_author,
         level: gate.level,
         expires_at: context.now.plus_seconds(gate.within_seconds),
-    }])
+    });
+    Ok(events)
 }
 
 /// A free question that is still open, asked in the same words.
@@ -86,11 +90,11 @@ pub fn same_question<'f>(
 }
 
 /// What is approved, exactly: anything that changes one of these needs a new approval.
-fn digest(task: &Task, about: &About, ask: &str, context: &Context) -> String {
+fn digest(facts: &Facts, task: &Task, about: &About, ask: &str) -> String {
     let artifacts: serde_json::Map<_, _> =
         task.artifacts.iter().map(|(name, artifact)| (name.clone(), json!(artifact.sha256))).collect();
     canonical::digest(&json!({
-        "workspace": &*context.workspace,
+        "workspace": facts.workspace,
         "task": task.id,
         "phase": task.phase,
         "visit": task.visit,
@@ -100,6 +104,28 @@ fn digest(task: &Task, about: &About, ask: &str, context: &Context) -> String {
         "artifacts": artifacts,
     }))
 }
+
+/// True when what was asked about is no longer what there is.
+pub fn is_void(facts: &Facts, approval: &Approval) -> bool {
+    let task = approval.task.and_then(|id| facts.state.tasks.get(&id));
+    task.is_some_and(|task| digest(facts, task, &approval.about, &approval.ask) != approval.digest)
+}
+
+/// Earlier approvals of the same gate that a new question replaces.
+fn outdated(facts: &Facts, task: &Task, about: &About) -> Vec<Event> {
+    let open = facts.state.approvals.values().filter(|known| known.task == Some(task.id) && known.about == *about);
+    open.filter(|known| match &known.state {
+        ApprovalState::Pending | ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => is_void(facts, known),
+        ApprovalState::Rejected(_)
+        | ApprovalState::Expired { .. }
+        | ApprovalState::Cancelled { .. }
+        | ApprovalState::Consumed { .. } => false,
+    })
+    .map(|known| Event::ApprovalCancelled { approval: known.id, why: CHANGED.to_owned() })
+    .collect()
+}
+
+const CHANGED: &str = "what it was asked about has changed since";
 
 pub fn approval_gate<'f>(
     facts: &'f Facts,
@@ -152,6 +178,10 @@ pub fn answer(
         )
     })?;
     still_open(approval, context)?;
+    if is_void(facts, approval) {
+        let message = format!("{id} cannot be answered any more: {CHANGED}");
+        return Err(Refusal::new(Code::ApprovalClosed, message, "the agent asks again, about what there is now"));
+    }
     may_answer(facts, approval, level, context)?;
     let answer = |reason: &str, choice: Option<String>| Answer {
         by: context.caller.agent.clone(),
@@ -175,7 +205,7 @@ fn still_open(approval: &Approval, context: &Context) -> Result<(), Refusal> {
         return Ok(());
     }
     let word = if late && approval.state.is_pending() { "expired" } else { approval.state.word() };
-    let by = approval.state.answer().map(|answer| format!(" by {}", answer.by)).unwrap_or_default();
+    let by = approval.state.answer().map(|answer| format!(", answered by {}", answer.by)).unwrap_or_default();
     let message = format!("{} is {word}{by}; it cannot be answered any more", approval.id);
     Err(Refusal::new(Code::ApprovalClosed, message, "the agent asks again if it still needs an answer"))
 }

@@ -89,6 +89,7 @@ fn resume(
         Some(claim) if claim.handle == *handle => {
             if claim.agent != context.caller.agent {
                 limit(facts, context)?;
+                fits(task, context)?;
             }
             Ok(vec![resumed(task, command, context)])
         }
@@ -97,7 +98,10 @@ fn resume(
                 format!("claim number {} on {} is over; `{}` holds it now", record.fence, task.id, claim.agent);
             Err(Refusal::new(Code::StaleClaim, message, "claim_task without `claim` gives you another task"))
         }
-        None => one(facts, task, command, context),
+        None => {
+            limit(facts, context)?;
+            one(facts, task, command, context)
+        }
     }
 }
 

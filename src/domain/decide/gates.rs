@@ -51,7 +51,7 @@ fn one(
         GateKind::Syntax { .. } => run(task, phase, gate, "the syntax check", true, tree),
         GateKind::Approval(_) => approval(facts, task, phase, gate, now),
         GateKind::Children => {
-            let c = facts.children;
+            let c = facts.children.get(&task.id).copied().unwrap_or_default();
             if c.open + c.failed == 0 {
                 None
             } else {
@@ -62,7 +62,9 @@ fn one(
         GateKind::Tasks { labels } => {
             let open: Vec<_> = labels
                 .iter()
-                .filter_map(|label| facts.labels_open.get(label).filter(|open| **open > 0).map(|open| (label, open)))
+                .filter_map(|label| {
+                    facts.labels_open.get(&(task.id, label.clone())).filter(|open| **open > 0).map(|open| (label, open))
+                })
                 .map(|(label, open)| format!("{open} with `{label}`"))
                 .collect();
             if open.is_empty() {
@@ -78,7 +80,11 @@ fn one(
                 return None;
             }
             let missing = format!("{worked} minutes of work, the budget is {limit}");
-            unmet(gate, missing, "a person raises the budget, or the task is split")
+            unmet(
+                gate,
+                missing,
+                "update_task with `release` or `fail` gives it up; what is left can be submitted as smaller tasks",
+            )
         }
     }
 }
@@ -127,11 +133,15 @@ fn run(task: &Task, phase: &Phase, gate: &Gate, what: &str, fresh: bool, tree: O
         Some(Evidence::Refused(verdict)) => {
             unmet(gate, verdict.summary.clone(), "mend what it says, then transition_phase runs it again")
         }
-        Some(Evidence::Passed(verdict)) => {
-            let same_tree = verdict.tree.is_some() && verdict.tree.as_deref() == tree;
-            let same_visit = verdict.visit == task.visit;
-            if same_tree || (!fresh && same_visit) {
+        Some(evidence @ Evidence::Passed(_)) => {
+            if evidence.holds(&gate.kind, tree, task.visit) {
                 None
+            } else if fresh && tree.is_none() {
+                unmet(
+                    gate,
+                    format!("{what} passed; whether it still holds is looked at on leaving"),
+                    "transition_phase",
+                )
             } else if fresh {
                 unmet(gate, format!("{what} passed, but files have changed since"), again)
             } else {
@@ -146,6 +156,11 @@ fn approval(facts: &Facts, task: &Task, phase: &Phase, gate: &Gate, now: Time) -
     match latest_approval(facts, task, phase, &gate.id) {
         None => unmet(gate, "nobody has been asked yet", ask),
         Some(known) => match &known.state {
+            ApprovalState::Pending | ApprovalState::Approved(_) | ApprovalState::Adjusted { .. }
+                if super::is_void(facts, known) =>
+            {
+                unmet(gate, format!("{} is void: what it was asked about has changed since", known.id), ask)
+            }
             ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => None,
             ApprovalState::Pending if known.expires_at <= now => {
                 unmet(gate, format!("{} ran out without an answer", known.id), ask)

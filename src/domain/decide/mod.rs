@@ -9,7 +9,7 @@ mod transition;
 mod trust;
 mod update;
 
-pub use approve::{approval_gate, same_question};
+pub use approve::{approval_gate, is_void, same_question};
 pub use transition::{destination, is_back};
 
 use super::claim::Claim;
@@ -36,6 +36,10 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
             approve::answer(facts, *approval, answer, *level, context)
         }
         Command::TrustWorkflows { versions } => trust::workflows(facts, versions, context),
+        Command::NoteRestore { sha256, bytes } => {
+            require(context, &[Role::Operator], "restoring a backup")?;
+            Ok(vec![Event::StoreRestored { sha256: sha256.clone(), bytes: *bytes }])
+        }
         Command::Sweep => Ok(sweep::sweep(facts, context)),
     }
 }
@@ -52,7 +56,7 @@ pub fn holder<'f>(facts: &'f Facts, target: &Target, context: &Context) -> Resul
     if older_handle || older_fence {
         let mine = claim.agent == context.caller.agent;
         let message = if mine {
-            format!("that claim on {} was replaced by your newer claim, number {}", task.id, claim.fence)
+            format!("you have claimed {} again since; only the handle of the newest claim counts", task.id)
         } else {
             format!("your claim on {} ended; `{}` holds it now, claim number {}", task.id, claim.agent, claim.fence)
         };
@@ -78,7 +82,7 @@ pub fn subject<'f>(facts: &'f Facts, target: &Target) -> Result<&'f Task, Refusa
         return facts.task(id);
     }
     if target.handle.is_some() {
-        let message = "this claim handle was never given out here";
+        let message = "this claim handle was not given out here, or not for the task you name";
         return Err(Refusal::new(Code::NoClaim, message, "use the `claim` that claim_task returned, or leave it out"));
     }
     if let Some(id) = target.task {
@@ -119,8 +123,13 @@ fn require(context: &Context, roles: &[Role], what: &str) -> Result<(), Refusal>
     if roles.contains(&context.caller.role) {
         return Ok(());
     }
-    let need = words(roles.iter().map(|role| role.word()));
-    let message = format!("{what} takes the role {need}; `{}` is {}", context.caller.agent, context.caller.role.word());
+    let need: Vec<&str> = roles.iter().map(|role| role.word()).collect();
+    let message = format!(
+        "{what} takes the role {}; `{}` is {}",
+        need.join(" or "),
+        context.caller.agent,
+        context.caller.role.word()
+    );
     Err(Refusal::new(Code::RoleRequired, message, "a person does this, at the phasegate command line"))
 }
 

@@ -93,7 +93,10 @@ fn refuse_cycles(submission: &SubmitTasks) -> Result<(), Refusal> {
         .enumerate()
         .map(|(index, new)| new.local.clone().unwrap_or_else(|| format!("#{}", index + 1)))
         .collect();
-    let place: BTreeMap<&str, usize> = names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+    // By `ref` alone: a task without one cannot be referred to, whatever it is called here.
+    let refs = submission.tasks.iter().enumerate();
+    let place: BTreeMap<&str, usize> =
+        refs.filter_map(|(index, new)| new.local.as_deref().map(|local| (local, index))).collect();
     let local = |reference: &Reference| match reference {
         Reference::Local(name) => place.get(name.as_str()).copied(),
         Reference::Task(_) => None,

@@ -57,10 +57,11 @@ pub fn destination<'w>(
     })
 }
 
-/// Back is to a phase that stands earlier in the file: it takes no gates, since nothing is gained by it.
+/// Back is to a working phase that stands earlier in the file: it takes no gates, since nothing is gained by it. An end
+/// is never back, wherever it stands.
 pub fn is_back(workflow: &Workflow, from: &Phase, to: &Phase) -> bool {
     let place = |name: &str| workflow.phases.iter().position(|phase| phase.name == name);
-    place(&to.name) < place(&from.name)
+    !to.end && place(&to.name) < place(&from.name)
 }
 
 fn closed(task: &Task, from: &Phase, to: &Phase, unmet: &[Unmet]) -> Refusal {

@@ -124,7 +124,7 @@ fn cancel(
     match dependents {
         None if waiting.is_empty() => {}
         None => {
-            let message = format!("{} waits for {}", super::words(waiting.iter()), task.id);
+            let message = format!("other tasks wait for {}: {}", task.id, super::words(waiting.iter()));
             let hint = "say what becomes of them: dependents `cancel`, or `release` to let them start without it";
             return Err(Refusal::new(Code::OpenDependents, message, hint));
         }

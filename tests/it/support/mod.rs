@@ -1,5 +1,7 @@
 //! A workspace of its own for a test: a temporary folder, a clock that stands still, callers.
 
+pub mod replay;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +59,18 @@ impl TestEnv {
         std::fs::write(path, text).expect("a file");
     }
 
+    /// The names of the events recorded so far, oldest first.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        let records = replay::records(self.engine.backend()).expect("the record");
+        records.iter().map(|record| record.event.kind()).collect()
+    }
+
+    /// Fails unless state and record agree.
+    pub fn agree(&self) {
+        let found = replay::disagreements(self.engine.backend()).expect("the store");
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
     pub fn call(&self, caller: &Caller, tool: &str, arguments: Value) -> Result<Value, Refusal> {
         let tool = tools::find(tool)?;
         match self.engine.call(caller, tool, arguments, &Unwatched) {
@@ -73,4 +87,10 @@ pub fn agent(name: &str) -> Caller {
 
 pub fn person(name: &str) -> Caller {
     Caller { role: Role::Operator, ..agent(name) }
+}
+
+/// Able to do these things, and to hold so many tasks at once.
+pub fn able(name: &str, capabilities: &[&str], claims: u32) -> Caller {
+    let capabilities = capabilities.iter().map(|capability| (*capability).to_owned()).collect();
+    Caller { capabilities, claims, ..agent(name) }
 }

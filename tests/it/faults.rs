@@ -1,0 +1,356 @@
+//! A fault at every statement of every command: the first, then the second, until the command gets through. Whatever fails
+//! leaves nothing behind, and trying again succeeds. Faults of the machine itself are in `tests/faults`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use phasegate::config::settings::Settings;
+use phasegate::config::workspace::Workspace;
+use phasegate::domain::command::{Command, Decision};
+use phasegate::domain::facts::Caller;
+use phasegate::domain::ids::ApprovalId;
+use phasegate::engine::clock::Fixed;
+use phasegate::engine::{Engine, Failure, Unwatched, with_backend};
+use phasegate::store::{self, Backend, Body, EachRow, Param, Scope, StoreError, Tx, snapshot};
+use phasegate::tools;
+use serde_json::{Value, json};
+
+use crate::support::{START, able, agent, person, replay};
+
+const YAML: &str = "version: 1\nname: flow\nphases:\n  plan:\n    allow: [submit_task]\n    exit:\n      - artifact: plan\n      - approval: { ask: \"Go?\", within: 1h }\n    next: [build]\n  build:\n    exit: [ { command: [\"true\"] } ]\n    next: [done, plan]\n  done: { end: true }\n";
+
+/// When to fail, and how.
+#[derive(Default)]
+struct Plan {
+    /// The call to fail at, counted from 1; 0: none.
+    at: AtomicU64,
+    calls: AtomicU64,
+    hit: AtomicBool,
+    panics: AtomicBool,
+}
+
+impl Plan {
+    fn fail_at(&self, call: u64, panics: bool) {
+        self.at.store(call, Ordering::SeqCst);
+        self.calls.store(0, Ordering::SeqCst);
+        self.hit.store(false, Ordering::SeqCst);
+        self.panics.store(panics, Ordering::SeqCst);
+    }
+
+    fn call(&self) -> Result<(), StoreError> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        if call != self.at.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.hit.store(true, Ordering::SeqCst);
+        assert!(!self.panics.load(Ordering::SeqCst), "injected panic at call {call}");
+        Err(StoreError::Injected(call))
+    }
+}
+
+/// A real store whose statements, and whose commits, fail as planned.
+struct Faulty {
+    real: Box<dyn Backend>,
+    plan: Arc<Plan>,
+}
+
+struct FaultyTx<'t> {
+    real: &'t mut dyn Tx,
+    plan: &'t Plan,
+}
+
+impl Tx for FaultyTx<'_> {
+    fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
+        self.plan.call()?;
+        self.real.execute(sql, params)
+    }
+
+    fn query(&mut self, sql: &str, params: &[Param<'_>], each: EachRow<'_>) -> Result<(), StoreError> {
+        self.plan.call()?;
+        self.real.query(sql, params, each)
+    }
+}
+
+impl Backend for Faulty {
+    fn write(&self, mut body: Body) -> Result<(), StoreError> {
+        let plan = Arc::clone(&self.plan);
+        self.real.write(Box::new(move |tx| {
+            body(&mut FaultyTx { real: tx, plan: &plan })?;
+            plan.call()
+        }))
+    }
+
+    fn write_soon(&self, body: Body) {
+        self.real.write_soon(body);
+    }
+
+    fn restore(&self, from: &Path) -> Result<(), StoreError> {
+        self.real.restore(from)
+    }
+
+    /// Readings do not fail here: an answer lost after the commit is a question of retrying, not of half a change.
+    fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.real.read(body)
+    }
+
+    fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        self.real.backup(to)
+    }
+
+    fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.real.check()
+    }
+
+    fn describe(&self) -> String {
+        "a faulty store".to_owned()
+    }
+}
+
+struct World {
+    folder: tempfile::TempDir,
+    engine: Engine,
+    clock: Arc<Fixed>,
+    plan: Arc<Plan>,
+    faults: u64,
+}
+
+type Act = Box<dyn Fn(&World) -> Result<(), Failure>>;
+
+/// One command of the story. `whole`: it is one transaction, so a fault leaves nothing at all.
+struct Step {
+    name: &'static str,
+    whole: bool,
+    ends: Ends,
+    act: Act,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ends {
+    Well,
+    Refused,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("phasegate.yaml"), YAML).unwrap();
+        let workspace = Workspace::find(Some(folder.path()), folder.path()).unwrap();
+        let (plan, clock) = (Arc::new(Plan::default()), Arc::new(Fixed::at(START)));
+        let real = store::open(None, &workspace.state).unwrap();
+        let faulty = Box::new(Faulty { real, plan: Arc::clone(&plan) });
+        let engine = with_backend(faulty, workspace, &Settings::default(), clock.clone()).unwrap();
+        Self { folder, engine, clock, plan, faults: 0 }
+    }
+
+    /// Everything in the store, as text.
+    fn everything(&self) -> Vec<String> {
+        let tables = [
+            ("tasks", "id || status || urgency || coalesce(agent, '') || coalesce(run_until, '') || body"),
+            ("task_links", "task || '/' || needs"),
+            ("task_labels", "label || task"),
+            ("leases", "task || agent || fence || '/' || lease_ms || '/' || expires_at"),
+            ("handles", "hash || task || fence || agent"),
+            ("approvals", "id || state || body"),
+            ("trusts", "name || body"),
+            ("workflows", "hash"),
+            ("blobs", "sha256"),
+            ("events", "seq || body"),
+            ("refusals", "agent || tool || code || task || '/' || since || '/' || repeats"),
+            ("counters", "name || value"),
+            ("meta", "key || value"),
+        ];
+        let read = |tx: &mut dyn Tx| {
+            let mut lines = Vec::new();
+            for (table, columns) in tables {
+                tx.query(&format!("SELECT {columns} FROM {table} ORDER BY 1"), &[], &mut |row| {
+                    lines.push(format!("{table} {}", row.text(0)?.unwrap_or_default()));
+                    Ok(())
+                })?;
+            }
+            Ok(lines)
+        };
+        snapshot(self.engine.backend(), read).unwrap()
+    }
+
+    fn agree(&self, name: &str) {
+        let found = replay::disagreements(self.engine.backend()).unwrap();
+        assert!(found.is_empty(), "after {name}: {found:#?}");
+    }
+
+    /// Fails the step at its first call, then its second, and so on, until it gets through untouched.
+    fn sweep(&mut self, step: &Step, panics: bool) {
+        for call in 1..500 {
+            let before = self.everything();
+            self.plan.fail_at(call, panics);
+            let result = (step.act)(self);
+            let hit = self.plan.hit.load(Ordering::SeqCst);
+            self.plan.fail_at(0, false);
+            match result {
+                Err(Failure::Broken(error)) => {
+                    assert!(hit, "{} broke by itself: {error}", step.name);
+                    self.faults += 1;
+                    if step.whole {
+                        assert_eq!(self.everything(), before, "{} left something behind at call {call}", step.name);
+                    }
+                    self.agree(step.name);
+                }
+                Ok(()) => {
+                    assert!(!hit, "{} said yes although call {call} failed", step.name);
+                    assert_eq!(step.ends, Ends::Well, "{}", step.name);
+                    assert!(!step.whole || self.everything() != before, "{} did nothing", step.name);
+                    return self.agree(step.name);
+                }
+                Err(Failure::Refused(refusal)) => {
+                    assert!(!hit, "{} was refused although call {call} failed: {refusal}", step.name);
+                    assert_eq!(step.ends, Ends::Refused, "{}: {refusal}", step.name);
+                    return self.agree(step.name);
+                }
+            }
+        }
+        panic!("{} never got through", step.name);
+    }
+}
+
+fn by_tool(name: &'static str, who: Caller, tool: &'static str, arguments: Value) -> Step {
+    let act = move |world: &World| {
+        world.engine.call(&who, tools::find(tool).unwrap(), arguments.clone(), &Unwatched).map(drop)
+    };
+    Step { name, whole: true, ends: Ends::Well, act: Box::new(act) }
+}
+
+fn refused(step: Step) -> Step {
+    Step { ends: Ends::Refused, ..step }
+}
+
+/// Several transactions, each whole.
+fn in_parts(step: Step) -> Step {
+    Step { whole: false, ..step }
+}
+
+fn answer(name: &'static str, id: u64, answer: Decision) -> Step {
+    let act = move |world: &World| {
+        let command = Command::DecideApproval { approval: ApprovalId(id), answer: answer.clone(), level: 1 };
+        let scope = Scope::Approval(ApprovalId(id));
+        world.engine.command(&person("lead"), "approvals", scope, command, Vec::new()).map(drop)
+    };
+    Step { name, whole: true, ends: Ends::Well, act: Box::new(act) }
+}
+
+fn later(name: &'static str, seconds: i64) -> Step {
+    // Moved once: at the first attempt.
+    let moved = AtomicBool::new(false);
+    let act = move |world: &World| {
+        if !moved.swap(true, Ordering::SeqCst) {
+            world.clock.advance_seconds(seconds);
+        }
+        world.engine.sweep().map(drop)
+    };
+    in_parts(Step { name, whole: true, ends: Ends::Well, act: Box::new(act) })
+}
+
+fn story() -> Vec<Step> {
+    let (ana, bo, lead) = (able("ana", &["db"], 2), agent("bo"), person("lead"));
+    let trust =
+        |world: &World| world.engine.trust_file(&person("lead"), &world.folder.path().join("phasegate.yaml")).map(drop);
+    let graph = json!({"tasks": [
+        {"title": "a", "ref": "a", "labels": ["x", "y"], "capabilities": ["db"], "priority": "high"},
+        {"title": "b", "ref": "b", "depends_on": ["a"]}, {"title": "c", "ref": "c", "depends_on": ["a", "b"]},
+        {"title": "d", "parent": "a"}, {"title": "e", "depends_on": ["c"], "attempts": 1},
+    ]});
+    let yes = || Decision::Approve { reason: "fine".to_owned(), choice: None };
+    let update = |name, who: &Caller, arguments| by_tool(name, who.clone(), "update_task", arguments);
+    let claim = |name, who: &Caller, arguments| by_tool(name, who.clone(), "claim_task", arguments);
+    let go = |name, who: &Caller| by_tool(name, who.clone(), "transition_phase", json!({"summary": "s"}));
+    let hand_in = |name, text: &str| {
+        by_tool(name, able("ana", &["db"], 2), "submit_artifact", json!({"name": "plan", "content": text}))
+    };
+    let ask = |name| by_tool(name, able("ana", &["db"], 2), "request_approval", json!({"gate": "approval"}));
+    vec![
+        Step { name: "trust", whole: true, ends: Ends::Well, act: Box::new(trust) },
+        by_tool("submit", lead.clone(), "submit_task", graph),
+        claim("claim the next", &ana, json!({"lease_seconds": 600})),
+        claim("claim again", &ana, json!({"id": "T-1", "lease_seconds": 600})),
+        refused(claim("claim what waits", &bo, json!({"id": "T-2"}))),
+        refused(claim("claim what waits, again", &bo, json!({"id": "T-2"}))),
+        update("progress", &ana, json!({"progress": "p", "percent": 10})),
+        update("checkpoint", &ana, json!({"checkpoint": {"at": 1}})),
+        refused(go("leave too early", &ana)),
+        hand_in("artifact", "one"),
+        ask("ask"),
+        answer("reject", 1, Decision::Reject { reason: "no".to_owned() }),
+        ask("ask again"),
+        hand_in("artifact that voids the question", "two"),
+        ask("ask a third time"),
+        answer("approve", 3, yes()),
+        go("leave with the yes", &ana),
+        in_parts(go("leave over a run, to the end", &ana)),
+        claim("claim a new one", &bo, json!({"new": {"title": "mine"}, "lease_seconds": 60})),
+        update("block", &bo, json!({"blocker": "b"})),
+        update("block more", &lead, json!({"task": "T-6", "blocker": "c"})),
+        update("unblock", &lead, json!({"task": "T-6", "unblock": true})),
+        claim("claim by id", &bo, json!({"id": "T-6"})),
+        update("release", &bo, json!({"release": "r"})),
+        claim("claim once more", &bo, json!({"id": "T-6", "lease_seconds": 5})),
+        later("a lease runs out", 5),
+        claim("claim after that", &bo, json!({"id": "T-6", "lease_seconds": 5})),
+        Step { name: "claim over a lapsed lease", ..lapse(claim("", &ana, json!({"id": "T-6"}))) },
+        update("fail once", &ana, json!({"fail": "f"})),
+        refused(update("cancel with dependents", &lead, json!({"task": "T-2", "cancel": "n"}))),
+        update("cancel and release", &lead, json!({"task": "T-2", "cancel": "n", "dependents": "release"})),
+        update("cancel deep", &lead, json!({"task": "T-3", "cancel": "n", "dependents": "cancel"})),
+        claim("claim the child", &bo, json!({"id": "T-4"})),
+        update("fail for good", &bo, json!({"fail": "f", "for_good": true})),
+        update("reopen", &bo, json!({"task": "T-4", "reopen": "r"})),
+        claim("claim it to ask", &ana, json!({"id": "T-4"})),
+        ask("ask for the child"),
+        later("its time is up, and the windows of refusals end", 7200),
+    ]
+}
+
+/// The step, begun after a lease of five seconds has run out.
+fn lapse(step: Step) -> Step {
+    let moved = AtomicBool::new(false);
+    let act = move |world: &World| {
+        if !moved.swap(true, Ordering::SeqCst) {
+            world.clock.advance_seconds(6);
+        }
+        (step.act)(world)
+    };
+    Step { act: Box::new(act), ..step }
+}
+
+fn told(panics: bool) {
+    let mut world = World::new();
+    let story = story();
+    for step in &story {
+        world.sweep(step, panics);
+    }
+    assert!(world.faults > 5 * story.len() as u64, "only {} faults were hit", world.faults);
+    let records = replay::records(world.engine.backend()).unwrap();
+    let kinds: BTreeSet<&str> = records.iter().map(|record| record.event.kind()).collect();
+    let missing: Vec<_> = [
+        "ApprovalExpired",
+        "ApprovalCancelled",
+        "ApprovalConsumed",
+        "ClaimExpired",
+        "RefusalsRepeated",
+        "TaskReopened",
+        "GatePassed",
+    ]
+    .into_iter()
+    .filter(|kind| !kinds.contains(kind))
+    .collect();
+    assert!(missing.is_empty(), "the story never came to {missing:?}");
+}
+
+#[test]
+fn a_command_whose_statement_fails_leaves_nothing_and_can_be_tried_again() {
+    told(false);
+}
+
+#[test]
+fn a_command_that_panics_at_a_statement_leaves_nothing_and_can_be_tried_again() {
+    told(true);
+}

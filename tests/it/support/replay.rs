@@ -1,0 +1,162 @@
+//! Do state and record agree? Replays every event from nothing and compares the result with the rows, columns and leases.
+//! Also compiled into `examples/worker.rs`, so it uses nothing but the library.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use phasegate::domain::approval::Approval;
+use phasegate::domain::event::Event;
+use phasegate::domain::evidence::Evidence;
+use phasegate::domain::ids::{AgentName, Time};
+use phasegate::domain::state::{self, Stamp, State, Trust};
+use phasegate::domain::task::{Status, Task, TaskState};
+use phasegate::store::{Backend, StoreError, Tx, snapshot};
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Record {
+    pub at: Time,
+    pub agent: AgentName,
+    pub tool: String,
+    pub event: Event,
+}
+
+/// The whole log, oldest first.
+pub fn records(backend: &dyn Backend) -> Result<Vec<Record>, StoreError> {
+    snapshot(backend, |tx| {
+        let mut records = Vec::new();
+        tx.query("SELECT body FROM events ORDER BY seq", &[], &mut |row| {
+            records.push(json(row.text(0)?)?);
+            Ok(())
+        })?;
+        Ok(records)
+    })
+}
+
+/// Everything in which the record and the rows differ; empty when they agree.
+pub fn disagreements(backend: &dyn Backend) -> Result<Vec<String>, StoreError> {
+    let (records, rows, mut found) = snapshot(backend, |tx| {
+        let mut records: Vec<Record> = Vec::new();
+        let mut found = Vec::new();
+        let mut last = 0;
+        tx.query("SELECT seq, body FROM events ORDER BY seq", &[], &mut |row| {
+            let seq = row.int(0)?.unwrap_or(0);
+            if seq != last + 1 {
+                found.push(format!("record {seq} follows {last}"));
+            }
+            last = seq;
+            records.push(json(row.text(1)?)?);
+            Ok(())
+        })?;
+        let rows = rows(tx)?;
+        columns(tx, &rows, &mut found)?;
+        Ok((records, rows, found))
+    })?;
+    let mut replayed = State::default();
+    for record in &records {
+        let stamp = Stamp { by: &record.agent, at: record.at };
+        if let Err(error) = state::apply(&mut replayed, &record.event, stamp) {
+            found.push(format!("the record cannot be replayed at {}: {error}", record.event.kind()));
+            return Ok(found);
+        }
+    }
+    differing("task", &replayed.tasks, &rows.tasks, &mut found);
+    differing("approval", &replayed.approvals, &rows.approvals, &mut found);
+    differing("trust", &replayed.trusts, &rows.trusts, &mut found);
+    waits(&rows, &mut found);
+    Ok(found)
+}
+
+fn json<T: for<'de> Deserialize<'de>>(text: Option<&str>) -> Result<T, StoreError> {
+    serde_json::from_str(text.unwrap_or_default())
+        .map_err(|error| StoreError::BadRow { table: "replay", why: error.to_string() })
+}
+
+/// The rows as they stand.
+pub fn rows(tx: &mut dyn Tx) -> Result<State, StoreError> {
+    let mut state = State::default();
+    tx.query("SELECT body FROM tasks", &[], &mut |row| {
+        let task: Task = json(row.text(0)?)?;
+        state.tasks.insert(task.id, task);
+        Ok(())
+    })?;
+    tx.query("SELECT body FROM approvals", &[], &mut |row| {
+        let approval: Approval = json(row.text(0)?)?;
+        state.approvals.insert(approval.id, approval);
+        Ok(())
+    })?;
+    tx.query("SELECT name, body FROM trusts", &[], &mut |row| {
+        let trust: Trust = json(row.text(1)?)?;
+        state.trusts.insert(row.text(0)?.unwrap_or_default().to_owned(), trust);
+        Ok(())
+    })?;
+    Ok(state)
+}
+
+fn differing<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
+    what: &str,
+    replayed: &BTreeMap<K, V>,
+    rows: &BTreeMap<K, V>,
+    found: &mut Vec<String>,
+) {
+    let keys: BTreeSet<&K> = replayed.keys().chain(rows.keys()).collect();
+    for key in keys {
+        let (said, is) = (replayed.get(key), rows.get(key));
+        if said != is {
+            found.push(format!("{what} {key:?}: the record says {said:?}, the row says {is:?}"));
+        }
+    }
+}
+
+/// What is searched by must say the same as the row it stands beside.
+fn columns(tx: &mut dyn Tx, rows: &State, found: &mut Vec<String>) -> Result<(), StoreError> {
+    let mut wanted = Vec::new();
+    let mut leases = Vec::new();
+    for task in rows.tasks.values() {
+        let runs = task.evidence.values().filter_map(|evidence| match evidence {
+            Evidence::Running { until, .. } => Some(until.0),
+            Evidence::Passed(_) | Evidence::Refused(_) => None,
+        });
+        let agent = task.claim().map(|claim| claim.agent.0.clone());
+        wanted.push((task.id.0, task.status().word().to_owned(), task.spec.priority.rank(), agent, runs.min()));
+        leases.extend(task.claim().map(|claim| (task.id.0, claim.agent.0.clone(), claim.fence.0)));
+    }
+    let id = |int: Option<i64>| int.and_then(|int| u64::try_from(int).ok()).unwrap_or(0);
+    let mut is = Vec::new();
+    tx.query("SELECT id, status, urgency, agent, run_until FROM tasks ORDER BY id", &[], &mut |row| {
+        let (status, agent) = (row.text(1)?.unwrap_or_default().to_owned(), row.text(3)?.map(str::to_owned));
+        is.push((id(row.int(0)?), status, row.int(2)?.unwrap_or(0), agent, row.int(4)?));
+        Ok(())
+    })?;
+    if is != wanted {
+        found.push(format!("columns of tasks: {is:?}, the bodies say {wanted:?}"));
+    }
+    let mut held = Vec::new();
+    tx.query("SELECT task, agent, fence FROM leases ORDER BY task", &[], &mut |row| {
+        held.push((id(row.int(0)?), row.text(1)?.unwrap_or_default().to_owned(), id(row.int(2)?)));
+        Ok(())
+    })?;
+    if held != leases {
+        found.push(format!("leases: {held:?}, the claims say {leases:?}"));
+    }
+    let mut links = Vec::new();
+    tx.query("SELECT task, needs FROM task_links ORDER BY task, needs", &[], &mut |row| {
+        links.push((id(row.int(0)?), id(row.int(1)?)));
+        Ok(())
+    })?;
+    let edges = rows.tasks.values().flat_map(|task| task.spec.depends_on.iter().map(|on| (task.id.0, on.0)));
+    if links != edges.collect::<Vec<_>>() {
+        found.push(format!("links: {links:?}"));
+    }
+    Ok(())
+}
+
+/// Nobody waits for what is done, and nobody who waits for nothing is waiting.
+fn waits(rows: &State, found: &mut Vec<String>) {
+    for task in rows.tasks.values() {
+        let TaskState::Waiting { on } = &task.state else { continue };
+        let done = |id| rows.tasks.get(id).is_none_or(|other| other.status() == Status::Done);
+        if on.is_empty() || on.iter().any(done) {
+            found.push(format!("{} waits for {on:?}, which is done or nothing", task.id));
+        }
+    }
+}
