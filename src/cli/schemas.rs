@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::config::settings::SettingsFile;
+use crate::config::workflow_file;
 use crate::domain::event::Event;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::workflow::Workflow;
 use crate::tools::{self, TOOLS, schema as shape};
 
 use super::{Ended, Out};
@@ -35,7 +35,7 @@ pub fn schema(name: &str) -> Result<Value, Refusal> {
     Ok(match name {
         "event" => shape::of::<Event>(),
         "refusal" => shape::of::<Refusal>(),
-        "workflow" => shape::of::<Workflow>(),
+        "workflow" => workflow_file::shape::shape(),
         "config" => shape::of::<SettingsFile>(),
         tool => {
             let found = tools::find(tool).map_err(|refusal| {

@@ -103,6 +103,14 @@ impl ApprovalState {
         *self == Self::Pending
     }
 
+    /// Waiting for an answer, or holding a yes that nothing has used.
+    pub fn is_unused(&self) -> bool {
+        match self {
+            Self::Pending | Self::Approved(_) | Self::Adjusted { .. } => true,
+            Self::Rejected(_) | Self::Expired { .. } | Self::Cancelled { .. } | Self::Consumed { .. } => false,
+        }
+    }
+
     pub fn answer(&self) -> Option<&Answer> {
         match self {
             Self::Approved(answer)

@@ -339,7 +339,13 @@ impl TaskState {
     }
 
     pub fn cancel(self, at: Time, reason: String) -> Result<Self, WrongState> {
-        if self.status().is_open() { Ok(Self::Cancelled { at, reason }) } else { self.refuse("be cancelled") }
+        match self {
+            // A failed task can still be given up, so that what waits for it need not wait for ever.
+            Self::Failed { .. } | Self::Waiting { .. } | Self::Ready | Self::Claimed(_) | Self::Blocked { .. } => {
+                Ok(Self::Cancelled { at, reason })
+            }
+            Self::Done { .. } | Self::Cancelled { .. } => self.refuse("be cancelled"),
+        }
     }
 
     /// A failed task is given another chance.

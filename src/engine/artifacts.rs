@@ -111,7 +111,7 @@ impl Call<'_> {
                 "errors": errors.iter().map(|e| serde_json::json!({"path": e.path, "message": e.message})).collect::<Vec<_>>(),
                 "schema": schema,
             });
-            let hint = "mend these places and hand it in again; `details.schema` is what it must fit";
+            let hint = format!("mend these places and hand it in again, like {}", gates::shape(Some(schema)));
             Refusal::new(Code::ArtifactInvalid, message, hint).with(details)
         })
     }

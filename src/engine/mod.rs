@@ -392,13 +392,12 @@ fn waived(permit: Permit, facts: &Facts, tool: &str) -> impl Iterator<Item = Eve
 /// How far a change reaches beyond its task.
 fn reach(change: &Change) -> With {
     match change {
-        Change::Cancel { .. } => With::AllDependents,
+        Change::Cancel { .. } | Change::Fail { .. } => With::AllDependents,
         Change::Progress { .. }
         | Change::Checkpoint { .. }
         | Change::Block { .. }
         | Change::Unblock { .. }
         | Change::Release { .. }
-        | Change::Fail { .. }
         | Change::Reopen { .. } => With::Nothing,
     }
 }

@@ -45,7 +45,7 @@ pub enum With {
     Gates,
     /// The same, and who waits for it.
     GatesAndDependents,
-    /// Who waits for it, and who waits for those.
+    /// Its approvals, who waits for it, and who waits for those.
     AllDependents,
     /// A new run id.
     Run,
@@ -390,6 +390,7 @@ fn subject(tx: &mut dyn Tx, facts: &mut Facts, target: &Target, with: With) -> R
             dependents(tx, facts, id)?;
         }
         With::AllDependents => {
+            approvals_of(tx, facts, id)?;
             dependents(tx, facts, id)?;
             let mut seen = 0;
             while let Some(next) = facts.dependents.get(seen).copied() {

@@ -254,9 +254,10 @@ impl Backend for Sqlite {
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let connection = self.reader()?;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let tx = connection.unchecked_transaction().map_err(sqlite("begin reading"))?;
-            let result = body(&mut SqliteTx { connection: &tx });
-            tx.finish().map_err(sqlite("end reading"))?;
+            let run = |sql| connection.prepare_cached(sql)?.execute([]);
+            run("BEGIN").map_err(sqlite("begin reading"))?;
+            let result = body(&mut SqliteTx { connection: &connection });
+            run("ROLLBACK").map_err(sqlite("end reading"))?;
             result
         }));
         match result {

@@ -19,6 +19,7 @@ mod gates_files;
 mod gates_run;
 mod history;
 mod model;
+mod refusals;
 mod stdio_limits;
 mod stdio_process;
 mod store_contract;

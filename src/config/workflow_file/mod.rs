@@ -7,6 +7,7 @@ mod flow;
 mod gates;
 mod problem;
 mod schema;
+pub mod shape;
 mod tree;
 
 pub use problem::{Problem, nearest};

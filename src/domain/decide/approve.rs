@@ -114,15 +114,9 @@ pub fn is_void(facts: &Facts, approval: &Approval) -> bool {
 /// Earlier approvals of the same gate that a new question replaces.
 fn outdated(facts: &Facts, task: &Task, about: &About) -> Vec<Event> {
     let open = facts.state.approvals.values().filter(|known| known.task == Some(task.id) && known.about == *about);
-    open.filter(|known| match &known.state {
-        ApprovalState::Pending | ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => is_void(facts, known),
-        ApprovalState::Rejected(_)
-        | ApprovalState::Expired { .. }
-        | ApprovalState::Cancelled { .. }
-        | ApprovalState::Consumed { .. } => false,
-    })
-    .map(|known| Event::ApprovalCancelled { approval: known.id, why: CHANGED.to_owned() })
-    .collect()
+    open.filter(|known| known.state.is_unused() && is_void(facts, known))
+        .map(|known| Event::ApprovalCancelled { approval: known.id, why: CHANGED.to_owned() })
+        .collect()
 }
 
 const CHANGED: &str = "what it was asked about has changed since";

@@ -39,11 +39,12 @@ pub fn task(facts: &Facts, target: &Target, change: &Change, context: &Context) 
             let (task, _) = holder(facts, target, context)?;
             let failed = task.attempts.failed.saturating_add(1);
             let reason = reason.clone();
-            Ok(vec![if *for_good || failed >= task.attempts.limit {
-                Event::TaskFailed { task: task.id, reason }
-            } else {
-                Event::AttemptFailed { task: task.id, reason, failed }
-            }])
+            if !*for_good && failed < task.attempts.limit {
+                return Ok(vec![Event::AttemptFailed { task: task.id, reason, failed }]);
+            }
+            let mut events = void(facts, task, "failed");
+            events.push(Event::TaskFailed { task: task.id, reason });
+            Ok(events)
         }
         Change::Cancel { reason, dependents } => cancel(facts, target, reason, *dependents, context),
         Change::Reopen { reason } => {
@@ -56,6 +57,15 @@ pub fn task(facts: &Facts, target: &Target, change: &Change, context: &Context) 
             Ok(vec![Event::TaskReopened { task: task.id, reason: reason.clone() }])
         }
     }
+}
+
+/// Questions and unused answers about a task that is over.
+fn void(facts: &Facts, task: &Task, how: &str) -> Vec<Event> {
+    let of_task = facts.state.approvals.values().filter(|known| known.task == Some(task.id));
+    of_task
+        .filter(|known| known.state.is_unused())
+        .map(|known| Event::ApprovalCancelled { approval: known.id, why: format!("{} {how}", task.id) })
+        .collect()
 }
 
 fn block(facts: &Facts, target: &Target, reason: &str, context: &Context) -> Result<Vec<Event>, Refusal> {
@@ -114,11 +124,12 @@ fn cancel(
         Some(_) => require(context, &[Role::Operator], "cancelling a task that another agent holds")?,
         None => owner(task, context, "cancelling a task")?,
     }
-    if !task.status().is_open() {
+    if !task.status().is_open() && task.status() != Status::Failed {
         let message = format!("{} is {} already", task.id, task.status().word());
         return Err(Refusal::new(Code::WrongState, message, "there is nothing to cancel"));
     }
-    let mut events = vec![Event::TaskCancelled { task: task.id, reason: reason.to_owned() }];
+    let mut events = void(facts, task, "was cancelled");
+    events.push(Event::TaskCancelled { task: task.id, reason: reason.to_owned() });
     let waiting: Vec<TaskId> =
         facts.dependents.iter().copied().filter(|id| super::waits_for(facts, *id, task.id)).collect();
     match dependents {

@@ -361,7 +361,7 @@ impl Naive {
         let job = &self.tasks[&task];
         let others = job.now == Now::Claimed && job.holder != Some(who);
         let allowed = if others { self.agents[who].operator } else { self.entitled(who, task) };
-        let open = !matches!(job.now, Now::Done | Now::Failed | Now::Cancelled);
+        let open = !matches!(job.now, Now::Done | Now::Cancelled);
         if !allowed {
             return Said::Refused(vec!["role_required", "wrong_state"]);
         }

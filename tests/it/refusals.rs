@@ -1,0 +1,109 @@
+//! Every refusal an agent can meet, brought about for real, as one page: what is said, and what is advised.
+
+use phasegate::domain::facts::Caller;
+use phasegate::domain::refusal::Code;
+use serde_json::{Value, json};
+
+use crate::support::{TestEnv, agent};
+
+const FLOW: &str = r#"
+version: 1
+name: flow
+protect: { deny: ["route_model"] }
+phases:
+  plan:
+    allow: [Read]
+    exit:
+      - artifact: plan
+        schema: { type: object, required: [steps] }
+      - approval: { ask: "Build it?", level: 0 }
+      - approval: { ask: "Really?", level: 2 }
+    next: [build]
+  build: { allow: [Read, submit_task], next: [done] }
+  done: { end: true }
+"#;
+
+struct Page {
+    env: TestEnv,
+    text: String,
+    codes: Vec<Code>,
+}
+
+impl Page {
+    fn refused(&mut self, who: &Caller, tool: &str, arguments: Value) {
+        match self.env.call(who, tool, arguments.clone()) {
+            Ok(reply) => panic!("{tool} {arguments} was not refused: {reply}"),
+            Err(refusal) => {
+                self.codes.push(refusal.code);
+                self.text.push_str(&format!("{tool} {arguments}\n  {}\n\n", refusal.to_string().replace('\n', "\n  ")));
+            }
+        }
+    }
+
+    fn ok(&self, who: &Caller, tool: &str, arguments: Value) -> Value {
+        self.env.call(who, tool, arguments).unwrap_or_else(|refusal| panic!("{tool}: {refusal}"))
+    }
+}
+
+#[test]
+fn what_an_agent_reads_when_it_is_refused() {
+    let mut page = Page { env: TestEnv::trusting(FLOW), text: String::new(), codes: Vec::new() };
+    let (ana, bo, cy) = (agent("ana"), agent("bo"), agent("cy"));
+    page.refused(&ana, "claim_task", json!({"idd": 1, "lease_seconds": 2}));
+    page.refused(&ana, "merge", json!({}));
+    page.refused(&ana, "claim_task", json!({}));
+    page.refused(&ana, "claim_task", json!({"id": "T-9"}));
+    page.refused(&ana, "route_model", json!({}));
+    page.refused(&ana, "update_task", json!({"progress": "half"}));
+    page.refused(&ana, "submit_task", json!({"title": "x", "workflow": "nope"}));
+    page.refused(&ana, "submit_task", json!({"title": "x", "depends_on": ["y"]}));
+    let circle = json!({"tasks": [{"title": "a", "ref": "a", "depends_on": ["b"]}, {"title": "b", "ref": "b", "depends_on": ["a"]}]});
+    page.refused(&ana, "submit_task", circle);
+    page.ok(
+        &ana,
+        "submit_task",
+        json!({"tasks": [
+            {"title": "first", "ref": "first"}, {"title": "second", "depends_on": ["first"]},
+            {"title": "third", "capabilities": ["gpu"]}
+        ]}),
+    );
+    page.refused(&bo, "claim_task", json!({"id": "T-2"}));
+    page.refused(&bo, "claim_task", json!({"id": "T-3"}));
+    let handle = page.ok(&ana, "claim_task", json!({"id": "T-1"}))["claim"].clone();
+    page.refused(&bo, "claim_task", json!({"id": "T-1"}));
+    page.refused(&bo, "update_task", json!({"task": "T-1", "progress": "mine"}));
+    page.refused(&ana, "claim_task", json!({"new": {"title": "another"}}));
+    page.refused(&ana, "submit_task", json!({"title": "from plan"}));
+    page.refused(&ana, "transition_phase", json!({}));
+    page.refused(&ana, "transition_phase", json!({"to": "done"}));
+    page.refused(&ana, "submit_artifact", json!({"name": "plan", "content": {"step": 1}}));
+    page.refused(&ana, "submit_artifact", json!({"name": "plan", "path": "../outside.md"}));
+    page.refused(&ana, "submit_artifact", json!({"name": "plan", "content": "x".repeat(2 << 20)}));
+    page.refused(&ana, "request_approval", json!({}));
+    page.refused(&ana, "update_task", json!({"unblock": true}));
+    page.refused(&ana, "update_task", json!({"cancel": "no longer wanted"}));
+    page.refused(&bo, "update_task", json!({"task": "T-2", "cancel": "not mine"}));
+    page.ok(&ana, "update_task", json!({"release": true}));
+    page.ok(&cy, "claim_task", json!({"id": "T-1"}));
+    page.refused(&ana, "update_task", json!({"progress": "late", "claim": handle}));
+    let met: Vec<&str> = page.codes.iter().map(|code| code.word()).collect();
+    let elsewhere = [
+        // Asked of people, or met only in a race, between two processes, or with many claims: in `decisions` and `history`.
+        Code::UnknownApproval,
+        Code::WorkflowUntrusted,
+        Code::WorkflowInvalid,
+        Code::WhichClaim,
+        Code::UnknownArtifact,
+        Code::GateSuperseded,
+        Code::ApprovalClosed,
+        Code::OwnApproval,
+        Code::NotAsked,
+        Code::LevelTooLow,
+        Code::TooMany,
+        Code::Cancelled,
+    ];
+    for code in Code::ALL.iter().filter(|code| !elsewhere.contains(code)) {
+        assert!(met.contains(&code.word()), "{code} is not on the page");
+    }
+    insta::assert_snapshot!("refusals", page.text.replace(&"x".repeat(2 << 20), "…2 MB…"));
+}
