@@ -10,6 +10,7 @@ use crate::domain::ids::ApprovalId;
 use crate::domain::query::ApprovalFilter;
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::Engine;
+use crate::engine::views::one_line;
 
 use super::output::{quoted, visible};
 use super::{Ended, Out, Place};
@@ -104,8 +105,13 @@ fn list(engine: &Engine, all: bool, out: &Out) -> Result<(), Ended> {
         let task = approval.task.map(|task| task.to_string()).unwrap_or_default();
         let left = now.seconds_until(approval.expires_at);
         let when = if approval.state.is_pending() { format!("{} h left", left / 3600) } else { String::new() };
-        let line =
-            format!("{:<6} {:<9} {:<7} {} {when}", approval.id.to_string(), approval.state.word(), task, approval.ask);
+        let line = format!(
+            "{:<6} {:<9} {:<7} {} {when}",
+            approval.id.to_string(),
+            approval.state.word(),
+            task,
+            one_line(&approval.ask)
+        );
         out.text(&visible(&line));
     }
     Ok(())

@@ -16,11 +16,13 @@ pub fn run(place: Place) -> Result<(), Ended> {
         |error: &dyn std::fmt::Display| Ended::internal(error, "start it again; `phasegate doctor` checks the set-up");
     let settings = place.settings.clone();
     let sweeper = Arc::new(Mutex::new(None));
+    // A folder that holds no workspace gets one with its first call, not because a client looked in.
+    let exists = place.has_store();
     let opening = Arc::new(opening(place, Arc::clone(&sweeper)));
     let server = Server::new(Arc::clone(&opening), settings.agent, settings.capabilities, settings.claims_per_agent);
     // The store opens while the client is still saying hello.
     let ahead = std::thread::Builder::new().name("phasegate-open".to_owned()).spawn(move || {
-        if let Err(unopened) = opening.get() {
+        if exists && let Err(unopened) = opening.get() {
             tracing::error!(message = unopened.message, hint = unopened.hint, "the workspace cannot be opened");
         }
     });

@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::ids::{Fence, TaskId, Time};
 use super::refusal::Refusal;
 use super::task::{Priority, Task};
-use super::workflow::{Enforcement, Gate, GateKind, Phase, Workflow};
+use super::workflow::{Budget, Enforcement, Gate, GateKind, Phase, Workflow};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Brief {
@@ -39,7 +39,7 @@ pub struct Brief {
     pub unmet: Vec<Unmet>,
     pub next: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget_left: Option<BudgetLeft>,
+    pub budget_left: Option<Budget>,
     /// Tries that failed before this one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_attempts: u32,
@@ -61,16 +61,6 @@ pub struct Brief {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct BudgetLeft {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usd: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub minutes: Option<u64>,
 }
 
 /// For the holder of `task`, right after a command; `claim` is the secret handle where one was just made.
@@ -109,17 +99,16 @@ pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, now: Time) -> Re
 
 fn enforcement_note(enforcement: Enforcement) -> Option<String> {
     match enforcement {
-        Enforcement::Strict => None,
+        Enforcement::Strict | Enforcement::Observe => None,
         Enforcement::Warn => {
             Some("this workflow only warns: calls outside the rules pass, and are recorded".to_owned())
         }
-        Enforcement::Observe => Some("this workflow only observes: nothing is held back, all is recorded".to_owned()),
     }
 }
 
-fn budget_left(task: &Task, workflow: &Workflow, now: Time) -> Option<BudgetLeft> {
+fn budget_left(task: &Task, workflow: &Workflow, now: Time) -> Option<Budget> {
     let minutes = task.spec.budget.minutes.or(workflow.budget.minutes);
-    let left = BudgetLeft {
+    let left = Budget {
         usd: task.spec.budget.usd.or(workflow.budget.usd),
         tokens: task.spec.budget.tokens.or(workflow.budget.tokens),
         minutes: minutes.map(|minutes| minutes.saturating_sub(task.worked_minutes(now))),

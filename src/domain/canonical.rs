@@ -16,12 +16,18 @@ pub fn canonical_json(value: &Value) -> String {
 
 /// Lower-case hex SHA-256 of the canonical text.
 pub fn digest(value: &Value) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(canonical_json(value).as_bytes()) {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    sha256(canonical_json(value).as_bytes())
+}
+
+/// Lower-case hex SHA-256.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// The version of a workflow: the same for every file that means the same.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::config::workspace::STATE_FOLDER;
+use crate::domain::canonical;
 use crate::domain::command::{Command, SubmitArtifact, Target};
 use crate::domain::decide::{gates, holder};
 use crate::domain::facts::Facts;
@@ -50,7 +50,7 @@ impl Call<'_> {
             Ok((task.workflow.clone(), taken))
         });
         let (checked_under, taken) = checked.map_err(|refusal| self.refuse(&target, refusal))?;
-        let sha256 = sha256(&taken.bytes);
+        let sha256 = canonical::sha256(&taken.bytes);
         let command = SubmitArtifact {
             target: target.clone(),
             name: name.clone(),
@@ -143,7 +143,7 @@ fn take(root: &Path, content: Content, media_type: Option<String>, limit: usize)
         }
         Content::Path { path, sha256 } => {
             let (bytes, path) = read_inside(root, &path, limit)?;
-            let found = self::sha256(&bytes);
+            let found = canonical::sha256(&bytes);
             if sha256.as_ref().is_some_and(|said| *said != found) {
                 let message = format!("`{path}` has the digest {found}, not the one you gave");
                 return Err(Refusal::new(Code::ArtifactMismatch, message, "the file has changed; read it again"));
@@ -153,11 +153,6 @@ fn take(root: &Path, content: Content, media_type: Option<String>, limit: usize)
             Ok(Taken { bytes, media_type, path: Some(path), json })
         }
     }
-}
-
-/// In lower-case hex.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bounded(bytes: Vec<u8>, limit: usize) -> Result<Vec<u8>, Refusal> {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::domain::canonical;
 use crate::domain::ids::Time;
 
 pub trait Clock: Send + Sync {
@@ -26,7 +27,7 @@ impl Clock for System {
         if getrandom::fill(&mut random).is_err() {
             std::process::abort();
         }
-        random.iter().map(|byte| format!("{byte:02x}")).collect()
+        canonical::hex(&random)
     }
 }
 

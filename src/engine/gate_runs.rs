@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::brief::{brief, gate_words};
+use crate::domain::canonical;
 use crate::domain::command::{Command, FinishGate, Target, TransitionPhase};
 use crate::domain::decide::{decide, destination, holder, is_back};
 use crate::domain::event::Event;
@@ -82,11 +83,11 @@ impl Call<'_> {
             Attempt::Done(done) => return self.entered(&done),
             Attempt::Needs(needs) => *needs,
         };
-        let tree = self.fingerprint()?;
+        let tree = self.fingerprint(&plan.target)?;
         for gate in plan.gates.iter().filter(|gate| !plan.holds(gate, &tree)) {
             self.run_gate(&plan, gate, watch)?;
         }
-        let tree = Some(self.fingerprint()?);
+        let tree = Some(self.fingerprint(&plan.target)?);
         let scope = Scope::Task { target, with: With::GatesAndDependents };
         let done = self.run(scope, Command::TransitionPhase(TransitionPhase { tree, ..command }), Vec::new())?;
         self.entered(&done)
@@ -119,18 +120,19 @@ impl Call<'_> {
         }
     }
 
-    fn fingerprint(&self) -> Result<String, Failure> {
-        let print = tree::fingerprint(&self.engine.workspace.root).map_err(|why| self.tree_refusal(&why))?;
+    fn fingerprint(&self, target: &Target) -> Result<String, Failure> {
+        let print = tree::fingerprint(&self.engine.workspace.root).map_err(|why| self.tree_refusal(target, &why))?;
         Ok(print.digest)
     }
 
-    fn tree_refusal(&self, why: &str) -> Failure {
+    fn tree_refusal(&self, target: &Target, why: &str) -> Failure {
         let message = format!("the work tree cannot be read: {why}");
         let refusal = Refusal::new(Code::GatesUnmet, message, "mend that, then transition_phase again");
-        self.refuse(&Target::default(), refusal)
+        self.refuse(target, refusal)
     }
 
     fn run_gate(&self, plan: &Plan, gate: &Gate, watch: &dyn Watch) -> Result<(), Failure> {
+        let before = tree::list(&self.engine.workspace.root).map_err(|why| self.tree_refusal(&plan.target, &why))?;
         let limit_seconds = GRACE_SECONDS
             + match &gate.kind {
                 GateKind::Command { within_seconds, .. } | GateKind::Hook { within_seconds, .. } => *within_seconds,
@@ -141,7 +143,6 @@ impl Call<'_> {
         let started = self.run(scope, start, Vec::new())?;
         let run = run_id(&started.facts, plan.task, &plan.phase, &gate.id);
 
-        let before = tree::list(&self.engine.workspace.root).map_err(|why| self.tree_refusal(&why))?;
         let task = plan.task.to_string();
         let context = GateContext {
             root: &self.engine.workspace.root,
@@ -159,7 +160,7 @@ impl Call<'_> {
         let report = gates::run(&gate.kind, &context, &stop, &|progress| {
             watch.progress(&format!("{}: {} s, {}", gate.id, progress.elapsed_ms / 1000, progress.last_line));
         });
-        let after = tree::list(&self.engine.workspace.root).map_err(|why| self.tree_refusal(&why))?;
+        let after = tree::list(&self.engine.workspace.root).map_err(|why| self.tree_refusal(&plan.target, &why))?;
         let report = honest(report, &before, &after);
 
         let cancelled = watch.cancelled() && !report.passed;
@@ -252,6 +253,6 @@ fn kept_output(report: &GateReport) -> (Option<String>, Vec<Attachment>) {
         return (None, Vec::new());
     }
     let content = report.detail.clone().into_bytes();
-    let sha256 = super::artifacts::sha256(&content);
+    let sha256 = canonical::sha256(&content);
     (Some(sha256.clone()), vec![Attachment::Blob { sha256, content }])
 }

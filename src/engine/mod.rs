@@ -19,12 +19,14 @@ use serde_json::Value;
 
 use crate::config::workspace::Workspace;
 use crate::domain::approval::Approval;
+use crate::domain::canonical;
 use crate::domain::command::{Change, ClaimTask, Command, Decision, Question, RequestApproval, Target, Want};
 use crate::domain::decide::decide;
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::route::Work;
 use crate::policy::permit::{Need, Permit, permit};
 use crate::store::{self, Attachment, Backend, By, Decide, Outcome, Scope, With};
 use crate::tools::request_approval::Asked;
@@ -99,6 +101,9 @@ impl Engine {
             Request::Route(work) => call.read(|facts, _| {
                 let task = facts.held.first().and_then(|id| facts.state.tasks.get(id));
                 let phase = task.and_then(|task| facts.phase_of(task).ok());
+                // What is on record counts, whatever the agent says of its tries.
+                let failed = task.map_or(0, |task| task.attempts.failed).max(work.failed_attempts.unwrap_or(0));
+                let work = Work { failed_attempts: Some(failed), ..work.clone() };
                 Ok(crate::routing::route(&work, phase.and_then(|phase| phase.model)).reply())
             }),
             Request::ListTasks(filter) => call.read(|_, tx| Ok(store::read::tasks(tx, &filter)?.reply())),
@@ -148,7 +153,7 @@ impl Engine {
         let unreadable = |source| StoreError::File { path: file.to_path_buf(), source };
         let content = std::fs::read(file).map_err(unreadable)?;
         self.backend.restore(file)?;
-        let sha256 = artifacts::sha256(&content);
+        let sha256 = canonical::sha256(&content);
         let bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
         let command = Command::NoteRestore { sha256, bytes };
         self.command(caller, "restore", Scope::Trust, command, Vec::new())?;

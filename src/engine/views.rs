@@ -89,7 +89,7 @@ impl Engine {
                         let _ = write!(text, "  waits for {}", crate::domain::decide::words(row.waiting_on.iter()));
                     }
                     if !row.blocked_by.is_empty() {
-                        let _ = write!(text, "  {}", row.blocked_by.join("; "));
+                        let _ = write!(text, "  {}", one_line(&row.blocked_by.join("; ")));
                     }
                     let _ = writeln!(text);
                 }
@@ -132,12 +132,19 @@ impl Engine {
     }
 }
 
+/// On one line, and no longer than asked.
 pub fn shortened(text: &str, most: usize) -> String {
+    let text = &one_line(text);
     if text.chars().count() <= most {
         return text.to_owned();
     }
     let kept: String = text.chars().take(most.saturating_sub(1)).collect();
     format!("{kept}…")
+}
+
+/// Text of an agent inside a line of ours.
+pub fn one_line(text: &str) -> String {
+    text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ⏎ ")
 }
 
 fn task_value(task: &Task, lease: Option<Time>) -> Value {

@@ -72,10 +72,16 @@ fn unclaimed(facts: &Facts, tool: &str) -> Result<Permit, Refusal> {
     let Some(why) = refused(&[&workflow.protect, &workflow.unclaimed], tool, Need::Loop) else {
         return Ok(Permit::Allowed);
     };
+    let with_task = tool != "claim_task" && refused(&[&workflow.protect], tool, Need::Loop).is_none();
+    let hint = if with_task {
+        "claim_task gives you one"
+    } else {
+        "the workflow keeps it from every agent; a person can change that"
+    };
     let message = format!("`{tool}` is not open to an agent without a task ({why})");
     let waived = |shown| Ok(Permit::Waived { phase: "unclaimed".to_owned(), message: message.clone(), shown });
     match workflow.enforcement {
-        Enforcement::Strict => Err(Refusal::new(Code::NotOpen, message, "claim_task gives you one")),
+        Enforcement::Strict => Err(Refusal::new(Code::NotOpen, message, hint)),
         Enforcement::Warn => waived(true),
         Enforcement::Observe => waived(false),
     }

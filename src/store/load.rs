@@ -147,7 +147,7 @@ fn approval(tx: &mut dyn Tx, facts: &mut Facts, id: ApprovalId) -> Result<(), St
 }
 
 fn approvals_of(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
-    let sql = "SELECT body FROM approvals WHERE task = ?1 ORDER BY id DESC LIMIT 50";
+    let sql = "SELECT body FROM approvals WHERE task = ?1 ORDER BY id DESC LIMIT 500";
     tx.query(sql, &[Param::id(id.0)], &mut |row| {
         let approval: Approval = parse("approvals", row.text(0)?.unwrap_or_default())?;
         facts.state.approvals.insert(approval.id, approval);
@@ -434,7 +434,9 @@ fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
     let phase = task.phase.clone();
     for gate in workflow.phase(&phase).into_iter().flat_map(|phase| &phase.exit) {
         match &gate.kind {
-            GateKind::Approval(_) if facts.state.approvals.is_empty() => approvals_of(tx, facts, id)?,
+            GateKind::Approval(_) if !facts.state.approvals.values().any(|known| known.task == Some(id)) => {
+                approvals_of(tx, facts, id)?;
+            }
             GateKind::Children => {
                 let sql = "SELECT status, count(*) FROM tasks WHERE parent = ?1 GROUP BY status";
                 let mut children = crate::domain::facts::Children::default();

@@ -1,8 +1,8 @@
 //! Writing what a command changed: rows found by comparison, its events, and refusals (the first in full, repeats counted).
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use crate::domain::canonical;
 use crate::domain::claim::Claim;
 use crate::domain::event::Event;
 use crate::domain::evidence::Evidence;
@@ -205,10 +205,8 @@ pub fn renewed(tx: &mut dyn Tx, agent: &AgentName, now: Time) -> Result<bool, St
 
 /// Two refusals are the same when they say the same but for numbers, so that counting up ids cannot fill the log.
 fn alike(refusal: &Refusal) -> String {
-    let mut said = Sha256::new();
-    said.update(refusal.message.bytes().filter(|byte| !byte.is_ascii_digit()).collect::<Vec<u8>>());
-    let hex: String = said.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}/{hex}", refusal.code.word())
+    let said: Vec<u8> = refusal.message.bytes().filter(|byte| !byte.is_ascii_digit()).collect();
+    format!("{}/{}", refusal.code.word(), canonical::sha256(&said))
 }
 
 /// Windows that have ended: their counts become events.

@@ -262,7 +262,9 @@ impl Backend for Sqlite {
         }));
         match result {
             Ok(result) => {
-                self.give_back(Some(connection));
+                // One that is still inside a transaction is of no use to the next reader.
+                let usable = connection.is_autocommit();
+                self.give_back(usable.then_some(connection));
                 result
             }
             Err(panic) => {

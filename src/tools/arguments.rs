@@ -2,8 +2,8 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use crate::domain::canonical;
 use crate::domain::command::Target;
 use crate::domain::ids::{HandleHash, TaskId};
 use crate::domain::refusal::{Code, Refusal};
@@ -96,11 +96,7 @@ fn is_whole(schema: &Value) -> bool {
 
 /// The stored form of a claim handle.
 pub fn handle_hash(handle: &str) -> HandleHash {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(handle.as_bytes()) {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    HandleHash(text)
+    HandleHash(canonical::sha256(handle.as_bytes()))
 }
 
 pub fn target(task: Option<TaskId>, claim: Option<&str>) -> Target {

@@ -48,7 +48,7 @@ struct Args {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct New {
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(min = 1, max = 200), regex(pattern = "^[^\\x00-\\x1f\\x7f]+$"))]
     title: String,
     #[schemars(length(max = 4000))]
     goal: Option<String>,

@@ -99,7 +99,7 @@ impl Output for TaskPage {
                     line.push_str(&format!(" waits for {}", on.join(" ")));
                 }
                 if !row.blocked_by.is_empty() {
-                    line.push_str(&format!(" blocked: {}", row.blocked_by.join("; ")));
+                    line.push_str(&format!(" blocked: {}", row.blocked_by.join("; ").replace(['\n', '\r'], " ")));
                 }
                 line
             })

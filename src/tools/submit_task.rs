@@ -32,7 +32,7 @@ pub const TOOL: Tool = Tool {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Args {
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(min = 1, max = 200), regex(pattern = "^[^\\x00-\\x1f\\x7f]+$"))]
     title: Option<String>,
     #[schemars(length(max = 4000))]
     goal: Option<String>,

@@ -299,7 +299,7 @@ fn the_fingerprint_follows_the_work_tree_and_nothing_else() {
     assert!(tree::fingerprint(&at.join("none")).unwrap_err().contains("not a folder"));
 }
 
-/// Run by hand in release: `cargo test --release --test gates_files -- --ignored --nocapture`.
+/// Run by hand in release: `cargo test --release --test it -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn twenty_thousand_files_take_less_than_150_ms() {

@@ -12,6 +12,7 @@
 
 mod decisions;
 mod decisions_gates;
+mod examples;
 mod faults;
 mod frames;
 mod fuzzish;

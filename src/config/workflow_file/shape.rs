@@ -45,9 +45,9 @@ pub fn shape() -> Value {
                 "type": "object",
                 "additionalProperties": false,
                 "properties": {
-                    "usd": { "type": "number", "minimum": 0 },
-                    "tokens": { "type": "integer", "minimum": 0 },
-                    "minutes": { "type": "integer", "minimum": 0 },
+                    "usd": { "type": "number", "exclusiveMinimum": 0 },
+                    "tokens": { "type": "integer", "minimum": 1 },
+                    "minutes": { "type": "integer", "minimum": 1 },
                 },
             },
             "phase": phase(&rules),

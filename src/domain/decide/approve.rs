@@ -85,6 +85,7 @@ pub fn same_question<'f>(
             && known.visit == task.visit
             && known.about == *about
             && known.ask == ask
+            && !is_void(facts, known)
             && (known.state.answer().is_some() || known.state.is_pending() && known.expires_at > context.now)
     })
 }

@@ -87,7 +87,7 @@ impl TreeList {
             sha.update(entry.ctime_ns.to_le_bytes());
             newest_ns = newest_ns.max(entry.ctime_ns);
         }
-        let digest = sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = crate::domain::canonical::hex(&sha.finalize());
         let newest_ms = i64::try_from(newest_ns / 1_000_000).unwrap_or(i64::MAX);
         TreePrint { digest, files: self.entries.len(), newest_ms }
     }
