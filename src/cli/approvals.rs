@@ -101,18 +101,15 @@ fn list(engine: &Engine, all: bool, out: &Out) -> Result<(), Ended> {
         out.text("Nothing waits for an answer.");
     }
     let now = engine.now();
-    for approval in &found {
+    for approval in found.iter().rev() {
         let task = approval.task.map(|task| task.to_string()).unwrap_or_default();
         let left = now.seconds_until(approval.expires_at);
         let when = if approval.state.is_pending() { format!("{} h left", left / 3600) } else { String::new() };
-        let line = format!(
-            "{:<6} {:<9} {:<7} {} {when}",
-            approval.id.to_string(),
-            approval.state.word(),
-            task,
-            one_line(&approval.ask)
-        );
-        out.text(&visible(&line));
+        let (id, state) = (approval.id.to_string(), approval.state.word());
+        out.text(&visible(&format!("{id:<6} {task:<7} {state:<9} {when:<10} {}", one_line(&approval.ask))));
+    }
+    if let Some(oldest) = found.iter().rev().find(|approval| approval.state.is_pending()) {
+        out.text(&format!("Look and answer: phasegate approvals show {}", oldest.id));
     }
     Ok(())
 }
@@ -213,6 +210,8 @@ fn answer(
         }
     }
     let after = engine.answer(&place.person(), id, decision, place.level())?.unwrap_or(approval);
-    out.answer(&value(&after), &format!("{id} is {} (level {})", after.state.word(), place.level()));
+    let choice = after.state.answer().and_then(|answer| answer.choice.clone());
+    let with = choice.map(|choice| format!(" with `{}`", one_line(&choice))).unwrap_or_default();
+    out.answer(&value(&after), &format!("{id} is {}{with} (level {})", after.state.word(), place.level()));
     Ok(())
 }

@@ -56,10 +56,12 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         before: None,
         limit: PAGE,
     };
+    let mut any = false;
     while left > 0 {
         filter.limit = left.min(PAGE);
         let page = engine.records(&filter)?;
         left = left.saturating_sub(page.records.len());
+        any |= !page.records.is_empty();
         for record in &page.records {
             if out.is_json() {
                 out.value(&serde_json::to_value(record).unwrap_or_default());
@@ -72,6 +74,9 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
             Some(next) => filter.before = Some(next),
             None => break,
         }
+    }
+    if !any && !out.is_json() {
+        out.text("No record fits.");
     }
     Ok(())
 }

@@ -46,6 +46,16 @@ impl Findings {
 pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
     let mut findings = Findings::default();
     let root = place.workspace.root.display().to_string();
+    if rustix::fs::access(&place.workspace.root, rustix::fs::Access::WRITE_OK).is_err() {
+        findings.bad(
+            "work tree",
+            format!("you cannot write in {root}"),
+            "phasegate keeps its state there; see `--store`",
+        );
+    }
+    if place.workspace.state.exists() && !place.workspace.state.is_dir() {
+        findings.bad("workspace", format!("{} is not a folder", place.workspace.state.display()), "move it away");
+    }
     if place.has_store() {
         findings.well("workspace", root);
         match place.open() {
@@ -169,8 +179,8 @@ fn clients(findings: &mut Findings, root: &Path) {
     if known.is_empty() {
         findings.note(
             "clients",
-            "no client of this project starts phasegate yet",
-            "copy the entry of mcp-config.json into your client's file (README)",
+            "no client file in this folder names phasegate",
+            "add it to your client (README); what a client keeps elsewhere is not looked at here",
         );
     } else {
         findings.well("clients", known.join(", "));

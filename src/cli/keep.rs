@@ -26,6 +26,10 @@ pub fn backup(args: &BackupArgs, place: &Place, out: &Out) -> Result<(), Ended> 
         let message = format!("{} exists already", args.file.display());
         return Err(Ended::usage(message, "name a new file; a backup never writes over another"));
     }
+    let folder = args.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(Ended::usage(format!("there is no folder {}", folder.display()), "make it first, or name another"));
+    }
     let engine = place.open_existing()?;
     engine.backend().backup(&args.file)?;
     let bytes = std::fs::metadata(&args.file).map(|found| found.len()).unwrap_or(0);

@@ -38,6 +38,7 @@ pub struct Cli {
 }
 
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Everywhere")]
 struct Global {
     /// Folder of the workspace; default: the nearest `.phasegate/` upwards, else the git root, else here.
     #[arg(long, global = true, value_name = "DIR")]

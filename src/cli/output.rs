@@ -68,7 +68,10 @@ impl From<Refusal> for Ended {
 
 impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error, error.hint())
+        match error {
+            StoreError::UnknownUrl(_) | StoreError::NotABackup { .. } => Self::usage(error.to_string(), error.hint()),
+            _ => Self::internal(&error, error.hint()),
+        }
     }
 }
 
@@ -80,11 +83,13 @@ impl From<SettingsError> for Ended {
 
 pub struct Out {
     json: bool,
+    /// An answer that could not be written: a full disk, say.
+    lost: std::cell::Cell<Option<std::io::ErrorKind>>,
 }
 
 impl Out {
     pub fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, lost: std::cell::Cell::new(None) }
     }
 
     pub fn is_json(&self) -> bool {
@@ -98,11 +103,14 @@ impl Out {
     /// Text as it is, ended by a newline. A reader that has gone away is no fault.
     pub fn text(&self, text: &str) {
         let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(text.as_bytes());
-        if !text.ends_with('\n') {
-            let _ = stdout.write_all(b"\n");
+        let end: &[u8] = if text.ends_with('\n') { b"" } else { b"\n" };
+        let written =
+            stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(end)).and_then(|()| stdout.flush());
+        if let Err(error) = written
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.lost.set(Some(error.kind()));
         }
-        let _ = stdout.flush();
     }
 
     pub fn value(&self, value: &Value) {
@@ -136,7 +144,14 @@ impl Out {
     }
 
     pub fn end(&self, ended: Result<(), Ended>) -> u8 {
-        let Err(ended) = ended else { return 0 };
+        let ended = match (ended, self.lost.get()) {
+            (Ok(()), None) => return 0,
+            (Ok(()), Some(kind)) => {
+                let told = std::io::Error::from(kind);
+                Ended::internal(&format!("the answer could not be written: {told}"), "make room, then ask again")
+            }
+            (Err(ended), _) => ended,
+        };
         let (code, message, hint, details) = match &ended {
             Ended::No => return ended.code(),
             Ended::Refused(refusal) => (refusal.code.word(), &refusal.message, &refusal.hint, refusal.details.clone()),

@@ -50,6 +50,13 @@ impl Place {
 
     /// For commands that only look: a folder without a workspace stays one.
     pub fn open_existing(&self) -> Result<Arc<Engine>, Ended> {
+        let file = self.settings.store.as_deref().and_then(|url| url.strip_prefix("sqlite:"));
+        if let Some(file) = file.filter(|file| !std::path::Path::new(file).exists()) {
+            return Err(Ended::usage(
+                format!("there is no store at {file}"),
+                "mind the path; `phasegate serve` makes a new one",
+            ));
+        }
         if !self.has_store() {
             return Err(Ended::usage(
                 format!("there is no phasegate workspace in {}", self.workspace.root.display()),

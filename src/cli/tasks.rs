@@ -57,6 +57,12 @@ enum Act {
         #[arg(long, default_value = "")]
         reason: String,
     },
+    /// Free a task whose agent is gone; what that agent still sends is then refused.
+    Release {
+        id: TaskId,
+        #[arg(long, default_value = "freed by a person")]
+        reason: String,
+    },
     /// Clear a task's blockers.
     Unblock {
         id: TaskId,
@@ -101,6 +107,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
             let change = Change::Cancel { reason: reason.clone(), dependents: *dependents };
             tend(&engine, place, *id, change, out)
         }
+        Act::Release { id, reason } => tend(&engine, place, *id, Change::Release { reason: reason.clone() }, out),
         Act::Reopen { id, reason } => tend(&engine, place, *id, Change::Reopen { reason: reason.clone() }, out),
         Act::Unblock { id, blocker } => tend(&engine, place, *id, Change::Unblock { blocker: *blocker }, out),
     }

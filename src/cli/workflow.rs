@@ -14,6 +14,10 @@ use crate::engine::{Engine, read_workflow};
 use super::output::visible;
 use super::{Ended, Out, Place};
 
+/// Said before every explanation, so that nobody takes a rule for more than it is.
+const TODAY: &str = "Enforced today: phases, gates, approvals and phasegate's own tools. What is said below about Read, \
+                     Edit, Bash, other servers' tools, writes, network, dollars and tokens is told to the agent, and not enforced yet.";
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -57,7 +61,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         Act::Explain { what } => {
             let workflow = named(place, what.as_deref())?;
             let value = serde_json::to_value(&workflow).unwrap_or_default();
-            out.answer(&value, &explain::explain(&workflow));
+            out.answer(&value, &format!("{TODAY}\n\n{}", visible(&explain::explain(&workflow))));
             Ok(())
         }
         Act::Lint { file } => check(place, file.as_deref(), out),
@@ -208,8 +212,12 @@ fn trust(place: &Place, file: Option<&Path>, yes: bool, out: &Out) -> Result<(),
     if !yes {
         let old = in_force(&engine, &workflow.name)?;
         let shown = match &old {
+            Some(old) if diff::diff(old, &workflow).is_empty() => {
+                let after = "The same as what is in force now. Trusting it means that only trusted workflows count from then on.";
+                format!("{after}\n\n{TODAY}\n\n{}", explain::explain(&workflow))
+            }
             Some(old) => format!("Changes against the version in force:\n{}", diff::diff(old, &workflow).join("\n")),
-            None => explain::explain(&workflow),
+            None => format!("{TODAY}\n\n{}", explain::explain(&workflow)),
         };
         out.aside(&visible(&shown));
         for warning in lint::lint(&workflow) {

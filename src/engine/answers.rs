@@ -70,7 +70,11 @@ pub fn claimed(outcome: &Outcome, secret: String, now: Time) -> Result<Brief, Fa
         _ => None,
     });
     let task = outcome.facts.task(id.or_else(|| subject(outcome)).unwrap_or(TaskId(0)))?;
-    Ok(brief(&outcome.facts, task, Some(secret), now)?)
+    let mut brief = brief(&outcome.facts, task, Some(secret), now)?;
+    if outcome.events.iter().any(|event| matches!(event, Event::ClaimResumed { .. })) {
+        brief.note = Some(format!("you hold {} already; this is its brief again", task.id));
+    }
+    Ok(brief)
 }
 
 pub fn updated(outcome: &Outcome) -> Result<Updated, Failure> {
@@ -124,7 +128,10 @@ pub fn asking(approval: &Approval, now: Time) -> Asking {
     let late = approval.state.is_pending() && approval.expires_at <= now;
     let next = match &approval.state {
         ApprovalState::Pending if late => "Nobody answered in time; ask again if you still need it.",
-        ApprovalState::Pending => "A person answers in their own time: do what does not depend on it, then ask again.",
+        ApprovalState::Pending => {
+            "Tell your person that it waits: `phasegate approvals list` in a terminal of theirs. Do what does not depend on it \
+             meanwhile, and call this again, or with `wait_seconds`, for the answer."
+        }
         ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => match &approval.about {
             About::Gate { .. } => "The gate is open: transition_phase.",
             About::Question { .. } => "Go on with that answer.",

@@ -67,6 +67,7 @@ impl Call<'_> {
         let kept = task.artifacts.get(&name).ok_or_else(|| {
             Refusal::new(Code::UnknownArtifact, format!("artifact `{name}` was not kept"), "hand it in again")
         })?;
+        let unmet = gates::all_unmet(&outcome.facts, task, None, context.now)?;
         let answer = Submitted {
             task: task.id,
             name,
@@ -74,7 +75,8 @@ impl Call<'_> {
             sha256: kept.sha256.clone(),
             bytes: kept.bytes,
             media_type: kept.media_type.clone(),
-            unmet: gates::all_unmet(&outcome.facts, task, None, context.now)?,
+            next: unmet.is_empty().then(|| "transition_phase".to_owned()),
+            unmet,
         };
         self.reply(&answer, &outcome)
     }

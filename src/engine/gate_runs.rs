@@ -151,7 +151,7 @@ impl Call<'_> {
             gate: &gate.id,
             env: &self.engine.gate_environment,
         };
-        watch.progress(&format!("running {}", gate_words(gate)));
+        watch.progress(&format!("checking: {}", gate_words(gate)));
         let stop = || {
             // Work that phasegate does for the holder is activity of the holder.
             let _ = self.engine.renew_after_read(&self.caller.agent);

@@ -108,6 +108,8 @@ pub enum StoreError {
     Panicked(String),
     #[error("`{0}` is not a store this phasegate can open; write `sqlite:PATH`")]
     UnknownUrl(String),
+    #[error("{path} is not a backup that phasegate wrote; nothing was changed")]
+    NotABackup { path: PathBuf },
     #[error("injected fault at call {0}")]
     Injected(u64),
 }
@@ -130,6 +132,8 @@ impl StoreError {
                 _ => "`phasegate doctor` checks the whole set-up",
             },
             Self::NewerSchema { .. } => "install the newer phasegate on this machine",
+            Self::UnknownUrl(_) => "such as sqlite:/home/me/phasegate.db",
+            Self::NotABackup { .. } => "name a file that `phasegate backup` wrote",
             Self::Place(_) => "choose another folder with --workspace or --store",
             _ => "`phasegate doctor` checks the whole set-up",
         }

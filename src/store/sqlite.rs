@@ -65,8 +65,12 @@ impl Sqlite {
         }
         let place = Place::prepare(path)?;
         let lock = place.queue()?;
-        let mut connection = connect(&place)?;
-        in_queue(&lock, &place, || migrate(&mut connection))?;
+        // The switch to write-ahead logging takes the whole file, so several first openers take turns.
+        let connection = in_queue(&lock, &place, || {
+            let mut connection = connect(&place)?;
+            migrate(&mut connection)?;
+            Ok(connection)
+        })?;
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let thread_place = place.clone();
         let writer = std::thread::Builder::new()
@@ -290,18 +294,16 @@ impl Backend for Sqlite {
 
     fn restore(&self, from: &Path) -> Result<(), StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let source = Connection::open_with_flags(from, flags).map_err(sqlite("open the backup"))?;
+        let not_ours = |_| StoreError::NotABackup { path: from.to_path_buf() };
+        let source = Connection::open_with_flags(from, flags).map_err(not_ours)?;
         let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        let found: i64 =
-            source.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite("read the backup"))?;
+        let found: i64 = source.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(not_ours)?;
         if found > known {
             return Err(StoreError::NewerSchema { found, known });
         }
-        let whole: String =
-            source.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(sqlite("check the backup"))?;
+        let whole: String = source.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(not_ours)?;
         if whole != "ok" || found == 0 {
-            let why = if found == 0 { "it is not a phasegate store".to_owned() } else { whole };
-            return Err(StoreError::BadRow { table: "backup", why });
+            return Err(StoreError::NotABackup { path: from.to_path_buf() });
         }
         let mut target = connect(&self.place)?;
         in_queue(&self.place.queue()?, &self.place, || {

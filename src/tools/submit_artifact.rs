@@ -52,6 +52,8 @@ pub struct Submitted {
     pub media_type: String,
     /// What is still missing to leave the phase.
     pub unmet: Vec<Unmet>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 fn parse(arguments: Value) -> Result<Request, Refusal> {

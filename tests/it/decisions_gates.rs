@@ -62,7 +62,7 @@ fn every_unmet_gate_is_named_with_how_to_meet_it() {
     let gates: Vec<&str> =
         details["unmet"].as_array().unwrap().iter().map(|gate| gate["gate"].as_str().unwrap()).collect();
     assert_eq!(gates, ["artifact:plan", "artifact:notes", "command:false", "approval"]);
-    for part in ["submit_artifact {\"name\":\"plan\",\"content\":{steps}}", "request_approval"] {
+    for part in ["submit_artifact {\"name\":\"plan\",\"content\":{\"steps\":…}}", "request_approval"] {
         assert!(refusal.hint.contains(part), "{refusal}");
     }
     let left = ok(&env, &ana, "submit_artifact", json!({"name": "notes", "content": "text"}));
@@ -416,5 +416,17 @@ fn only_the_newest_run_of_a_gate_counts_and_orphans_are_closed() {
     assert!(env.kinds().contains(&"GateOrphaned"));
     assert_eq!(finish(3), "gate_superseded", "the run was given up");
     assert_eq!(ok(&env, &ana, "transition_phase", json!({}))["status"], "done");
+    env.agree();
+}
+
+#[test]
+fn a_person_frees_what_an_agent_left_behind_and_its_late_writes_are_refused() {
+    let (env, ana) = started(&workflow("  work: { next: [done] }\n"));
+    let refused = env.call(&agent("bo"), "update_task", json!({"task": "T-1", "release": true})).unwrap_err();
+    assert_eq!(refused.code.word(), "not_holder", "{refused}");
+    ok(&env, &person("lead"), "update_task", json!({"task": "T-1", "release": "gone home"}));
+    ok(&env, &agent("bo"), "claim_task", json!({"id": "T-1"}));
+    let late = env.call(&ana, "update_task", json!({"task": "T-1", "progress": "late"})).unwrap_err();
+    assert_eq!(late.code.word(), "not_holder", "{late}");
     env.agree();
 }

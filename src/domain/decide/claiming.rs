@@ -111,8 +111,8 @@ fn limit(facts: &Facts, context: &Context) -> Result<(), Refusal> {
     }
     let held = facts.held.iter().filter_map(|id| facts.state.tasks.get(id));
     let list = super::words(held.map(|task| format!("{} ({})", task.id, task.spec.title)));
-    let message = format!("you already hold {list}; your credential allows {} at a time", context.caller.claims);
-    let hint = "finish it, or update_task with `release`; claim_task {\"id\":…} gives its brief again";
+    let message = format!("you hold {list}, and may hold {} at a time", context.caller.claims);
+    let hint = "finish it, or update_task with `release`; a person raises `claims_per_agent` in their config.toml";
     Err(Refusal::new(Code::ClaimLimit, message, hint))
 }
 
@@ -121,7 +121,7 @@ fn fits(task: &Task, context: &Context) -> Result<(), Refusal> {
     if missing.is_empty() {
         return Ok(());
     }
-    let message = format!("{} needs the capability {}, which your credential lacks", task.id, missing.join(", "));
+    let message = format!("{} needs the capability {}, which you do not have", task.id, missing.join(", "));
     Err(Refusal::new(Code::MissingCapability, message, "claim another; a person can give the capability"))
 }
 
@@ -141,7 +141,10 @@ fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Re
                     let holder = task.claim().map(|claim| claim.agent.to_string()).unwrap_or_default();
                     let until = facts.leases.get(&task.id).map(|until| context.now.seconds_until(*until)).unwrap_or(0);
                     let message = format!("{} is held by `{holder}`, whose lease runs {until} s more", task.id);
-                    refuse(message, "claim another, or wait: a lease that is not renewed frees the task")
+                    refuse(
+                        message,
+                        "claim another; if that agent is gone, a person frees it with `phasegate tasks release`",
+                    )
                 }
             }
         }
@@ -173,8 +176,7 @@ fn fresh(facts: &Facts, new: &NewTask, command: &ClaimTask, context: &Context) -
         }
         let missing: Vec<_> = spec.capabilities.difference(&context.caller.capabilities).cloned().collect();
         if !missing.is_empty() {
-            let message =
-                format!("the new task needs the capability {}, which your credential lacks", missing.join(", "));
+            let message = format!("the new task needs the capability {}, which you do not have", missing.join(", "));
             return Err(Refusal::new(Code::MissingCapability, message, "submit_task hands it in for another agent"));
         }
     }

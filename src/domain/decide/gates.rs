@@ -1,6 +1,7 @@
 //! What still keeps a phase closed. Gates that must be run are judged by the evidence of their last run; running is not here.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::domain::approval::{About, Approval, ApprovalState};
 use crate::domain::command::{FinishGate, Target};
@@ -95,7 +96,7 @@ fn artifact(
     phase: &Phase,
     gate: &Gate,
     name: &str,
-    schema: Option<&serde_json::Value>,
+    schema: Option<&Value>,
 ) -> Option<Unmet> {
     let named_so = |other: &Gate| matches!(&other.kind, GateKind::Artifact { name: known, .. } if known == name);
     let gates = workflow.phases.iter().flat_map(|phase| &phase.exit).filter(|gate| named_so(gate)).count();
@@ -109,19 +110,36 @@ fn artifact(
     }
 }
 
-/// The outline of what a schema wants, short enough for a sentence: `{summary, files}`.
-pub fn shape(schema: Option<&serde_json::Value>) -> String {
-    let Some(schema) = schema else { return "…".to_owned() };
-    let required = schema.get("required").and_then(|required| required.as_array());
-    match required {
-        Some(names) if !names.is_empty() => {
-            let names: Vec<_> = names.iter().filter_map(|name| name.as_str()).collect();
-            format!("{{{}}}", names.join(", "))
+/// An example of what a schema wants, short enough for a sentence: `{"summary":"<text>","files":["<text>"]}`.
+pub fn shape(schema: Option<&Value>) -> String {
+    schema.map_or_else(|| "…".to_owned(), |schema| sketch(schema, 0))
+}
+
+fn sketch(schema: &Value, depth: usize) -> String {
+    let kind = schema.get("type").and_then(Value::as_str).unwrap_or_default();
+    let required: Vec<&str> =
+        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if (kind == "object" || !required.is_empty()) && depth < 3 {
+        let property = |name: &&str| {
+            let inner = schema.get("properties").and_then(|properties| properties.get(*name));
+            format!("\"{name}\":{}", inner.map_or_else(|| "…".to_owned(), |inner| sketch(inner, depth + 1)))
+        };
+        return format!("{{{}}}", required.iter().map(property).collect::<Vec<_>>().join(","));
+    }
+    if let Some(options) = schema.get("enum").and_then(Value::as_array) {
+        return options.iter().take(4).map(Value::to_string).collect::<Vec<_>>().join(" or ");
+    }
+    match kind {
+        "array" if depth < 3 => {
+            let items = schema.get("items").map_or_else(|| "…".to_owned(), |items| sketch(items, depth + 1));
+            format!("[{items},…]")
         }
-        _ => match schema.get("type").and_then(|kind| kind.as_str()) {
-            Some(kind) => format!("<{kind}>"),
-            None => "…".to_owned(),
+        "string" => match schema.get("minLength").and_then(Value::as_u64) {
+            Some(least) if least > 1 => format!("\"<text, at least {least} characters>\""),
+            _ => "\"<text>\"".to_owned(),
         },
+        "" => "…".to_owned(),
+        other => format!("<{other}>"),
     }
 }
 

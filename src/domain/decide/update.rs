@@ -31,7 +31,13 @@ pub fn task(facts: &Facts, target: &Target, change: &Change, context: &Context) 
         Change::Block { reason } => block(facts, target, reason, context),
         Change::Unblock { blocker } => unblock(facts, target, *blocker, context),
         Change::Release { reason } => {
-            let (task, claim) = holder(facts, target, context)?;
+            // A person frees what an agent that is gone has left behind.
+            let free = subject(facts, target).ok().and_then(|task| task.claim().map(|claim| (task, claim)));
+            let by_id = context.caller.role == Role::Operator && target.handle.is_none();
+            let (task, claim) = match free.filter(|_| by_id) {
+                Some(freed) => freed,
+                None => holder(facts, target, context)?,
+            };
             let (agent, fence) = (claim.agent.clone(), claim.fence);
             Ok(vec![Event::ClaimReleased { task: task.id, agent, fence, reason: reason.clone() }])
         }

@@ -314,6 +314,14 @@ impl Naive {
 
     fn update(&mut self, who: usize, arguments: &Value) -> Said {
         let only_holders = ["progress", "release", "fail"].iter().any(|key| !arguments[*key].is_null());
+        let frees = !arguments["release"].is_null() && self.agents[who].operator && arguments["claim"].is_null();
+        if frees && let Ok(task) = self.aim(who, arguments) {
+            let Some(job) = self.tasks.get_mut(&task).filter(|job| job.now == Now::Claimed) else {
+                return self.mine(who, arguments).map_or_else(|said| said, |_| Said::Done);
+            };
+            job.end_claim(Now::Ready);
+            return Said::Done;
+        }
         let aimed = if only_holders { self.mine(who, arguments) } else { self.aim(who, arguments) };
         let task = match aimed {
             Ok(task) => task,
