@@ -119,7 +119,7 @@ fn budget_left(task: &Task, workflow: &Workflow, now: Time) -> Option<Budget> {
 /// A gate in one line, for people: what it asks for.
 pub fn gate_words(gate: &Gate) -> String {
     match &gate.kind {
-        GateKind::Artifact { name, schema } => format!("artifact `{name}` {}", gates::shape(schema.as_ref())),
+        GateKind::Artifact { name, .. } => format!("artifact `{name}`"),
         GateKind::Command { argv, .. } => format!("`{}` ends with 0", argv.join(" ")),
         GateKind::Syntax { .. } => "every chosen file parses".to_owned(),
         GateKind::Approval(terms) => format!("a person says yes to “{}”", terms.ask),

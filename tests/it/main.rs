@@ -10,6 +10,7 @@
     reason = "tests start programs, read clocks, and fail by panicking"
 )]
 
+mod command_line;
 mod decisions;
 mod decisions_gates;
 mod examples;

@@ -1,0 +1,120 @@
+//! The real binary at the command line: exit codes, what it makes and what it leaves alone, errors for people and programs.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn phasegate(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder).env("USER", "lead").output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn exit_codes_tell_done_refused_usage_and_internal_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    assert_eq!(code(&phasegate(at, &["call", "claim_task", r#"{"new":{"title":"x"}}"#])), 0);
+    assert_eq!(code(&phasegate(at, &["call", "claim_task", r#"{"id":"T-9"}"#, "--agent", "bo"])), 1);
+    assert_eq!(code(&phasegate(at, &["call", "claim_task", "{"])), 2);
+    assert_eq!(code(&phasegate(at, &["--store", "foo:x", "board"])), 2);
+    assert_eq!(code(&phasegate(at, &["nonsense"])), 2);
+    std::fs::write(at.join("broken.db"), "this is no database, and long enough to be taken for a header").unwrap();
+    let broken = format!("sqlite:{}", at.join("broken.db").display());
+    assert_eq!(code(&phasegate(at, &["--store", &broken, "board"])), 3);
+}
+
+#[test]
+fn an_error_says_what_and_what_next_to_people_and_to_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = phasegate(folder.path(), &["board"]);
+    let words = text(&told.stderr);
+    assert!(
+        words.starts_with("phasegate: there is no phasegate workspace in ") && words.contains("\n  next: "),
+        "{words}"
+    );
+    let told = phasegate(folder.path(), &["board", "--json"]);
+    let value: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(value["error"]["code"], json!("usage"), "{value}");
+    assert!(value["error"]["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{value}");
+}
+
+#[test]
+fn looking_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for arguments in [&["board"] as &[&str], &["doctor"], &["serve"], &[], &["workflow", "show", "quick"], &["schema"]]
+    {
+        phasegate(at, arguments);
+        assert_eq!(std::fs::read_dir(at).unwrap().count(), 0, "{arguments:?} made something");
+    }
+    let typo = format!("sqlite:{}", at.join("typo/x.db").display());
+    assert_eq!(code(&phasegate(at, &["--store", &typo, "board"])), 2);
+    assert_eq!(std::fs::read_dir(at).unwrap().count(), 0);
+}
+
+#[test]
+fn state_is_closed_to_others_and_hidden_from_git() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join(".phasegate");
+    assert_eq!(code(&phasegate(folder.path(), &["call", "list_tasks"])), 0);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&state), mode(&state.join("phasegate.db"))), (0o700, 0o600));
+    assert_eq!(std::fs::read_to_string(state.join(".gitignore")).unwrap(), "*\n");
+}
+
+#[test]
+fn sixteen_first_openers_of_one_folder_all_get_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let openers: Vec<_> = (0..16)
+        .map(|_| {
+            let at = folder.path().to_path_buf();
+            std::thread::spawn(move || phasegate(&at, &["call", "list_tasks", "--json"]))
+        })
+        .collect();
+    for opener in openers {
+        let output = opener.join().unwrap();
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    }
+    let trusted = phasegate(folder.path(), &["audit", "query", "--json", "--kind", "WorkflowTrusted"]);
+    assert_eq!(text(&trusted.stdout).lines().count(), 6, "the starters are put in force once");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+    let ended =
+        command.args(["schema"]).current_dir(folder.path()).stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(code(&ended), 3);
+    assert!(text(&ended.stderr).contains("could not be written"));
+}
+
+#[test]
+fn a_backup_brings_everything_back_and_says_so_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    phasegate(at, &["call", "claim_task", r#"{"new":{"title":"kept"}}"#]);
+    assert_eq!(code(&phasegate(at, &["backup", "saved"])), 0);
+    assert_eq!(code(&phasegate(at, &["backup", "saved"])), 2, "a backup never writes over another");
+    phasegate(at, &["call", "submit_task", r#"{"title":"lost"}"#, "--agent", "bo"]);
+    assert_eq!(code(&phasegate(at, &["restore", "saved", "--yes"])), 0);
+    let list = text(&phasegate(at, &["tasks", "list"]).stdout);
+    assert!(list.contains("kept") && !list.contains("lost"), "{list}");
+    let log = text(&phasegate(at, &["audit", "query"]).stdout);
+    assert!(log.lines().next().unwrap().contains("StoreRestored"), "{log}");
+    std::fs::write(at.join("other"), "not a backup").unwrap();
+    assert_eq!(code(&phasegate(at, &["restore", "other", "--yes"])), 2);
+}
