@@ -140,7 +140,8 @@ impl Call<'_> {
             };
         let start = Command::StartGate { target: plan.target.clone(), gate: gate.id.clone(), limit_seconds };
         let scope = Scope::Task { target: plan.target.clone(), with: With::Run };
-        let started = self.run(scope, start, Vec::new())?;
+        // The call itself has been permitted; its steps are not asked about again.
+        let started = self.engine.command(self.caller, self.tool.name, scope, start, Vec::new())?;
         let run = run_id(&started.facts, plan.task, &plan.phase, &gate.id);
 
         let task = plan.task.to_string();
@@ -175,7 +176,7 @@ impl Call<'_> {
             output,
         };
         let scope = Scope::Task { target: plan.target.clone(), with: With::Nothing };
-        self.run(scope, Command::FinishGate(finish), blob)?;
+        self.engine.command(self.caller, self.tool.name, scope, Command::FinishGate(finish), blob)?;
         if cancelled {
             let message = format!("the call was cancelled while gate `{}` ran", gate.id);
             return Err(
