@@ -63,22 +63,33 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
     }))
 }
 
-/// A record in one line; agent-written text stays JSON, so that it cannot pass for ours.
+/// Not worth a reader's time in a line: said already, or of no use to people.
+const UNSAID: [&str; 4] = ["type", "task", "handle", "digest"];
+
+/// A record in one line. Agent-written text keeps its JSON quotes, so that it cannot pass for ours.
 pub fn line(record: &Record) -> String {
     let kind = record.event.get("type").and_then(Value::as_str).unwrap_or("?");
-    let mut rest = record.event.clone();
-    if let Value::Object(fields) = &mut rest {
-        fields.shift_remove("type");
-        fields.shift_remove("task");
-    }
     let task = record.task.map(|task| format!(" {task}")).unwrap_or_default();
-    let mut rest = rest.to_string();
+    let fields = record.event.as_object().into_iter().flatten();
+    let said = fields.filter(|(key, value)| !UNSAID.contains(&key.as_str()) && !is_empty(value));
+    let rest: Vec<String> = said.map(|(key, value)| format!("{key} {value}")).collect();
+    let mut rest = rest.join(", ");
     if rest.len() > 400 {
         let end = (0..=400).rev().find(|end| rest.is_char_boundary(*end)).unwrap_or(0);
         rest.truncate(end);
         rest.push('…');
     }
-    format!("{} {} {kind}{task} by {} ({}) {rest}", record.seq, record.at, record.agent, record.tool)
+    format!("{} {} {kind}{task} by {} ({}): {rest}", record.seq, record.at, record.agent, record.tool)
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 impl Output for RecordPage {
