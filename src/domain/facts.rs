@@ -50,9 +50,6 @@ impl Role {
 pub struct Context {
     pub now: Time,
     pub caller: Caller,
-    /// The name of the call, as it will stand in the record.
-    pub tool: &'static str,
-    pub workspace: Arc<str>,
     pub settings: Arc<Settings>,
 }
 
@@ -177,7 +174,7 @@ impl Facts {
 
     /// The versions in force: what persons trusted; while they trusted nothing, the starters.
     pub fn in_force(&self) -> impl Iterator<Item = (&String, &Trust)> {
-        let persons = self.state.trusts.values().any(|trust| trust.origin == super::event::Origin::Person);
-        self.state.trusts.iter().filter(move |(_, trust)| !persons || trust.origin == super::event::Origin::Person)
+        let persons = self.state.trusts.values().any(Trust::by_person);
+        self.state.trusts.iter().filter(move |(_, trust)| trust.in_force(persons))
     }
 }

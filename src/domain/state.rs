@@ -29,6 +29,17 @@ pub struct Trust {
     pub at: Time,
 }
 
+impl Trust {
+    pub fn by_person(&self) -> bool {
+        self.origin == Origin::Person
+    }
+
+    /// While persons have trusted nothing, the starters count; afterwards only what persons trusted.
+    pub fn in_force(&self, persons_have_trusted: bool) -> bool {
+        !persons_have_trusted || self.by_person()
+    }
+}
+
 /// The record and the rows disagree: a fault of ours, and the transaction is rolled back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {

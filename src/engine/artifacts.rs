@@ -17,10 +17,10 @@ use crate::domain::task::Task;
 use crate::domain::workflow::{GateKind, Phase, Workflow};
 use crate::store::{Attachment, Scope, With};
 use crate::tools::submit_artifact::Submitted;
-use crate::tools::{Content, Reply};
+use crate::tools::{Content, Output, Reply};
 
 use super::gates::artifact::{self, CompiledSchema};
-use super::{Call, Failure, subject};
+use super::{Call, Failure, noted, subject};
 
 pub type Schemas = Mutex<HashMap<(WorkflowHash, String, String), Arc<CompiledSchema>>>;
 
@@ -41,7 +41,7 @@ impl Call<'_> {
         media_type: Option<String>,
     ) -> Result<Reply, Failure> {
         let facts = self.look(&target, With::Gates)?;
-        let context = self.engine.context(self.caller, self.tool.name);
+        let context = self.engine.context(self.caller);
         let limit = context.settings.limits.artifact_bytes;
         // A caller that holds nothing learns that first, and nothing about the files.
         let checked = holder(&facts, &target, &context).map(|(task, _)| task).and_then(|task| {
@@ -78,7 +78,7 @@ impl Call<'_> {
             next: unmet.is_empty().then(|| "transition_phase".to_owned()),
             unmet,
         };
-        self.reply(&answer, &outcome)
+        Ok(noted(answer.reply(), &outcome))
     }
 
     fn check(&self, facts: &Facts, task: &Task, name: &str, taken: &Taken) -> Result<(), Refusal> {

@@ -16,13 +16,13 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::state::evidence_key;
 use crate::domain::task;
 use crate::domain::workflow::{Gate, GateKind};
-use crate::policy::permit::permit;
-use crate::store::{self, Attachment, Decide, Outcome, Scope, With};
-use crate::tools::Reply;
+use crate::store::{Attachment, Outcome, Scope, With};
 use crate::tools::transition_phase::Entered;
+use crate::tools::{Output, Reply};
 
-use super::gates::{self, GateContext, GateReport, tree};
-use super::{Call, Failure, Watch, waived};
+use super::gates::tree::{self, TreeList};
+use super::gates::{self, GateContext, GateReport};
+use super::{Call, Failure, Watch, noted};
 
 /// What a run may take beyond its own limit before the sweeper takes it for orphaned.
 const GRACE_SECONDS: u64 = 30;
@@ -83,56 +83,48 @@ impl Call<'_> {
             Attempt::Done(done) => return self.entered(&done),
             Attempt::Needs(needs) => *needs,
         };
-        let tree = self.fingerprint(&plan.target)?;
-        for gate in plan.gates.iter().filter(|gate| !plan.holds(gate, &tree)) {
-            self.run_gate(&plan, gate, watch)?;
+        let mut tree = self.tree(&plan.target)?;
+        for gate in &plan.gates {
+            if !plan.holds(gate, &tree.print().digest) {
+                tree = self.run_gate(&plan, gate, tree, watch)?;
+            }
         }
-        let tree = Some(self.fingerprint(&plan.target)?);
+        let tree = Some(tree.print().digest);
         let scope = Scope::Task { target, with: With::GatesAndDependents };
         let done = self.run(scope, Command::TransitionPhase(TransitionPhase { tree, ..command }), Vec::new())?;
         self.entered(&done)
     }
 
     fn attempt(&self, command: TransitionPhase) -> Result<Attempt, Failure> {
-        let context = self.engine.context(self.caller, self.tool.name);
-        let (tool, need) = (self.tool.name, self.need());
         let scope = Scope::Task { target: command.target.clone(), with: With::GatesAndDependents };
-        let by = self.engine.by(self.caller, self.tool.name);
         let found = Arc::new(Mutex::new(None));
         let (slot, attempted) = (Arc::clone(&found), command.clone());
-        let decide: Decide = Box::new(move |facts| {
-            let permit = permit(facts, tool, need)?;
-            let plan = plan(facts, &attempted, &context)?;
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = plan.clone();
-            if plan.is_some() {
-                return Ok(Vec::new());
+        let outcome = self.permitted(scope, Vec::new(), move |facts, context| {
+            let plan = plan(facts, &attempted, context)?;
+            let waits = plan.is_some();
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+            if waits {
+                return Ok(None);
             }
-            let mut events = decide(facts, &Command::TransitionPhase(attempted.clone()), &context)?;
-            events.extend(waived(permit, facts, tool));
-            Ok(events)
-        });
-        let outcome = store::execute(self.engine.backend.as_ref(), scope, by, Vec::new(), decide)?;
+            decide(facts, &Command::TransitionPhase(attempted.clone()), context).map(Some)
+        })?;
         let plan = found.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (outcome.refusal.clone(), plan) {
-            (Some(refusal), _) => Err(refusal.into()),
-            (None, Some(plan)) => Ok(Attempt::Needs(Box::new((plan, command)))),
-            (None, None) => Ok(Attempt::Done(Box::new(outcome))),
-        }
+        Ok(match plan {
+            Some(plan) => Attempt::Needs(Box::new((plan, command))),
+            None => Attempt::Done(Box::new(outcome)),
+        })
     }
 
-    fn fingerprint(&self, target: &Target) -> Result<String, Failure> {
-        let print = tree::fingerprint(&self.engine.workspace.root).map_err(|why| self.tree_refusal(target, &why))?;
-        Ok(print.digest)
+    fn tree(&self, target: &Target) -> Result<TreeList, Failure> {
+        tree::list(&self.engine.workspace.root).map_err(|why| {
+            let message = format!("the work tree cannot be read: {why}");
+            let hint = "mend that, then transition_phase again";
+            self.refuse(target, Refusal::new(Code::GatesUnmet, message, hint))
+        })
     }
 
-    fn tree_refusal(&self, target: &Target, why: &str) -> Failure {
-        let message = format!("the work tree cannot be read: {why}");
-        let refusal = Refusal::new(Code::GatesUnmet, message, "mend that, then transition_phase again");
-        self.refuse(target, refusal)
-    }
-
-    fn run_gate(&self, plan: &Plan, gate: &Gate, watch: &dyn Watch) -> Result<(), Failure> {
-        let before = tree::list(&self.engine.workspace.root).map_err(|why| self.tree_refusal(&plan.target, &why))?;
+    /// Runs one gate on the tree as it was last seen, and gives the tree as it is afterwards.
+    fn run_gate(&self, plan: &Plan, gate: &Gate, before: TreeList, watch: &dyn Watch) -> Result<TreeList, Failure> {
         let limit_seconds = GRACE_SECONDS
             + match &gate.kind {
                 GateKind::Command { within_seconds, .. } | GateKind::Hook { within_seconds, .. } => *within_seconds,
@@ -142,7 +134,10 @@ impl Call<'_> {
         let scope = Scope::Task { target: plan.target.clone(), with: With::Run };
         // The call itself has been permitted; its steps are not asked about again.
         let started = self.engine.command(self.caller, self.tool.name, scope, start, Vec::new())?;
-        let run = run_id(&started.facts, plan.task, &plan.phase, &gate.id);
+        let run = started.events.iter().find_map(|event| match event {
+            Event::GateStarted { run, .. } => Some(*run),
+            _ => None,
+        });
 
         let task = plan.task.to_string();
         let context = GateContext {
@@ -161,7 +156,7 @@ impl Call<'_> {
         let report = gates::run(&gate.kind, &context, &stop, &|progress| {
             watch.progress(&format!("{}: {} s, {}", gate.id, progress.elapsed_ms / 1000, progress.last_line));
         });
-        let after = tree::list(&self.engine.workspace.root).map_err(|why| self.tree_refusal(&plan.target, &why))?;
+        let after = self.tree(&plan.target)?;
         let report = honest(report, &before, &after);
 
         let cancelled = watch.cancelled() && !report.passed;
@@ -169,7 +164,7 @@ impl Call<'_> {
         let finish = FinishGate {
             target: plan.target.clone(),
             gate: gate.id.clone(),
-            run,
+            run: run.unwrap_or(RunId(0)),
             passed: report.passed,
             summary: report.summary.clone(),
             tree: Some(before.print().digest),
@@ -183,7 +178,7 @@ impl Call<'_> {
                 self.refuse(&plan.target, Refusal::new(Code::Cancelled, message, "transition_phase runs it again"))
             );
         }
-        Ok(())
+        Ok(after)
     }
 
     fn entered(&self, done: &Outcome) -> Result<Reply, Failure> {
@@ -222,21 +217,12 @@ impl Call<'_> {
                 .collect(),
             brief,
         };
-        self.reply(&entered, done)
-    }
-}
-
-fn run_id(facts: &Facts, task: TaskId, phase: &str, gate: &str) -> RunId {
-    let evidence = facts.state.tasks.get(&task).and_then(|task| task.evidence.get(&evidence_key(phase, gate)));
-    match evidence {
-        Some(Evidence::Running { run, .. }) => *run,
-        Some(Evidence::Passed(verdict) | Evidence::Refused(verdict)) => verdict.run,
-        None => RunId(0),
+        Ok(noted(entered.reply(), done))
     }
 }
 
 /// A run that changed the work tree proves nothing about the tree as it is now, and the message says which files.
-fn honest(report: GateReport, before: &tree::TreeList, after: &tree::TreeList) -> GateReport {
+fn honest(report: GateReport, before: &TreeList, after: &TreeList) -> GateReport {
     let changed = tree::diff(before, after);
     if !report.passed || changed.is_empty() {
         return report;

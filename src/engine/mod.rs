@@ -39,7 +39,6 @@ pub use startup::{open, read_workflow, system, with_backend};
 pub struct Engine {
     backend: Box<dyn Backend>,
     workspace: Workspace,
-    name: Arc<str>,
     settings: Settings,
     clock: Arc<dyn Clock>,
     gate_environment: Vec<(OsString, OsString)>,
@@ -89,7 +88,7 @@ impl Engine {
                 let refers_to = answers::refers_to(&submission.tasks);
                 let outcome =
                     call.run(Scope::Submit { refers_to }, Command::SubmitTasks(submission.clone()), Vec::new())?;
-                call.reply(&answers::submitted(&submission, &outcome), &outcome)
+                Ok(noted(answers::submitted(&submission, &outcome).reply(), &outcome))
             }
             Request::Claim(claim) => call.claim(claim),
             Request::Update { target, change } => call.update(target, change),
@@ -120,9 +119,13 @@ impl Engine {
         command: Command,
         attachments: Vec<Attachment>,
     ) -> Result<Outcome, Failure> {
-        let context = self.context(caller, tool);
+        let context = self.context(caller);
         let decide: Decide = Box::new(move |facts| decide(facts, &command, &context));
-        let outcome = store::execute(self.backend.as_ref(), scope, self.by(caller, tool), attachments, decide)?;
+        self.transact(scope, self.by(caller, tool), attachments, decide)
+    }
+
+    fn transact(&self, scope: Scope, by: By, attachments: Vec<Attachment>, decide: Decide) -> Result<Outcome, Failure> {
+        let outcome = store::execute(self.backend.as_ref(), scope, by, attachments, decide)?;
         match outcome.refusal {
             Some(refusal) => Err(refusal.into()),
             None => Ok(outcome),
@@ -189,13 +192,11 @@ impl Engine {
         By { agent: caller.agent.clone(), role: caller.role.word().into(), tool: tool.into(), at: self.clock.now() }
     }
 
-    fn context(&self, caller: &Caller, tool: &'static str) -> Context {
+    fn context(&self, caller: &Caller) -> Context {
         let workflow_file = self.workspace.workflow_file().exists();
         Context {
             now: self.clock.now(),
             caller: caller.clone(),
-            tool,
-            workspace: Arc::clone(&self.name),
             settings: Arc::new(Settings { workflow_file, ..self.settings.clone() }),
         }
     }
@@ -234,20 +235,26 @@ impl Call<'_> {
 
     /// Permission and decision in one transaction.
     fn run(&self, scope: Scope, command: Command, attachments: Vec<Attachment>) -> Result<Outcome, Failure> {
-        let context = self.engine.context(self.caller, self.tool.name);
+        self.permitted(scope, attachments, move |facts, context| decide(facts, &command, context).map(Some))
+    }
+
+    /// The same for a decision that may also be to do nothing yet, and to leave no trace of having asked.
+    fn permitted(
+        &self,
+        scope: Scope,
+        attachments: Vec<Attachment>,
+        choose: impl Fn(&Facts, &Context) -> Result<Option<Vec<Event>>, Refusal> + Send + 'static,
+    ) -> Result<Outcome, Failure> {
+        let context = self.engine.context(self.caller);
         let (tool, need) = (self.tool.name, self.need());
         let decide: Decide = Box::new(move |facts| {
             let permit = permit(facts, tool, need)?;
-            let mut events = decide(facts, &command, &context)?;
+            let Some(mut events) = choose(facts, &context)? else { return Ok(Vec::new()) };
             events.extend(waived(permit, facts, tool));
             Ok(events)
         });
         let by = self.engine.by(self.caller, self.tool.name);
-        let outcome = store::execute(self.engine.backend.as_ref(), scope, by, attachments, decide)?;
-        match outcome.refusal {
-            Some(refusal) => Err(refusal.into()),
-            None => Ok(outcome),
-        }
+        self.engine.transact(scope, by, attachments, decide)
     }
 
     /// Permission and reading on one snapshot.
@@ -271,10 +278,7 @@ impl Call<'_> {
         } else {
             // Asked again as a command, so that it is recorded like any other.
             let decide: Decide = Box::new(move |facts| Ok(waived(permit(facts, tool, need)?, facts, tool).collect()));
-            let outcome = store::execute(self.engine.backend.as_ref(), scope, by, Vec::new(), decide)?;
-            if let Some(refusal) = outcome.refusal {
-                return Err(refusal.into());
-            }
+            let outcome = self.engine.transact(scope, by, Vec::new(), decide)?;
             if let Some(reply) = reply {
                 return Ok(noted(reply, &outcome));
             }
@@ -287,9 +291,9 @@ impl Call<'_> {
         let scope = Scope::Task { target: target.clone(), with: With::Nothing };
         let (by, said) = (self.engine.by(self.caller, self.tool.name), refusal.clone());
         let decide: Decide = Box::new(move |_| Err(said.clone()));
-        match store::execute(self.engine.backend.as_ref(), scope, by, Vec::new(), decide) {
+        match self.engine.transact(scope, by, Vec::new(), decide) {
             Ok(_) => refusal.into(),
-            Err(error) => error.into(),
+            Err(failure) => failure,
         }
     }
 
@@ -298,10 +302,6 @@ impl Call<'_> {
         let by = self.engine.by(self.caller, self.tool.name);
         let scope = Scope::Task { target: target.clone(), with };
         Ok(store::snapshot(self.engine.backend.as_ref(), |tx| store::look(tx, &scope, &by))?)
-    }
-
-    fn reply(&self, output: &impl Output, outcome: &Outcome) -> Result<Reply, Failure> {
-        Ok(noted(output.reply(), outcome))
     }
 
     fn claim(&self, mut claim: ClaimTask) -> Result<Reply, Failure> {
@@ -325,13 +325,13 @@ impl Call<'_> {
         };
         let outcome = self.run(scope, Command::ClaimTask(claim), Vec::new())?;
         let brief = answers::claimed(&outcome, secret, self.engine.clock.now())?;
-        self.reply(&brief, &outcome)
+        Ok(noted(brief.reply(), &outcome))
     }
 
     fn update(&self, target: Target, change: Change) -> Result<Reply, Failure> {
         let scope = Scope::Task { target: target.clone(), with: reach(&change) };
         let outcome = self.run(scope, Command::UpdateTask { target, change }, Vec::new())?;
-        self.reply(&answers::updated(&outcome)?, &outcome)
+        Ok(noted(answers::updated(&outcome)?.reply(), &outcome))
     }
 
     fn approval(
@@ -349,7 +349,7 @@ impl Call<'_> {
         let scope = Scope::Task { target: target.clone(), with: With::Gates };
         let command = RequestApproval { target, what, reason };
         let outcome = self.run(scope, Command::RequestApproval(command.clone()), Vec::new())?;
-        let id = answers::asked(&outcome, &command, &self.engine.context(self.caller, self.tool.name))?;
+        let id = answers::asked(&outcome, &command, &self.engine.context(self.caller))?;
         let until = self.engine.clock.now().plus_seconds(wait_seconds);
         loop {
             let approval = self.engine.view(|tx| store::read::approval(tx, id))?;
@@ -360,7 +360,7 @@ impl Call<'_> {
                 let approval = approval.ok_or_else(|| {
                     Refusal::new(Code::UnknownApproval, format!("{id} is gone"), "ask again with request_approval")
                 })?;
-                return self.reply(&answers::asking(&approval, now), &outcome);
+                return Ok(noted(answers::asking(&approval, now).reply(), &outcome));
             }
             self.engine.renew_after_read(&self.caller.agent)?;
             watch.progress("waiting for a person");

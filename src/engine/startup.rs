@@ -42,17 +42,13 @@ pub fn with_backend(
 ) -> Result<Engine, Failure> {
     let (name, starters_of) =
         store::snapshot(backend.as_ref(), |tx| Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?)))?;
-    let name = match name {
-        Some(name) => name,
-        None => {
-            store::note_meta(backend.as_ref(), "workspace", clock.random_hex(16), false)?;
-            store::snapshot(backend.as_ref(), |tx| store::meta(tx, "workspace"))?.unwrap_or_default()
-        }
-    };
+    if name.is_none() {
+        // Of two first openers the first names it.
+        store::note_meta(backend.as_ref(), "workspace", clock.random_hex(16), false)?;
+    }
     let engine = Engine {
         backend,
         workspace,
-        name: name.into(),
         settings: facts::Settings { workflow_for: settings.workflow_for.clone(), ..facts::Settings::default() },
         clock,
         gate_environment: find::clean_environment(settings::environment_variables(), find::PASSED_VARIABLES),

@@ -225,12 +225,12 @@ pub fn workflows(tx: &mut dyn Tx) -> Result<Vec<WorkflowRow>, StoreError> {
         open.insert(row.text(0)?.unwrap_or_default().to_owned(), count);
         Ok(())
     })?;
-    let persons = rows.iter().any(|(_, trust)| trust.origin == crate::domain::event::Origin::Person);
+    let persons = rows.iter().any(|(_, trust)| trust.by_person());
     Ok(rows
         .into_iter()
         .map(|(name, trust)| WorkflowRow {
             name,
-            in_force: !persons || trust.origin == crate::domain::event::Origin::Person,
+            in_force: trust.in_force(persons),
             open_tasks: open.get(&trust.hash.0).copied().unwrap_or(0),
             hash: trust.hash,
             origin: trust.origin,

@@ -484,13 +484,8 @@ fn claims_from_many_threads_never_meet() {
             scope.spawn(move || {
                 for round in 0..2 {
                     let caller = agent(&format!("a{thread}-{round}"));
-                    let context = Context {
-                        now: START,
-                        caller: caller.clone(),
-                        tool: "claim_task",
-                        workspace: "w".into(),
-                        settings: Arc::new(Settings::default()),
-                    };
+                    let context =
+                        Context { now: START, caller: caller.clone(), settings: Arc::new(Settings::default()) };
                     let claim = ClaimTask {
                         want: Want::Next(Filter::default()),
                         resume: None,

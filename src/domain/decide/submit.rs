@@ -123,7 +123,7 @@ type Chosen<'f> = (&'f String, &'f WorkflowHash, &'f Workflow);
 fn workflow_for<'f>(facts: &'f Facts, new: &NewTask, context: &Context) -> Result<Chosen<'f>, Refusal> {
     let by_type = context.settings.workflow_for.get(&new.spec.kind);
     let named = new.workflow.as_ref().or(by_type);
-    let persons = facts.in_force().any(|(_, trust)| trust.origin == crate::domain::event::Origin::Person);
+    let persons = facts.in_force().any(|(_, trust)| trust.by_person());
     if !persons && context.settings.workflow_file {
         return Err(Refusal::new(
             Code::WorkflowUntrusted,
