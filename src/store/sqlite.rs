@@ -36,6 +36,8 @@ struct Job {
     done: SyncSender<Result<(), StoreError>>,
 }
 
+type Answer = (SyncSender<Result<(), StoreError>>, Result<(), StoreError>);
+
 pub struct Sqlite {
     place: Place,
     queue: Mutex<Option<SyncSender<Job>>>,
@@ -192,11 +194,17 @@ fn write_loop(mut connection: Connection, lock: &File, place: &Place, jobs: &Rec
     let _ = connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB);
     while let Ok(first) = jobs.recv() {
         let mut batch = VecDeque::from([first]);
+        let mut answers = Vec::new();
         let result = in_queue(lock, place, || {
             // While this process queued, more may have come.
             batch.extend(jobs.try_iter().take(BATCH - 1));
-            write_batch(&mut connection, &mut batch)
+            answers = write_batch(&mut connection, &mut batch);
+            Ok(())
         });
+        // Only now: a caller that has its answer must not find the queue still held by us.
+        for (done, answer) in answers {
+            let _ = done.try_send(answer);
+        }
         if let Err(error) = result {
             let told = error.to_string();
             let mut first = Some(error);
@@ -209,18 +217,15 @@ fn write_loop(mut connection: Connection, lock: &File, place: &Place, jobs: &Rec
 }
 
 /// All in one commit; where one body fails, each in its own, so that it fails alone.
-fn write_batch(connection: &mut Connection, batch: &mut VecDeque<Job>) -> Result<(), StoreError> {
+fn write_batch(connection: &mut Connection, batch: &mut VecDeque<Job>) -> Vec<Answer> {
     if batch.len() > 1 && together(connection, batch.iter_mut()).is_ok() {
-        for job in batch.drain(..) {
-            let _ = job.done.try_send(Ok(()));
-        }
-        return Ok(());
+        return batch.drain(..).map(|job| (job.done, Ok(()))).collect();
     }
-    while let Some(mut job) = batch.pop_front() {
+    let alone = |mut job: Job| {
         let result = together(connection, std::iter::once(&mut job));
-        let _ = job.done.try_send(result);
-    }
-    Ok(())
+        (job.done, result)
+    };
+    batch.drain(..).map(alone).collect()
 }
 
 fn together<'j>(connection: &mut Connection, jobs: impl IntoIterator<Item = &'j mut Job>) -> Result<(), StoreError> {
