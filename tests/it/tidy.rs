@@ -8,16 +8,19 @@ use phasegate::domain::refusal::Code;
 use phasegate::tools::TOOLS;
 
 /// Module, and what of ours it may import. `main` wires; it is not listed.
-const IMPORTS: [(&str, &[&str]); 9] = [
+const IMPORTS: [(&str, &[&str]); 12] = [
     ("domain", &["domain"]),
     ("policy", &["domain"]),
     ("routing", &["domain"]),
+    ("audit", &["domain"]),
+    ("screen", &["domain"]),
+    ("notify", &["domain"]),
     ("tools", &["domain"]),
-    ("config", &["domain", "policy"]),
-    ("store", &["domain"]),
-    ("engine", &["domain", "policy", "routing", "tools", "store", "config"]),
+    ("config", &["domain", "policy", "screen", "notify"]),
+    ("store", &["domain", "audit"]),
+    ("engine", &["domain", "policy", "routing", "audit", "screen", "notify", "tools", "store", "config"]),
     ("mcp", &["engine", "tools", "domain"]),
-    ("cli", &["engine", "tools", "domain", "config", "mcp"]),
+    ("cli", &["engine", "tools", "domain", "audit", "config", "mcp"]),
 ];
 
 const FILE_LINES_MAX: usize = 600;

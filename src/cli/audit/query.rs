@@ -1,48 +1,39 @@
-//! `phasegate audit`: the log. Tree heads and proofs have their place here and are not built yet.
+//! `phasegate audit query`: records of the log, newest first.
 
 use crate::domain::ids::{TaskId, Time};
 use crate::domain::query::RecordFilter;
 
-use super::output::visible;
-use super::{Ended, Out, Place};
+use super::super::output::visible;
+use super::super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[command(subcommand)]
-    act: Act,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Act {
-    /// Records, newest first; with --json one a line.
-    Query {
-        #[arg(long)]
-        task: Option<TaskId>,
-        /// Who did it.
-        #[arg(long)]
-        by: Option<String>,
-        /// Such as TaskClaimed or CommandRefused.
-        #[arg(long)]
-        kind: Option<String>,
-        /// A time, or how long ago: 30m, 24h, 30d.
-        #[arg(long)]
-        since: Option<String>,
-        #[arg(long)]
-        until: Option<String>,
-        /// Read upwards from this number.
-        #[arg(long)]
-        after: Option<u64>,
-        /// All of them when left out with --json; 50 otherwise.
-        #[arg(long)]
-        limit: Option<usize>,
-    },
+    #[arg(long)]
+    task: Option<TaskId>,
+    /// Who did it.
+    #[arg(long)]
+    by: Option<String>,
+    /// Such as TaskClaimed or CommandRefused.
+    #[arg(long)]
+    kind: Option<String>,
+    /// A time, or how long ago: 30m, 24h, 30d.
+    #[arg(long)]
+    since: Option<String>,
+    #[arg(long)]
+    until: Option<String>,
+    /// Read upwards from this number.
+    #[arg(long)]
+    after: Option<u64>,
+    /// All of them when left out with --json; 50 otherwise.
+    #[arg(long)]
+    limit: Option<usize>,
 }
 
 const PAGE: usize = 1000;
 const SHOWN_DEFAULT: usize = 50;
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
-    let Act::Query { task, by, kind, since, until, after, limit } = &args.act;
+    let Args { task, by, kind, since, until, after, limit } = args;
     let engine = place.open_existing()?;
     let now = engine.now();
     let mut left = limit.unwrap_or(if out.is_json() { usize::MAX } else { SHOWN_DEFAULT });

@@ -1,0 +1,1 @@
+-- Approvers, started calls, bypasses.

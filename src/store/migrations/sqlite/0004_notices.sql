@@ -1,0 +1,1 @@
+-- What has been sent to whom.
