@@ -62,6 +62,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
             Ok(engine) => {
                 store(&mut findings, &engine, place);
                 workflows(&mut findings, &engine, place);
+                entitled(&mut findings, &engine);
             }
             Err(Ended::Internal { message, hint } | Ended::Usage { message, hint }) => {
                 findings.bad("store", message, hint)
@@ -102,6 +103,42 @@ fn store(findings: &mut Findings, engine: &Engine, place: &Place) {
         findings.bad("file modes", "others can read the state folder", "chmod -R go-rwx .phasegate");
     } else {
         findings.well("file modes", "only you can read the state");
+    }
+}
+
+/// Approvers, and bypasses that are open.
+fn entitled(findings: &mut Findings, engine: &Engine) {
+    match engine.approvers() {
+        Err(error) => findings.bad("approvers", error.to_string(), error.hint()),
+        Ok((all, _)) if all.is_empty() => findings.note(
+            "approvers",
+            "none: the person at the command line answers, at level 1 at most",
+            "`phasegate approver add NAME` enrols one whose answers are signed",
+        ),
+        Ok((all, standing)) => {
+            let names = |counted| {
+                let some =
+                    all.iter().filter(|known| standing.contains(&known.name) == counted && known.revoked.is_none());
+                some.map(|known| known.name.0.as_str()).collect::<Vec<_>>().join(", ")
+            };
+            if standing.len() == all.len() {
+                findings.well("approvers", names(true));
+            } else {
+                findings.bad(
+                    "approvers",
+                    format!("not traced to the first approver that this machine knows: {}", names(false)),
+                    "their answers do not count; find out who wrote them into the store",
+                );
+            }
+        }
+    }
+    for open in engine.open_bypasses().unwrap_or_default() {
+        let rules = open.rules.join(", ");
+        findings.note(
+            "bypass",
+            format!("{} is open until {}: {rules}", open.id, open.until),
+            "`phasegate bypass close` ends it",
+        );
     }
 }
 

@@ -1,15 +1,19 @@
 //! The command line: one file a group of commands. It reads flags, calls the engine, prints; it decides nothing.
 
 mod approvals;
+mod approver;
 mod audit;
+mod bypass;
 mod call;
 mod demo;
 mod doctor;
+mod exec;
 mod keep;
 mod output;
 mod place;
 mod schemas;
 mod serve;
+mod signing;
 mod tasks;
 mod welcome;
 mod workflow;
@@ -68,6 +72,12 @@ enum Command {
     Tasks(tasks::Args),
     /// See and answer what agents ask a person.
     Approvals(approvals::Args),
+    /// Who may answer with a signature, and their keys.
+    Approver(approver::Args),
+    /// Carry out an approved act, once, as approved.
+    Exec(exec::Args),
+    /// A recorded hole in named rules, for a time.
+    Bypass(bypass::Args),
     /// Trust, check, explain and compare workflows.
     Workflow(workflow::Args),
     /// Ask the log what happened.
@@ -103,6 +113,9 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Board) => tasks::board(&place()?, out),
         Some(Command::Tasks(args)) => tasks::run(args, &place()?, out),
         Some(Command::Approvals(args)) => approvals::run(args, &place()?, out),
+        Some(Command::Approver(args)) => approver::run(args, &place()?, out),
+        Some(Command::Exec(args)) => exec::run(args, &place()?, out),
+        Some(Command::Bypass(args)) => bypass::run(args, &place()?, out),
         Some(Command::Workflow(args)) => workflow::run(args, &place()?, out),
         Some(Command::Audit(args)) => audit::run(args, &place()?, out),
         Some(Command::Schema(args)) => schemas::run(args, out),

@@ -81,15 +81,28 @@ impl From<SettingsError> for Ended {
     }
 }
 
+/// How a word is meant, for terminals that show colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    Bad,
+    /// Waits for the reader.
+    Asking,
+    /// Somebody else's words.
+    Claimed,
+}
+
 pub struct Out {
     json: bool,
+    colours: bool,
     /// An answer that could not be written: a full disk, say.
     lost: std::cell::Cell<Option<std::io::ErrorKind>>,
 }
 
 impl Out {
     pub fn new(json: bool) -> Self {
-        Self { json, lost: std::cell::Cell::new(None) }
+        let colours = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+        Self { json, colours, lost: std::cell::Cell::new(None) }
     }
 
     pub fn is_json(&self) -> bool {
@@ -98,6 +111,16 @@ impl Out {
 
     pub fn stdin_is_terminal(&self) -> bool {
         std::io::stdin().is_terminal()
+    }
+
+    pub fn toned(&self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Good => 32,
+            Tone::Bad => 31,
+            Tone::Asking => 36,
+            Tone::Claimed => 33,
+        };
+        if self.colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
     /// Text as it is, ended by a newline. A reader that has gone away is no fault.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::config::keyring::Keyring;
 use crate::config::settings::{self, Environment, Settings};
 use crate::config::workspace::Workspace;
 use crate::domain::facts::{Caller, Role};
@@ -82,6 +83,12 @@ impl Place {
         u8::from(!self.inside_agent)
     }
 
+    /// Where this person's keys lie.
+    pub fn keyring(&self) -> Result<&Keyring, Ended> {
+        let homeless = || Ended::usage("there is no home folder to keep keys in", "set HOME or XDG_CONFIG_HOME");
+        self.settings.keyring.as_ref().ok_or_else(homeless)
+    }
+
     /// For `call`: an agent that somebody plays.
     pub fn agent(&self) -> Caller {
         let name = self.settings.agent.clone().unwrap_or_else(|| "cli".to_owned());
@@ -89,7 +96,7 @@ impl Place {
     }
 }
 
-fn agent_name(name: &str) -> Result<(), Ended> {
+pub(super) fn agent_name(name: &str) -> Result<(), Ended> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
     if !name.is_empty() && name.len() <= 100 && name.chars().all(plain) {
         return Ok(());

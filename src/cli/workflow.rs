@@ -12,6 +12,7 @@ use crate::domain::workflow::Workflow;
 use crate::engine::{Engine, read_workflow};
 
 use super::output::visible;
+use super::signing::SignArgs;
 use super::{Ended, Out, Place};
 
 /// Said before every explanation, so that nobody takes a rule for more than it is.
@@ -51,6 +52,8 @@ enum Act {
         file: Option<PathBuf>,
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        signing: SignArgs,
     },
 }
 
@@ -66,7 +69,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         }
         Act::Lint { file } => check(place, file.as_deref(), out),
         Act::Diff { file } => compare(place, file.as_deref(), out),
-        Act::Trust { file, yes } => trust(place, file.as_deref(), *yes, out),
+        Act::Trust { file, yes, signing } => trust(place, file.as_deref(), *yes, signing, out),
     }
 }
 
@@ -187,7 +190,7 @@ fn compare(place: &Place, file: Option<&Path>, out: &Out) -> Result<(), Ended> {
     Ok(())
 }
 
-fn trust(place: &Place, file: Option<&Path>, yes: bool, out: &Out) -> Result<(), Ended> {
+fn trust(place: &Place, file: Option<&Path>, yes: bool, signing: &SignArgs, out: &Out) -> Result<(), Ended> {
     let path = file_or_default(place, file);
     let by_name = file.and_then(Path::to_str).filter(|name| !path.is_file() && starters::source(name).is_some());
     if by_name.is_none() && !path.is_file() {
@@ -230,7 +233,10 @@ fn trust(place: &Place, file: Option<&Path>, yes: bool, out: &Out) -> Result<(),
     }
     // Where nothing else is trusted, the first one is the default whatever its file is called.
     let first = !engine.workflows()?.iter().any(|row| row.origin == crate::domain::event::Origin::Person);
-    let (hash, changed) = engine.trust(&place.person(), &workflow, source, default || first)?;
+    let default = default || first;
+    let signer = signing.signer(place, &engine, engine.has_approvers()?, out)?;
+    let proof = signer.proof(&engine, &engine.trust_statement(&workflow, default)?);
+    let (hash, changed) = engine.trust(&signer.caller, &workflow, source, default, proof)?;
     let text = if changed {
         format!("“{}” is in force: version {hash}", workflow.name)
     } else {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::keyring::Keyring;
+
 /// Set by coding agents for the programs they start.
 const AGENT_MARKS: [&str; 4] = ["CLAUDECODE", "CODEX_SANDBOX", "GEMINI_CLI", "OPENCODE"];
 
@@ -37,6 +39,8 @@ pub struct Settings {
     pub claims_per_agent: u32,
     pub capabilities: BTreeSet<String>,
     pub workflow_for: BTreeMap<String, String>,
+    /// None where the user has no home.
+    pub keyring: Option<Keyring>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +113,7 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         capabilities: named.or(user.capabilities).unwrap_or_default(),
         claims_per_agent: project.claims_per_agent.map_or(claims, |restricted| restricted.min(claims)),
         workflow_for,
+        keyring: environment.config_home.as_deref().map(Keyring::in_config),
     })
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::decide::gates::{self, Unmet};
-use super::facts::Facts;
+use super::facts::{Context, Facts};
 use super::ids::{Fence, TaskId, Time};
 use super::refusal::Refusal;
 use super::task::{Priority, Task};
@@ -64,7 +64,8 @@ fn is_zero(count: &u32) -> bool {
 }
 
 /// For the holder of `task`, right after a command; `claim` is the secret handle where one was just made.
-pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, now: Time) -> Result<Brief, Refusal> {
+pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, context: &Context) -> Result<Brief, Refusal> {
+    let now = context.now;
     let workflow = facts.workflow_of(task)?;
     let phase = facts.phase_of(task)?;
     let lease_seconds = task.claim().map_or(0, |claim| claim.lease_seconds);
@@ -83,7 +84,7 @@ pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, now: Time) -> Re
         phase_goal: phase.goal.clone(),
         open: phase.rules.allow.clone(),
         writes: phase.writes.clone(),
-        unmet: gates::all_unmet(facts, task, None, now)?,
+        unmet: gates::all_unmet(facts, task, None, context)?,
         next: phase.next.clone(),
         budget_left: budget_left(task, workflow, now),
         failed_attempts: task.attempts.failed,

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::approver::{Proof, PublicKey, Signed, Via};
 use super::event::Origin;
-use super::ids::{ApprovalId, Fence, HandleHash, RunId, TaskId, WorkflowHash};
+use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, TaskId, WorkflowHash};
 use super::task::{Outcome, Priority, TaskSpec};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -25,13 +26,31 @@ pub enum Command {
     FinishGate(FinishGate),
     TransitionPhase(TransitionPhase),
     RequestApproval(RequestApproval),
-    DecideApproval {
-        approval: ApprovalId,
-        answer: Decision,
-        level: u8,
+    DecideApprovals(DecideApprovals),
+    EnrolApprover {
+        name: AgentName,
+        key: PublicKey,
+        groups: BTreeSet<String>,
+        proof: Proof,
     },
+    RevokeApprover {
+        name: AgentName,
+        reason: String,
+        proof: Proof,
+    },
+    OpenBypass(OpenBypass),
+    CloseBypass {
+        bypass: BypassId,
+        reason: String,
+    },
+    StartCall {
+        approval: ApprovalId,
+        limit_seconds: u64,
+    },
+    FinishCall(FinishCall),
     TrustWorkflows {
         versions: Vec<NewTrust>,
+        proof: Proof,
     },
     /// Written into the log of a store that has just been put back.
     NoteRestore {
@@ -149,10 +168,11 @@ pub struct TransitionPhase {
     pub tree: Option<String>,
 }
 
+/// What is asked together is answered together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestApproval {
     pub target: Target,
-    pub what: Question,
+    pub what: Vec<Question>,
     pub reason: String,
 }
 
@@ -160,6 +180,11 @@ pub struct RequestApproval {
 pub enum Question {
     /// Leave for an approval gate of the present phase; without a name: the only one.
     Gate(Option<String>),
+    /// Leave for one call, with exactly these arguments.
+    Call {
+        tool: String,
+        arguments: Value,
+    },
     Free {
         ask: String,
         choices: Vec<String>,
@@ -167,10 +192,47 @@ pub enum Question {
     },
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// All of them, or none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecideApprovals {
+    /// Each with the signature under its own answer, where an approver's key was at hand.
+    pub approvals: Vec<(ApprovalId, Option<Signed>)>,
+    pub answer: Decision,
+    pub level: u8,
+    pub via: Via,
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    Approve { reason: String, choice: Option<String> },
-    Reject { reason: String },
+    Approve {
+        reason: String,
+        choice: Option<String>,
+    },
+    Reject {
+        reason: String,
+    },
+    /// Yes, with these arguments instead.
+    Adjust {
+        reason: String,
+        arguments: Value,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenBypass {
+    pub rules: Vec<String>,
+    pub task: Option<TaskId>,
+    pub seconds: u64,
+    pub reason: String,
+    pub proof: Proof,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinishCall {
+    pub call: CallId,
+    pub well: bool,
+    pub summary: String,
+    pub output: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,14 @@
 //! Facts that happened, in the language of the work. A store keeps them and never looks inside.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::approval::{About, Answer};
-use super::ids::{AgentName, ApprovalId, Fence, HandleHash, RunId, TaskId, Time, WorkflowHash};
+use super::approver::{PublicKey, Signed};
+use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, TaskId, Time, WorkflowHash};
 use super::refusal::Code;
 use super::task::{Outcome, TaskSpec};
 
@@ -148,11 +149,19 @@ pub enum Event {
     ApprovalRequested {
         approval: ApprovalId,
         digest: String,
+        /// The first of those that are answered together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch: Option<ApprovalId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         task: Option<TaskId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         phase: Option<String>,
         visit: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        workflow: Option<WorkflowHash>,
+        /// Digests of what was handed in by then.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        artifacts: BTreeMap<String, String>,
         #[serde(flatten)]
         about: About,
         ask: String,
@@ -171,6 +180,13 @@ pub enum Event {
         approval: ApprovalId,
         answer: Answer,
     },
+    /// A yes to other arguments; the digest is of the call with these.
+    ApprovalAdjusted {
+        approval: ApprovalId,
+        answer: Answer,
+        arguments: Value,
+        digest: String,
+    },
     ApprovalExpired {
         approval: ApprovalId,
     },
@@ -178,23 +194,31 @@ pub enum Event {
         approval: ApprovalId,
         why: String,
     },
+    /// Used up, in the transaction that records what it was used for: a gate, a call of a tool, or the start of one.
     ApprovalConsumed {
         approval: ApprovalId,
         task: TaskId,
-        gate: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tool: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<CallId>,
     },
     WorkflowTrusted {
         name: String,
         hash: WorkflowHash,
         origin: Origin,
         default: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
     },
     /// Everything before this record came from a backup.
     StoreRestored {
         sha256: String,
         bytes: u64,
     },
-    /// A call that the rules do not allow, let through because the workflow only warns or observes.
+    /// A call that the rules do not allow, let through because the workflow only warns or observes, or by a bypass.
     RuleWaived {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         task: Option<TaskId>,
@@ -203,6 +227,8 @@ pub enum Event {
         message: String,
         /// The agent was told.
         shown: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bypass: Option<BypassId>,
     },
     CommandRefused {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -217,6 +243,71 @@ pub enum Event {
         code: Code,
         times: u64,
         since: Time,
+    },
+    ApproverEnrolled {
+        name: AgentName,
+        key: PublicKey,
+        groups: BTreeSet<String>,
+        /// By an approver who stood already; the first has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
+    },
+    ApproverRevoked {
+        name: AgentName,
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
+    },
+    BypassOpened {
+        bypass: BypassId,
+        rules: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        reason: String,
+        level: u8,
+        until: Time,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
+    },
+    BypassClosed {
+        bypass: BypassId,
+        why: String,
+    },
+    /// An approved act begins; its approval is used up in the same transaction.
+    CallStarted {
+        call: CallId,
+        approval: ApprovalId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        tool: String,
+        digest: String,
+        until: Time,
+    },
+    CallFinished {
+        call: CallId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        tool: String,
+        summary: String,
+        /// SHA-256 of what it printed, kept as a blob.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<String>,
+    },
+    CallFailed {
+        call: CallId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        tool: String,
+        summary: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<String>,
+    },
+    /// Started and never ended: whoever carried it out is gone, and what it did is not known. It is not done again.
+    CallOrphaned {
+        call: CallId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        tool: String,
     },
 }
 
@@ -275,6 +366,15 @@ impl Event {
             Self::RuleWaived { task, .. } => ("RuleWaived", *task),
             Self::CommandRefused { task, .. } => ("CommandRefused", *task),
             Self::RefusalsRepeated { task, .. } => ("RefusalsRepeated", *task),
+            Self::ApprovalAdjusted { .. } => ("ApprovalAdjusted", None),
+            Self::ApproverEnrolled { .. } => ("ApproverEnrolled", None),
+            Self::ApproverRevoked { .. } => ("ApproverRevoked", None),
+            Self::BypassOpened { task, .. } => ("BypassOpened", *task),
+            Self::BypassClosed { .. } => ("BypassClosed", None),
+            Self::CallStarted { task, .. } => ("CallStarted", *task),
+            Self::CallFinished { task, .. } => ("CallFinished", *task),
+            Self::CallFailed { task, .. } => ("CallFailed", *task),
+            Self::CallOrphaned { task, .. } => ("CallOrphaned", *task),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::approver::{Approver, PublicKey, standing};
 use super::ids::{AgentName, Fence, HandleHash, TaskId, Time, WorkflowHash};
 use super::refusal::{Code, Refusal};
 use super::state::{State, Trust};
@@ -60,6 +61,8 @@ pub struct Settings {
     pub workflow_for: BTreeMap<String, String>,
     /// A `phasegate.yaml` lies in the work tree; until a person trusts something, nothing is in force beside it.
     pub workflow_file: bool,
+    /// The first approver's key, where this machine remembers it.
+    pub first_approver: Option<PublicKey>,
     pub limits: Limits,
 }
 
@@ -70,11 +73,21 @@ pub struct Limits {
     pub artifact_bytes: usize,
     pub checkpoint_bytes: usize,
     pub artifacts_per_task: usize,
+    /// Questions of one task that wait at the same time: more would only wear people out.
+    pub approvals_waiting: usize,
+    pub bypass_seconds: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { graph_tasks: 500, artifact_bytes: 1 << 20, checkpoint_bytes: 64 << 10, artifacts_per_task: 100 }
+        Self {
+            graph_tasks: 500,
+            artifact_bytes: 1 << 20,
+            checkpoint_bytes: 64 << 10,
+            artifacts_per_task: 100,
+            approvals_waiting: 50,
+            bypass_seconds: 24 * 60 * 60,
+        }
     }
 }
 
@@ -100,6 +113,9 @@ pub struct Facts {
     pub children: BTreeMap<TaskId, Children>,
     /// Per task and label of its `tasks` gate: how many other tasks that carry it are not done.
     pub labels_open: BTreeMap<(TaskId, String), u64>,
+    /// Tasks whose approvals are loaded, with the approvers.
+    pub approvals_of: BTreeSet<TaskId>,
+    pub bypasses_loaded: bool,
     /// The store's own name, where approvals are loaded: part of what is approved.
     pub workspace: String,
     pub next: NextIds,
@@ -126,6 +142,8 @@ pub struct NextIds {
     pub task: u64,
     pub approval: u64,
     pub run: u64,
+    pub call: u64,
+    pub bypass: u64,
 }
 
 /// How much work there is, for the words of a refusal.
@@ -170,6 +188,12 @@ impl Facts {
                 "the store and the workflow disagree; `phasegate doctor` says more",
             )
         })
+    }
+
+    /// Approvers whose enrolment can be traced and who have not been revoked.
+    pub fn approvers(&self, context: &Context) -> Vec<&Approver> {
+        let standing = standing(&self.state.approvers, &self.workspace, context.settings.first_approver.as_ref());
+        standing.into_values().filter(|known| known.revoked.is_none()).collect()
     }
 
     /// The versions in force: what persons trusted; while they trusted nothing, the starters.

@@ -63,6 +63,8 @@ macro_rules! lettered_id {
 lettered_id!(TaskId, "T", "task");
 lettered_id!(ApprovalId, "A", "approval");
 lettered_id!(RunId, "G", "gate run");
+lettered_id!(CallId, "C", "call");
+lettered_id!(BypassId, "B", "bypass");
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a {what} id; write it like `{like}`")]

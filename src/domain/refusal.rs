@@ -96,6 +96,14 @@ codes! {
     TooLarge = "too_large",
     TooMany = "too_many",
     Cancelled = "cancelled",
+    ApprovalRequired = "approval_required",
+    AskedTogether = "asked_together",
+    UnknownApprover = "unknown_approver",
+    NotAnApprover = "not_an_approver",
+    SignatureRequired = "signature_required",
+    BadSignature = "bad_signature",
+    UnknownBypass = "unknown_bypass",
+    CallClosed = "call_closed",
 }
 
 impl fmt::Display for Code {

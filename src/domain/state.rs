@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::approval::{Approval, ApprovalState, WrongApprovalState};
+use super::approver::{Approver, Approvers, Signed};
+use super::bypass::Bypass;
+use super::call::{Call, CallState, WrongCallState};
 use super::claim::Claim;
 use super::event::{Event, Origin};
 use super::evidence::{Artifact, Evidence, Tier, Verdict};
-use super::ids::{AgentName, ApprovalId, RunId, TaskId, Time, WorkflowHash};
+use super::ids::{AgentName, ApprovalId, BypassId, CallId, RunId, TaskId, Time, WorkflowHash};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +20,9 @@ pub struct State {
     pub approvals: BTreeMap<ApprovalId, Approval>,
     /// The versions in force, by workflow name.
     pub trusts: BTreeMap<String, Trust>,
+    pub approvers: Approvers,
+    pub calls: BTreeMap<CallId, Call>,
+    pub bypasses: BTreeMap<BypassId, Bypass>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +33,8 @@ pub struct Trust {
     pub default: bool,
     pub by: AgentName,
     pub at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
 }
 
 impl Trust {
@@ -49,6 +57,8 @@ pub enum ApplyError {
     Task(#[from] WrongState),
     #[error(transparent)]
     Approval(#[from] WrongApprovalState),
+    #[error(transparent)]
+    Call(#[from] WrongCallState),
 }
 
 /// Who made it happen and when; the same for every event of one command.
@@ -61,27 +71,22 @@ pub struct Stamp<'a> {
 pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
     match event {
         Event::TaskSubmitted { .. } => submit(state, event, stamp),
-        Event::ApprovalRequested { .. } => request(state, event, stamp),
-        Event::ApprovalApproved { approval, answer } => {
-            change_approval(state, *approval, |now| now.approve(answer.clone()))
-        }
-        Event::ApprovalRejected { approval, answer } => {
-            change_approval(state, *approval, |now| now.reject(answer.clone()))
-        }
-        Event::ApprovalExpired { approval } => change_approval(state, *approval, |now| now.expire(stamp.at)),
-        Event::ApprovalCancelled { approval, why } => {
-            change_approval(state, *approval, |now| now.cancel(stamp.at, why.clone()))
-        }
-        Event::ApprovalConsumed { approval, .. } => change_approval(state, *approval, |now| now.consume(stamp.at)),
-        Event::WorkflowTrusted { name, hash, origin, default } => {
-            if *default {
-                state.trusts.values_mut().for_each(|trust| trust.default = false);
-            }
-            let trust =
-                Trust { hash: hash.clone(), origin: *origin, default: *default, by: stamp.by.clone(), at: stamp.at };
-            state.trusts.insert(name.clone(), trust);
-            Ok(())
-        }
+        Event::ApprovalRequested { .. }
+        | Event::ApprovalApproved { .. }
+        | Event::ApprovalRejected { .. }
+        | Event::ApprovalAdjusted { .. }
+        | Event::ApprovalExpired { .. }
+        | Event::ApprovalCancelled { .. }
+        | Event::ApprovalConsumed { .. } => ask(state, event, stamp),
+        Event::ApproverEnrolled { .. }
+        | Event::ApproverRevoked { .. }
+        | Event::BypassOpened { .. }
+        | Event::BypassClosed { .. }
+        | Event::WorkflowTrusted { .. } => entitle(state, event, stamp),
+        Event::CallStarted { .. }
+        | Event::CallFinished { .. }
+        | Event::CallFailed { .. }
+        | Event::CallOrphaned { .. } => act(state, event, stamp),
         Event::StoreRestored { .. }
         | Event::RuleWaived { .. }
         | Event::CommandRefused { .. }
@@ -159,13 +164,36 @@ fn submit(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), Appl
     Ok(())
 }
 
-fn request(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+/// Events of approvals.
+fn ask(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+    if let Event::ApprovalApproved { approval, answer } = event {
+        change_approval(state, *approval, |now| now.approve(answer.clone()))
+    } else if let Event::ApprovalRejected { approval, answer } = event {
+        change_approval(state, *approval, |now| now.reject(answer.clone()))
+    } else if let Event::ApprovalAdjusted { approval, answer, arguments, digest } = event {
+        change_approval(state, *approval, |now| now.adjust(answer.clone(), arguments.clone(), digest.clone()))
+    } else if let Event::ApprovalExpired { approval } = event {
+        change_approval(state, *approval, |now| now.expire(stamp.at))
+    } else if let Event::ApprovalCancelled { approval, why } = event {
+        change_approval(state, *approval, |now| now.cancel(stamp.at, why.clone()))
+    } else if let Event::ApprovalConsumed { approval, .. } = event {
+        change_approval(state, *approval, |now| now.consume(stamp.at))
+    } else {
+        request(state, event, stamp);
+        Ok(())
+    }
+}
+
+fn request(state: &mut State, event: &Event, stamp: Stamp<'_>) {
     if let Event::ApprovalRequested {
         approval,
         digest,
+        batch,
         task,
         phase,
         visit,
+        workflow,
+        artifacts,
         about,
         ask,
         reason,
@@ -178,9 +206,12 @@ fn request(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), App
         let new = Approval {
             id: *approval,
             digest: digest.clone(),
+            batch: *batch,
             task: *task,
             phase: phase.clone(),
             visit: *visit,
+            workflow: workflow.clone(),
+            artifacts: artifacts.clone(),
             about: about.clone(),
             ask: ask.clone(),
             reason: reason.clone(),
@@ -194,7 +225,66 @@ fn request(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), App
         };
         state.approvals.insert(*approval, new);
     }
+}
+
+/// Events that say who may do what: workflows in force, approvers, bypasses.
+fn entitle(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+    let (by, at) = (stamp.by.clone(), stamp.at);
+    let missing = |what: &dyn std::fmt::Display| ApplyError::NotLoaded(what.to_string());
+    if let Event::WorkflowTrusted { name, hash, origin, default, signed } = event {
+        if *default {
+            state.trusts.values_mut().for_each(|trust| trust.default = false);
+        }
+        let (hash, signed) = (hash.clone(), signed.clone());
+        let trust = Trust { hash, origin: *origin, default: *default, by, at, signed };
+        state.trusts.insert(name.clone(), trust);
+    } else if let Event::ApproverEnrolled { name, key, groups, signed } = event {
+        let (name, key, groups, signed) = (name.clone(), key.clone(), groups.clone(), signed.clone());
+        let new = Approver { name: name.clone(), key, groups, enrolled_by: by, enrolled_at: at, signed, revoked: None };
+        state.approvers.insert(name, new);
+    } else if let Event::ApproverRevoked { name, .. } = event {
+        state.approvers.get_mut(name).ok_or_else(|| missing(name))?.revoked = Some(at);
+    } else if let Event::BypassOpened { bypass, rules, task, reason, level, until, .. } = event {
+        let (id, rules, reason) = (*bypass, rules.clone(), reason.clone());
+        let new = Bypass { id, rules, task: *task, reason, by, level: *level, since: at, until: *until, closed: None };
+        state.bypasses.insert(id, new);
+    } else if let Event::BypassClosed { bypass, .. } = event {
+        state.bypasses.get_mut(bypass).ok_or_else(|| missing(bypass))?.closed = Some(at);
+    }
     Ok(())
+}
+
+/// Events of approved acts that take time.
+fn act(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+    let at = stamp.at;
+    let mut change = |id: &CallId, change: &dyn Fn(CallState) -> Result<CallState, WrongCallState>| {
+        let call = state.calls.get_mut(id).ok_or_else(|| ApplyError::NotLoaded(id.to_string()))?;
+        call.state = change(call.state.clone())?;
+        Ok(())
+    };
+    if let Event::CallFinished { call, summary, .. } = event {
+        change(call, &|now| now.finish(at, summary.clone()))
+    } else if let Event::CallFailed { call, summary, .. } = event {
+        change(call, &|now| now.fail(at, summary.clone()))
+    } else if let Event::CallOrphaned { call, .. } = event {
+        change(call, &|now| now.orphan(at))
+    } else if let Event::CallStarted { call, approval, task, tool, digest, until } = event {
+        let new = Call {
+            id: *call,
+            approval: *approval,
+            task: *task,
+            tool: tool.clone(),
+            digest: digest.clone(),
+            by: stamp.by.clone(),
+            started_at: at,
+            until: *until,
+            state: CallState::Running,
+        };
+        state.calls.insert(*call, new);
+        Ok(())
+    } else {
+        Ok(())
+    }
 }
 
 /// Events that add to what has been shown for a task.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::approval::{About, Approval, ApprovalState};
 use crate::domain::brief::{Brief, brief};
-use crate::domain::command::{NewTask, Question, Reference, RequestApproval, SubmitTasks};
-use crate::domain::decide::{approval_gate, gates, same_question};
+use crate::domain::command::{NewTask, Reference, RequestApproval, SubmitTasks};
+use crate::domain::decide::found;
 use crate::domain::event::Event;
 use crate::domain::facts::Context;
 use crate::domain::graph;
@@ -13,9 +13,9 @@ use crate::domain::ids::{ApprovalId, TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::TaskState;
 use crate::store::Outcome;
-use crate::tools::request_approval::Asking;
 use crate::tools::submit_task::{Submitted, SubmittedTask};
 use crate::tools::update_task::Updated;
+use crate::tools::{self, request_approval::Asking};
 
 use super::{Failure, subject};
 
@@ -64,13 +64,13 @@ pub fn submitted(submission: &SubmitTasks, outcome: &Outcome) -> Submitted {
     Submitted { tasks, waves }
 }
 
-pub fn claimed(outcome: &Outcome, secret: String, now: Time) -> Result<Brief, Failure> {
+pub fn claimed(outcome: &Outcome, secret: String, context: &Context) -> Result<Brief, Failure> {
     let id = outcome.events.iter().find_map(|event| match event {
         Event::TaskClaimed { task, .. } | Event::ClaimResumed { task, .. } => Some(*task),
         _ => None,
     });
     let task = outcome.facts.task(id.or_else(|| subject(outcome)).unwrap_or(TaskId(0)))?;
-    let mut brief = brief(&outcome.facts, task, Some(secret), now)?;
+    let mut brief = brief(&outcome.facts, task, Some(secret), context)?;
     if outcome.events.iter().any(|event| matches!(event, Event::ClaimResumed { .. })) {
         brief.note = Some(format!("you hold {} already; this is its brief again", task.id));
     }
@@ -99,61 +99,61 @@ pub fn updated(outcome: &Outcome) -> Result<Updated, Failure> {
     })
 }
 
-/// The approval that a request made, or found.
-pub fn asked(outcome: &Outcome, request: &RequestApproval, context: &Context) -> Result<ApprovalId, Failure> {
-    let made = outcome.events.iter().find_map(|event| match event {
-        Event::ApprovalRequested { approval, .. } => Some(*approval),
-        _ => None,
-    });
-    if let Some(id) = made {
-        return Ok(id);
-    }
+/// The approvals that a request made or found, in its order.
+pub fn asked(outcome: &Outcome, request: &RequestApproval, context: &Context) -> Result<Vec<ApprovalId>, Failure> {
     let facts = &outcome.facts;
     let task = facts.task(subject(outcome).unwrap_or(TaskId(0)))?;
-    let found = match &request.what {
-        Question::Gate(name) => {
-            let (gate, _) = approval_gate(facts, task, name.as_deref())?;
-            gates::latest_approval(facts, task, facts.phase_of(task)?, &gate.id)
-        }
-        Question::Free { ask, choices, .. } => {
-            same_question(facts, task, &About::Question { choices: choices.clone() }, ask, context)
-        }
-    };
     let missing = || Refusal::new(Code::UnknownApproval, "the approval cannot be found", "ask again");
-    Ok(found.map(|approval| approval.id).ok_or_else(missing)?)
+    let ids = request.what.iter().map(|what| found(facts, task, what, context).map(|known| known.id));
+    Ok(ids.map(|id| id.ok_or_else(missing)).collect::<Result<_, _>>()?)
 }
 
 pub fn asking(approval: &Approval, now: Time) -> Asking {
     let answer = approval.state.answer();
-    let late = approval.state.is_pending() && approval.expires_at <= now;
-    let next = match &approval.state {
-        ApprovalState::Pending if late => "Nobody answered in time; ask again if you still need it.",
-        ApprovalState::Pending => {
-            "Tell your person that it waits: `phasegate approvals list` in a terminal of theirs. Do what does not depend on it \
-             meanwhile, and call this again, or with `wait_seconds`, for the answer."
-        }
-        ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => match &approval.about {
-            About::Gate { .. } => "The gate is open: transition_phase.",
-            About::Question { .. } => "Go on with that answer.",
-        },
-        ApprovalState::Rejected(_) => "Change what was refused before you ask again.",
-        ApprovalState::Expired { .. } => "Nobody answered in time; ask again if you still need it.",
-        ApprovalState::Cancelled { .. } => "It no longer applies; ask again if you still need it.",
-        ApprovalState::Consumed { .. } => "It has been used; a new step needs a new approval.",
-    };
+    let late = approval.has_run_out(now);
     let reason = match &approval.state {
         ApprovalState::Cancelled { why, .. } => Some(why.clone()),
         _ => answer.map(|answer| answer.reason.clone()).filter(|reason| !reason.is_empty()),
     };
+    let arguments = match &approval.state {
+        ApprovalState::Adjusted { arguments, .. } => Some(arguments.clone()),
+        _ => None,
+    };
     Asking {
         approval: approval.id,
         state: if late { "expired" } else { approval.state.word() }.to_owned(),
-        digest: approval.digest.clone(),
+        digest: approval.effective_digest().to_owned(),
         ask: approval.ask.clone(),
+        level: approval.level,
         expires_at: approval.expires_at,
         answered_by: answer.map(|answer| answer.by.to_string()),
+        answered_at_level: answer.map(|answer| answer.level),
         reason,
         choice: answer.and_then(|answer| answer.choice.clone()),
-        next: next.to_owned(),
+        arguments,
+        next: next(approval, late).to_owned(),
+    }
+}
+
+fn next(approval: &Approval, late: bool) -> &'static str {
+    match &approval.state {
+        _ if late => "Nobody answered, or nothing used the answer, in time; ask again if you still need it.",
+        ApprovalState::Pending => {
+            "Tell your person that it waits: `phasegate approvals list` in a terminal of theirs. Do what does not depend on it \
+             meanwhile, and call this again, or with `wait_seconds`, for the answer."
+        }
+        ApprovalState::Approved(_) => match &approval.about {
+            About::Gate { .. } => "The gate is open: transition_phase.",
+            About::Call { tool, .. } if tools::find(tool).is_ok() => "Call it now, once, with exactly these arguments.",
+            About::Call { .. } => {
+                "It may be done once, exactly like this. `phasegate exec` with this id runs a Bash call and records the end."
+            }
+            About::Question { .. } => "Go on with that answer.",
+        },
+        ApprovalState::Adjusted { .. } => "The person changed the arguments: do it with these, or not at all.",
+        ApprovalState::Rejected(_) => "Change what was refused before you ask again.",
+        ApprovalState::Expired { .. } => "Its time ran out; ask again if you still need it.",
+        ApprovalState::Cancelled { .. } => "It no longer applies; ask again if you still need it.",
+        ApprovalState::Consumed { .. } => "It has been used; a new step needs a new approval.",
     }
 }

@@ -196,7 +196,7 @@ impl Call<'_> {
         let workflow = after.workflow_of(task)?;
         let passed = workflow.phase(&from).into_iter().flat_map(|phase| &phase.exit).map(gate_words);
         let brief = if task.status().is_open() {
-            Some(Box::new(brief(after, task, None, self.engine.clock.now())?))
+            Some(Box::new(brief(after, task, None, &self.engine.context(self.caller))?))
         } else {
             None
         };

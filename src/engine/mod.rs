@@ -1,11 +1,14 @@
 //! The only entry: every front door calls here. It binds a caller to a command, runs slow work between two commands, and
 //! renders answers. It holds no rules; those are in `domain` and `policy`.
 
+mod acts;
 mod answers;
+mod approvals;
 mod artifacts;
 pub mod clock;
 mod gate_runs;
 pub mod gates;
+mod persons;
 mod startup;
 pub mod sweeper;
 pub mod views;
@@ -18,19 +21,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::config::workspace::Workspace;
-use crate::domain::approval::Approval;
 use crate::domain::canonical;
-use crate::domain::command::{Change, ClaimTask, Command, Decision, Question, RequestApproval, Target, Want};
-use crate::domain::decide::decide;
+use crate::domain::command::{Change, ClaimTask, Command, Target, Want};
+use crate::domain::decide::{consume, decide};
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
-use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
-use crate::domain::refusal::{Code, Refusal};
+use crate::domain::ids::{AgentName, TaskId, Time};
+use crate::domain::refusal::Refusal;
 use crate::domain::route::Work;
 use crate::policy::permit::{Need, Permit, permit};
-use crate::store::{self, Attachment, Backend, By, Decide, Outcome, Scope, With};
-use crate::tools::request_approval::Asked;
-use crate::tools::{Output, Reply, Request, Tool};
+use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
+use crate::tools::{self, Output, Reply, Request, Tool};
 use clock::Clock;
 
 pub use crate::store::StoreError;
@@ -71,7 +72,6 @@ pub enum Failure {
 }
 
 const RENEWAL_LOOK_MS: i64 = 1000;
-const APPROVAL_POLL: std::time::Duration = std::time::Duration::from_millis(200);
 
 impl Engine {
     pub fn call(
@@ -81,8 +81,9 @@ impl Engine {
         arguments: Value,
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
+        let exact = tools::exact(&arguments);
         let request = (tool.parse)(arguments)?;
-        let call = Call { engine: self, caller, tool };
+        let call = Call { engine: self, caller, tool, exact: Arc::new(exact) };
         match request {
             Request::Submit(submission) => {
                 let refers_to = answers::refers_to(&submission.tasks);
@@ -94,9 +95,7 @@ impl Engine {
             Request::Update { target, change } => call.update(target, change),
             Request::Artifact { target, name, content, media_type } => call.artifact(target, name, content, media_type),
             Request::Transition { target, to, outcome } => call.transition(target, to, outcome, watch),
-            Request::Approval { target, what, reason, wait_seconds } => {
-                call.approval(target, what, reason, wait_seconds, watch)
-            }
+            Request::Approval { request, wait_seconds } => call.approval(request, wait_seconds, watch),
             Request::Route(work) => call.read(|facts, _| {
                 let task = facts.held.first().and_then(|id| facts.state.tasks.get(id));
                 let phase = task.and_then(|task| facts.phase_of(task).ok());
@@ -120,7 +119,7 @@ impl Engine {
         attachments: Vec<Attachment>,
     ) -> Result<Outcome, Failure> {
         let context = self.context(caller);
-        let decide: Decide = Box::new(move |facts| decide(facts, &command, &context));
+        let decide: Decide = Box::new(move |facts| Ok(decide(facts, &command, &context)?));
         self.transact(scope, self.by(caller, tool), attachments, decide)
     }
 
@@ -137,18 +136,6 @@ impl Engine {
         let target = Target { task: Some(id), ..Target::default() };
         let scope = Scope::Task { target: target.clone(), with: reach(&change) };
         self.command(caller, "tasks", scope, Command::UpdateTask { target, change }, Vec::new())
-    }
-
-    pub fn answer(
-        &self,
-        caller: &Caller,
-        approval: ApprovalId,
-        answer: Decision,
-        level: u8,
-    ) -> Result<Option<Approval>, Failure> {
-        let command = Command::DecideApproval { approval, answer, level };
-        let mut outcome = self.command(caller, "approvals", Scope::Approval(approval), command, Vec::new())?;
-        Ok(outcome.facts.state.approvals.remove(&approval))
     }
 
     /// Puts a backup in place of the store, and says so in its log.
@@ -178,6 +165,18 @@ impl Engine {
 
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Random bytes, for keys that a person makes.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let hex = self.clock.random_hex(N);
+        let digits: Vec<u8> =
+            hex.chars().filter_map(|digit| digit.to_digit(16)).filter_map(|digit| u8::try_from(digit).ok()).collect();
+        let mut bytes = [0; N];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = pair.iter().fold(0, |high, low| (high << 4) | low);
+        }
+        bytes
     }
 
     /// A name no other process has.
@@ -226,11 +225,14 @@ struct Call<'e> {
     engine: &'e Engine,
     caller: &'e Caller,
     tool: &'static Tool,
+    /// Its arguments, as an approval of it would have them.
+    exact: Arc<Value>,
 }
 
 impl Call<'_> {
-    fn need(&self) -> Need {
-        if self.tool.in_loop { Need::Loop } else { Need::Grant }
+    fn asked(&self) -> Asked {
+        let need = if self.tool.in_loop { Need::Loop } else { Need::Grant };
+        Asked { tool: self.tool.name, need, exact: Arc::clone(&self.exact) }
     }
 
     /// Permission and decision in one transaction.
@@ -246,11 +248,11 @@ impl Call<'_> {
         choose: impl Fn(&Facts, &Context) -> Result<Option<Vec<Event>>, Refusal> + Send + 'static,
     ) -> Result<Outcome, Failure> {
         let context = self.engine.context(self.caller);
-        let (tool, need) = (self.tool.name, self.need());
+        let asked = self.asked();
         let decide: Decide = Box::new(move |facts| {
-            let permit = permit(facts, tool, need)?;
+            let first = asked.permitted(facts, &context)?;
             let Some(mut events) = choose(facts, &context)? else { return Ok(Vec::new()) };
-            events.extend(waived(permit, facts, tool));
+            events.splice(0..0, first);
             Ok(events)
         });
         let by = self.engine.by(self.caller, self.tool.name);
@@ -264,33 +266,30 @@ impl Call<'_> {
     ) -> Result<Reply, Failure> {
         let by = self.engine.by(self.caller, self.tool.name);
         let scope = Scope::Task { target: Target::default(), with: With::Nothing };
-        let (tool, need) = (self.tool.name, self.need());
-        let (reply, on_record) = store::snapshot(self.engine.backend.as_ref(), |tx| {
+        let (asked, context) = (self.asked(), self.engine.context(self.caller));
+        let reply = store::snapshot(self.engine.backend.as_ref(), |tx| {
             let facts = store::look(tx, &scope, &by)?;
-            match permit(&facts, tool, need) {
-                Ok(Permit::Allowed) => read(&facts, tx).map(|reply| (Some(reply), false)),
-                Ok(Permit::Waived { .. }) => read(&facts, tx).map(|reply| (Some(reply), true)),
-                Err(_) => Ok((None, true)),
+            match permit(&facts, asked.tool, asked.need, context.now) {
+                Ok(Permit::Allowed) => read(&facts, tx).map(Some),
+                _ => Ok(None),
             }
         })?;
-        if !on_record {
+        if let Some(reply) = reply {
             self.engine.renew_after_read(&self.caller.agent)?;
-        } else {
-            // Asked again as a command, so that it is recorded like any other.
-            let decide: Decide = Box::new(move |facts| Ok(waived(permit(facts, tool, need)?, facts, tool).collect()));
-            let outcome = self.engine.transact(scope, by, Vec::new(), decide)?;
-            if let Some(reply) = reply {
-                return Ok(noted(reply, &outcome));
-            }
+            return Ok(reply);
         }
-        reply.ok_or_else(|| Refusal::new(Code::NotOpen, format!("`{tool}` was not open"), "try again").into())
+        // Anything else leaves a record, so it is asked again as a command, and read only then.
+        let decide: Decide = Box::new(move |facts| asked.permitted(facts, &context));
+        let outcome = self.engine.transact(scope.clone(), by.clone(), Vec::new(), decide)?;
+        let reply = store::snapshot(self.engine.backend.as_ref(), |tx| read(&store::look(tx, &scope, &by)?, tx))?;
+        Ok(noted(reply, &outcome))
     }
 
     /// A refusal found outside a transaction, recorded like any other.
     fn refuse(&self, target: &Target, refusal: Refusal) -> Failure {
         let scope = Scope::Task { target: target.clone(), with: With::Nothing };
         let (by, said) = (self.engine.by(self.caller, self.tool.name), refusal.clone());
-        let decide: Decide = Box::new(move |_| Err(said.clone()));
+        let decide: Decide = Box::new(move |_| Err(said.clone().into()));
         match self.engine.transact(scope, by, Vec::new(), decide) {
             Ok(_) => refusal.into(),
             Err(failure) => failure,
@@ -324,7 +323,7 @@ impl Call<'_> {
             capabilities: self.caller.capabilities.clone(),
         };
         let outcome = self.run(scope, Command::ClaimTask(claim), Vec::new())?;
-        let brief = answers::claimed(&outcome, secret, self.engine.clock.now())?;
+        let brief = answers::claimed(&outcome, secret, &self.engine.context(self.caller))?;
         Ok(noted(brief.reply(), &outcome))
     }
 
@@ -332,40 +331,6 @@ impl Call<'_> {
         let scope = Scope::Task { target: target.clone(), with: reach(&change) };
         let outcome = self.run(scope, Command::UpdateTask { target, change }, Vec::new())?;
         Ok(noted(answers::updated(&outcome)?.reply(), &outcome))
-    }
-
-    fn approval(
-        &self,
-        target: Target,
-        what: Asked,
-        reason: String,
-        wait_seconds: u64,
-        watch: &dyn Watch,
-    ) -> Result<Reply, Failure> {
-        let what = match what {
-            Asked::Gate(gate) => Question::Gate(gate),
-            Asked::Question { ask, choices, within_seconds } => Question::Free { ask, choices, within_seconds },
-        };
-        let scope = Scope::Task { target: target.clone(), with: With::Gates };
-        let command = RequestApproval { target, what, reason };
-        let outcome = self.run(scope, Command::RequestApproval(command.clone()), Vec::new())?;
-        let id = answers::asked(&outcome, &command, &self.engine.context(self.caller))?;
-        let until = self.engine.clock.now().plus_seconds(wait_seconds);
-        loop {
-            let approval = self.engine.view(|tx| store::read::approval(tx, id))?;
-            let now = self.engine.clock.now();
-            let open =
-                approval.as_ref().is_some_and(|approval| approval.state.is_pending() && approval.expires_at > now);
-            if !open || now >= until || watch.cancelled() {
-                let approval = approval.ok_or_else(|| {
-                    Refusal::new(Code::UnknownApproval, format!("{id} is gone"), "ask again with request_approval")
-                })?;
-                return Ok(noted(answers::asking(&approval, now).reply(), &outcome));
-            }
-            self.engine.renew_after_read(&self.caller.agent)?;
-            watch.progress("waiting for a person");
-            std::thread::sleep(APPROVAL_POLL);
-        }
     }
 }
 
@@ -382,16 +347,31 @@ fn noted(mut reply: Reply, outcome: &Outcome) -> Reply {
     reply
 }
 
-/// The record of a call that was let through although the rules do not allow it.
-fn waived(permit: Permit, facts: &Facts, tool: &str) -> impl Iterator<Item = Event> {
-    let event = match permit {
-        Permit::Allowed => None,
-        Permit::Waived { phase, message, shown } => {
-            let task = facts.subject.or_else(|| facts.held.first().copied());
-            Some(Event::RuleWaived { task, phase, tool: tool.to_owned(), message, shown })
+/// A call as the rules judge it.
+struct Asked {
+    tool: &'static str,
+    need: Need,
+    exact: Arc<Value>,
+}
+
+impl Asked {
+    /// What is on record before the call itself: an approval used up, a rule waived.
+    fn permitted(&self, facts: &Facts, context: &Context) -> Result<Vec<Event>, Stop> {
+        match permit(facts, self.tool, self.need, context.now)? {
+            Permit::Allowed => Ok(Vec::new()),
+            Permit::Waived { phase, message, shown, bypass } => {
+                let task = facts.subject.or_else(|| facts.held.first().copied());
+                Ok(vec![Event::RuleWaived { task, phase, tool: self.tool.to_owned(), message, shown, bypass }])
+            }
+            Permit::Asks { task, .. } if !facts.approvals_of.contains(&task) => {
+                Err(Stop::Missing(Missing::Approvals(task)))
+            }
+            Permit::Asks { task, why } => {
+                Ok(vec![consume(facts, facts.task(task)?, self.tool, &self.exact, &why, context)?])
+            }
+            Permit::Bypasses => Err(Stop::Missing(Missing::Bypasses)),
         }
-    };
-    event.into_iter()
+    }
 }
 
 /// How far a change reaches beyond its task.

@@ -4,12 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
+
 use crate::config::settings::{self, Settings};
 use crate::config::starters;
 use crate::config::workflow_file;
 use crate::config::workspace::{WORKFLOW_FILE, Workspace};
+use crate::domain::approver::{Proof, Via};
 use crate::domain::canonical;
 use crate::domain::command::{Command, NewTrust};
+use crate::domain::decide::trust_statement;
 use crate::domain::event::Origin;
 use crate::domain::facts::{self, Caller, Role};
 use crate::domain::ids::{AgentName, WorkflowHash};
@@ -42,14 +46,23 @@ pub fn with_backend(
 ) -> Result<Engine, Failure> {
     let (name, starters_of) =
         store::snapshot(backend.as_ref(), |tx| Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?)))?;
-    if name.is_none() {
-        // Of two first openers the first names it.
-        store::note_meta(backend.as_ref(), "workspace", clock.random_hex(16), false)?;
-    }
+    let name = match name {
+        Some(name) => name,
+        None => {
+            // Of two first openers the first names it.
+            store::note_meta(backend.as_ref(), "workspace", clock.random_hex(16), false)?;
+            store::snapshot(backend.as_ref(), |tx| store::meta(tx, "workspace"))?.unwrap_or_default()
+        }
+    };
+    let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&name));
     let engine = Engine {
         backend,
         workspace,
-        settings: facts::Settings { workflow_for: settings.workflow_for.clone(), ..facts::Settings::default() },
+        settings: facts::Settings {
+            workflow_for: settings.workflow_for.clone(),
+            first_approver,
+            ..facts::Settings::default()
+        },
         clock,
         gate_environment: find::clean_environment(settings::environment_variables(), find::PASSED_VARIABLES),
         schemas: Mutex::default(),
@@ -62,12 +75,18 @@ pub fn with_backend(
 }
 
 impl Engine {
-    /// Puts the workflow in a file in force, for a person who read it.
+    /// Puts the workflow in a file in force on a person's word alone, where no approver is enrolled.
     pub fn trust_file(&self, caller: &Caller, file: &Path) -> Result<(Workflow, WorkflowHash, bool), Failure> {
         let (workflow, source) = read_workflow(file)?;
         let default = file.file_name().is_some_and(|name| name == WORKFLOW_FILE);
-        let (hash, changed) = self.trust(caller, &workflow, source, default)?;
+        let proof = Proof::unsigned(1, Via::CommandLine);
+        let (hash, changed) = self.trust(caller, &workflow, source, default, proof)?;
         Ok((workflow, hash, changed))
+    }
+
+    /// What an approver signs to trust this version.
+    pub fn trust_statement(&self, workflow: &Workflow, default: bool) -> Result<Value, Failure> {
+        Ok(trust_statement(&self.workspace_id()?, &[new_trust(workflow, default)]))
     }
 
     /// True when it was not in force before.
@@ -77,15 +96,20 @@ impl Engine {
         workflow: &Workflow,
         source: String,
         default: bool,
+        proof: Proof,
     ) -> Result<(WorkflowHash, bool), Failure> {
         let hash = WorkflowHash(canonical::hash(workflow));
         let body = serde_json::to_string(workflow).unwrap_or_default();
         let attachment = Attachment::Workflow { hash: hash.0.clone(), name: workflow.name.clone(), body, source };
-        let version = NewTrust { name: workflow.name.clone(), hash: hash.clone(), origin: Origin::Person, default };
-        let command = Command::TrustWorkflows { versions: vec![version] };
+        let command = Command::TrustWorkflows { versions: vec![new_trust(workflow, default)], proof };
         let outcome = self.command(caller, "workflow trust", Scope::Trust, command, vec![attachment])?;
         Ok((hash, !outcome.events.is_empty()))
     }
+}
+
+fn new_trust(workflow: &Workflow, default: bool) -> NewTrust {
+    let hash = WorkflowHash(canonical::hash(workflow));
+    NewTrust { name: workflow.name.clone(), hash, origin: Origin::Person, default }
 }
 
 /// A workflow file and the schema files it names, which lie beside it.
@@ -149,7 +173,8 @@ fn put_starters_in_force(engine: &Engine) -> Result<(), Failure> {
         let default = name == DEFAULT_STARTER && !known.iter().any(|row| row.default && row.origin == Origin::Person);
         versions.push(NewTrust { name: name.to_owned(), hash: WorkflowHash(hash), origin: Origin::Builtin, default });
     }
-    engine.command(&system(), "starters", Scope::Trust, Command::TrustWorkflows { versions }, attachments)?;
+    let proof = Proof::unsigned(0, Via::CommandLine);
+    engine.command(&system(), "starters", Scope::Trust, Command::TrustWorkflows { versions, proof }, attachments)?;
     store::note_meta(engine.backend.as_ref(), "starters", env!("CARGO_PKG_VERSION").to_owned(), true)?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::config::workflow_text::explain::explain;
+use crate::domain;
 use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
 use crate::domain::query::{ApprovalFilter, RecordFilter, RecordPage, TaskFilter, TaskPage, WorkflowRow};
@@ -40,6 +41,11 @@ impl Engine {
 
     pub fn approval(&self, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
         self.view(|tx| read::approval(tx, id))
+    }
+
+    /// The act an approval was used up for, where it was one that takes time.
+    pub fn call_of(&self, id: ApprovalId) -> Result<Option<domain::call::Call>, StoreError> {
+        self.view(|tx| read::call_of(tx, id))
     }
 
     pub fn workflows(&self) -> Result<Vec<WorkflowRow>, StoreError> {
@@ -96,6 +102,12 @@ impl Engine {
                 if page.next.is_some() {
                     let _ = writeln!(text, "  … and more");
                 }
+            }
+            for open in read::open_bypasses(tx, now)? {
+                let left = now.seconds_until(open.until) / 60;
+                let rules = one_line(&open.rules.join(", "));
+                let only = open.task.map(|task| format!(" for {task}")).unwrap_or_default();
+                let _ = writeln!(text, "\nBYPASS {} OPEN{only}, {left} min left: {rules} ({})", open.id, open.by);
             }
             let waiting = read::approvals(tx, &ApprovalFilter { pending_only: true, id: None, limit: BOARD_ROWS })?;
             if !waiting.is_empty() {

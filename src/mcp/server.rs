@@ -94,11 +94,16 @@ pub fn published(tool: &tools::Tool) -> McpTool {
         Value::Object(fields) => Arc::new(fields),
         _ => Arc::new(JsonObject::new()),
     };
-    let annotations = ToolAnnotations::new()
-        .read_only(tool.read_only)
-        .destructive(tool.destructive)
-        .idempotent(tool.idempotent)
-        .open_world(false);
+    // What goes without saying is not said: a hint at its default, and what only means something for tools that write.
+    let mut annotations = ToolAnnotations::new().open_world(false);
+    if tool.read_only {
+        annotations = annotations.read_only(true);
+    } else {
+        annotations = annotations.destructive(tool.destructive);
+        if tool.idempotent {
+            annotations = annotations.idempotent(true);
+        }
+    }
     McpTool::new(tool.name, tool.description, object(schema::sketch(&(tool.input)())))
         .with_title(tool.title)
         .with_raw_output_schema(object(schema::outline(&(tool.output)())))

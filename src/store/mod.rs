@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::event::Event;
 use crate::domain::facts::Facts;
-use crate::domain::ids::{AgentName, Time};
+use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::refusal::Refusal;
 use crate::domain::state::{self, ApplyError, Stamp};
 
@@ -164,7 +164,28 @@ pub struct Outcome {
     pub refusal: Option<Refusal>,
 }
 
-pub type Decide = Box<dyn Fn(&Facts) -> Result<Vec<Event>, Refusal> + Send>;
+pub type Decide = Box<dyn Fn(&Facts) -> Result<Vec<Event>, Stop> + Send>;
+
+/// Why a decision gives no events.
+#[derive(Debug)]
+pub enum Stop {
+    Refused(Refusal),
+    /// It depends on rows that are seldom needed and so were not loaded; with them it is asked again.
+    Missing(Missing),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Of a task, with the approvers.
+    Approvals(TaskId),
+    Bypasses,
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
 
 /// The one way in which state changes.
 pub fn execute(
@@ -197,7 +218,14 @@ fn transact(
     // First, so that the facts hold the leases as this activity leaves them, and nobody's own task seems lapsed.
     put::renewed(tx, &by.agent, by.at)?;
     let mut facts = load::facts(tx, scope, by)?;
-    match decide(&facts) {
+    let decided = loop {
+        match decide(&facts) {
+            Err(Stop::Missing(missing)) => load::missing(tx, &mut facts, missing)?,
+            Err(Stop::Refused(refusal)) => break Err(refusal),
+            Ok(events) => break Ok(events),
+        }
+    };
+    match decided {
         Ok(events) => {
             if events.is_empty() {
                 return Ok(Outcome { facts, events, refusal: None });

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::domain::call::CallState;
 use crate::domain::canonical;
 use crate::domain::claim::Claim;
 use crate::domain::event::Event;
@@ -85,28 +86,78 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(),
             highest_task = Some(id.0);
         }
     }
-    let mut highest_approval = None;
+    let highest_approval = put_approvals(tx, before, facts)?;
+    let (highest_call, highest_bypass) = put_acts(tx, before, facts)?;
+    put_entitlements(tx, before, facts)?;
+    for (name, highest) in
+        [("task", highest_task), ("approval", highest_approval), ("call", highest_call), ("bypass", highest_bypass)]
+    {
+        if let Some(highest) = highest {
+            tx.execute("UPDATE counters SET value = ?2 WHERE name = ?1", &[Param::Text(name), Param::id(highest)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives the highest new id.
+fn put_approvals(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<Option<u64>, StoreError> {
+    let mut highest = None;
     for (id, approval) in &facts.state.approvals {
         let old = before.approvals.get(id);
         if old == Some(approval) {
             continue;
         }
-        let body = json("approvals", approval)?;
         tx.execute(
-            "INSERT INTO approvals(id, task, state, expires_at, body) VALUES (?1, ?2, ?3, ?4, ?5) \
+            "INSERT INTO approvals(id, task, batch, state, expires_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
              ON CONFLICT(id) DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at, body = excluded.body",
             &[
                 Param::id(id.0),
                 Param::maybe_id(approval.task.map(|id| id.0)),
+                Param::maybe_id(approval.batch.map(|id| id.0)),
                 Param::Text(approval.state.word()),
-                Param::Int(approval.expires_at.0),
-                Param::Text(&body),
+                approval.runs_out_at().map_or(Param::Null, |at| Param::Int(at.0)),
+                Param::Text(&json("approvals", approval)?),
             ],
         )?;
         if old.is_none() {
-            highest_approval = Some(id.0);
+            highest = Some(id.0);
         }
     }
+    Ok(highest)
+}
+
+/// Approved acts and bypasses; gives the highest new ids.
+fn put_acts(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<(Option<u64>, Option<u64>), StoreError> {
+    let (mut highest_call, mut highest_bypass) = (None, None);
+    for (id, call) in facts.state.calls.iter().filter(|(id, call)| before.calls.get(id) != Some(call)) {
+        let running = (call.state == CallState::Running).then_some(call.until.0);
+        tx.execute(
+            "INSERT INTO calls(id, approval, task, running_until, body) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT(id) DO UPDATE SET running_until = excluded.running_until, body = excluded.body",
+            &[
+                Param::id(id.0),
+                Param::id(call.approval.0),
+                Param::maybe_id(call.task.map(|id| id.0)),
+                running.map_or(Param::Null, Param::Int),
+                Param::Text(&json("calls", call)?),
+            ],
+        )?;
+        highest_call = highest_call.max((!before.calls.contains_key(id)).then_some(id.0));
+    }
+    for (id, bypass) in facts.state.bypasses.iter().filter(|(id, bypass)| before.bypasses.get(id) != Some(bypass)) {
+        let open = bypass.closed.is_none().then_some(bypass.until.0);
+        tx.execute(
+            "INSERT INTO bypasses(id, open_until, body) VALUES (?1, ?2, ?3) \
+             ON CONFLICT(id) DO UPDATE SET open_until = excluded.open_until, body = excluded.body",
+            &[Param::id(id.0), open.map_or(Param::Null, Param::Int), Param::Text(&json("bypasses", bypass)?)],
+        )?;
+        highest_bypass = highest_bypass.max((!before.bypasses.contains_key(id)).then_some(id.0));
+    }
+    Ok((highest_call, highest_bypass))
+}
+
+/// Workflows in force, and approvers.
+fn put_entitlements(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<(), StoreError> {
     for (name, trust) in &facts.state.trusts {
         if before.trusts.get(name) != Some(trust) {
             tx.execute(
@@ -116,10 +167,13 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(),
             )?;
         }
     }
-    for (name, highest) in [("task", highest_task), ("approval", highest_approval)] {
-        if let Some(highest) = highest {
-            tx.execute("UPDATE counters SET value = ?2 WHERE name = ?1", &[Param::Text(name), Param::id(highest)])?;
-        }
+    for (name, approver) in
+        facts.state.approvers.iter().filter(|(name, known)| before.approvers.get(name) != Some(known))
+    {
+        tx.execute(
+            "INSERT INTO approvers(name, body) VALUES (?1, ?2) ON CONFLICT(name) DO UPDATE SET body = excluded.body",
+            &[Param::Text(&name.0), Param::Text(&json("approvers", approver)?)],
+        )?;
     }
     Ok(())
 }

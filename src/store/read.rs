@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::domain::approval::Approval;
+use crate::domain::approver::{Approver, Approvers};
+use crate::domain::bypass::Bypass;
+use crate::domain::call::Call;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
 use crate::domain::query::{
     ApprovalFilter, Record, RecordFilter, RecordPage, TaskFilter, TaskPage, TaskRow, WorkflowRow,
@@ -190,6 +193,48 @@ pub fn approval(tx: &mut dyn Tx, id: ApprovalId) -> Result<Option<Approval>, Sto
     Ok(approvals(tx, &ApprovalFilter { id: Some(id), limit: 1, ..ApprovalFilter::default() })?.pop())
 }
 
+/// The approvals that were asked together with this one, itself included.
+pub fn batch(tx: &mut dyn Tx, id: ApprovalId) -> Result<Vec<Approval>, StoreError> {
+    let mut found = Vec::new();
+    let sql = "SELECT body FROM approvals WHERE id = ?1 \
+               OR batch IN (SELECT batch FROM approvals WHERE id = ?1 AND batch IS NOT NULL) ORDER BY id";
+    tx.query(sql, &[Param::id(id.0)], &mut |row| {
+        found.push(parse("approvals", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn approvers(tx: &mut dyn Tx) -> Result<Approvers, StoreError> {
+    let mut found = Approvers::new();
+    tx.query("SELECT body FROM approvers ORDER BY name", &[], &mut |row| {
+        let approver: Approver = parse("approvers", row.text(0)?.unwrap_or_default())?;
+        found.insert(approver.name.clone(), approver);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn open_bypasses(tx: &mut dyn Tx, now: Time) -> Result<Vec<Bypass>, StoreError> {
+    let mut found = Vec::new();
+    let sql = "SELECT body FROM bypasses WHERE open_until > ?1 ORDER BY id";
+    tx.query(sql, &[Param::Int(now.0)], &mut |row| {
+        found.push(parse("bypasses", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The act that an approval was used up for, where it was one that takes time.
+pub fn call_of(tx: &mut dyn Tx, id: ApprovalId) -> Result<Option<Call>, StoreError> {
+    let mut found = None;
+    tx.query("SELECT body FROM calls WHERE approval = ?1", &[Param::id(id.0)], &mut |row| {
+        found = Some(parse("calls", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 pub fn task(tx: &mut dyn Tx, id: TaskId) -> Result<Option<(Task, Option<Time>)>, StoreError> {
     let mut found = None;
     let sql = "SELECT tasks.body, leases.expires_at FROM tasks LEFT JOIN leases ON leases.task = tasks.id \
@@ -280,7 +325,9 @@ pub fn something_is_due(tx: &mut dyn Tx, now: Time) -> Result<bool, StoreError> 
     for (sql, at) in [
         ("SELECT 1 FROM leases WHERE expires_at <= ?1 LIMIT 1", Param::Int(now.0)),
         ("SELECT 1 FROM tasks WHERE run_until <= ?1 LIMIT 1", Param::Int(now.0)),
-        ("SELECT 1 FROM approvals WHERE state = 'pending' AND expires_at <= ?1 LIMIT 1", Param::Int(now.0)),
+        ("SELECT 1 FROM approvals WHERE expires_at <= ?1 LIMIT 1", Param::Int(now.0)),
+        ("SELECT 1 FROM calls WHERE running_until <= ?1 LIMIT 1", Param::Int(now.0)),
+        ("SELECT 1 FROM bypasses WHERE open_until <= ?1 LIMIT 1", Param::Int(now.0)),
         ("SELECT 1 FROM refusals WHERE since <= ?1 LIMIT 1", minute_ago),
     ] {
         tx.query(sql, &[at], &mut |_| {

@@ -94,6 +94,16 @@ fn is_whole(schema: &Value) -> bool {
         || options.is_some_and(|options| options.iter().any(is_whole))
 }
 
+/// Arguments as an approval of the call has them: without the claim's handle, which says who calls and not what for.
+pub fn exact(arguments: &Value) -> Value {
+    let mut exact = arguments.clone();
+    drop_nulls(&mut exact);
+    if let Value::Object(fields) = &mut exact {
+        fields.shift_remove("claim");
+    }
+    exact
+}
+
 /// The stored form of a claim handle.
 pub fn handle_hash(handle: &str) -> HandleHash {
     HandleHash(canonical::sha256(handle.as_bytes()))

@@ -16,12 +16,12 @@ pub mod update_task;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::domain::command::{Change, ClaimTask, SubmitTasks, Target};
+use crate::domain::command::{Change, ClaimTask, RequestApproval, SubmitTasks, Target};
 use crate::domain::query::{RecordFilter, TaskFilter};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::Outcome;
 
-pub use arguments::{handle_hash, read};
+pub use arguments::{exact, handle_hash, read};
 
 /// One row of the surface.
 pub struct Tool {
@@ -70,7 +70,7 @@ pub enum Request {
     Update { target: Target, change: Change },
     Artifact { target: Target, name: String, content: Content, media_type: Option<String> },
     Transition { target: Target, to: Option<String>, outcome: Option<Outcome> },
-    Approval { target: Target, what: request_approval::Asked, reason: String, wait_seconds: u64 },
+    Approval { request: RequestApproval, wait_seconds: u64 },
     Route(crate::domain::route::Work),
     ListTasks(TaskFilter),
     QueryAudit(RecordFilter),

@@ -1,7 +1,8 @@
 //! Leaving phases, through the engine: gates of every kind, evidence that ages, approvals, what a phase lets its holder do,
 //! and what is recorded of refusals.
 
-use phasegate::domain::command::{Command, Decision};
+use phasegate::domain::approver::Via;
+use phasegate::domain::command::{Command, DecideApprovals, Decision};
 use phasegate::domain::event::Event;
 use phasegate::domain::facts::{Caller, Role};
 use phasegate::domain::ids::ApprovalId;
@@ -36,8 +37,8 @@ fn started(yaml: &str) -> (TestEnv, Caller) {
 
 fn decide(env: &TestEnv, who: &Caller, id: u64, answer: Decision) -> Result<(), (&'static str, String)> {
     let approval = ApprovalId(id);
-    let command = Command::DecideApproval { approval, answer, level: 1 };
-    match env.engine.command(who, "approvals", Scope::Approval(approval), command, Vec::new()) {
+    let answers = DecideApprovals { approvals: vec![(approval, None)], answer, level: 1, via: Via::CommandLine };
+    match env.engine.answer(who, answers) {
         Ok(_) => Ok(()),
         Err(Failure::Refused(refusal)) => Err((refusal.code.word(), refusal.to_string())),
         Err(Failure::Broken(error)) => panic!("{error}"),

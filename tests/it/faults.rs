@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use phasegate::config::settings::Settings;
 use phasegate::config::workspace::Workspace;
-use phasegate::domain::command::{Command, Decision};
+use phasegate::domain::approver::Via;
+use phasegate::domain::command::{DecideApprovals, Decision};
 use phasegate::domain::facts::Caller;
 use phasegate::domain::ids::ApprovalId;
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::{Engine, Failure, Unwatched, with_backend};
-use phasegate::store::{self, Backend, Body, EachRow, Param, Scope, StoreError, Tx, snapshot};
+use phasegate::store::{self, Backend, Body, EachRow, Param, StoreError, Tx, snapshot};
 use phasegate::tools;
 use serde_json::{Value, json};
 
@@ -231,9 +232,9 @@ fn in_parts(step: Step) -> Step {
 
 fn answer(name: &'static str, id: u64, answer: Decision) -> Step {
     let act = move |world: &World| {
-        let command = Command::DecideApproval { approval: ApprovalId(id), answer: answer.clone(), level: 1 };
-        let scope = Scope::Approval(ApprovalId(id));
-        world.engine.command(&person("lead"), "approvals", scope, command, Vec::new()).map(drop)
+        let approvals = vec![(ApprovalId(id), None)];
+        let answers = DecideApprovals { approvals, answer: answer.clone(), level: 1, via: Via::CommandLine };
+        world.engine.answer(&person("lead"), answers).map(drop)
     };
     Step { name, whole: true, ends: Ends::Well, act: Box::new(act) }
 }

@@ -13,6 +13,7 @@ protect: { deny: ["route_model"] }
 phases:
   plan:
     allow: [Read]
+    require_approval: [list_tasks]
     exit:
       - artifact: plan
         schema: { type: object, required: [steps] }
@@ -80,6 +81,10 @@ fn what_an_agent_reads_when_it_is_refused() {
     page.refused(&ana, "submit_artifact", json!({"name": "plan", "path": "../outside.md"}));
     page.refused(&ana, "submit_artifact", json!({"name": "plan", "content": "x".repeat(2 << 20)}));
     page.refused(&ana, "request_approval", json!({}));
+    page.refused(&ana, "list_tasks", json!({"limit": 5}));
+    page.ok(&ana, "request_approval", json!({"call": {"tool": "list_tasks", "arguments": {"limit": 6}}}));
+    page.refused(&ana, "list_tasks", json!({"limit": 6}));
+    page.refused(&ana, "list_tasks", json!({"limit": 7}));
     page.refused(&ana, "update_task", json!({"unblock": true}));
     page.refused(&ana, "update_task", json!({"cancel": "no longer wanted"}));
     page.refused(&bo, "update_task", json!({"task": "T-2", "cancel": "not mine"}));
@@ -101,6 +106,13 @@ fn what_an_agent_reads_when_it_is_refused() {
         Code::LevelTooLow,
         Code::TooMany,
         Code::Cancelled,
+        Code::AskedTogether,
+        Code::UnknownApprover,
+        Code::NotAnApprover,
+        Code::SignatureRequired,
+        Code::BadSignature,
+        Code::UnknownBypass,
+        Code::CallClosed,
     ];
     for code in Code::ALL.iter().filter(|code| !elsewhere.contains(code)) {
         assert!(met.contains(&code.word()), "{code} is not on the page");

@@ -77,7 +77,7 @@ fn flow() -> (Workflow, WorkflowHash, Attachment) {
     let phases = serde_json::json!([work, end]);
     let workflow: Workflow =
         serde_json::from_value(serde_json::json!({"version": 1, "name": "flow", "phases": phases})).unwrap();
-    let hash = "f".repeat(64);
+    let hash = phasegate::domain::canonical::hash(&workflow);
     let body = serde_json::to_string(&workflow).unwrap();
     let kept = Attachment::Workflow { hash: hash.clone(), name: "flow".to_owned(), body, source: String::new() };
     (workflow, WorkflowHash(hash), kept)
@@ -262,8 +262,9 @@ fn ids_are_given_out_once_and_rise(place: &dyn Place) {
                 let mut last = 0;
                 for _ in 0..20 {
                     // A refusal between must cost no id that an event then lacks.
-                    let refuse =
-                        Box::new(|_: &phasegate::domain::facts::Facts| Err(Refusal::new(Code::TooMany, "no", "")));
+                    let refuse = Box::new(|_: &phasegate::domain::facts::Facts| {
+                        Err(Refusal::new(Code::TooMany, "no", "").into())
+                    });
                     let scope = Scope::Submit { refers_to: Vec::new() };
                     store::execute(backend, scope, by("no"), Vec::new(), refuse).unwrap();
                     let outcome = submit(backend, &format!("a{thread}"), "x").unwrap();
@@ -379,7 +380,8 @@ fn a_refusal_is_a_record_and_no_row(place: &dyn Place) {
     submit(backend.as_ref(), "ana", "one").unwrap();
     let before = snapshot(backend.as_ref(), replay::rows).unwrap();
     let refuse = |code: Code| {
-        let decide = Box::new(move |_: &phasegate::domain::facts::Facts| Err(Refusal::new(code, "no", "do else")));
+        let decide =
+            Box::new(move |_: &phasegate::domain::facts::Facts| Err(Refusal::new(code, "no", "do else").into()));
         let blob = vec![Attachment::Blob { sha256: "0".repeat(64), content: vec![1] }];
         store::execute(backend.as_ref(), Scope::Submit { refers_to: Vec::new() }, by("ana"), blob, decide).unwrap()
     };
@@ -500,7 +502,7 @@ fn claims_from_many_threads_never_meet() {
                         capabilities: caller.capabilities.clone(),
                     };
                     let command = phasegate::domain::command::Command::ClaimTask(claim);
-                    let decide = Box::new(move |facts: &_| decide(facts, &command, &context));
+                    let decide = Box::new(move |facts: &_| Ok(decide(facts, &command, &context)?));
                     let outcome =
                         store::execute(backend.as_ref(), scope, by(&caller.agent.0), Vec::new(), decide).unwrap();
                     taken.lock().unwrap().push(outcome.events[0].task().unwrap());

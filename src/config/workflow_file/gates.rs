@@ -11,6 +11,8 @@ const MAX_GATES: usize = 32;
 const MAX_ARGUMENTS: usize = 256;
 const MAX_NAMES: usize = 64;
 const MAX_LEVEL: u64 = 3;
+/// An answer from where the agent's own rules keep it away.
+const LEVEL_DEFAULT: u8 = 1;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3_600;
@@ -243,7 +245,7 @@ fn approval(reader: &mut Reader<'_, '_>, node: &Node, path: &str) -> Option<Appr
     };
     let level = match fields.get("level") {
         Some(node) => reader.whole(node, &join(path, "level"), 0, MAX_LEVEL).and_then(|level| u8::try_from(level).ok()),
-        None => Some(0),
+        None => Some(LEVEL_DEFAULT),
     };
     Some(ApprovalGate { ask: ask?, from: from?, not_by_author: not_by_author?, within_seconds: within?, level: level? })
 }

@@ -97,7 +97,7 @@ fn the_example_of_the_design_compiles() {
         (ship.within_seconds, ship.not_by_author, ship.from.as_slice()),
         (259_200, true, &["lead".to_owned()][..])
     );
-    assert_eq!(hash(&workflow), "5cdf5dce64c54118f8d5d82815bd81a1d150d8e696203d70a31642c40ffcf21d");
+    assert_eq!(hash(&workflow), "c4312b8e697e62191b556ebf151402b0c31ec7b1b0719f69931666d73b113899");
 }
 
 #[test]

@@ -1,197 +1,211 @@
-//! Asking a person, and the person's answer. How the question reaches a person is not here.
+//! What an approval is about, exactly; a person's answer to it; and whether that answer counts for an act now.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::approval::{About, Answer, Approval, ApprovalState};
 use crate::domain::canonical;
-use crate::domain::command::{Decision, Question, RequestApproval};
+use crate::domain::command::{DecideApprovals, Decision};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
-use crate::domain::ids::ApprovalId;
+use crate::domain::ids::{AgentName, ApprovalId};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::Task;
-use crate::domain::workflow::{ApprovalGate, Gate, GateKind};
 
-use super::{gates, holder, require};
-
-pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> Result<Vec<Event>, Refusal> {
-    let (task, _) = holder(facts, &command.target, context)?;
-    let phase = facts.phase_of(task)?;
-    let (about, ask, gate) = match &command.what {
-        Question::Gate(name) => {
-            let (gate, terms) = approval_gate(facts, task, name.as_deref())?;
-            if let Some(known) = gates::latest_approval(facts, task, phase, &gate.id) {
-                // Asked already and not answered against: the same approval again.
-                let stands = match &known.state {
-                    ApprovalState::Pending if is_void(facts, known) => false,
-                    ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } if is_void(facts, known) => false,
-                    ApprovalState::Pending => known.expires_at > context.now,
-                    ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => true,
-                    ApprovalState::Rejected(_)
-                    | ApprovalState::Expired { .. }
-                    | ApprovalState::Cancelled { .. }
-                    | ApprovalState::Consumed { .. } => false,
-                };
-                if stands {
-                    return Ok(Vec::new());
-                }
-            }
-            (About::Gate { gate: gate.id.clone() }, terms.ask.clone(), terms.clone())
-        }
-        Question::Free { ask, choices, within_seconds } => {
-            let terms = ApprovalGate {
-                ask: ask.clone(),
-                from: Vec::new(),
-                not_by_author: false,
-                within_seconds: *within_seconds,
-                level: 0,
-            };
-            let about = About::Question { choices: choices.clone() };
-            if same_question(facts, task, &about, ask, context).is_some() {
-                return Ok(Vec::new());
-            }
-            (about, ask.clone(), terms)
-        }
-    };
-    let digest = digest(facts, task, &about, &ask);
-    let mut events = outdated(facts, task, &about);
-    events.push(Event::ApprovalRequested {
-        approval: ApprovalId(facts.next.approval),
-        digest,
-        task: Some(task.id),
-        phase: Some(task.phase.clone()),
-        visit: task.visit,
-        about,
-        ask,
-        reason: command.reason.clone(),
-        from: gate.from.clone(),
-        not_by_author: gate.not_by_author,
-        level: gate.level,
-        expires_at: context.now.plus_seconds(gate.within_seconds),
-    });
-    Ok(events)
-}
-
-/// A free question that is still open, asked in the same words.
-pub fn same_question<'f>(
-    facts: &'f Facts,
-    task: &Task,
-    about: &About,
-    ask: &str,
-    context: &Context,
-) -> Option<&'f Approval> {
-    facts.state.approvals.values().rev().find(|known| {
-        known.task == Some(task.id)
-            && known.visit == task.visit
-            && known.about == *about
-            && known.ask == ask
-            && !is_void(facts, known)
-            && (known.state.answer().is_some() || known.state.is_pending() && known.expires_at > context.now)
-    })
-}
+use super::proof::{LEVEL_SIGNED, signer};
+use super::require;
 
 /// What is approved, exactly: anything that changes one of these needs a new approval.
-fn digest(facts: &Facts, task: &Task, about: &About, ask: &str) -> String {
+pub fn digest(facts: &Facts, task: &Task, about: &About, ask: &str) -> String {
     let artifacts: serde_json::Map<_, _> =
         task.artifacts.iter().map(|(name, artifact)| (name.clone(), json!(artifact.sha256))).collect();
+    match about {
+        About::Call { tool, arguments, pin } => call_digest(facts, task, tool, arguments, pin.as_deref()),
+        About::Gate { gate } => canonical::digest(&json!({
+            "workspace": facts.workspace, "task": task.id, "phase": task.phase, "visit": task.visit,
+            "workflow": task.workflow, "kind": about.word(), "gate": gate, "ask": ask, "artifacts": artifacts,
+        })),
+        About::Question { choices } => canonical::digest(&json!({
+            "workspace": facts.workspace, "task": task.id, "phase": task.phase, "visit": task.visit,
+            "workflow": task.workflow, "kind": about.word(), "choices": choices, "ask": ask, "artifacts": artifacts,
+        })),
+    }
+}
+
+/// Of a call nothing else counts: what was handed in meanwhile does not change what it does.
+pub fn call_digest(facts: &Facts, task: &Task, tool: &str, arguments: &Value, pin: Option<&str>) -> String {
     canonical::digest(&json!({
-        "workspace": facts.workspace,
-        "task": task.id,
-        "phase": task.phase,
-        "visit": task.visit,
-        "workflow": task.workflow,
-        "about": about,
-        "ask": ask,
-        "artifacts": artifacts,
+        "workspace": facts.workspace, "task": task.id, "phase": task.phase, "visit": task.visit,
+        "workflow": task.workflow, "kind": "call", "tool": tool, "arguments": arguments, "pin": pin,
     }))
 }
 
-/// True when what was asked about is no longer what there is.
-pub fn is_void(facts: &Facts, approval: &Approval) -> bool {
-    let task = approval.task.and_then(|id| facts.state.tasks.get(&id));
-    task.is_some_and(|task| digest(facts, task, &approval.about, &approval.ask) != approval.digest)
-}
-
-/// Earlier approvals of the same gate that a new question replaces.
-fn outdated(facts: &Facts, task: &Task, about: &About) -> Vec<Event> {
-    let open = facts.state.approvals.values().filter(|known| known.task == Some(task.id) && known.about == *about);
-    open.filter(|known| known.state.is_unused() && is_void(facts, known))
-        .map(|known| Event::ApprovalCancelled { approval: known.id, why: CHANGED.to_owned() })
-        .collect()
-}
-
-const CHANGED: &str = "what it was asked about has changed since";
-
-pub fn approval_gate<'f>(
-    facts: &'f Facts,
-    task: &Task,
-    name: Option<&str>,
-) -> Result<(&'f Gate, &'f ApprovalGate), Refusal> {
-    let phase = facts.phase_of(task)?;
-    let found: Vec<_> = phase
-        .exit
-        .iter()
-        .filter_map(|gate| match &gate.kind {
-            GateKind::Approval(terms) => Some((gate, terms)),
-            GateKind::Artifact { .. }
-            | GateKind::Command { .. }
-            | GateKind::Syntax { .. }
-            | GateKind::Children
-            | GateKind::Tasks { .. }
-            | GateKind::Budget
-            | GateKind::Hook { .. } => None,
-        })
-        .filter(|(gate, _)| name.is_none_or(|name| name == gate.id))
-        .collect();
-    match found.as_slice() {
-        [only] => Ok(*only),
-        [] => {
-            let message = format!("phase {} of {} has no such approval gate", phase.name, task.id);
-            let hint = "transition_phase says what it does need; `question` asks a person anything else";
-            Err(Refusal::new(Code::NoApprovalGate, message, hint))
-        }
-        several => {
-            let list = super::words(several.iter().map(|(gate, _)| &gate.id));
-            Err(Refusal::new(Code::NoApprovalGate, format!("this phase has several: {list}"), "name one as `gate`"))
-        }
+/// Why what was asked about is no longer what there is, if it is not.
+pub fn void(facts: &Facts, approval: &Approval) -> Option<String> {
+    let id = approval.task?;
+    let Some(task) = facts.state.tasks.get(&id) else { return Some(format!("{id} is gone")) };
+    if digest(facts, task, &approval.about, &approval.ask) == approval.digest {
+        return None;
     }
+    if approval.phase.as_deref() != Some(&task.phase) {
+        return Some(format!("{id} is in phase {} now", task.phase));
+    }
+    if approval.visit != task.visit {
+        return Some(format!("{id} has left phase {} since and come back", task.phase));
+    }
+    if approval.workflow.as_ref().is_some_and(|asked| *asked != task.workflow) {
+        return Some(format!("{id} follows another version of its workflow now"));
+    }
+    let now = task.artifacts.iter().map(|(name, artifact)| (name, &artifact.sha256));
+    let changed: Vec<&String> =
+        now.filter(|(name, sha256)| approval.artifacts.get(*name) != Some(*sha256)).map(|(name, _)| name).collect();
+    if changed.is_empty() || matches!(approval.about, About::Call { .. }) {
+        return Some("what it was asked about has changed since".to_owned());
+    }
+    Some(format!(
+        "artifact {} has changed since it was asked",
+        super::words(changed.iter().map(|name| format!("`{name}`")))
+    ))
 }
 
-pub fn answer(
-    facts: &Facts,
-    id: ApprovalId,
-    decision: &Decision,
-    level: u8,
-    context: &Context,
-) -> Result<Vec<Event>, Refusal> {
-    require(context, &[Role::Approver, Role::Operator], "answering an approval")?;
-    let approval = facts.state.approvals.get(&id).ok_or_else(|| {
-        Refusal::new(
-            Code::UnknownApproval,
-            format!("there is no approval {id}"),
-            "`phasegate approvals list` shows them",
-        )
-    })?;
-    still_open(approval, context)?;
-    if is_void(facts, approval) {
-        let message = format!("{id} cannot be answered any more: {CHANGED}");
-        return Err(Refusal::new(Code::ApprovalClosed, message, "the agent asks again, about what there is now"));
+/// Whether its yes may be used now, for something that asks for proof of at least this level; else why not.
+pub fn usable(facts: &Facts, approval: &Approval, least: u8, context: &Context) -> Result<(), String> {
+    match &approval.state {
+        ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => {}
+        ApprovalState::Pending if approval.has_run_out(context.now) => {
+            return Err("ran out without an answer".to_owned());
+        }
+        ApprovalState::Pending => return Err("waits for an answer".to_owned()),
+        ApprovalState::Rejected(answer) if answer.reason.is_empty() => {
+            return Err("was rejected: no reason given".to_owned());
+        }
+        ApprovalState::Rejected(answer) => return Err(format!("was rejected: {}", answer.reason)),
+        ApprovalState::Expired { .. } => return Err("ran out before it was used".to_owned()),
+        ApprovalState::Cancelled { why, .. } => return Err(format!("is void: {why}")),
+        ApprovalState::Consumed { .. } => return Err("has been used".to_owned()),
     }
-    may_answer(facts, approval, level, context)?;
-    let answer = |reason: &str, choice: Option<String>| Answer {
-        by: context.caller.agent.clone(),
-        at: context.now,
-        level,
-        reason: reason.to_owned(),
-        choice,
+    if approval.has_run_out(context.now) {
+        return Err(format!("ran out at {}, before it was used", approval.expires_at));
+    }
+    if let Some(why) = void(facts, approval) {
+        return Err(format!("is void: {why}"));
+    }
+    proved(facts, approval, least.max(approval.level), context)
+}
+
+/// A signed answer is checked again where it is used: what a row says of itself proves nothing.
+fn proved(facts: &Facts, approval: &Approval, least: u8, context: &Context) -> Result<(), String> {
+    let Some(answer) = approval.state.answer() else { return Err("holds no answer".to_owned()) };
+    if answer.level < least {
+        return Err(format!("was answered with proof of level {}, and this asks for level {least}", answer.level));
+    }
+    if least < LEVEL_SIGNED {
+        return Ok(());
+    }
+    let Some(signed) = &answer.signed else { return Err("carries no signature".to_owned()) };
+    let approvers = facts.approvers(context);
+    let Some(approver) = approvers.iter().find(|known| known.key == signed.key && known.name == answer.by) else {
+        return Err("is signed by nobody who is an approver now".to_owned());
     };
-    Ok(vec![match decision {
+    let arguments = match &approval.state {
+        ApprovalState::Adjusted { arguments, .. } => Some(arguments),
+        ApprovalState::Pending
+        | ApprovalState::Approved(_)
+        | ApprovalState::Rejected(_)
+        | ApprovalState::Expired { .. }
+        | ApprovalState::Cancelled { .. }
+        | ApprovalState::Consumed { .. } => None,
+    };
+    let word = if arguments.is_some() { "adjust" } else { "approve" };
+    let choice = answer.choice.as_deref();
+    if !signed.holds(&statement(&facts.workspace, approval, word, arguments, choice, &answer.reason)) {
+        return Err("carries a signature that is not under this answer".to_owned());
+    }
+    if approver.is_among(&approval.from) || approval.from.is_empty() {
+        return Ok(());
+    }
+    Err(format!("is signed by {}, and this is for {}", approver.name, approval.from.join(", ")))
+}
+
+/// What an approver signs. The digest stands for all that was asked, the rest is the answer.
+fn statement(
+    workspace: &str,
+    approval: &Approval,
+    answer: &str,
+    arguments: Option<&Value>,
+    choice: Option<&str>,
+    reason: &str,
+) -> Value {
+    json!({
+        "act": "approval.answer", "workspace": workspace, "approval": approval.id, "digest": approval.digest,
+        "answer": answer, "arguments": arguments, "choice": choice, "reason": reason,
+    })
+}
+
+pub fn answer_statement(workspace: &str, approval: &Approval, decision: &Decision) -> Value {
+    match decision {
         Decision::Approve { reason, choice } => {
-            let choice = chosen(approval, choice.as_deref())?;
-            Event::ApprovalApproved { approval: id, answer: answer(reason, choice) }
+            statement(workspace, approval, "approve", None, choice.as_deref(), reason)
         }
-        Decision::Reject { reason } => Event::ApprovalRejected { approval: id, answer: answer(reason, None) },
-    }])
+        Decision::Reject { reason } => statement(workspace, approval, "reject", None, None, reason),
+        Decision::Adjust { reason, arguments } => {
+            statement(workspace, approval, "adjust", Some(arguments), None, reason)
+        }
+    }
+}
+
+/// All of the named approvals are answered alike, or none is.
+pub fn answer(facts: &Facts, command: &DecideApprovals, context: &Context) -> Result<Vec<Event>, Refusal> {
+    require(context, &[Role::Approver, Role::Operator], "answering an approval")?;
+    let mut events = Vec::new();
+    for (id, signed) in &command.approvals {
+        let approval = facts.state.approvals.get(id).ok_or_else(|| unknown(*id))?;
+        still_open(approval, context)?;
+        if let Some(why) = void(facts, approval) {
+            let message = format!("{id} cannot be answered any more: {why}");
+            return Err(Refusal::new(Code::ApprovalClosed, message, "the agent asks again, about what there is now"));
+        }
+        together(facts, approval, command)?;
+        let level = match signed {
+            Some(signed) => {
+                let statement = answer_statement(&facts.workspace, approval, &command.answer);
+                let approver = signer(facts, signed, &statement, context)?;
+                if !approval.from.is_empty() && !approver.is_among(&approval.from) {
+                    let message =
+                        format!("{id} is for {}, and `{}` is not among them", approval.from.join(", "), approver.name);
+                    return Err(Refusal::new(Code::NotAnApprover, message, "one of them answers"));
+                }
+                LEVEL_SIGNED
+            }
+            None => unsigned(facts, approval, command.level, context)?,
+        };
+        may_answer(facts, approval, level, context)?;
+        let answer = |reason: &str, choice: Option<String>| Answer {
+            by: context.caller.agent.clone(),
+            at: context.now,
+            level,
+            reason: reason.to_owned(),
+            choice,
+            via: command.via,
+            signed: signed.clone(),
+        };
+        events.push(match &command.answer {
+            Decision::Approve { reason, choice } => {
+                let choice = chosen(approval, choice.as_deref())?;
+                Event::ApprovalApproved { approval: *id, answer: answer(reason, choice) }
+            }
+            Decision::Reject { reason } => Event::ApprovalRejected { approval: *id, answer: answer(reason, None) },
+            Decision::Adjust { reason, arguments } => {
+                let digest = adjusted(facts, approval, arguments)?;
+                let (answer, arguments) = (answer(reason, None), arguments.clone());
+                Event::ApprovalAdjusted { approval: *id, answer, arguments, digest }
+            }
+        });
+    }
+    Ok(events)
+}
+
+fn unknown(id: ApprovalId) -> Refusal {
+    Refusal::new(Code::UnknownApproval, format!("there is no approval {id}"), "`phasegate approvals list` shows them")
 }
 
 fn still_open(approval: &Approval, context: &Context) -> Result<(), Refusal> {
@@ -205,25 +219,74 @@ fn still_open(approval: &Approval, context: &Context) -> Result<(), Refusal> {
     Err(Refusal::new(Code::ApprovalClosed, message, "the agent asks again if it still needs an answer"))
 }
 
-/// Requester and approver are different; authors where the gate says so; names in `from` where approvers are named.
+/// What was asked in one go gets one answer.
+fn together(facts: &Facts, approval: &Approval, command: &DecideApprovals) -> Result<(), Refusal> {
+    let Some(batch) = approval.batch else { return Ok(()) };
+    let left_out: Vec<ApprovalId> = facts
+        .state
+        .approvals
+        .values()
+        .filter(|known| known.batch == Some(batch) && !command.approvals.iter().any(|(id, _)| *id == known.id))
+        .map(|known| known.id)
+        .collect();
+    if left_out.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} was asked together with {}", approval.id, super::words(left_out.iter()));
+    let hint = format!("answer them together: `phasegate approvals batch approve {batch}`");
+    Err(Refusal::new(Code::AskedTogether, message, hint))
+}
+
+/// An answer without a key: enough where no approver is enrolled, or where nobody in particular is asked.
+fn unsigned(facts: &Facts, approval: &Approval, level: u8, context: &Context) -> Result<u8, Refusal> {
+    if !approval.from.is_empty() && !facts.approvers(context).is_empty() {
+        let message = format!("{} is for {}, and names are proved by signature", approval.id, approval.from.join(", "));
+        return Err(Refusal::new(Code::SignatureRequired, message, "say whose key to use: `--as NAME`"));
+    }
+    Ok(level.min(LEVEL_SIGNED - 1))
+}
+
+/// Requester and approver are different, and so are authors where the gate says so; the level is enough.
 fn may_answer(facts: &Facts, approval: &Approval, level: u8, context: &Context) -> Result<(), Refusal> {
     let who = &context.caller.agent;
     if approval.requested_by == *who {
         let message = format!("`{who}` asked for {} and cannot answer it", approval.id);
         return Err(Refusal::new(Code::OwnApproval, message, "somebody else answers"));
     }
-    let task = approval.task.and_then(|id| facts.state.tasks.get(&id));
-    if approval.not_by_author && task.is_some_and(|task| task.authors.contains(who)) {
+    if approval.not_by_author && is_author(facts, approval, who) {
         let message = format!("`{who}` worked on the task, and {} may not be answered by its author", approval.id);
         return Err(Refusal::new(Code::OwnApproval, message, "somebody else answers"));
     }
-    // No approver is enrolled yet in this version: the person at the command line stands for any name in `from`.
     if approval.level > level {
         let message =
             format!("{} asks for proof of level {}, this answer has level {level}", approval.id, approval.level);
-        return Err(Refusal::new(Code::LevelTooLow, message, "answer where that proof can be given"));
+        let hint = match approval.level {
+            1 => "answer in a terminal of your own, not through the agent or its client",
+            LEVEL_SIGNED => "sign it with an approver's key: `--as NAME`; `phasegate approver add` enrols one",
+            _ => "passkeys, which level 3 takes, are not there yet; a workflow can ask for level 2",
+        };
+        return Err(Refusal::new(Code::LevelTooLow, message, hint));
     }
     Ok(())
+}
+
+fn is_author(facts: &Facts, approval: &Approval, who: &AgentName) -> bool {
+    approval.task.and_then(|id| facts.state.tasks.get(&id)).is_some_and(|task| task.authors.contains(who))
+}
+
+/// The digest of the changed call.
+fn adjusted(facts: &Facts, approval: &Approval, arguments: &Value) -> Result<String, Refusal> {
+    let wrong = |message: String, hint: &str| Err(Refusal::new(Code::NotAsked, message, hint));
+    let About::Call { tool, arguments: asked, pin } = &approval.about else {
+        let message = format!("{} is about a {}, which has no arguments to change", approval.id, approval.about.word());
+        return wrong(message, "reject it with a reason instead; the agent asks anew");
+    };
+    if !arguments.is_object() || arguments == asked {
+        let message = format!("these are not changed arguments for {}", approval.id);
+        return wrong(message, "give the whole object of arguments, changed; or approve it as it is");
+    }
+    let task = approval.task.and_then(|id| facts.state.tasks.get(&id)).ok_or_else(|| unknown(approval.id))?;
+    Ok(call_digest(facts, task, tool, arguments, pin.as_deref()))
 }
 
 fn chosen(approval: &Approval, choice: Option<&str>) -> Result<Option<String>, Refusal> {

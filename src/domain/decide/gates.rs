@@ -8,11 +8,11 @@ use crate::domain::command::{FinishGate, Target};
 use crate::domain::event::Event;
 use crate::domain::evidence::Evidence;
 use crate::domain::facts::{Context, Facts};
-use crate::domain::ids::{RunId, Time};
+use crate::domain::ids::RunId;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::state::evidence_key;
 use crate::domain::task::Task;
-use crate::domain::workflow::{Gate, GateKind, Phase, Workflow};
+use crate::domain::workflow::{ApprovalGate, Gate, GateKind, Phase, Workflow};
 
 use super::holder;
 
@@ -29,10 +29,10 @@ fn unmet(gate: &Gate, missing: impl Into<String>, how: impl Into<String>) -> Opt
 }
 
 /// Every unmet exit gate of the phase the task stands in. `tree` is the fingerprint of the work tree now, where known.
-pub fn all_unmet(facts: &Facts, task: &Task, tree: Option<&str>, now: Time) -> Result<Vec<Unmet>, Refusal> {
+pub fn all_unmet(facts: &Facts, task: &Task, tree: Option<&str>, context: &Context) -> Result<Vec<Unmet>, Refusal> {
     let workflow = facts.workflow_of(task)?;
     let phase = facts.phase_of(task)?;
-    Ok(phase.exit.iter().filter_map(|gate| one(facts, task, workflow, phase, gate, tree, now)).collect())
+    Ok(phase.exit.iter().filter_map(|gate| one(facts, task, workflow, phase, gate, tree, context)).collect())
 }
 
 fn one(
@@ -42,7 +42,7 @@ fn one(
     phase: &Phase,
     gate: &Gate,
     tree: Option<&str>,
-    now: Time,
+    context: &Context,
 ) -> Option<Unmet> {
     match &gate.kind {
         GateKind::Artifact { name, schema } => artifact(task, workflow, phase, gate, name, schema.as_ref()),
@@ -50,7 +50,7 @@ fn one(
             run(task, phase, gate, &format!("`{}`", argv.join(" ")), *fresh, tree)
         }
         GateKind::Syntax { .. } => run(task, phase, gate, "the syntax check", true, tree),
-        GateKind::Approval(_) => approval(facts, task, phase, gate, now),
+        GateKind::Approval(terms) => approval(facts, task, phase, gate, terms, context),
         GateKind::Children => {
             let c = facts.children.get(&task.id).copied().unwrap_or_default();
             if c.open + c.failed == 0 {
@@ -76,7 +76,7 @@ fn one(
         }
         GateKind::Budget => {
             let limit = task.spec.budget.minutes.or(workflow.budget.minutes)?;
-            let worked = task.worked_minutes(now);
+            let worked = task.worked_minutes(context.now);
             if worked <= limit {
                 return None;
             }
@@ -169,33 +169,32 @@ fn run(task: &Task, phase: &Phase, gate: &Gate, what: &str, fresh: bool, tree: O
     }
 }
 
-fn approval(facts: &Facts, task: &Task, phase: &Phase, gate: &Gate, now: Time) -> Option<Unmet> {
+fn approval(
+    facts: &Facts,
+    task: &Task,
+    phase: &Phase,
+    gate: &Gate,
+    terms: &ApprovalGate,
+    context: &Context,
+) -> Option<Unmet> {
     let ask = format!("request_approval {{\"gate\":\"{}\"}}", gate.id);
-    match latest_approval(facts, task, phase, &gate.id) {
-        None => unmet(gate, "nobody has been asked yet", ask),
-        Some(known) => match &known.state {
-            ApprovalState::Pending | ApprovalState::Approved(_) | ApprovalState::Adjusted { .. }
-                if super::is_void(facts, known) =>
-            {
-                unmet(gate, format!("{} is void: what it was asked about has changed since", known.id), ask)
-            }
-            ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => None,
-            ApprovalState::Pending if known.expires_at <= now => {
-                unmet(gate, format!("{} ran out without an answer", known.id), ask)
-            }
-            ApprovalState::Pending => {
-                let how = format!("a person answers: `phasegate approvals show {}`; then try again", known.id);
-                unmet(gate, format!("{} waits for an answer", known.id), how)
-            }
-            ApprovalState::Rejected(answer) => {
-                let why = if answer.reason.is_empty() { "no reason given" } else { &answer.reason };
-                unmet(gate, format!("{} was rejected: {why}", known.id), format!("change what was refused, then {ask}"))
-            }
-            ApprovalState::Expired { .. } => unmet(gate, format!("{} ran out without an answer", known.id), ask),
-            ApprovalState::Cancelled { why, .. } => unmet(gate, format!("{} is void: {why}", known.id), ask),
-            ApprovalState::Consumed { .. } => unmet(gate, format!("{} has been used", known.id), ask),
-        },
-    }
+    let Some(known) = latest_approval(facts, task, phase, &gate.id) else {
+        return unmet(gate, "nobody has been asked yet", ask);
+    };
+    let why = super::usable(facts, known, terms.level, context).err()?;
+    let how = match &known.state {
+        ApprovalState::Pending if !known.has_run_out(context.now) && super::void(facts, known).is_none() => {
+            format!("a person answers: `phasegate approvals show {}`; then try again", known.id)
+        }
+        ApprovalState::Rejected(_) => format!("change what was refused, then {ask}"),
+        ApprovalState::Pending
+        | ApprovalState::Approved(_)
+        | ApprovalState::Adjusted { .. }
+        | ApprovalState::Expired { .. }
+        | ApprovalState::Cancelled { .. }
+        | ApprovalState::Consumed { .. } => ask,
+    };
+    unmet(gate, format!("{} {why}", known.id), how)
 }
 
 /// The newest approval asked for this gate in this visit of the phase.

@@ -1,16 +1,25 @@
 //! Facts and a command in, events or a refusal out. Pure: no clock, no ids, no I/O; a store may run it twice.
 
 mod approve;
+mod approver;
+mod ask;
+mod bypass;
+mod call;
 mod claiming;
 pub mod gates;
+mod proof;
 mod submit;
 mod sweep;
 mod transition;
 mod trust;
 mod update;
 
-pub use approve::{approval_gate, is_void, same_question};
+pub use approve::{answer_statement, usable, void};
+pub use ask::{approval_gate, found};
+pub use bypass::statement as bypass_statement;
+pub use call::consume;
 pub use transition::{destination, is_back};
+pub use trust::statement as trust_statement;
 
 use super::claim::Claim;
 use super::command::{Command, Target};
@@ -31,11 +40,17 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
         }
         Command::FinishGate(finish) => gates::finish(facts, finish, context),
         Command::TransitionPhase(transition) => transition::phase(facts, transition, context),
-        Command::RequestApproval(request) => approve::request(facts, request, context),
-        Command::DecideApproval { approval, answer, level } => {
-            approve::answer(facts, *approval, answer, *level, context)
+        Command::RequestApproval(request) => ask::request(facts, request, context),
+        Command::DecideApprovals(answers) => approve::answer(facts, answers, context),
+        Command::EnrolApprover { name, key, groups, proof } => {
+            approver::enrol(facts, name, key, groups, proof, context)
         }
-        Command::TrustWorkflows { versions } => trust::workflows(facts, versions, context),
+        Command::RevokeApprover { name, reason, proof } => approver::revoke(facts, name, reason, proof, context),
+        Command::OpenBypass(open) => bypass::open(facts, open, context),
+        Command::CloseBypass { bypass, reason } => bypass::close(facts, *bypass, reason, context),
+        Command::StartCall { approval, limit_seconds } => call::start(facts, *approval, *limit_seconds, context),
+        Command::FinishCall(finish) => call::finish(facts, finish),
+        Command::TrustWorkflows { versions, proof } => trust::workflows(facts, versions, proof, context),
         Command::NoteRestore { sha256, bytes } => {
             require(context, &[Role::Operator], "restoring a backup")?;
             Ok(vec![Event::StoreRestored { sha256: sha256.clone(), bytes: *bytes }])

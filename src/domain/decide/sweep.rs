@@ -1,5 +1,6 @@
 //! What time alone brings about: leases that ran out, runs nobody ended, questions nobody answered.
 
+use crate::domain::call::CallState;
 use crate::domain::event::Event;
 use crate::domain::evidence::Evidence;
 use crate::domain::facts::{Context, Facts};
@@ -24,8 +25,18 @@ pub fn sweep(facts: &Facts, context: &Context) -> Vec<Event> {
         }
     }
     for approval in facts.state.approvals.values() {
-        if approval.state.is_pending() && approval.expires_at <= context.now {
+        if approval.has_run_out(context.now) {
             events.push(Event::ApprovalExpired { approval: approval.id });
+        }
+    }
+    for call in facts.state.calls.values() {
+        if call.state == CallState::Running && call.until <= context.now {
+            events.push(Event::CallOrphaned { call: call.id, task: call.task, tool: call.tool.clone() });
+        }
+    }
+    for bypass in facts.state.bypasses.values() {
+        if bypass.closed.is_none() && !bypass.is_open(context.now) {
+            events.push(Event::BypassClosed { bypass: bypass.id, why: "its time is up".to_owned() });
         }
     }
     events

@@ -17,7 +17,7 @@ pub fn phase(facts: &Facts, command: &TransitionPhase, context: &Context) -> Res
     let from = facts.phase_of(task)?;
     let to = destination(workflow, from, command.to.as_deref(), task)?;
     if !is_back(workflow, from, to) {
-        let unmet = gates::all_unmet(facts, task, command.tree.as_deref(), context.now)?;
+        let unmet = gates::all_unmet(facts, task, command.tree.as_deref(), context)?;
         if !unmet.is_empty() {
             return Err(closed(task, from, to, &unmet));
         }
@@ -93,14 +93,19 @@ fn approvals_of(facts: &Facts, task: &Task, from: &Phase, forward: bool) -> Vec<
         .filter(|known| known.task == Some(task.id) && known.phase.as_deref() == Some(&from.name));
     let void = open
         .filter(|known| {
-            matches!(known.state, ApprovalState::Pending | ApprovalState::Approved(_) | ApprovalState::Adjusted { .. })
-                && !used.iter().any(|(id, _)| *id == known.id)
+            // An answer to a question stands, whatever becomes of the phase.
+            known.runs_out_at().is_some() && !used.iter().any(|(id, _)| *id == known.id)
         })
         .map(|known| Event::ApprovalCancelled {
             approval: known.id,
             why: format!("{} left phase {}", task.id, from.name),
         });
-    let consumed =
-        used.iter().map(|(id, gate)| Event::ApprovalConsumed { approval: *id, task: task.id, gate: gate.clone() });
+    let consumed = used.iter().map(|(id, gate)| Event::ApprovalConsumed {
+        approval: *id,
+        task: task.id,
+        gate: Some(gate.clone()),
+        tool: None,
+        call: None,
+    });
     consumed.chain(void).collect()
 }

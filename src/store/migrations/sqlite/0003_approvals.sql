@@ -1,1 +1,23 @@
--- Approvers, started calls, bypasses.
+-- Approvers, approved acts that take time, and bypasses; what an approval runs out at, whatever its state.
+INSERT INTO counters(name, value) VALUES ('call', 0), ('bypass', 0);
+
+CREATE TABLE approvers(name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE calls(id INTEGER PRIMARY KEY, approval INTEGER NOT NULL, task INTEGER, running_until INTEGER, body TEXT NOT NULL);
+CREATE INDEX calls_running ON calls(running_until) WHERE running_until IS NOT NULL;
+-- However it comes about, one approval starts one act.
+CREATE UNIQUE INDEX calls_approval ON calls(approval);
+
+CREATE TABLE bypasses(id INTEGER PRIMARY KEY, open_until INTEGER, body TEXT NOT NULL);
+CREATE INDEX bypasses_open ON bypasses(open_until) WHERE open_until IS NOT NULL;
+
+-- `expires_at` is null where time alone no longer ends it.
+CREATE TABLE approvals_new(id INTEGER PRIMARY KEY, task INTEGER, batch INTEGER, state TEXT NOT NULL, expires_at INTEGER, body TEXT NOT NULL);
+INSERT INTO approvals_new(id, task, batch, state, expires_at, body)
+  SELECT id, task, NULL, state, CASE WHEN state = 'pending' THEN expires_at END, body FROM approvals;
+DROP TABLE approvals;
+ALTER TABLE approvals_new RENAME TO approvals;
+CREATE INDEX approvals_task ON approvals(task, id);
+CREATE INDEX approvals_batch ON approvals(batch) WHERE batch IS NOT NULL;
+CREATE INDEX approvals_pending ON approvals(id) WHERE state = 'pending';
+CREATE INDEX approvals_due ON approvals(expires_at) WHERE expires_at IS NOT NULL;

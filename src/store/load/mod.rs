@@ -1,16 +1,23 @@
 //! Which rows a command needs, and reading them. What they mean for the command is decided elsewhere.
 
+mod entitlements;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::domain::approval::Approval;
+use crate::domain::bypass::Bypass;
+use crate::domain::call::Call;
+use crate::domain::canonical;
 use crate::domain::command::{Filter, Target};
 use crate::domain::facts::{Facts, HandleRecord};
-use crate::domain::ids::{AgentName, ApprovalId, Fence, HandleHash, TaskId, Time, WorkflowHash};
+use crate::domain::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, TaskId, Time, WorkflowHash};
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::{GateKind, Workflow};
 
 use super::{By, Param, StoreError, Tx};
+use entitlements::{approvals, approvals_of, approvers, some_approvals};
+
+pub use entitlements::missing;
 
 /// What to load, and so what the transaction is about. Each loads a handful of rows.
 #[derive(Clone, Debug)]
@@ -31,8 +38,18 @@ pub enum Scope {
         target: Target,
         with: With,
     },
-    Approval(ApprovalId),
+    /// These, and those that were asked together with them.
+    Approvals(Vec<ApprovalId>),
+    /// Who may do what: workflows in force, approvers, open bypasses.
     Trust,
+    /// Such a scope, and one task.
+    Bypass {
+        task: Option<TaskId>,
+        bypass: Option<BypassId>,
+    },
+    /// To carry out what this approval allows.
+    Start(ApprovalId),
+    Call(CallId),
     /// Everything whose time is up, a bounded number at a time.
     Sweep,
 }
@@ -85,15 +102,33 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
             }
         }
         Scope::Task { target, with } => subject(tx, &mut facts, target, *with)?,
-        Scope::Approval(id) => {
-            approval(tx, &mut facts, *id)?;
-            facts.workspace = super::meta(tx, "workspace")?.unwrap_or_default();
-            let about = facts.state.approvals.get(id).and_then(|known| known.task);
-            if let Some(id) = about {
-                task(tx, &mut facts, id)?;
-            }
+        Scope::Approvals(ids) => approvals(tx, &mut facts, ids)?,
+        Scope::Trust => {
+            trusts(tx, &mut facts)?;
+            approvers(tx, &mut facts)?;
         }
-        Scope::Trust => trusts(tx, &mut facts)?,
+        Scope::Bypass { task: about, bypass } => {
+            trusts(tx, &mut facts)?;
+            approvers(tx, &mut facts)?;
+            if let Some(id) = about {
+                task(tx, &mut facts, *id)?;
+            }
+            if let Some(id) = bypass {
+                let sql = "SELECT body FROM bypasses WHERE id = ?1";
+                let found: Option<Bypass> = body(tx, "bypasses", sql, &[Param::id(id.0)])?;
+                facts.state.bypasses.extend(found.map(|known| (*id, known)));
+            }
+            facts.next.bypass = counter(tx, "bypass")?;
+        }
+        Scope::Start(id) => {
+            approvals(tx, &mut facts, std::slice::from_ref(id))?;
+            facts.next.call = counter(tx, "call")?;
+        }
+        Scope::Call(id) => {
+            let sql = "SELECT body FROM calls WHERE id = ?1";
+            let found: Option<Call> = body(tx, "calls", sql, &[Param::id(id.0)])?;
+            facts.state.calls.extend(found.map(|known| (*id, known)));
+        }
         Scope::Sweep => sweep(tx, &mut facts, by.at)?,
     }
     workflows(tx, &mut facts)?;
@@ -134,27 +169,6 @@ pub fn task(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreE
     }
     if let Some(task) = body::<Task>(tx, "tasks", "SELECT body FROM tasks WHERE id = ?1", &[Param::id(id.0)])? {
         facts.state.tasks.insert(id, task);
-    }
-    Ok(())
-}
-
-fn approval(tx: &mut dyn Tx, facts: &mut Facts, id: ApprovalId) -> Result<(), StoreError> {
-    let sql = "SELECT body FROM approvals WHERE id = ?1";
-    if let Some(approval) = body::<Approval>(tx, "approvals", sql, &[Param::id(id.0)])? {
-        facts.state.approvals.insert(id, approval);
-    }
-    Ok(())
-}
-
-fn approvals_of(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
-    let sql = "SELECT body FROM approvals WHERE task = ?1 ORDER BY id DESC LIMIT 500";
-    tx.query(sql, &[Param::id(id.0)], &mut |row| {
-        let approval: Approval = parse("approvals", row.text(0)?.unwrap_or_default())?;
-        facts.state.approvals.insert(approval.id, approval);
-        Ok(())
-    })?;
-    if facts.workspace.is_empty() && !facts.state.approvals.is_empty() {
-        facts.workspace = super::meta(tx, "workspace")?.unwrap_or_default();
     }
     Ok(())
 }
@@ -434,9 +448,7 @@ fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
     let phase = task.phase.clone();
     for gate in workflow.phase(&phase).into_iter().flat_map(|phase| &phase.exit) {
         match &gate.kind {
-            GateKind::Approval(_) if !facts.state.approvals.values().any(|known| known.task == Some(id)) => {
-                approvals_of(tx, facts, id)?;
-            }
+            GateKind::Approval(_) => approvals_of(tx, facts, id)?,
             GateKind::Children => {
                 let sql = "SELECT status, count(*) FROM tasks WHERE parent = ?1 GROUP BY status";
                 let mut children = crate::domain::facts::Children::default();
@@ -466,8 +478,7 @@ fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
             | GateKind::Command { .. }
             | GateKind::Syntax { .. }
             | GateKind::Budget
-            | GateKind::Hook { .. }
-            | GateKind::Approval(_) => {}
+            | GateKind::Hook { .. } => {}
         }
     }
     Ok(())
@@ -483,10 +494,17 @@ fn sweep(tx: &mut dyn Tx, facts: &mut Facts, now: Time) -> Result<(), StoreError
     for id in ids(tx, "SELECT id FROM tasks WHERE run_until <= ?1 ORDER BY run_until LIMIT ?2", &due)? {
         task(tx, facts, id)?;
     }
-    let sql = "SELECT body FROM approvals WHERE state = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+    some_approvals(tx, facts, "SELECT body FROM approvals WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2", &due)?;
+    let sql = "SELECT body FROM calls WHERE running_until <= ?1 ORDER BY running_until LIMIT ?2";
     tx.query(sql, &due, &mut |row| {
-        let approval: Approval = parse("approvals", row.text(0)?.unwrap_or_default())?;
-        facts.state.approvals.insert(approval.id, approval);
+        let call: Call = parse("calls", row.text(0)?.unwrap_or_default())?;
+        facts.state.calls.insert(call.id, call);
+        Ok(())
+    })?;
+    let sql = "SELECT body FROM bypasses WHERE open_until <= ?1 ORDER BY open_until LIMIT ?2";
+    tx.query(sql, &due, &mut |row| {
+        let bypass: Bypass = parse("bypasses", row.text(0)?.unwrap_or_default())?;
+        facts.state.bypasses.insert(bypass.id, bypass);
         Ok(())
     })
 }
@@ -512,7 +530,13 @@ pub fn workflows(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
             Some(workflow) => Some(workflow),
             None => {
                 let sql = "SELECT body FROM workflows WHERE hash = ?1";
-                body::<Workflow>(tx, "workflows", sql, &[Param::Text(&hash.0)])?.map(Arc::new)
+                let found = body::<Workflow>(tx, "workflows", sql, &[Param::Text(&hash.0)])?;
+                // The hash is what was trusted; a row that somebody changed is not it.
+                if found.as_ref().is_some_and(|found| canonical::hash(found) != hash.0) {
+                    let why = format!("the workflow under {hash} is not the one that was trusted");
+                    return Err(StoreError::BadRow { table: "workflows", why });
+                }
+                found.map(Arc::new)
             }
         };
         if let Some(workflow) = workflow {

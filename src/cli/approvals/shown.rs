@@ -1,0 +1,209 @@
+//! What a person sees of an approval: rendered from the stored content, with what agents wrote marked as their claim.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::domain::approval::{About, Approval, ApprovalState};
+use crate::domain::call::CallState;
+use crate::engine::Engine;
+use crate::tools;
+
+use super::super::output::{Tone, quoted, visible};
+use super::super::{Ended, Out};
+
+const LINES_SHOWN: usize = 40;
+const WIDTH_SHOWN: usize = 200;
+const HEADLINE_CHARS: usize = 120;
+
+/// The question in a line; a call shows its beginning.
+pub fn headline(approval: &Approval) -> String {
+    let Some((tool, arguments)) = approval.call() else { return approval.ask.clone() };
+    let essence = arguments.get("command").and_then(Value::as_str).map_or_else(|| arguments.to_string(), str::to_owned);
+    let line: String = essence.chars().take(HEADLINE_CHARS).collect();
+    format!("run {tool}: {line}")
+}
+
+pub fn described(engine: &Engine, approval: &Approval, out: &Out) -> Result<String, Ended> {
+    let mut text = String::new();
+    let asked = match approval.about {
+        About::Gate { .. } | About::Call { .. } => quoted(&approval.ask, 0),
+        About::Question { .. } => format!("the agent asks: {}", quoted(&approval.ask, 2)),
+    };
+    let tone = match approval.state {
+        ApprovalState::Pending => Tone::Asking,
+        ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } | ApprovalState::Consumed { .. } => Tone::Good,
+        ApprovalState::Rejected(_) | ApprovalState::Expired { .. } | ApprovalState::Cancelled { .. } => Tone::Bad,
+    };
+    let _ = writeln!(text, "{} is {}: {asked}", approval.id, out.toned(tone, approval.state.word()));
+    for (name, value) in facts(engine, approval)? {
+        if !value.is_empty() {
+            let _ = writeln!(text, "  {name:<12}{}", quoted(&value, 14));
+        }
+    }
+    if let Some((tool, arguments)) = approval.call() {
+        let _ = writeln!(text, "\n  the call, exactly as it would run:");
+        let _ = writeln!(text, "    │ {}", out.toned(Tone::Asking, &visible(tool)));
+        for line in call_lines(arguments) {
+            let _ = writeln!(text, "    │ {}", visible(&line));
+        }
+        if let (About::Call { arguments: asked, .. }, true) = (&approval.about, approval.state.answer().is_some())
+            && asked != arguments
+        {
+            text.push_str(&changes(approval, arguments));
+        }
+    }
+    if approval.state.is_pending() {
+        let _ = writeln!(text, "\n  {:<12}{}", "after a yes", yes_means(approval));
+    }
+    if !approval.reason.is_empty() {
+        let said = out.toned(Tone::Claimed, &quoted(&approval.reason, 14));
+        let _ = writeln!(text, "  {:<12}the agent says: {said}", "claimed");
+    }
+    let task = match approval.task {
+        Some(id) => engine.task(id)?,
+        None => None,
+    };
+    if let Some(task) = task {
+        let _ = writeln!(text, "  {:<12}{} “{}”", "task", task.id, quoted(&task.spec.title, 14));
+        for (name, artifact) in &task.artifacts {
+            let _ =
+                writeln!(text, "\n  artifact {name} v{}, handed in by {} (claimed):", artifact.version, artifact.by);
+            let content = engine.blob(&artifact.sha256)?.unwrap_or_default();
+            for shown in folded(&String::from_utf8_lossy(&content)) {
+                let _ = writeln!(text, "    │ {}", visible(&shown));
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// What is known of it, a line each.
+fn facts(engine: &Engine, approval: &Approval) -> Result<Vec<(&'static str, String)>, Ended> {
+    let mut facts = vec![
+        ("asked by", approval.requested_by.0.clone()),
+        ("asked at", approval.requested_at.to_string()),
+        ("until", approval.expires_at.to_string()),
+        ("together", approval.batch.map(|first| format!("asked with {first}, answered together")).unwrap_or_default()),
+        ("from", approval.from.join(", ")),
+        ("level", level_words(approval.level)),
+        ("digest", approval.effective_digest().to_owned()),
+    ];
+    match &approval.about {
+        About::Gate { gate } => {
+            facts.push(("opens", format!("gate `{gate}` of phase {}", approval.phase.clone().unwrap_or_default())));
+        }
+        About::Question { choices } => facts.push(("choices", choices.join(" | "))),
+        About::Call { pin, .. } => facts.push(("tool pin", pin.clone().unwrap_or_default())),
+    }
+    if let Some(answer) = approval.state.answer() {
+        let choice = answer.choice.clone().map(|choice| format!(", {choice}")).unwrap_or_default();
+        let signed = if answer.signed.is_some() { ", signed" } else { "" };
+        let how = format!("{} at level {}{signed}", answer.via.words(), answer.level);
+        facts.push(("answered", format!("by {} {how}{choice} {}", answer.by, answer.reason)));
+    }
+    if let ApprovalState::Cancelled { why, .. } = &approval.state {
+        facts.push(("void", why.clone()));
+    }
+    if let Some(call) = engine.call_of(approval.id)? {
+        let end = match &call.state {
+            CallState::Running => format!("runs since {}", call.started_at),
+            CallState::Finished { summary, .. } | CallState::Failed { summary, .. } => summary.clone(),
+            CallState::Orphaned { .. } => "whoever ran it is gone; what it did is not known".to_owned(),
+        };
+        facts.push(("carried out", format!("{} {}: {end}", call.id, call.state.word())));
+    }
+    Ok(facts)
+}
+
+fn level_words(level: u8) -> String {
+    let words = match level {
+        0 => "any answer",
+        1 => "an answer from where the agent is kept away",
+        2 => "an answer signed with an approver's key",
+        _ => "an answer signed by a passkey",
+    };
+    format!("{level}: {words}")
+}
+
+/// What happens when a person says yes, and that nothing else does.
+pub fn yes_means(approval: &Approval) -> String {
+    let until = approval.expires_at;
+    match &approval.about {
+        About::Gate { gate } => {
+            let phase = approval.phase.clone().unwrap_or_default();
+            format!(
+                "gate `{gate}` is open once, for leaving phase {phase} with what was handed in by now; until {until}"
+            )
+        }
+        About::Call { tool, .. } if tools::find(tool).is_ok() => {
+            format!("the agent may call `{tool}` once, with exactly these arguments, in this phase; until {until}")
+        }
+        About::Call { tool, .. } if tool == "Bash" => {
+            format!(
+                "this command runs once, in the work tree, when `phasegate exec {}` is called; until {until}",
+                approval.id
+            )
+        }
+        About::Call { tool, .. } => {
+            format!(
+                "the agent is told yes. phasegate does not run `{tool}` itself, and cannot see whether it runs like this"
+            )
+        }
+        About::Question { .. } => "the agent reads the answer; nothing else happens".to_owned(),
+    }
+}
+
+/// Arguments, a field a line; long values folded with their length.
+fn call_lines(arguments: &Value) -> Vec<String> {
+    let Value::Object(fields) = arguments else { return folded(&arguments.to_string()) };
+    let mut lines = Vec::new();
+    for (name, value) in fields {
+        match value {
+            Value::String(text) if !text.contains('\n') => {
+                lines.extend(folded(&format!("{name}: {text}")));
+            }
+            Value::String(text) => {
+                lines.push(format!("{name}:"));
+                lines.extend(folded(text).into_iter().map(|line| format!("  {line}")));
+            }
+            other => lines.extend(folded(&format!("{name}: {other}"))),
+        }
+    }
+    if lines.is_empty() { vec!["(no arguments)".to_owned()] } else { lines }
+}
+
+/// What a person changed, line by line.
+pub fn changes(approval: &Approval, arguments: &Value) -> String {
+    let About::Call { arguments: asked, .. } = &approval.about else { return String::new() };
+    let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
+    let (before, after) = (pretty(asked), pretty(arguments));
+    let mut text = "\n  changed from what the agent asked for:\n".to_owned();
+    for change in similar::TextDiff::from_lines(&before, &after).iter_all_changes() {
+        let _ = writeln!(text, "    {} {}", change.tag(), visible(change.value().trim_end_matches('\n')));
+    }
+    text
+}
+
+/// Long content with its length instead of its tail.
+fn folded(text: &str) -> Vec<String> {
+    let pretty = serde_json::from_str::<Value>(text).ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
+    let text = pretty.as_deref().unwrap_or(text);
+    let count = text.lines().count();
+    let mut lines: Vec<String> = text
+        .lines()
+        .take(LINES_SHOWN)
+        .map(|line| {
+            let length = line.chars().count();
+            if length <= WIDTH_SHOWN {
+                return line.to_owned();
+            }
+            let kept: String = line.chars().take(WIDTH_SHOWN).collect();
+            format!("{kept}… ({length} characters)")
+        })
+        .collect();
+    if count > LINES_SHOWN {
+        lines.push(format!("… ({count} lines)"));
+    }
+    lines
+}

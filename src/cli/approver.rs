@@ -1,0 +1,140 @@
+//! `phasegate approver`: who may answer with a signature, and the keys they sign with.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::config::keyring::Seed;
+use crate::domain::approver::{enrolment, revocation};
+use crate::domain::ids::AgentName;
+
+use super::place::agent_name;
+use super::signing::{SignArgs, passphrase};
+use super::{Ended, Out, Place};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Act {
+    /// Make a key on this machine and enrol it. The first is taken on your word; later ones are signed by an approver.
+    Add {
+        name: String,
+        /// A group it belongs to, as gates name them in `from`; may be repeated.
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+        /// Enrol the key that this machine holds under that name already: another workspace's, say.
+        #[arg(long)]
+        existing: bool,
+        #[command(flatten)]
+        signing: SignArgs,
+    },
+    /// Approvers, their groups and keys.
+    List,
+    /// Take an approver's say away. What it signed and what has not been used does not count any more.
+    Revoke {
+        name: String,
+        #[arg(long)]
+        reason: String,
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        signing: SignArgs,
+    },
+}
+
+pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
+    match &args.act {
+        Act::Add { name, groups, existing, signing } => add(place, name, groups, *existing, signing, out),
+        Act::List => list(place, out),
+        Act::Revoke { name, reason, yes, signing } => revoke(place, name, reason, *yes, signing, out),
+    }
+}
+
+fn add(
+    place: &Place,
+    name: &str,
+    groups: &[String],
+    existing: bool,
+    signing: &SignArgs,
+    out: &Out,
+) -> Result<(), Ended> {
+    agent_name(name)?;
+    let engine = place.open()?;
+    let first = !engine.has_approvers()?;
+    if first && place.level() == 0 {
+        let message = "the first approver is not added from a shell that a coding agent started";
+        return Err(Ended::usage(message, "add it in a terminal of your own"));
+    }
+    let ring = place.keyring()?;
+    let workspace = engine.workspace_id()?;
+    // Whoever signs opens a key first: a wrong passphrase then leaves nothing behind.
+    let signer = signing.signer(place, &engine, !first, out)?;
+    let key = if existing {
+        ring.public(name)?
+    } else {
+        let from_stdin = signing.reads_stdin();
+        let chosen = passphrase(&format!("A passphrase for the new key of {name}"), from_stdin, out)?;
+        if !from_stdin && *passphrase("The same again", false, out)? != *chosen {
+            return Err(Ended::usage("the two passphrases differ", "type the same one twice"));
+        }
+        let seed = Seed { key: Zeroizing::new(engine.random()), salt: engine.random(), nonce: engine.random() };
+        ring.make(name, &chosen, &seed)?.public()
+    };
+    let (name, groups): (_, BTreeSet<String>) = (AgentName(name.to_owned()), groups.iter().cloned().collect());
+    let proof = signer.proof(&engine, &enrolment(&workspace, &name, &key, &groups));
+    engine.enrol(&signer.caller, name.clone(), key.clone(), groups.clone(), proof)?;
+    if first && let Err(error) = ring.remember_first(&workspace, &key) {
+        out.aside(&format!(
+            "This machine could not note the first approver's key ({error}): an exchanged store would go unseen."
+        ));
+    }
+    let value = json!({ "name": name, "key": key, "groups": groups, "first": first });
+    let said = if first { "the first approver; from now on approvers decide who else is one" } else { "an approver" };
+    out.answer(&value, &format!("{name} is {said}\n  key  {}", key.0));
+    Ok(())
+}
+
+fn list(place: &Place, out: &Out) -> Result<(), Ended> {
+    let engine = place.open_existing()?;
+    let (all, standing) = engine.approvers()?;
+    let value = all.iter().map(|known| {
+        json!({ "name": known.name, "key": known.key, "groups": known.groups, "enrolled_at": known.enrolled_at,
+                "enrolled_by": known.enrolled_by, "revoked": known.revoked, "traced": standing.contains(&known.name) })
+    });
+    let value = value.collect();
+    let mut text = String::new();
+    for known in &all {
+        let state = match (known.revoked, standing.contains(&known.name)) {
+            (_, false) => "NOT COUNTED: its enrolment cannot be traced to the first approver".to_owned(),
+            (Some(at), true) => format!("revoked at {at}"),
+            (None, true) => format!("enrolled by {}", known.enrolled_by),
+        };
+        let groups: Vec<&str> = known.groups.iter().map(String::as_str).collect();
+        text.push_str(&format!("{:<20} {:<20} {state}\n{:<20} {}\n", known.name.0, groups.join(", "), "", known.key.0));
+    }
+    if all.is_empty() {
+        text.push_str("No approver is enrolled: whoever sits at the command line answers, at level 1 at most.\n");
+        text.push_str("phasegate approver add NAME makes a key and enrols it.");
+    }
+    out.answer(&value, &text);
+    Ok(())
+}
+
+fn revoke(place: &Place, name: &str, reason: &str, yes: bool, signing: &SignArgs, out: &Out) -> Result<(), Ended> {
+    let engine = place.open_existing()?;
+    if !yes && !out.asks(&format!("Revoke {name}? Answers of theirs that are not used yet stop counting."))? {
+        out.aside("Nothing was changed.");
+        return Err(Ended::No);
+    }
+    let name = AgentName(name.to_owned());
+    let signer = signing.signer(place, &engine, true, out)?;
+    let proof = signer.proof(&engine, &revocation(&engine.workspace_id()?, &name));
+    engine.revoke(&signer.caller, name.clone(), reason.to_owned(), proof)?;
+    out.answer(&json!({ "name": name, "revoked": true }), &format!("{name} is no approver any more"));
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! Who stands behind an act of a person, and how well that is shown. Making a signature is not here.
+
+use serde_json::Value;
+
+use crate::domain::approver::{Approver, Proof, Signed};
+use crate::domain::facts::{Context, Facts};
+use crate::domain::refusal::{Code, Refusal};
+
+/// A signature counts for acts near its time, so that an old one cannot be brought again.
+const FRESH_SECONDS: i64 = 600;
+pub const LEVEL_SIGNED: u8 = 2;
+
+/// The approver whose valid, fresh signature stands under the statement.
+pub fn signer<'f>(
+    facts: &'f Facts,
+    signed: &Signed,
+    statement: &Value,
+    context: &Context,
+) -> Result<&'f Approver, Refusal> {
+    let bad = |message: String, hint: &str| Err(Refusal::new(Code::BadSignature, message, hint));
+    let known = facts.approvers(context).into_iter().find(|known| known.key == signed.key);
+    let Some(approver) = known else {
+        let message = "no enrolled approver has the key of this signature";
+        return bad(message.to_owned(), "`phasegate approver list` shows who is enrolled; another approver adds one");
+    };
+    if !signed.holds(statement) {
+        let message = format!("the signature of `{}` is not under this act", approver.name);
+        return bad(message, "sign again what is asked now");
+    }
+    if signed.at.seconds_until(context.now).abs() > FRESH_SECONDS {
+        let message = format!("the signature is of {}, and it is {} now", signed.at, context.now);
+        return bad(message, "sign again; if the clocks of two machines differ, set them right");
+    }
+    if approver.name != context.caller.agent {
+        let message = format!("`{}` signed, and `{}` calls", approver.name, context.caller.agent);
+        return bad(message, "answer under the name of the key");
+    }
+    Ok(approver)
+}
+
+/// For acts that widen what agents may do: signed by an approver as soon as there is one.
+pub fn entitled(facts: &Facts, proof: &Proof, statement: &Value, context: &Context, what: &str) -> Result<(), Refusal> {
+    if let Some(signed) = &proof.signed {
+        return signer(facts, signed, statement, context).map(drop);
+    }
+    if facts.state.approvers.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{what} takes the signature of an approver, because this workspace has approvers");
+    Err(Refusal::new(Code::SignatureRequired, message, "say whose key to use: `--as NAME`"))
+}
