@@ -126,12 +126,18 @@ pub fn asked(outcome: &Outcome, request: &RequestApproval, context: &Context) ->
 pub fn asking(approval: &Approval, now: Time) -> Asking {
     let answer = approval.state.answer();
     let late = approval.state.is_pending() && approval.expires_at <= now;
+    let where_to = match approval.level {
+        0 => String::new(),
+        level => format!(" It asks for proof of level {level}, which a dialog of this client cannot give."),
+    };
+    let waits = format!(
+        "Tell your person that it waits: `phasegate approvals show {}` in a terminal of theirs.{where_to} Do what does not \
+         depend on it meanwhile, and call this again, or with `wait_seconds`, for the answer.",
+        approval.id
+    );
     let next = match &approval.state {
         ApprovalState::Pending if late => "Nobody answered in time; ask again if you still need it.",
-        ApprovalState::Pending => {
-            "Tell your person that it waits: `phasegate approvals list` in a terminal of theirs. Do what does not depend on it \
-             meanwhile, and call this again, or with `wait_seconds`, for the answer."
-        }
+        ApprovalState::Pending => &waits,
         ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => match &approval.about {
             About::Gate { .. } => "The gate is open: transition_phase.",
             About::Question { .. } => "Go on with that answer.",

@@ -54,6 +54,12 @@ pub trait Watch: Send + Sync {
     }
 
     fn progress(&self, _message: &str) {}
+
+    /// A call is about to wait for this approval. A front door that can ask a person itself does so here, without
+    /// waiting for the answer, and says until when the call should wait.
+    fn waiting(&self, _approval: &Approval, until: Time) -> Time {
+        until
+    }
 }
 
 /// For calls that nobody watches.
@@ -151,6 +157,17 @@ impl Engine {
         Ok(outcome.facts.state.approvals.remove(&approval))
     }
 
+    /// What `request_approval` answers about an approval as it is now.
+    pub fn asking(&self, id: ApprovalId) -> Result<Reply, Failure> {
+        let approval = self.approval(id)?.ok_or_else(|| gone(id))?;
+        Ok(answers::asking(&approval, self.clock.now()).reply())
+    }
+
+    /// Records a refusal that a front door found, and gives it back.
+    pub fn refuse(&self, caller: &Caller, tool: &'static Tool, refusal: Refusal) -> Failure {
+        Call { engine: self, caller, tool }.refuse(&Target::default(), refusal)
+    }
+
     /// Puts a backup in place of the store, and says so in its log.
     pub fn restore(&self, caller: &Caller, file: &Path) -> Result<(), Failure> {
         let unreadable = |source| StoreError::File { path: file.to_path_buf(), source };
@@ -178,6 +195,11 @@ impl Engine {
 
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// A secret of this process: 256 random bits, in hex.
+    pub fn secret(&self) -> String {
+        self.clock.random_hex(32)
     }
 
     /// A name no other process has.
@@ -356,10 +378,9 @@ impl Call<'_> {
             let now = self.engine.clock.now();
             let open =
                 approval.as_ref().is_some_and(|approval| approval.state.is_pending() && approval.expires_at > now);
+            let until = approval.as_ref().filter(|_| open).map_or(until, |approval| watch.waiting(approval, until));
             if !open || now >= until || watch.cancelled() {
-                let approval = approval.ok_or_else(|| {
-                    Refusal::new(Code::UnknownApproval, format!("{id} is gone"), "ask again with request_approval")
-                })?;
+                let approval = approval.ok_or_else(|| gone(id))?;
                 return Ok(noted(answers::asking(&approval, now).reply(), &outcome));
             }
             self.engine.renew_after_read(&self.caller.agent)?;
@@ -369,14 +390,15 @@ impl Call<'_> {
     }
 }
 
+fn gone(id: ApprovalId) -> Refusal {
+    Refusal::new(Code::UnknownApproval, format!("{id} is gone"), "ask again with request_approval")
+}
+
 /// The answer, with a word on every rule that was let pass and is to be shown.
 fn noted(mut reply: Reply, outcome: &Outcome) -> Reply {
     for event in &outcome.events {
         if let Event::RuleWaived { message, shown: true, .. } = event {
-            reply.text.push_str(&format!("\nNote: {message}; recorded"));
-            if let Value::Object(fields) = &mut reply.structured {
-                fields.insert("note".to_owned(), Value::String(message.clone()));
-            }
+            reply.note(&format!("{message}; recorded"));
         }
     }
     reply

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rmcp::model::{ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
+use rmcp::model::{ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerNotification};
 use tokio::sync::Notify;
 
 use super::stdio::StdioLimits;
@@ -310,7 +310,15 @@ impl Flow {
                 self.wake_reader(&mut state);
                 None
             }
-            JsonRpcMessage::Notification(_) => None,
+            JsonRpcMessage::Notification(notification) => {
+                // A question withdrawn: no answer is expected any more, and a late one goes no further.
+                if let ServerNotification::CancelledNotification(cancelled) = &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    state.asked.remove(id);
+                }
+                None
+            }
         };
         let state = &mut *state;
         if let Some(id) = reply {
