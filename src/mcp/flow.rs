@@ -417,3 +417,22 @@ fn append(bytes: &mut Vec<u8>, message: &ServerJsonRpcMessage) -> io::Result<()>
     bytes.push(b'\n');
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{CancelledNotification, CancelledNotificationParam, CustomRequest, ServerRequest};
+
+    use super::*;
+
+    #[test]
+    fn a_question_withdrawn_expects_no_answer() {
+        let flow = Flow::new(&StdioLimits::default());
+        let id = RequestId::Number(4);
+        let question = ServerRequest::CustomRequest(CustomRequest::new("x/question", None));
+        flow.queue(JsonRpcMessage::request(question, id.clone())).unwrap();
+        assert!(flow.asks());
+        let withdrawn = CancelledNotification::new(CancelledNotificationParam::new(Some(id.clone()), None));
+        flow.queue(JsonRpcMessage::notification(withdrawn.into())).unwrap();
+        assert!(!flow.asks() && !flow.answered(&id));
+    }
+}

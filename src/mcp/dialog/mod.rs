@@ -85,9 +85,15 @@ impl Dialogs {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wants(&self, approval: &Approval) -> bool {
-        let known = self.known();
-        form::is_answerable(approval) && !known.dismissed.contains(&approval.id) && !known.shown.contains(&approval.id)
+    /// Whether this is to be asked now. A question of ours is in the list of those shown from here on.
+    fn begins(&self, approval: &Approval, way: Way) -> bool {
+        let mut known = self.known();
+        form::is_answerable(approval)
+            && !known.dismissed.contains(&approval.id)
+            && match way {
+                Way::Result => !known.shown.contains(&approval.id),
+                Way::Request => known.shown.insert(approval.id),
+            }
     }
 
     fn dismiss(&self, id: ApprovalId) {
@@ -248,30 +254,43 @@ pub struct Wish {
     way: Way,
     dialogs: Arc<Dialogs>,
     open: Arc<AtomicBool>,
-    ask: Mutex<Option<oneshot::Sender<Approval>>>,
+    ask: Mutex<Option<oneshot::Sender<Asked>>>,
+}
+
+/// What to ask. The call waits for as long as this lives, and no longer.
+struct Asked {
+    approval: Approval,
+    way: Way,
+    dialogs: Arc<Dialogs>,
+    open: Arc<AtomicBool>,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if self.way == Way::Request {
+            self.dialogs.known().shown.remove(&self.approval.id);
+        }
+        self.open.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Wish {
     pub fn new(way: Way, dialogs: &Arc<Dialogs>) -> (Self, Wished) {
         let (sender, asked) = oneshot::channel();
-        let open = Arc::new(AtomicBool::new(false));
-        let wish = Self { way, dialogs: Arc::clone(dialogs), open: Arc::clone(&open), ask: Mutex::new(Some(sender)) };
-        (wish, Wished { dialogs: Arc::clone(dialogs), open, asked })
+        let ask = Mutex::new(Some(sender));
+        (Self { way, dialogs: Arc::clone(dialogs), open: Arc::default(), ask }, Wished { asked })
     }
 
     /// Until when a call waits that would wait until `until`. Asks the first time it is called.
     pub fn waiting(&self, approval: &Approval, until: Time) -> Time {
         let first = self.ask.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ask) = first
-            && self.dialogs.wants(approval)
+            && self.dialogs.begins(approval, self.way)
         {
             self.open.store(true, Ordering::SeqCst);
-            if self.way == Way::Request {
-                self.dialogs.known().shown.insert(approval.id);
-            }
-            if ask.send(approval.clone()).is_err() {
-                self.open.store(false, Ordering::SeqCst);
-            }
+            let (dialogs, open) = (Arc::clone(&self.dialogs), Arc::clone(&self.open));
+            // Where nobody listens any more it is dropped here, and nothing is open.
+            let _ = ask.send(Asked { approval: approval.clone(), way: self.way, dialogs, open });
         }
         match (self.open.load(Ordering::SeqCst), self.way) {
             (false, _) => until,
@@ -284,15 +303,13 @@ impl Wish {
 
 /// The other end of a wish.
 pub struct Wished {
-    dialogs: Arc<Dialogs>,
-    open: Arc<AtomicBool>,
-    asked: oneshot::Receiver<Approval>,
+    asked: oneshot::Receiver<Asked>,
 }
 
 impl Wished {
     /// What is to be asked by the result, once the call is back.
     pub fn taken(&mut self) -> Option<Approval> {
-        self.asked.try_recv().ok()
+        self.asked.try_recv().ok().map(|asked| asked.approval.clone())
     }
 
     /// Runs a call to its end and asks the client beside it. The call's end withdraws the question.
@@ -305,33 +322,20 @@ impl Wished {
         wait_seconds: u64,
     ) -> (T, Option<String>) {
         let mut call = pin!(call);
-        let approval = tokio::select! {
+        let asked = tokio::select! {
             ended = &mut call => return (ended, None),
             asked = &mut self.asked => match asked {
-                Ok(approval) => approval,
+                Ok(asked) => asked,
                 Err(_) => return (call.await, None),
             },
         };
-        let shown = Shown { dialogs: Arc::clone(&self.dialogs), open: Arc::clone(&self.open), id: approval.id };
         let bound = if wait_seconds == 0 { WAIT_SECONDS } else { wait_seconds.min(WAIT_SECONDS_MAX) };
-        let (ended, said) = question(call.as_mut(), peer, engine, &approval, bound).await;
+        let (ended, said) = question(call.as_mut(), peer, engine, &asked.approval, bound).await;
         let note = match said {
-            Ok(said) => {
-                let (engine, caller, dialogs) = (Arc::clone(engine), caller.clone(), Arc::clone(&self.dialogs));
-                let settled = tokio::task::spawn_blocking(move || dialogs.settle(&engine, &caller, &approval, said));
-                match settled.await {
-                    Ok(Ok(note)) => note,
-                    Ok(Err(error)) => {
-                        tracing::error!(%error, "the answer from a client's dialog could not be recorded");
-                        Some("the answer from the client's dialog could not be recorded".to_owned())
-                    }
-                    Err(_) => None,
-                }
-            }
+            Ok(said) => settled(engine, caller, &asked, said).await,
             Err(note) => note,
         };
-        // The wait of the call ends when the question is no longer open.
-        drop(shown);
+        drop(asked);
         let ended = match ended {
             Some(ended) => ended,
             None => call.await,
@@ -340,17 +344,17 @@ impl Wished {
     }
 }
 
-/// Ends with the question, however that ends.
-struct Shown {
-    dialogs: Arc<Dialogs>,
-    open: Arc<AtomicBool>,
-    id: ApprovalId,
-}
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        self.dialogs.known().shown.remove(&self.id);
-        self.open.store(false, Ordering::SeqCst);
+/// The same as `settle`, from the protocol's thread.
+async fn settled(engine: &Arc<Engine>, caller: &Caller, asked: &Asked, said: Said) -> Option<String> {
+    let (engine, caller) = (Arc::clone(engine), caller.clone());
+    let (dialogs, approval) = (Arc::clone(&asked.dialogs), asked.approval.clone());
+    match tokio::task::spawn_blocking(move || dialogs.settle(&engine, &caller, &approval, said)).await {
+        Ok(Ok(note)) => note,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the answer from a client's dialog could not be recorded");
+            Some("the answer from the client's dialog could not be recorded".to_owned())
+        }
+        Err(_) => None,
     }
 }
 
