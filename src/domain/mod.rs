@@ -22,4 +22,5 @@ pub mod refusal;
 pub mod route;
 pub mod state;
 pub mod task;
+pub mod visible;
 pub mod workflow;

@@ -93,6 +93,7 @@ codes! {
     OwnApproval = "own_approval",
     NotAsked = "not_asked",
     LevelTooLow = "level_too_low",
+    DialogMismatch = "dialog_mismatch",
     TooLarge = "too_large",
     TooMany = "too_many",
     Cancelled = "cancelled",

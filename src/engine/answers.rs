@@ -131,23 +131,18 @@ pub fn asking(approval: &Approval, now: Time) -> Asking {
         reason,
         choice: answer.and_then(|answer| answer.choice.clone()),
         arguments,
-        next: next(approval, late).to_owned(),
+        next: next(approval, late),
     }
 }
 
-fn next(approval: &Approval, late: bool) -> &'static str {
-    match &approval.state {
+fn next(approval: &Approval, late: bool) -> String {
+    let said = match &approval.state {
         _ if late => "Nobody answered, or nothing used the answer, in time; ask again if you still need it.",
-        ApprovalState::Pending => {
-            "Tell your person that it waits: `phasegate approvals list` in a terminal of theirs. Do what does not depend on it \
-             meanwhile, and call this again, or with `wait_seconds`, for the answer."
-        }
+        ApprovalState::Pending => return waits(approval),
         ApprovalState::Approved(_) => match &approval.about {
             About::Gate { .. } => "The gate is open: transition_phase.",
             About::Call { tool, .. } if tools::find(tool).is_ok() => "Call it now, once, with exactly these arguments.",
-            About::Call { .. } => {
-                "It may be done once, exactly like this. `phasegate exec` with this id runs a Bash call and records the end."
-            }
+            About::Call { .. } => return carry_out(approval),
             About::Question { .. } => "Go on with that answer.",
         },
         ApprovalState::Adjusted { .. } => "The person changed the arguments: do it with these, or not at all.",
@@ -155,5 +150,25 @@ fn next(approval: &Approval, late: bool) -> &'static str {
         ApprovalState::Expired { .. } => "Its time ran out; ask again if you still need it.",
         ApprovalState::Cancelled { .. } => "It no longer applies; ask again if you still need it.",
         ApprovalState::Consumed { .. } => "It has been used; a new step needs a new approval.",
+    };
+    said.to_owned()
+}
+
+fn waits(approval: &Approval) -> String {
+    let proof = match approval.level {
+        0 => String::new(),
+        level => format!(" It asks for proof of level {level}, which a dialog of this client cannot give."),
+    };
+    format!(
+        "Tell your person that it waits: `phasegate approvals show {}` in a terminal of theirs.{proof} Do what does not \
+         depend on it meanwhile, and call this again, or with `wait_seconds`, for the answer.",
+        approval.id
+    )
+}
+
+fn carry_out(approval: &Approval) -> String {
+    match approval.call() {
+        Some(("Bash", _)) => format!("`phasegate exec {}` runs it, once, exactly as approved.", approval.id),
+        _ => "Do it once, exactly like this; phasegate does not run or guard this tool itself.".to_owned(),
     }
 }

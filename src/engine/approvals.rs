@@ -37,6 +37,10 @@ impl Call<'_> {
             let found = self.found(&ids)?;
             let now = self.engine.clock.now();
             let open = found.iter().any(|approval| approval.state.is_pending() && !approval.has_run_out(now));
+            let until = match found.as_slice() {
+                [only] if open => watch.waiting(only, until),
+                _ => until,
+            };
             if !open || now >= until || watch.cancelled() {
                 let mut all = found.iter().map(|approval| answers::asking(approval, now));
                 let first: Option<Asking> = all.next();

@@ -21,13 +21,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::config::workspace::Workspace;
+use crate::domain::approval::Approval;
 use crate::domain::canonical;
 use crate::domain::command::{Change, ClaimTask, Command, Target, Want};
 use crate::domain::decide::{consume, decide};
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
-use crate::domain::ids::{AgentName, TaskId, Time};
-use crate::domain::refusal::Refusal;
+use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
+use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
 use crate::policy::permit::{Need, Permit, permit};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
@@ -55,6 +56,12 @@ pub trait Watch: Send + Sync {
     }
 
     fn progress(&self, _message: &str) {}
+
+    /// A call is about to wait for this approval. A front door that can ask a person itself does so here, without
+    /// waiting for the answer, and says until when the call should wait.
+    fn waiting(&self, _approval: &Approval, until: Time) -> Time {
+        until
+    }
 }
 
 /// For calls that nobody watches.
@@ -138,6 +145,18 @@ impl Engine {
         self.command(caller, "tasks", scope, Command::UpdateTask { target, change }, Vec::new())
     }
 
+    /// What `request_approval` answers about an approval as it is now.
+    pub fn asking(&self, id: ApprovalId) -> Result<Reply, Failure> {
+        let approval = self.approval(id)?.ok_or_else(|| gone(id))?;
+        let first = answers::asking(&approval, self.clock.now());
+        Ok(tools::request_approval::Answered { first, batch: Vec::new() }.reply())
+    }
+
+    /// Records a refusal that a front door found, and gives it back.
+    pub fn refuse(&self, caller: &Caller, tool: &'static Tool, refusal: Refusal) -> Failure {
+        Call { engine: self, caller, tool, exact: Arc::default() }.refuse(&Target::default(), refusal)
+    }
+
     /// Puts a backup in place of the store, and says so in its log.
     pub fn restore(&self, caller: &Caller, file: &Path) -> Result<(), Failure> {
         let unreadable = |source| StoreError::File { path: file.to_path_buf(), source };
@@ -177,6 +196,11 @@ impl Engine {
             *byte = pair.iter().fold(0, |high, low| (high << 4) | low);
         }
         bytes
+    }
+
+    /// A secret of this process: 256 random bits, in hex.
+    pub fn secret(&self) -> String {
+        self.clock.random_hex(32)
     }
 
     /// A name no other process has.
@@ -334,14 +358,15 @@ impl Call<'_> {
     }
 }
 
+fn gone(id: ApprovalId) -> Refusal {
+    Refusal::new(Code::UnknownApproval, format!("{id} is gone"), "ask again with request_approval")
+}
+
 /// The answer, with a word on every rule that was let pass and is to be shown.
 fn noted(mut reply: Reply, outcome: &Outcome) -> Reply {
     for event in &outcome.events {
         if let Event::RuleWaived { message, shown: true, .. } = event {
-            reply.text.push_str(&format!("\nNote: {message}; recorded"));
-            if let Value::Object(fields) = &mut reply.structured {
-                fields.insert("note".to_owned(), Value::String(message.clone()));
-            }
+            reply.note(&format!("{message}; recorded"));
         }
     }
     reply

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rmcp::model::{ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
+use rmcp::model::{ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerNotification};
 use tokio::sync::Notify;
 
 use super::stdio::StdioLimits;
@@ -310,7 +310,15 @@ impl Flow {
                 self.wake_reader(&mut state);
                 None
             }
-            JsonRpcMessage::Notification(_) => None,
+            JsonRpcMessage::Notification(notification) => {
+                // A question withdrawn: no answer is expected any more, and a late one goes no further.
+                if let ServerNotification::CancelledNotification(cancelled) = &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    state.asked.remove(id);
+                }
+                None
+            }
         };
         let state = &mut *state;
         if let Some(id) = reply {
@@ -408,4 +416,23 @@ fn append(bytes: &mut Vec<u8>, message: &ServerJsonRpcMessage) -> io::Result<()>
     }
     bytes.push(b'\n');
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{CancelledNotification, CancelledNotificationParam, CustomRequest, ServerRequest};
+
+    use super::*;
+
+    #[test]
+    fn a_question_withdrawn_expects_no_answer() {
+        let flow = Flow::new(&StdioLimits::default());
+        let id = RequestId::Number(4);
+        let question = ServerRequest::CustomRequest(CustomRequest::new("x/question", None));
+        flow.queue(JsonRpcMessage::request(question, id.clone())).unwrap();
+        assert!(flow.asks());
+        let withdrawn = CancelledNotification::new(CancelledNotificationParam::new(Some(id.clone()), None));
+        flow.queue(JsonRpcMessage::notification(withdrawn.into())).unwrap();
+        assert!(!flow.asks() && !flow.answered(&id));
+    }
 }

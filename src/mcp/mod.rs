@@ -1,4 +1,5 @@
 //! The MCP edge: frames, the stdio transport, and the guard around a service.
+pub mod dialog;
 mod ends;
 mod flow;
 pub mod frame;

@@ -14,12 +14,14 @@ use rmcp::service::{Peer, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
+use crate::domain::approval::Approval;
 use crate::domain::facts::{Caller, Role};
-use crate::domain::ids::AgentName;
+use crate::domain::ids::{AgentName, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::{Engine, Failure, Watch};
 use crate::tools::{self, Reply, TOOLS, schema};
 
+use super::dialog::{self, Dialogs, Way, Wish, Wished};
 use super::{prompts, resources};
 
 const INSTRUCTIONS: &str = "phasegate hands out work and keeps it to phases. Begin with claim_task: it returns a brief with the \
@@ -63,6 +65,7 @@ pub struct Server {
     capabilities: BTreeSet<String>,
     claims: u32,
     list: Vec<McpTool>,
+    dialogs: Arc<Dialogs>,
 }
 
 impl Server {
@@ -71,7 +74,14 @@ impl Server {
         if let Some(agent) = agent {
             let _ = name.set(AgentName(agent));
         }
-        Self { opening, agent: name, capabilities, claims, list: TOOLS.iter().map(published).collect() }
+        Self {
+            opening,
+            agent: name,
+            capabilities,
+            claims,
+            list: TOOLS.iter().map(published).collect(),
+            dialogs: Arc::default(),
+        }
     }
 
     /// For requests that are not tool calls.
@@ -85,6 +95,57 @@ impl Server {
             engine.unique_agent(&client)
         });
         Caller { agent: agent.clone(), role: Role::Agent, capabilities: self.capabilities.clone(), claims: self.claims }
+    }
+
+    /// `request_approval` for a client that can put the question to its person.
+    async fn ask(
+        &self,
+        way: Way,
+        engine: &Arc<Engine>,
+        caller: Caller,
+        arguments: Value,
+        context: &RequestContext<RoleServer>,
+        mut reporter: Reporter,
+    ) -> CallToolResponse {
+        let (wish, mut wished): (Wish, Wished) = Wish::new(way, &self.dialogs);
+        reporter.wish = Some(wish);
+        let wait_seconds = arguments.get("wait_seconds").and_then(Value::as_u64).unwrap_or(0);
+        let call = {
+            let (engine, caller, arguments) = (Arc::clone(engine), caller.clone(), arguments.clone());
+            apart(move || engine.call(&caller, &tools::request_approval::TOOL, arguments, &reporter))
+        };
+        match way {
+            Way::Request => {
+                let (mut result, note) = wished.beside(call, &context.peer, engine, &caller, wait_seconds).await;
+                if let (Ok(reply), Some(note)) = (&mut result, note) {
+                    reply.note(&note);
+                }
+                rendered(result).into()
+            }
+            Way::Result => {
+                let result = call.await;
+                let (Ok(_), Some(approval)) = (&result, wished.taken()) else { return rendered(result).into() };
+                match self.dialogs.ask_by_result(engine, &caller, &arguments, &approval) {
+                    Ok(Some(asking)) => asking.into(),
+                    Ok(None) => rendered(result).into(),
+                    Err(failure) => rendered(Err(failure)).into(),
+                }
+            }
+        }
+    }
+}
+
+/// Work that may wait, on a thread of its own.
+async fn apart(work: impl FnOnce() -> Result<Reply, Failure> + Send + 'static) -> Result<Reply, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(ended) => match ended.try_into_panic() {
+            // The guard around this service answers panics, wherever they come from.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => {
+                Err(Refusal::new(Code::Cancelled, "the server is stopping", "call again in a new session").into())
+            }
+        },
     }
 }
 
@@ -115,6 +176,7 @@ struct Reporter {
     cancelled: Box<dyn Fn() -> bool + Send + Sync>,
     progress: Option<(ProgressToken, Peer<RoleServer>, tokio::runtime::Handle)>,
     steps: std::sync::atomic::AtomicU32,
+    wish: Option<Wish>,
 }
 
 impl Reporter {
@@ -125,6 +187,7 @@ impl Reporter {
             cancelled: Box::new(move || ct.is_cancelled()),
             progress: token.map(|token| (token, context.peer.clone(), tokio::runtime::Handle::current())),
             steps: std::sync::atomic::AtomicU32::new(0),
+            wish: None,
         }
     }
 }
@@ -142,6 +205,10 @@ impl Watch for Reporter {
         runtime.spawn(async move {
             let _ = peer.notify_progress(note).await;
         });
+    }
+
+    fn waiting(&self, approval: &Approval, until: Time) -> Time {
+        self.wish.as_ref().map_or(until, |wish| wish.waiting(approval, until))
     }
 }
 
@@ -234,20 +301,20 @@ impl ServerHandler for Server {
             // A read is a few index seeks on a snapshot: cheaper than a change of threads. Only a refusal of one is written.
             return Ok(rendered(engine.call(&caller, tool, arguments, &reporter)).into());
         }
-        let engine = Arc::clone(engine);
-        let work = tokio::task::spawn_blocking(move || engine.call(&caller, tool, arguments, &reporter));
-        match work.await {
-            Ok(result) => Ok(rendered(result).into()),
-            Err(ended) => match ended.try_into_panic() {
-                // The guard around this service answers panics, wherever they come from.
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => {
-                    let refusal =
-                        Refusal::new(Code::Cancelled, "the server is stopping", "call again in a new session");
-                    Ok(refused(&refusal).into())
-                }
-            },
+        if tool.name == tools::request_approval::TOOL.name {
+            if request.request_state.is_some() || request.input_responses.is_some() {
+                let (engine, dialogs) = (Arc::clone(engine), Arc::clone(&self.dialogs));
+                let (state, responses) = (request.request_state, request.input_responses);
+                let retry =
+                    apart(move || dialogs.resume(&engine, &caller, &arguments, state.as_deref(), responses.as_ref()));
+                return Ok(rendered(retry.await).into());
+            }
+            if let Some(way) = dialog::way(&context) {
+                return Ok(self.ask(way, engine, caller, arguments, &context, reporter).await);
+            }
         }
+        let engine = Arc::clone(engine);
+        Ok(rendered(apart(move || engine.call(&caller, tool, arguments, &reporter)).await).into())
     }
 
     async fn list_resources(

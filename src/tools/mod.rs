@@ -93,6 +93,16 @@ pub struct Reply {
     pub text: String,
 }
 
+impl Reply {
+    /// A word beside the answer.
+    pub fn note(&mut self, note: &str) {
+        self.text.push_str(&format!("\nNote: {note}"));
+        if let Value::Object(fields) = &mut self.structured {
+            fields.insert("note".to_owned(), Value::String(note.to_owned()));
+        }
+    }
+}
+
 /// The typed result of a tool.
 pub trait Output: Serialize {
     fn text(&self) -> String;

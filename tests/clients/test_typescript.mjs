@@ -13,6 +13,7 @@ const require = createRequire(join(process.env.PHASEGATE_TOOLS, 'node', 'package
 const load = (name) => import(pathToFileURL(require.resolve(name)));
 const older = await load('@modelcontextprotocol/sdk/client/index.js');
 const olderPipes = await load('@modelcontextprotocol/sdk/client/stdio.js');
+const olderTypes = await load('@modelcontextprotocol/sdk/types.js');
 const newer = await load('@modelcontextprotocol/client');
 const newerPipes = await load('@modelcontextprotocol/client/stdio');
 
@@ -42,6 +43,7 @@ phases:
     next: [done]
   done: { end: true }
 `;
+const ASKS = WORKFLOW.replace('within: 1h', 'within: 1h, level: 0');
 const LONG = `\
 version: 1
 name: long
@@ -75,6 +77,7 @@ function connections() {
     open: (place) => [new older.Client(INFO), new olderPipes.StdioClientTransport(parameters(place))],
     // The older client takes a schema for results before its options.
     call: (client, call, options) => client.callTool(call, undefined, options),
+    person: (client, answer) => client.setRequestHandler(olderTypes.ElicitRequestSchema, answer),
   }];
   for (const [name, mode, version] of [
     ['legacy', 'legacy', '2025-11-25'], ['auto', 'auto', '2026-07-28'], ['pinned', { pin: '2026-07-28' }, '2026-07-28'],
@@ -86,15 +89,20 @@ function connections() {
         new newer.Client(INFO, { versionNegotiation: { mode } }), new newerPipes.StdioClientTransport(parameters(place)),
       ],
       call: (client, call, options) => client.callTool(call, options),
+      person: (client, answer) => client.setRequestHandler('elicitation/create', answer),
     });
   }
   return made;
 }
 
-async function within(connection, workflow, story) {
+async function within(connection, workflow, story, answer) {
   const place = workspace(workflow);
   const [client, transport] = connection.open(place);
   try {
+    if (answer) {
+      client.registerCapabilities({ elicitation: { form: {} } });
+      connection.person(client, answer);
+    }
     await client.connect(transport);
     const run = (name, args = {}, options) => connection.call(client, { name, arguments: args }, options);
     const does = async (name, args, options) => {
@@ -173,16 +181,27 @@ async function cancelled({ does, run }) {
   await does('update_task', { progress: 'still here' });
 }
 
+async function dialog({ does }) {
+  await does('claim_task', { new: { title: 'Ask first' } });
+  const asked = await does('request_approval');
+  assert.deepEqual([asked.state, asked.reason], ['approved', 'shown: A-1: Build it this way?']);
+  assert.match(asked.answered_by, /^client-of:/);
+}
+
+/** A person who always says yes, and tells what they saw first. */
+const yes = (request) => ({
+  action: 'accept', content: { approve: true, reason: `shown: ${request.params.message.split('\n')[0]}` },
+});
 
 for (const connection of connections()) {
-  for (const [name, workflow, story] of [
+  for (const [name, workflow, story, answer] of [
     ['a whole task', WORKFLOW, wholeTask], ['resources, prompts, completion', WORKFLOW, besidesTools],
-    ['a cancelled gate', LONG, cancelled],
+    ['a cancelled gate', LONG, cancelled], ['a dialog', ASKS, dialog, yes],
   ]) {
     const begun = Date.now();
     let why = '';
     try {
-      await within(connection, workflow, (session) => story(session, connection));
+      await within(connection, workflow, (session) => story(session, connection), answer);
     } catch (error) {
       why = String(error.stack ?? error).slice(0, 2000);
 

@@ -13,6 +13,7 @@
 mod command_line;
 mod decisions;
 mod decisions_gates;
+mod dialogs;
 mod examples;
 mod faults;
 mod frames;

@@ -93,7 +93,8 @@ fn what_an_agent_reads_when_it_is_refused() {
     page.refused(&ana, "update_task", json!({"progress": "late", "claim": handle}));
     let met: Vec<&str> = page.codes.iter().map(|code| code.word()).collect();
     let elsewhere = [
-        // Asked of people, or met only in a race, between two processes, or with many claims: in `decisions` and `history`.
+        // Asked of people, or met only in a race, between two processes, or with many claims: in `decisions` and `history`;
+        // or with a client that shows dialogs: in `dialogs`.
         Code::UnknownApproval,
         Code::WorkflowUntrusted,
         Code::WorkflowInvalid,
@@ -104,6 +105,7 @@ fn what_an_agent_reads_when_it_is_refused() {
         Code::OwnApproval,
         Code::NotAsked,
         Code::LevelTooLow,
+        Code::DialogMismatch,
         Code::TooMany,
         Code::Cancelled,
         Code::AskedTogether,
