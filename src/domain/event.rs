@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::approval::{About, Answer};
+use super::flag::Flag;
 use super::ids::{AgentName, ApprovalId, Fence, HandleHash, RunId, TaskId, Time, WorkflowHash};
 use super::refusal::Code;
 use super::task::{Outcome, TaskSpec};
@@ -218,6 +219,22 @@ pub enum Event {
         times: u64,
         since: Time,
     },
+    /// A text that came in holds what looks like a secret, personal data or an attempt to steer. Never the value.
+    TextFlagged {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        tool: String,
+        field: String,
+        findings: Vec<Flag>,
+    },
+    /// A text that the outside service should have read and did not; the settings let it in.
+    TextNotScreened {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        tool: String,
+        field: String,
+        why: String,
+    },
 }
 
 /// Where a trusted workflow comes from.
@@ -275,6 +292,8 @@ impl Event {
             Self::RuleWaived { task, .. } => ("RuleWaived", *task),
             Self::CommandRefused { task, .. } => ("CommandRefused", *task),
             Self::RefusalsRepeated { task, .. } => ("RefusalsRepeated", *task),
+            Self::TextFlagged { task, .. } => ("TextFlagged", *task),
+            Self::TextNotScreened { task, .. } => ("TextNotScreened", *task),
         }
     }
 }

@@ -44,3 +44,18 @@ pub struct Flagged {
     /// Said by the user's own service, whose word counts whatever the workflow says.
     pub by_service: bool,
 }
+
+/// A text that the outside service should have read, and why it did not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unscreened {
+    pub item: usize,
+    pub field: String,
+    pub why: String,
+}
+
+/// What reading the texts of one call came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    pub flagged: Vec<Flagged>,
+    pub unscreened: Vec<Unscreened>,
+}

@@ -96,6 +96,8 @@ codes! {
     TooLarge = "too_large",
     TooMany = "too_many",
     Cancelled = "cancelled",
+    Screened = "screened",
+    ScreeningUnavailable = "screening_unavailable",
 }
 
 impl fmt::Display for Code {

@@ -3,9 +3,12 @@
 
 mod answers;
 mod artifacts;
+mod breaker;
 pub mod clock;
 mod gate_runs;
 pub mod gates;
+mod screening;
+mod service;
 mod startup;
 pub mod sweeper;
 pub mod views;
@@ -24,10 +27,12 @@ use crate::domain::command::{Change, ClaimTask, Command, Decision, Question, Req
 use crate::domain::decide::decide;
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
+use crate::domain::flag::Looked;
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
 use crate::policy::permit::{Need, Permit, permit};
+use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Outcome, Scope, With};
 use crate::tools::request_approval::Asked;
 use crate::tools::{Output, Reply, Request, Tool};
@@ -43,6 +48,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     gate_environment: Vec<(OsString, OsString)>,
     schemas: artifacts::Schemas,
+    screening: screening::Screening,
     /// When an agent's leases were last looked at, so that a burst of reads costs one look.
     renewals: Mutex<HashMap<AgentName, Time>>,
 }
@@ -81,8 +87,20 @@ impl Engine {
         arguments: Value,
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
+        let answer = self.answer_call(caller, tool, arguments, watch);
+        answer.map_err(|failure| self.screening.clean_failure(failure))
+    }
+
+    fn answer_call(
+        &self,
+        caller: &Caller,
+        tool: &'static Tool,
+        arguments: Value,
+        watch: &dyn Watch,
+    ) -> Result<Reply, Failure> {
         let request = (tool.parse)(arguments)?;
-        let call = Call { engine: self, caller, tool };
+        let (texts, target) = screening::texts(&request);
+        let call = Call { engine: self, caller, tool, looked: Arc::default() }.looked(&texts, target)?;
         match request {
             Request::Submit(submission) => {
                 let refers_to = answers::refers_to(&submission.tasks);
@@ -189,7 +207,8 @@ impl Engine {
     }
 
     fn by(&self, caller: &Caller, tool: &'static str) -> By {
-        By { agent: caller.agent.clone(), role: caller.role.word().into(), tool: tool.into(), at: self.clock.now() }
+        let (role, at, redaction) = (caller.role.word().into(), self.clock.now(), self.screening.redaction());
+        By { agent: caller.agent.clone(), role, tool: tool.into(), at, redaction }
     }
 
     fn context(&self, caller: &Caller) -> Context {
@@ -226,6 +245,8 @@ struct Call<'e> {
     engine: &'e Engine,
     caller: &'e Caller,
     tool: &'static Tool,
+    /// What its texts hold.
+    looked: Arc<Looked>,
 }
 
 impl Call<'_> {
@@ -247,9 +268,16 @@ impl Call<'_> {
     ) -> Result<Outcome, Failure> {
         let context = self.engine.context(self.caller);
         let (tool, need) = (self.tool.name, self.need());
+        let looked = Arc::clone(&self.looked);
         let decide: Decide = Box::new(move |facts| {
             let permit = permit(facts, tool, need)?;
-            let Some(mut events) = choose(facts, &context)? else { return Ok(Vec::new()) };
+            let chosen = choose(facts, &context)?;
+            let said = screened(facts, chosen.as_deref().unwrap_or_default(), &looked, tool)?;
+            let Some(mut events) = chosen else { return Ok(Vec::new()) };
+            // What changes nothing, such as a question asked again, brings nothing in.
+            if !events.is_empty() {
+                events.extend(said);
+            }
             events.extend(waived(permit, facts, tool));
             Ok(events)
         });
@@ -369,14 +397,19 @@ impl Call<'_> {
     }
 }
 
-/// The answer, with a word on every rule that was let pass and is to be shown.
+/// The answer, with a word on every rule that was let pass and is to be shown, and on what its texts hold.
 fn noted(mut reply: Reply, outcome: &Outcome) -> Reply {
     for event in &outcome.events {
-        if let Event::RuleWaived { message, shown: true, .. } = event {
-            reply.text.push_str(&format!("\nNote: {message}; recorded"));
-            if let Value::Object(fields) = &mut reply.structured {
-                fields.insert("note".to_owned(), Value::String(message.clone()));
-            }
+        let message = match event {
+            Event::RuleWaived { message, shown: true, .. } => message.clone(),
+            Event::TextFlagged { field, findings, .. } => format!("`{field}` holds {}", words(findings)),
+            Event::TextNotScreened { field, why, .. } => format!("`{field}` was not screened: {why}"),
+            _ => continue,
+        };
+        reply.text.push_str(&format!("\nNote: {message}; recorded"));
+        if let Value::Object(fields) = &mut reply.structured {
+            let before = fields.get("note").and_then(Value::as_str).map(|before| format!("{before}; "));
+            fields.insert("note".to_owned(), Value::String(before.unwrap_or_default() + &message));
         }
     }
     reply

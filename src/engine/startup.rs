@@ -19,6 +19,7 @@ use crate::store::{self, Attachment, Backend, Scope};
 
 use super::clock::Clock;
 use super::gates::find;
+use super::screening::Screening;
 use super::{Engine, Failure};
 
 const WORKFLOW_BYTES_MAX: u64 = 256 << 10;
@@ -46,8 +47,10 @@ pub fn with_backend(
         // Of two first openers the first names it.
         store::note_meta(backend.as_ref(), "workspace", clock.random_hex(16), false)?;
     }
+    let screening = Screening::open(settings, &workspace, clock.as_ref())?;
     let engine = Engine {
         backend,
+        screening,
         workspace,
         settings: facts::Settings { workflow_for: settings.workflow_for.clone(), ..facts::Settings::default() },
         clock,

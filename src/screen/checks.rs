@@ -151,10 +151,13 @@ mod tests {
 
     #[test]
     fn numbers_that_their_issuers_publish_as_examples_are_known() {
-        for number in ["4111111111111111", "5555555555554444", "378282246310005", "30569309025904", "6011111111111117"] {
+        for number in ["4111111111111111", "5555555555554444", "378282246310005", "30569309025904", "6011111111111117"]
+        {
             assert!(card(number.as_bytes()), "{number}");
         }
-        for text in ["DE89370400440532013000", "GB82WEST12345698765432", "FR1420041010050500013M02606", "NO9386011117947"] {
+        for text in
+            ["DE89370400440532013000", "GB82WEST12345698765432", "FR1420041010050500013M02606", "NO9386011117947"]
+        {
             assert!(iban(text.as_bytes()), "{text}");
         }
         assert!(steuer_id(b"86095742719") && steuer_id(b"47036892816"));

@@ -3,6 +3,7 @@
 
 mod checks;
 mod entropy;
+mod flags;
 mod injection;
 mod numbers;
 mod personal;

@@ -9,8 +9,8 @@ const IBAN_CHARS_MAX: usize = 34;
 
 /// What stands behind an `@` and a dot in programs and is no country or network.
 const FILE_ENDINGS: [&str; 18] = [
-    "service", "socket", "timer", "target", "png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "css", "json", "toml",
-    "yaml", "lock", "conf",
+    "service", "socket", "timer", "target", "png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "css", "json",
+    "toml", "yaml", "lock", "conf",
 ];
 
 pub(super) fn find<'s>(text: &str, found: &mut Vec<Finding<'s>>) {

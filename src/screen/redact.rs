@@ -20,8 +20,30 @@ const ROUNDS_MAX: usize = 4;
 
 /// Members of a record that phasegate fills itself: digests, ids, times, names from the workflow.
 const OURS: [&str; 24] = [
-    "v", "at", "agent", "role", "tool", "type", "task", "workflow", "digest", "sha256", "handle", "hash", "tree",
-    "output", "run", "until", "expires_at", "since", "phase", "from", "gate", "fence", "approval", "met",
+    "v",
+    "at",
+    "agent",
+    "role",
+    "tool",
+    "type",
+    "task",
+    "workflow",
+    "digest",
+    "sha256",
+    "handle",
+    "hash",
+    "tree",
+    "output",
+    "run",
+    "until",
+    "expires_at",
+    "since",
+    "phase",
+    "from",
+    "gate",
+    "fence",
+    "approval",
+    "met",
 ];
 const OURS_OF_ANSWER: [&str; 2] = ["by", "at"];
 const OURS_OF_SPEC: [&str; 3] = ["workflow", "parent", "depends_on"];
@@ -201,7 +223,7 @@ fn is_ours(place: Place<'_>, key: &str) -> bool {
     }
 }
 
-fn strings(value: &Value, record: bool, each: &mut dyn FnMut(&str, &str)) {
+pub(super) fn strings(value: &Value, record: bool, each: &mut dyn FnMut(&str, &str)) {
     let mut open = vec![(value, Place { depth: 0, parent: "" }, "")];
     while let Some((value, place, key)) = open.pop() {
         match value {

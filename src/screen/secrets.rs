@@ -15,9 +15,18 @@ pub(super) struct Anchor {
 
 enum What {
     /// The text itself begins a token, in just these letters.
-    Token { rule: &'static str, set: Set, least: usize, most: usize },
+    Token {
+        rule: &'static str,
+        set: Set,
+        least: usize,
+        most: usize,
+    },
     /// The token stands behind it.
-    Behind { rule: &'static str, set: Set, least: usize },
+    Behind {
+        rule: &'static str,
+        set: Set,
+        least: usize,
+    },
     /// A name that is given a value.
     Name(Strict),
     Jwt,

@@ -187,7 +187,8 @@ fn in_a_record_only_strings_that_are_not_ours_change() {
     let text = redactor().json(&record.to_string()).unwrap();
     let cut: Value = serde_json::from_str(&text).unwrap();
     assert!(!text.contains(&token) && !text.contains("swordfish"), "{text}");
-    for kept in ["/agent", "/at", "/event/handle", "/event/data/sha256", "/event/data/n", "/event/data/ana@example.org"] {
+    for kept in ["/agent", "/at", "/event/handle", "/event/data/sha256", "/event/data/n", "/event/data/ana@example.org"]
+    {
         assert_eq!(cut.pointer(kept), record.pointer(kept), "{kept}");
     }
     assert_eq!(redactor().json(&text), None);
@@ -248,10 +249,12 @@ fn odd_text() -> impl Strategy<Value = String> {
 fn odd_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![odd_text().prop_map(Value::from), any::<i64>().prop_map(Value::from), Just(Value::Null)];
     leaf.prop_recursive(4, 24, 4, |inner| {
-        let key = prop_oneof![Just("password".to_owned()), Just("event".to_owned()), Just("note".to_owned()), "[a-z]{1,5}"];
+        let key =
+            prop_oneof![Just("password".to_owned()), Just("event".to_owned()), Just("note".to_owned()), "[a-z]{1,5}"];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::vec((key, inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+            proptest::collection::vec((key, inner), 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }

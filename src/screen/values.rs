@@ -83,7 +83,10 @@ pub(super) fn given(bytes: &[u8], name: Range<usize>, strict: Strict) -> Option<
     let (quoted, from) = quote(bytes, from).map_or((None, from), |(mark, from)| (Some(mark), from));
     let ends = |byte: u8| match quoted {
         Some(mark) => byte == mark || byte == b'\n' || byte == b'\\',
-        None => matches!(byte, 0..=b' ' | b',' | b';' | b'&' | b')' | b'}' | b']' | b'<' | b'>' | b'"' | b'\'' | b'`' | b'|' | b'\\'),
+        None => matches!(
+            byte,
+            0..=b' ' | b',' | b';' | b'&' | b')' | b'}' | b']' | b'<' | b'>' | b'"' | b'\'' | b'`' | b'|' | b'\\'
+        ),
     };
     let end = skip(bytes, from, |byte| !ends(byte), VALUE_BYTES_MAX + 1);
     let value = bytes.get(from..end).and_then(|value| std::str::from_utf8(value).ok())?;
