@@ -17,6 +17,9 @@ pub(super) static WORDS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     built.unwrap_or_else(|_| std::process::abort())
 });
 
+/// Signs between two groups of a number.
+const GAP_MAX: usize = 3;
+
 const DIGIT: u8 = 1;
 const LOWER: u8 = 2;
 const UPPER: u8 = 4;
@@ -26,9 +29,6 @@ const NOT_HEX: u8 = 8;
 const TOKEN: u8 = 16;
 /// Stands between the digits of a number.
 const GAP: u8 = 32;
-const SPACE: u8 = 64;
-/// One of these is worth a look by itself.
-const ALONE: u8 = 128;
 
 const KINDS: [u8; 256] = {
     let mut kinds = [0u8; 256];
@@ -43,9 +43,7 @@ const KINDS: [u8; 256] = {
                 b'A'..=b'Z' => UPPER | NOT_HEX | TOKEN,
                 b'+' | b'_' => NOT_HEX | TOKEN,
                 b'/' | b'-' => NOT_HEX | TOKEN | GAP,
-                b'.' | b'(' | b')' => GAP,
-                b' ' => GAP | SPACE,
-                b'@' => ALONE,
+                b'.' | b'(' | b')' | b' ' => GAP,
                 _ => 0,
             };
         }
@@ -62,14 +60,31 @@ pub(super) fn worth_a_look(text: &str) -> bool {
 /// A run of signs that stand in tokens.
 #[derive(Clone, Copy, Default)]
 struct Token {
-    chars: u32,
+    chars: usize,
     kinds: u8,
-    digits: u32,
-    in_a_row: u32,
-    longest: u32,
+    digits: usize,
+    in_a_row: usize,
+    longest: usize,
 }
 
 impl Token {
+    fn read(bytes: &[u8]) -> Self {
+        let mut token = Self::default();
+        for byte in bytes {
+            let kind = kind_of(*byte);
+            if kind & TOKEN == 0 {
+                break;
+            }
+            let digit = usize::from(kind & DIGIT);
+            token.chars += 1;
+            token.kinds |= kind;
+            token.digits += digit;
+            token.in_a_row = (token.in_a_row + 1) * digit;
+            token.longest = token.longest.max(token.in_a_row);
+        }
+        token
+    }
+
     fn is_digest(&self) -> bool {
         self.kinds & (UPPER | NOT_HEX) == 0 && self.kinds & LOWER != 0
     }
@@ -81,51 +96,66 @@ impl Token {
         let letters = self.kinds & (LOWER | UPPER) != 0;
         let number = self.longest >= 7 || (letters && self.longest >= 6);
         let mixed = LOWER | UPPER | DIGIT;
-        let long = usize::try_from(self.chars).is_ok_and(|chars| chars >= RANDOM_CHARS_MIN);
-        number || (long && self.kinds & mixed == mixed && self.digits >= 2)
+        number || (self.chars >= RANDOM_CHARS_MIN && self.kinds & mixed == mixed && self.digits >= 2)
     }
 }
 
-/// Looks at the ends of runs. Without a branch for letters and digits, since this is paid for every record.
-fn shapes(bytes: &[u8]) -> bool {
-    let mut token = Token::default();
-    let (mut digits, mut gap, mut only_spaces) = (0u32, 0u32, true);
-    let (mut last, mut seen, mut escapes) = (0u8, 0u8, false);
-    for byte in bytes {
-        #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
-        let kind = KINDS[usize::from(*byte)];
-        seen |= kind;
-        escapes |= (last == b'\\') & (*byte == b'u');
-        last = *byte;
-        if kind & GAP == 0 && kind & DIGIT == 0 || gap > 3 {
-            if digits >= 6 && is_number(digits, only_spaces, &token) {
-                return true;
-            }
-            (digits, only_spaces) = (0, true);
+/// Digits in groups that belong together, as far as they have been read.
+#[derive(Default)]
+struct Number {
+    digits: usize,
+    groups: usize,
+    end: usize,
+    only_spaces: bool,
+}
+
+impl Number {
+    /// True once it is long enough to be one. Spaces alone may part the digits of a short number; dates have other signs.
+    fn goes_on(&mut self, bytes: &[u8], group: std::ops::Range<usize>) -> bool {
+        let gap = bytes.get(self.end..group.start).unwrap_or_default();
+        if self.groups == 0 || gap.len() > GAP_MAX || gap.iter().any(|byte| kind_of(*byte) & GAP == 0) {
+            *self = Self { only_spaces: true, ..Self::default() };
+        } else {
+            self.only_spaces &= gap.iter().all(|byte| *byte == b' ');
         }
-        let digit = u32::from(kind & DIGIT);
-        digits += digit;
-        gap = (gap + 1) * (1 - digit);
-        only_spaces &= kind & GAP == 0 || kind & SPACE != 0;
-        if kind & TOKEN != 0 {
-            token.chars += 1;
-            token.kinds |= kind;
-            token.digits += digit;
-            token.in_a_row = (token.in_a_row + 1) * digit;
-            token.longest = token.longest.max(token.in_a_row);
-        } else if token.chars >= 6 {
+        self.digits += group.len();
+        self.groups += 1;
+        self.end = group.end;
+        self.digits >= 9 || (self.digits >= 6 && self.groups > 1 && self.only_spaces)
+    }
+}
+
+fn kind_of(byte: u8) -> u8 {
+    #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
+    KINDS[usize::from(byte)]
+}
+
+/// Goes from digit to digit, since everything that is looked for has some, but for addresses.
+fn shapes(bytes: &[u8]) -> bool {
+    if memchr::memchr(b'@', bytes).is_some() || memchr::memmem::find(bytes, b"\\u").is_some() {
+        return true;
+    }
+    let (mut number, mut token, mut token_end, mut at) = (Number::default(), Token::default(), 0, 0);
+    while let Some(skipped) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
+        let start = at + skipped;
+        if start >= token_end {
+            let ahead = bytes.get(token_end..start).unwrap_or_default().iter().rev();
+            let from = start - ahead.take_while(|byte| kind_of(**byte) & TOKEN != 0).count();
+            token = Token::read(bytes.get(from..).unwrap_or_default());
+            token_end = from + token.chars;
             if token.is_worth_it() {
                 return true;
             }
-            token = Token::default();
-        } else {
-            token = Token::default();
+        }
+        let digits = bytes.get(start..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
+        at = start + digits;
+        if token.is_digest() {
+            // What stands in a digest is no number, and nothing goes on through one.
+            number = Number::default();
+            at = at.max(token_end);
+        } else if number.goes_on(bytes, start..at) {
+            return true;
         }
     }
-    seen & ALONE != 0 || escapes || is_number(digits, only_spaces, &token) || token.is_worth_it()
-}
-
-/// Spaces alone may part the digits of a short number; dates have other signs between them.
-fn is_number(digits: u32, only_spaces: bool, token: &Token) -> bool {
-    (digits >= 9 && !token.is_digest()) || (digits >= 6 && only_spaces && digits > token.longest)
+    false
 }

@@ -281,7 +281,8 @@ proptest! {
                 other == finding || other.at.end <= finding.at.start || finding.at.end <= other.at.start
             });
             let value = if alone { &text[finding.at.clone()] } else { "" };
-            prop_assert!(value.len() < 8 || !cut.contains(value), "{} is left of {}: {}", value, text, cut);
+            // A beginning of our own mark is all over what was cut.
+            prop_assert!(value.len() < 8 || value.contains("[secret:") || !cut.contains(value), "{} is left of {}: {}", value, text, cut);
         }
     }
 
