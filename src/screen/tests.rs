@@ -70,7 +70,7 @@ fn source_code_lock_files_and_digests_hold_no_secrets() {
         "if password == other { return Err(BadPassword) }",
         "const password = process.env.DB_PASSWORD; token = os.environ[\"TOKEN\"]",
         "password: ${DB_PASSWORD} token: <your-token> secret: ********",
-        "the token: a word that the lexer found; token = token2",
+        "the token: a word that the lexer found; token = token2 progressToken: \"progress-1\"",
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "commit da39a3ee5e6b4b0d3255bfef95601890afd80709 d41d8cd98f00b204e9800998ecf8427e",
         "550e8400-e29b-41d4-a716-446655440000 01ARZ3NDEKTSV4RRFFQ69G5FAV",

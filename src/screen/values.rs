@@ -168,5 +168,5 @@ fn is_path_of_names(value: &str) -> bool {
 /// `parsed_token2`: a name with a number behind it.
 fn is_counted_name(value: &str) -> bool {
     let name = value.trim_end_matches(|c: char| c.is_ascii_digit());
-    value.len() - name.len() <= 3 && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+    value.len() - name.len() <= 3 && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_' || byte == b'-')
 }
