@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::keyring::Keyring;
+use super::screening::{self, ScreenRules, ScreeningFile, ScreeningService};
+use crate::screen::rules::RuleText;
 
 /// Set by coding agents for the programs they start.
 const AGENT_MARKS: [&str; 4] = ["CLAUDECODE", "CODEX_SANDBOX", "GEMINI_CLI", "OPENCODE"];
@@ -30,6 +32,10 @@ pub struct SettingsFile {
     /// Which workflow a task of a type takes.
     #[serde(default)]
     pub workflow_for: BTreeMap<String, String>,
+    /// Rules of your own for what is found in texts; a project's find and refuse, and do not redact.
+    pub screen: Option<ScreenRules>,
+    /// A service that reads every text that comes in. Only in the user's file.
+    pub screening: Option<ScreeningFile>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +47,8 @@ pub struct Settings {
     pub workflow_for: BTreeMap<String, String>,
     /// None where the user has no home.
     pub keyring: Option<Keyring>,
+    pub screen_rules: Vec<RuleText>,
+    pub screening: Option<ScreeningService>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -94,12 +102,19 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         ("store", project.store.is_some()),
         ("agent", project.agent.is_some()),
         ("capabilities", project.capabilities.is_some()),
+        ("screening", project.screening.is_some()),
     ];
     if let Some((key, _)) = users.into_iter().find(|(_, given)| *given) {
         let message =
             format!("`{key}` cannot be set by a project, whose files agents can write; set it in your own config.toml");
         return Err(SettingsError { file: project_path, message });
     }
+    let wrong = |message| SettingsError { file: project_path.clone(), message };
+    let screen_rules = screening::rules(user.screen, project.screen).map_err(wrong)?;
+    let screening = user.screening.map(screening::service).transpose().map_err(|message| {
+        let file = environment.config_home.clone().unwrap_or_default().join("phasegate").join("config.toml");
+        SettingsError { file, message }
+    })?;
     let named = environment
         .capabilities
         .as_deref()
@@ -114,6 +129,8 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         claims_per_agent: project.claims_per_agent.map_or(claims, |restricted| restricted.min(claims)),
         workflow_for,
         keyring: environment.config_home.as_deref().map(Keyring::in_config),
+        screen_rules,
+        screening,
     })
 }
 
@@ -128,6 +145,10 @@ fn read(file: &Path) -> Result<SettingsFile, SettingsError> {
         toml::from_str(&text).map_err(|wrong| error(wrong.to_string().trim_end().to_owned()))?;
     if settings.claims_per_agent.is_some_and(|claims| claims == 0 || claims > 100) {
         return Err(error("`claims_per_agent` is 1 to 100".to_owned()));
+    }
+    if let Some(rules) = &settings.screen {
+        // Each file's own mistakes are said with its name.
+        screening::rules(Some(rules.clone()), None).map_err(error)?;
     }
     Ok(settings)
 }

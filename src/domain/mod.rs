@@ -15,6 +15,7 @@ pub mod duration;
 pub mod event;
 pub mod evidence;
 pub mod facts;
+pub mod flag;
 pub mod graph;
 pub mod ids;
 pub mod query;

@@ -23,6 +23,8 @@ mod gates_run;
 mod history;
 mod model;
 mod refusals;
+mod screening;
+mod screening_service;
 mod stdio_limits;
 mod stdio_process;
 mod store_contract;

@@ -35,13 +35,18 @@ impl TestEnv {
     }
 
     fn with_file(yaml: Option<&str>) -> Self {
+        Self::with_settings(yaml, &Settings::default())
+    }
+
+    /// The same under settings of one's own.
+    pub fn with_settings(yaml: Option<&str>, settings: &Settings) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(Fixed::at(START));
         if let Some(yaml) = yaml {
             std::fs::write(folder.path().join("phasegate.yaml"), yaml).expect("the workflow file");
         }
         let workspace = Workspace::find(Some(folder.path()), folder.path()).expect("a workspace");
-        let engine = phasegate::engine::open(workspace, &Settings::default(), clock.clone()).expect("an engine");
+        let engine = phasegate::engine::open(workspace, settings, clock.clone()).expect("an engine");
         let env = Self { folder, clock, engine: Arc::new(engine) };
         if yaml.is_some() {
             env.engine.trust_file(&person("ana"), &env.path("phasegate.yaml")).expect("trust");
