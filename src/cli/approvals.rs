@@ -142,6 +142,10 @@ fn described(engine: &Engine, approval: &Approval) -> Result<String, Ended> {
         let choice = answer.choice.clone().map(|choice| format!(", {choice}")).unwrap_or_default();
         line("answered", &format!("by {} at level {}{choice} {}", answer.by, answer.level, answer.reason));
     }
+    for notice in engine.notices(approval.id)? {
+        let error = notice.error.map(|error| format!(": {error}")).unwrap_or_default();
+        line("told", &format!("{} ({}) {}{error}", notice.channel, notice.what.word(), notice.state.word()));
+    }
     if !approval.reason.is_empty() {
         line("claimed", &format!("the agent says: {}", approval.reason));
     }

@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod call;
+mod channels;
 mod demo;
 mod doctor;
 mod keep;
@@ -68,6 +69,8 @@ enum Command {
     Tasks(tasks::Args),
     /// See and answer what agents ask a person.
     Approvals(approvals::Args),
+    /// List and test the ways to reach people.
+    Channels(channels::Args),
     /// Trust, check, explain and compare workflows.
     Workflow(workflow::Args),
     /// Ask the log what happened.
@@ -103,6 +106,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Board) => tasks::board(&place()?, out),
         Some(Command::Tasks(args)) => tasks::run(args, &place()?, out),
         Some(Command::Approvals(args)) => approvals::run(args, &place()?, out),
+        Some(Command::Channels(args)) => channels::run(args, &place()?, out),
         Some(Command::Workflow(args)) => workflow::run(args, &place()?, out),
         Some(Command::Audit(args)) => audit::run(args, &place()?, out),
         Some(Command::Schema(args)) => schemas::run(args, out),

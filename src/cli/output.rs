@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::settings::SettingsError;
 use crate::domain::refusal::Refusal;
+pub use crate::domain::visible::{quoted, visible};
 use crate::engine::{Failure, StoreError};
 
 /// Every way a command ends other than well.
@@ -168,39 +169,5 @@ impl Out {
             }
         }
         ended.code()
-    }
-}
-
-/// Text from agents as a person may safely see it: control characters and hidden Unicode made visible.
-pub fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' => "\n".to_owned(),
-            c if c.is_control() || is_hidden(c) => format!("\\u{{{:x}}}", u32::from(c)),
-            c => c.to_string(),
-        })
-        .collect()
-}
-
-/// Text of an agent inside a page of ours: visible, and with every further line marked, so that none can pass for ours.
-pub fn quoted(text: &str, indent: usize) -> String {
-    visible(text).replace('\n', &format!("\n{}│ ", " ".repeat(indent)))
-}
-
-/// Characters that change how text reads without being seen: direction marks, joiners, tags, variation selectors.
-fn is_hidden(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hidden_text_is_made_visible() {
-        assert_eq!(visible("ok\u{1b}[2J\u{202e}x\u{200b}"), "ok\\u{1b}[2J\\u{202e}x\\u{200b}");
-        assert_eq!(visible("línea\nnext"), "línea\nnext");
     }
 }

@@ -1,5 +1,6 @@
 //! What people write in files and the environment, read once and checked: settings, the place of the workspace, workflows.
 
+pub mod channels;
 pub mod settings;
 pub mod starters;
 pub mod workflow_file;

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::notify::settings::ChannelSettings as Channel;
+
+use super::channels::{self, ChannelTable, LinksTable, Sources};
+
 /// Set by coding agents for the programs they start.
 const AGENT_MARKS: [&str; 4] = ["CLAUDECODE", "CODEX_SANDBOX", "GEMINI_CLI", "OPENCODE"];
 
@@ -28,6 +32,11 @@ pub struct SettingsFile {
     /// Which workflow a task of a type takes.
     #[serde(default)]
     pub workflow_for: BTreeMap<String, String>,
+    /// Ways to reach people when an approval waits. Only in the user's file.
+    #[serde(default)]
+    pub channel: Vec<ChannelTable>,
+    /// Only in the user's file.
+    pub links: Option<LinksTable>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +46,9 @@ pub struct Settings {
     pub claims_per_agent: u32,
     pub capabilities: BTreeSet<String>,
     pub workflow_for: BTreeMap<String, String>,
+    pub channels: Vec<Channel>,
+    /// The address of the page on which people answer.
+    pub links_base: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -79,10 +91,24 @@ pub fn environment_variables() -> impl Iterator<Item = (std::ffi::OsString, std:
     std::env::vars_os()
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 pub fn load(root: &Path, environment: &Environment) -> Result<Settings, SettingsError> {
+    let folder = environment.config_home.as_ref().map(|home| home.join("phasegate")).unwrap_or_default();
+    let user_path = folder.join("config.toml");
     let user = match &environment.config_home {
-        Some(home) => read(&home.join("phasegate").join("config.toml"))?,
+        Some(_) => read(&user_path)?,
         None => SettingsFile::default(),
+    };
+    let wrong = |message: String| SettingsError { file: user_path.clone(), message };
+    let sources = Sources { variable: &variable, folder: &folder };
+    let channels = channels::checked(&user.channel, &sources).map_err(wrong)?;
+    let links_base = match &user.links {
+        Some(links) => channels::checked_base(links).map_err(wrong)?,
+        None => None,
     };
     let project_path = root.join(PROJECT_FILE);
     let project = read(&project_path)?;
@@ -90,6 +116,8 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         ("store", project.store.is_some()),
         ("agent", project.agent.is_some()),
         ("capabilities", project.capabilities.is_some()),
+        ("channel", !project.channel.is_empty()),
+        ("links", project.links.is_some()),
     ];
     if let Some((key, _)) = users.into_iter().find(|(_, given)| *given) {
         let message =
@@ -109,6 +137,8 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         capabilities: named.or(user.capabilities).unwrap_or_default(),
         claims_per_agent: project.claims_per_agent.map_or(claims, |restricted| restricted.min(claims)),
         workflow_for,
+        channels,
+        links_base,
     })
 }
 
@@ -119,8 +149,12 @@ fn read(file: &Path) -> Result<SettingsFile, SettingsError> {
         Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(SettingsFile::default()),
         Err(unreadable) => return Err(error(unreadable.to_string())),
     };
-    let settings: SettingsFile =
-        toml::from_str(&text).map_err(|wrong| error(wrong.to_string().trim_end().to_owned()))?;
+    // The place, but not the line itself: it may hold a secret.
+    let settings: SettingsFile = toml::from_str(&text).map_err(|wrong| {
+        let start = wrong.span().map_or(0, |span| span.start);
+        let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+        error(format!("line {line}: {}", wrong.message().trim_end()))
+    })?;
     if settings.claims_per_agent.is_some_and(|claims| claims == 0 || claims > 100) {
         return Err(error("`claims_per_agent` is 1 to 100".to_owned()));
     }
@@ -157,12 +191,29 @@ mod tests {
     #[test]
     fn a_project_cannot_move_the_store_and_unknown_keys_are_named() {
         let temp = tempfile::tempdir().unwrap();
-        for (text, names) in
-            [("store = \"sqlite:x\"", "store"), ("colour = 1", "colour"), ("claims_per_agent = 0", "claims_per_agent")]
-        {
+        let channel = "[[channel]]\nkind = \"desktop\"\nname = \"d\"";
+        for (text, names) in [
+            ("store = \"sqlite:x\"", "store"),
+            ("colour = 1", "colour"),
+            ("claims_per_agent = 0", "claims_per_agent"),
+            (channel, "`channel` cannot be set by a project"),
+            ("[links]\nbase = \"https://x.example\"", "links"),
+        ] {
             std::fs::write(temp.path().join(PROJECT_FILE), text).unwrap();
             let error = load(temp.path(), &environment(temp.path())).unwrap_err().to_string();
             assert!(error.contains(names) && error.contains(PROJECT_FILE), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_beside_a_secret_does_not_show_it() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("phasegate")).unwrap();
+        for slip in ["url = \"https://h.example/HUSH\"x", "ulr = \"https://h.example/HUSH\"", "url = [\"HUSH\"]"] {
+            let text = format!("[[channel]]\nkind = \"slack\"\nname = \"s\"\n{slip}\n");
+            std::fs::write(temp.path().join("phasegate/config.toml"), text).unwrap();
+            let error = load(temp.path(), &environment(temp.path())).unwrap_err().to_string();
+            assert!(error.contains("config.toml: line") && !error.contains("HUSH"), "{error}");
         }
     }
 }

@@ -6,6 +6,7 @@ mod artifacts;
 pub mod clock;
 mod gate_runs;
 pub mod gates;
+pub mod notices;
 mod startup;
 pub mod sweeper;
 pub mod views;
