@@ -36,6 +36,7 @@ pub fn post(url: &Secret, headers: &[(&str, &str)], body: &str) -> Result<(), No
         request = request.header(*name, *value);
     }
     let mut secrets = vec![url.shown()];
+    secrets.extend(parts_of(url.shown()));
     secrets.extend(headers.iter().map(|(_, value)| *value));
     let mut response = request.send(body).map_err(|error| unreached(&error, host, &secrets))?;
     let status = response.status();
@@ -54,6 +55,16 @@ pub fn post(url: &Secret, headers: &[(&str, &str)], body: &str) -> Result<(), No
     let said = if said.trim().is_empty() { String::new() } else { format!(": {}", said.trim()) };
     let failed = NotSent::without(&format!("{host} answered {}{why}{said}", status.as_u16()), &secrets);
     Err(NotSent { wait_seconds: wait, ..failed })
+}
+
+/// Shorter parts of an address are words such as `api`, and no secrets.
+const PART_CHARACTERS: usize = 6;
+
+/// What a server may repeat of an address: its path and query, whole and in parts.
+fn parts_of(url: &str) -> Vec<&str> {
+    let after_host = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+    let parts = after_host.split(['/', '?', '&', '=']);
+    std::iter::once(after_host).chain(parts).filter(|part| part.len() >= PART_CHARACTERS).collect()
 }
 
 fn unreached(error: &ureq::Error, host: &str, secrets: &[&str]) -> NotSent {

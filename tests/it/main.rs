@@ -21,6 +21,7 @@ mod gates_files;
 mod gates_run;
 mod history;
 mod model;
+mod notify;
 mod refusals;
 mod stdio_limits;
 mod stdio_process;

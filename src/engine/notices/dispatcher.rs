@@ -107,13 +107,7 @@ impl Rounds {
             let note = inbox.recv_timeout(EVERY);
             let Some(engine) = self.engine.upgrade() else { return };
             match note {
-                Ok(Note::Done(job, sent)) => {
-                    self.note(&engine, &job, sent);
-                    // Others may have ended meanwhile.
-                    while let Ok(Note::Done(job, sent)) = inbox.try_recv() {
-                        self.note(&engine, &job, sent);
-                    }
-                }
+                Ok(Note::Done(job, sent)) => self.note(&engine, &job, sent),
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Note::Stop) | Err(RecvTimeoutError::Disconnected) => return self.farewell(&engine, inbox),
             }
