@@ -5,6 +5,7 @@ mod approver;
 mod audit;
 mod bypass;
 mod call;
+mod channels;
 mod demo;
 mod doctor;
 mod exec;
@@ -78,6 +79,8 @@ enum Command {
     Exec(exec::Args),
     /// A recorded hole in named rules, for a time.
     Bypass(bypass::Args),
+    /// List and test the ways to reach people.
+    Channels(channels::Args),
     /// Trust, check, explain and compare workflows.
     Workflow(workflow::Args),
     /// Ask the log what happened.
@@ -116,6 +119,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Approver(args)) => approver::run(args, &place()?, out),
         Some(Command::Exec(args)) => exec::run(args, &place()?, out),
         Some(Command::Bypass(args)) => bypass::run(args, &place()?, out),
+        Some(Command::Channels(args)) => channels::run(args, &place()?, out),
         Some(Command::Workflow(args)) => workflow::run(args, &place()?, out),
         Some(Command::Audit(args)) => audit::run(args, &place()?, out),
         Some(Command::Schema(args)) => schemas::run(args, out),

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::keyring::Keyring;
 use super::screening::{self, ScreenRules, ScreeningFile, ScreeningService};
+pub use crate::notify::settings::ChannelSettings as Channel;
 use crate::screen::rules::RuleText;
+
+use super::channels::{self, ChannelTable, LinksTable, Sources};
 
 /// Set by coding agents for the programs they start.
 const AGENT_MARKS: [&str; 4] = ["CLAUDECODE", "CODEX_SANDBOX", "GEMINI_CLI", "OPENCODE"];
@@ -36,6 +39,11 @@ pub struct SettingsFile {
     pub screen: Option<ScreenRules>,
     /// A service that reads every text that comes in. Only in the user's file.
     pub screening: Option<ScreeningFile>,
+    /// Ways to reach people when an approval waits. Only in the user's file.
+    #[serde(default)]
+    pub channel: Vec<ChannelTable>,
+    /// Only in the user's file.
+    pub links: Option<LinksTable>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +57,9 @@ pub struct Settings {
     pub keyring: Option<Keyring>,
     pub screen_rules: Vec<RuleText>,
     pub screening: Option<ScreeningService>,
+    pub channels: Vec<Channel>,
+    /// The address of the page on which people answer.
+    pub links_base: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -91,10 +102,24 @@ pub fn environment_variables() -> impl Iterator<Item = (std::ffi::OsString, std:
     std::env::vars_os()
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 pub fn load(root: &Path, environment: &Environment) -> Result<Settings, SettingsError> {
+    let folder = environment.config_home.as_ref().map(|home| home.join("phasegate")).unwrap_or_default();
+    let user_path = folder.join("config.toml");
     let user = match &environment.config_home {
-        Some(home) => read(&home.join("phasegate").join("config.toml"))?,
+        Some(_) => read(&user_path)?,
         None => SettingsFile::default(),
+    };
+    let wrong = |message: String| SettingsError { file: user_path.clone(), message };
+    let sources = Sources { variable: &variable, folder: &folder };
+    let channels = channels::checked(&user.channel, &sources).map_err(wrong)?;
+    let links_base = match &user.links {
+        Some(links) => channels::checked_base(links).map_err(wrong)?,
+        None => None,
     };
     let project_path = root.join(PROJECT_FILE);
     let project = read(&project_path)?;
@@ -103,6 +128,8 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         ("agent", project.agent.is_some()),
         ("capabilities", project.capabilities.is_some()),
         ("screening", project.screening.is_some()),
+        ("channel", !project.channel.is_empty()),
+        ("links", project.links.is_some()),
     ];
     if let Some((key, _)) = users.into_iter().find(|(_, given)| *given) {
         let message =
@@ -131,6 +158,8 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         keyring: environment.config_home.as_deref().map(Keyring::in_config),
         screen_rules,
         screening,
+        channels,
+        links_base,
     })
 }
 
@@ -141,8 +170,12 @@ fn read(file: &Path) -> Result<SettingsFile, SettingsError> {
         Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(SettingsFile::default()),
         Err(unreadable) => return Err(error(unreadable.to_string())),
     };
-    let settings: SettingsFile =
-        toml::from_str(&text).map_err(|wrong| error(wrong.to_string().trim_end().to_owned()))?;
+    // The place, but not the line itself: it may hold a secret.
+    let settings: SettingsFile = toml::from_str(&text).map_err(|wrong| {
+        let start = wrong.span().map_or(0, |span| span.start);
+        let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+        error(format!("line {line}: {}", wrong.message().trim_end()))
+    })?;
     if settings.claims_per_agent.is_some_and(|claims| claims == 0 || claims > 100) {
         return Err(error("`claims_per_agent` is 1 to 100".to_owned()));
     }
@@ -183,12 +216,29 @@ mod tests {
     #[test]
     fn a_project_cannot_move_the_store_and_unknown_keys_are_named() {
         let temp = tempfile::tempdir().unwrap();
-        for (text, names) in
-            [("store = \"sqlite:x\"", "store"), ("colour = 1", "colour"), ("claims_per_agent = 0", "claims_per_agent")]
-        {
+        let channel = "[[channel]]\nkind = \"desktop\"\nname = \"d\"";
+        for (text, names) in [
+            ("store = \"sqlite:x\"", "store"),
+            ("colour = 1", "colour"),
+            ("claims_per_agent = 0", "claims_per_agent"),
+            (channel, "`channel` cannot be set by a project"),
+            ("[links]\nbase = \"https://x.example\"", "links"),
+        ] {
             std::fs::write(temp.path().join(PROJECT_FILE), text).unwrap();
             let error = load(temp.path(), &environment(temp.path())).unwrap_err().to_string();
             assert!(error.contains(names) && error.contains(PROJECT_FILE), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_beside_a_secret_does_not_show_it() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("phasegate")).unwrap();
+        for slip in ["url = \"https://h.example/HUSH\"x", "ulr = \"https://h.example/HUSH\"", "url = [\"HUSH\"]"] {
+            let text = format!("[[channel]]\nkind = \"slack\"\nname = \"s\"\n{slip}\n");
+            std::fs::write(temp.path().join("phasegate/config.toml"), text).unwrap();
+            let error = load(temp.path(), &environment(temp.path())).unwrap_err().to_string();
+            assert!(error.contains("config.toml: line") && !error.contains("HUSH"), "{error}");
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod facts;
 pub mod flag;
 pub mod graph;
 pub mod ids;
+pub mod notice;
 pub mod query;
 pub mod refusal;
 pub mod route;

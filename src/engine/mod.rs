@@ -9,6 +9,7 @@ mod breaker;
 pub mod clock;
 mod gate_runs;
 pub mod gates;
+pub mod notices;
 mod persons;
 mod screening;
 mod service;

@@ -2,6 +2,7 @@
 //! and never looks inside an event.
 
 mod load;
+pub mod notices;
 mod place;
 mod put;
 pub mod read;

@@ -22,6 +22,7 @@ mod gates_files;
 mod gates_run;
 mod history;
 mod model;
+mod notify;
 mod refusals;
 mod screening;
 mod screening_service;

@@ -115,6 +115,10 @@ fn facts(engine: &Engine, approval: &Approval) -> Result<Vec<(&'static str, Stri
     if let ApprovalState::Cancelled { why, .. } = &approval.state {
         facts.push(("void", why.clone()));
     }
+    for notice in engine.notices(approval.id)? {
+        let error = notice.error.map(|error| format!(": {error}")).unwrap_or_default();
+        facts.push(("told", format!("{} ({}) {}{error}", notice.channel, notice.what.word(), notice.state.word())));
+    }
     if let Some(call) = engine.call_of(approval.id)? {
         let end = match &call.state {
             CallState::Running => format!("runs since {}", call.started_at),

@@ -1,5 +1,6 @@
 //! A workspace of its own for a test: a temporary folder, a clock that stands still, callers.
 
+pub mod receivers;
 pub mod replay;
 
 use std::collections::BTreeSet;
