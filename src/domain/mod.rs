@@ -15,6 +15,7 @@ pub mod facts;
 pub mod graph;
 pub mod ids;
 pub mod query;
+pub mod record;
 pub mod refusal;
 pub mod route;
 pub mod state;

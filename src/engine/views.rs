@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::config::workflow_text::explain::explain;
 use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
-use crate::domain::query::{ApprovalFilter, RecordFilter, RecordPage, TaskFilter, TaskPage, WorkflowRow};
+use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, WorkflowRow};
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Workflow;
 use crate::store::{StoreError, read};
@@ -28,10 +28,6 @@ impl Engine {
 
     pub fn status_counts(&self) -> Result<BTreeMap<Status, u64>, StoreError> {
         self.view(read::status_counts)
-    }
-
-    pub fn records(&self, filter: &RecordFilter) -> Result<RecordPage, StoreError> {
-        self.view(|tx| read::records(tx, filter))
     }
 
     pub fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<Approval>, StoreError> {

@@ -5,6 +5,7 @@ mod load;
 mod place;
 mod put;
 pub mod read;
+pub mod records;
 pub mod sqlite;
 
 use std::borrow::Cow;
