@@ -277,3 +277,6 @@ fn string(bytes: &[u8], from: usize) -> Option<(usize, bool)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::domain::refusal::Refusal;
 pub const TOOL: Tool = Tool {
     name: "query_audit",
     title: "Audit log",
-    description: "What happened, newest first, who did it and what was refused; or counts, such as by `day,kind`.",
+    description: "What was done and refused, newest first; or counts of it (`day,kind`).",
     core: true,
     in_loop: true,
     read_only: true,
@@ -32,7 +32,7 @@ struct Args {
     task: Option<TaskId>,
     agent: Option<String>,
     role: Option<String>,
-    /// `GateRefused,write`: several
+    /// Several: `A,B`
     #[schemars(length(max = 1000))]
     kind: Option<String>,
     verdict: Option<String>,
@@ -45,7 +45,6 @@ struct Args {
     text: Option<String>,
     since: Option<Time>,
     until: Option<Time>,
-    /// `next` of the page before
     #[schemars(range(max = 1_000_000_000_000u64))]
     before: Option<u64>,
     #[schemars(range(max = 1_000_000_000_000u64))]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::domain::record::RecordFilter;
+use crate::domain::record::{Record, RecordFilter};
 use crate::engine::Engine;
 
 use super::super::{Ended, Out, Place};
@@ -30,31 +30,27 @@ const PAGE: usize = 1000;
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     let engine = place.open_existing()?;
     let filter = args.filter.filter(engine.now(), None)?;
-    // First the end, then what lies before it: what comes in between is shown as new, and nothing twice.
-    let mut last = engine.last_record()?;
-    for record in newest(&engine, &filter, last, args.lines)?.iter().rev() {
-        show(record, out);
-    }
     if !args.follow {
+        begin(&engine, &filter, args.lines, out)?;
         return Ok(());
     }
     let broken = |error: std::io::Error| Ended::internal(&error, "start it again");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
     runtime.block_on(async {
+        // Before the first word, so that whoever has seen that may end it well.
         let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
+        let mut last = begin(&engine, &filter, args.lines, out)?;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => return Ok(()),
                 _ = terminate.recv() => return Ok(()),
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let now_last = engine.last_record()?;
-            if now_last < last {
-                // A backup was put back: its records are older than what was shown.
-                last = now_last;
-            }
-            if now_last > last {
+            let newest = engine.last_record()?;
+            // Where a backup was put back, the numbers begin again at its end.
+            last = last.min(newest);
+            if newest > last {
                 last = shown_after(&engine, &filter, last, out)?;
             }
             if out.has_no_reader() {
@@ -64,12 +60,15 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     })
 }
 
-fn newest(
-    engine: &Engine,
-    filter: &RecordFilter,
-    last: u64,
-    lines: usize,
-) -> Result<Vec<crate::domain::record::Record>, Ended> {
+/// The newest records that fit; the number up to which everything has been looked at.
+fn begin(engine: &Engine, filter: &RecordFilter, lines: usize, out: &Out) -> Result<u64, Ended> {
+    // First the end, then what lies before it: what comes in between is shown as new, and nothing twice.
+    let last = engine.last_record()?;
+    newest(engine, filter, last, lines)?.iter().rev().for_each(|record| show(record, out));
+    Ok(last)
+}
+
+fn newest(engine: &Engine, filter: &RecordFilter, last: u64, lines: usize) -> Result<Vec<Record>, Ended> {
     let mut found = Vec::new();
     let mut filter = RecordFilter { before: Some(last.saturating_add(1)), ..filter.clone() };
     while found.len() < lines {
