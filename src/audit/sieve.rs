@@ -111,9 +111,12 @@ pub fn approval_of(event: &str) -> Option<crate::domain::ids::ApprovalId> {
     about.approval?.parse().ok()
 }
 
+/// What records are full of, the most frequent first; a search begins at the byte of its text that they hold least.
+const COMMON: &[u8] = b"\",:etaoinsr lhdcu-_";
+
 /// A text to be found in a record as it is stored, in any case of letters.
 enum Needle {
-    Ascii { first: [u8; 2], text: Vec<u8> },
+    Ascii { text: Vec<u8>, rare: [u8; 2], rare_at: usize },
     Other(String),
 }
 
@@ -122,10 +125,12 @@ impl Needle {
         // As JSON writes it, so that what was said with a quote or a newline is found too.
         let quoted = serde_json::to_string(text).unwrap_or_default();
         let text = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-        let first = text.bytes().next().unwrap_or_default();
         if text.is_ascii() {
-            let first = [first.to_ascii_lowercase(), first.to_ascii_uppercase()];
-            return Self::Ascii { first, text: text.as_bytes().to_vec() };
+            let commonness = |byte: u8| COMMON.iter().position(|common| *common == byte.to_ascii_lowercase());
+            let rarest = text.bytes().enumerate().max_by_key(|(_, byte)| commonness(*byte).unwrap_or(COMMON.len()));
+            let (rare_at, rare) = rarest.unwrap_or_default();
+            let rare = [rare.to_ascii_lowercase(), rare.to_ascii_uppercase()];
+            return Self::Ascii { text: text.as_bytes().to_vec(), rare, rare_at };
         }
         Self::Other(text.to_lowercase())
     }
@@ -133,10 +138,10 @@ impl Needle {
     fn is_in(&self, body: &str) -> bool {
         match self {
             Self::Ascii { text, .. } if text.is_empty() => true,
-            Self::Ascii { first: [lower, upper], text } => {
+            Self::Ascii { text, rare: [lower, upper], rare_at } => {
                 let bytes = body.as_bytes();
-                memchr2_iter(*lower, *upper, bytes)
-                    .any(|at| bytes.get(at..at + text.len()).is_some_and(|found| found.eq_ignore_ascii_case(text)))
+                let starts = memchr2_iter(*lower, *upper, bytes).filter_map(|at| at.checked_sub(*rare_at));
+                starts.filter_map(|at| bytes.get(at..at + text.len())).any(|found| found.eq_ignore_ascii_case(text))
             }
             Self::Other(text) => body.to_lowercase().contains(text),
         }

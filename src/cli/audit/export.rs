@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -78,7 +79,10 @@ fn partial(file: &Path) -> PathBuf {
 }
 
 fn whole(work: &mut Work<'_>, from: u64, partial: &Path, file: &Path) -> Result<(), Stop> {
-    let mut open = File::create(partial).map_err(Stop::Write)?;
+    // One that a process with the same number left behind. The log is for nobody else's eyes, as the store is.
+    let _ = std::fs::remove_file(partial);
+    let opened = File::options().write(true).create_new(true).mode(0o600).open(partial);
+    let mut open = opened.map_err(Stop::Write)?;
     work.run(from, &mut open)?;
     open.sync_all().map_err(Stop::Write)?;
     std::fs::rename(partial, file).map_err(Stop::Write)
