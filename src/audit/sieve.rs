@@ -257,6 +257,10 @@ mod tests {
             ("GRÜSSE", false),
             ("grÜße", true),
             ("kez", false),
+            ("lost\"}", false),
+            ("{\"N", false),
+            ("T", true),
+            ("tt", false),
         ] {
             assert_eq!(Needle::new(text).is_in(body), found, "{text}");
         }
