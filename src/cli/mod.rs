@@ -84,7 +84,7 @@ enum Command {
     /// Trust, check, explain and compare workflows.
     Workflow(workflow::Args),
     /// Ask the log what happened.
-    Audit(audit::Args),
+    Audit(Box<audit::Args>),
     /// Print the JSON Schema of a tool, of events, of the workflow file or of the settings.
     Schema(schemas::Args),
     /// Copy the store, while it is in use, to a file.

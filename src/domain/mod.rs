@@ -20,6 +20,7 @@ pub mod graph;
 pub mod ids;
 pub mod notice;
 pub mod query;
+pub mod record;
 pub mod refusal;
 pub mod route;
 pub mod state;

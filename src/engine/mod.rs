@@ -9,6 +9,7 @@ mod breaker;
 pub mod clock;
 mod gate_runs;
 pub mod gates;
+pub mod log;
 pub mod notices;
 mod persons;
 mod screening;
@@ -33,6 +34,7 @@ use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
 use crate::domain::flag::Looked;
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
+use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
 use crate::policy::permit::{Need, Permit, permit};
@@ -131,7 +133,10 @@ impl Engine {
                 Ok(crate::routing::route(&work, phase.and_then(|phase| phase.model)).reply())
             }),
             Request::ListTasks(filter) => call.read(|_, tx| Ok(store::read::tasks(tx, &filter)?.reply())),
-            Request::QueryAudit(filter) => call.read(|_, tx| Ok(store::read::records(tx, &filter)?.reply())),
+            Request::QueryAudit(filter) => call.read(|facts, tx| {
+                let page = store::records::page(tx, &filter, &Sight::of(caller, &facts.held))?;
+                Ok(crate::tools::query_audit::bounded(page, filter.after.is_some()).reply())
+            }),
         }
     }
 

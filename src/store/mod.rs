@@ -6,6 +6,7 @@ pub mod notices;
 mod place;
 mod put;
 pub mod read;
+pub mod records;
 pub mod sqlite;
 
 use std::borrow::Cow;

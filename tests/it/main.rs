@@ -10,6 +10,7 @@
     reason = "tests start programs, read clocks, and fail by panicking"
 )]
 
+mod audit_query;
 mod command_line;
 mod decisions;
 mod decisions_gates;

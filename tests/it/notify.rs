@@ -66,7 +66,7 @@ fn ask(env: &TestEnv, bot: &Caller, question: &str) -> ApprovalId {
 
 fn answer(env: &TestEnv, id: ApprovalId) {
     let yes = Decision::Approve { reason: "go".to_owned(), choice: None };
-    env.engine.answer(&person("ana"), id, yes, 1).unwrap();
+    env.answer(&person("ana"), id, yes, 1).unwrap();
 }
 
 fn asked_of(came: &[crate::support::receivers::Came]) -> Vec<String> {

@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use phasegate::config::settings::Settings;
 use phasegate::config::workspace::Workspace;
+use phasegate::domain::approver::Via;
+use phasegate::domain::command::{DecideApprovals, Decision};
 use phasegate::domain::facts::{Caller, Role};
-use phasegate::domain::ids::{AgentName, Time};
+use phasegate::domain::ids::{AgentName, ApprovalId, Time};
 use phasegate::domain::refusal::Refusal;
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::{Engine, Failure, Unwatched};
@@ -26,6 +28,12 @@ pub struct TestEnv {
 pub const START: Time = Time(1_795_000_000_000);
 
 impl TestEnv {
+    /// A person's answer at the command line, without a key.
+    pub fn answer(&self, who: &Caller, id: ApprovalId, answer: Decision, level: u8) -> Result<(), Failure> {
+        let approvals = vec![(id, None)];
+        self.engine.answer(who, DecideApprovals { approvals, answer, level, via: Via::CommandLine }).map(drop)
+    }
+
     pub fn new() -> Self {
         Self::with_file(None)
     }
