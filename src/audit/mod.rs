@@ -1,2 +1,15 @@
 //! The log as a Merkle tree (RFC 6962) under signed heads (C2SP), and what a reader can check of it. Where the bytes lie
 //! is not here (`store`), when it is sealed is not here (`engine`).
+
+pub mod batch;
+pub mod check;
+pub mod hash;
+pub mod head;
+pub mod header;
+pub mod key;
+pub mod note;
+pub mod proof;
+pub mod report;
+pub mod shown;
+pub mod tree;
+pub mod witness;

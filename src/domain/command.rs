@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::event::Origin;
+use super::event::{ErasedRecord, Origin};
 use super::ids::{ApprovalId, Fence, HandleHash, RunId, TaskId, WorkflowHash};
 use super::task::{Outcome, Priority, TaskSpec};
 
@@ -39,6 +39,15 @@ pub enum Command {
         bytes: u64,
     },
     Sweep,
+    ChangeLogKey {
+        old: Option<String>,
+        new: String,
+        reason: String,
+    },
+    EraseRecords {
+        records: Vec<ErasedRecord>,
+        reason: String,
+    },
 }
 
 /// Which task a holder means: by id, by the handle of its claim, or (neither) the only one it holds.

@@ -218,6 +218,28 @@ pub enum Event {
         times: u64,
         since: Time,
     },
+    /// Heads from here on are signed with another key: the old one was lost, or is no longer to be used.
+    LogKeyChanged {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        old: Option<String>,
+        new: String,
+        reason: String,
+    },
+    /// A person took content out of the log; numbers and hashes stay.
+    RecordErased {
+        records: Vec<ErasedRecord>,
+        reason: String,
+    },
+}
+
+/// What stays known of a record without its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErasedRecord {
+    pub seq: u64,
+    pub kind: String,
+    pub at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
 }
 
 /// Where a trusted workflow comes from.
@@ -275,6 +297,8 @@ impl Event {
             Self::RuleWaived { task, .. } => ("RuleWaived", *task),
             Self::CommandRefused { task, .. } => ("CommandRefused", *task),
             Self::RefusalsRepeated { task, .. } => ("RefusalsRepeated", *task),
+            Self::LogKeyChanged { .. } => ("LogKeyChanged", None),
+            Self::RecordErased { .. } => ("RecordErased", None),
         }
     }
 }

@@ -85,7 +85,9 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         Event::StoreRestored { .. }
         | Event::RuleWaived { .. }
         | Event::CommandRefused { .. }
-        | Event::RefusalsRepeated { .. } => Ok(()),
+        | Event::RefusalsRepeated { .. }
+        | Event::LogKeyChanged { .. }
+        | Event::RecordErased { .. } => Ok(()),
         Event::ArtifactSubmitted { .. }
         | Event::GateStarted { .. }
         | Event::GatePassed { .. }

@@ -19,7 +19,7 @@ use crate::store::{self, Attachment, Backend, Scope};
 
 use super::clock::Clock;
 use super::gates::find;
-use super::{Engine, Failure};
+use super::{Engine, Failure, log_key};
 
 const WORKFLOW_BYTES_MAX: u64 = 256 << 10;
 const SCHEMA_BYTES_MAX: u64 = 64 << 10;
@@ -40,12 +40,15 @@ pub fn with_backend(
     settings: &Settings,
     clock: Arc<dyn Clock>,
 ) -> Result<Engine, Failure> {
-    let (name, starters_of) =
-        store::snapshot(backend.as_ref(), |tx| Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?)))?;
+    let (name, starters_of, log_key) = store::snapshot(backend.as_ref(), |tx| {
+        Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?, store::meta(tx, log_key::META)?))
+    })?;
     if name.is_none() {
         // Of two first openers the first names it.
         store::note_meta(backend.as_ref(), "workspace", clock.random_hex(16), false)?;
     }
+    let file = store::file_of(settings.store.as_deref(), &workspace.state);
+    let key_file = log_key::beside(&file.unwrap_or_else(|_| workspace.state.join("phasegate.db")));
     let engine = Engine {
         backend,
         workspace,
@@ -54,7 +57,13 @@ pub fn with_backend(
         gate_environment: find::clean_environment(settings::environment_variables(), find::PASSED_VARIABLES),
         schemas: Mutex::default(),
         renewals: Mutex::new(HashMap::new()),
+        log_key: key_file,
     };
+    if log_key.is_none()
+        && let Err(error) = engine.make_log_key()
+    {
+        tracing::warn!(%error, next = error.hint(), "the log has no key yet, so it is not sealed");
+    }
     if starters_of.as_deref() != Some(env!("CARGO_PKG_VERSION")) {
         put_starters_in_force(&engine)?;
     }

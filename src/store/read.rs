@@ -11,7 +11,7 @@ use crate::domain::state::Trust;
 use crate::domain::task::{Status, Task, TaskState};
 
 use super::load::parse;
-use super::{Param, StoreError, Tx};
+use super::{Param, Row, StoreError, Tx};
 
 /// A statement put together from a start and the conditions that apply; values only ever travel as parameters.
 struct Sql<'a> {
@@ -119,7 +119,7 @@ fn task_row(task: &Task, lease: Option<Time>) -> TaskRow {
 /// Newest first, or upwards from `after`.
 pub fn records(tx: &mut dyn Tx, filter: &RecordFilter) -> Result<RecordPage, StoreError> {
     let mut page = RecordPage::default();
-    let mut sql = Sql::new("SELECT seq, body FROM events WHERE 1 = 1");
+    let mut sql = Sql::new("SELECT seq, body, at, kind, task FROM events WHERE 1 = 1");
     if let Some(task) = filter.task {
         sql.and("task = ??", Param::id(task.0));
     }
@@ -144,7 +144,8 @@ pub fn records(tx: &mut dyn Tx, filter: &RecordFilter) -> Result<RecordPage, Sto
     sql.end(if filter.after.is_some() { "ORDER BY seq" } else { "ORDER BY seq DESC" }, filter.limit + 1);
     tx.query(&sql.text, &sql.params, &mut |row| {
         let seq = row.int(0)?.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0);
-        page.records.push(record(seq, row.text(1)?.unwrap_or_default())?);
+        let body = row.text(1)?.unwrap_or_default();
+        page.records.push(if body.is_empty() { erased(seq, row)? } else { record(seq, body)? });
         Ok(())
     })?;
     if page.records.len() > filter.limit {
@@ -167,6 +168,15 @@ fn record(seq: u64, body: &str) -> Result<Record, StoreError> {
     let task = stored.event.get("task").and_then(|task| task.as_str()).and_then(|task| task.parse().ok());
     let Stored { at, agent, role, tool, event } = stored;
     Ok(Record { seq, at, agent, role, tool, task, event })
+}
+
+/// What is left of a record whose content a person took out.
+fn erased(seq: u64, row: &dyn Row) -> Result<Record, StoreError> {
+    let task = row.int(4)?.and_then(|id| u64::try_from(id).ok()).map(TaskId);
+    let event = serde_json::json!({ "type": row.text(3)?.unwrap_or_default(), "erased": true });
+    let nobody = || "erased".to_owned();
+    let agent = crate::domain::ids::AgentName(nobody());
+    Ok(Record { seq, at: Time(row.int(2)?.unwrap_or(0)), agent, role: nobody(), tool: nobody(), task, event })
 }
 
 pub fn approvals(tx: &mut dyn Tx, filter: &ApprovalFilter) -> Result<Vec<Approval>, StoreError> {

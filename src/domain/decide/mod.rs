@@ -3,6 +3,7 @@
 mod approve;
 mod claiming;
 pub mod gates;
+pub mod log;
 mod submit;
 mod sweep;
 mod transition;
@@ -41,6 +42,8 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
             Ok(vec![Event::StoreRestored { sha256: sha256.clone(), bytes: *bytes }])
         }
         Command::Sweep => Ok(sweep::sweep(facts, context)),
+        Command::ChangeLogKey { old, new, reason } => log::change_key(old.as_deref(), new, reason, context),
+        Command::EraseRecords { records, reason } => log::erase(records, reason, context),
     }
 }
 
