@@ -165,7 +165,11 @@ impl Check {
             Content::Kept(body) => Some(hash::leaf(body)),
             Content::Erased(named) => named.or(known),
             Content::Unreadable => {
-                self.findings.add(Trouble::Edited, Some(seq), "its content is not text: it was changed after it was written");
+                self.findings.add(
+                    Trouble::Edited,
+                    Some(seq),
+                    "its content is not text: it was changed after it was written",
+                );
                 known
             }
         };
@@ -202,7 +206,11 @@ impl Check {
     fn grow(&mut self, seq: u64, leaf: Option<Hash>, known: Option<Hash>) {
         match (leaf, known) {
             (Some(leaf), Some(known)) if leaf != known => {
-                self.findings.add(Trouble::Edited, Some(seq), "its content is not what was sealed: it was changed, or moved here");
+                self.findings.add(
+                    Trouble::Edited,
+                    Some(seq),
+                    "its content is not what was sealed: it was changed, or moved here",
+                );
             }
             (_, None) if seq <= self.sealed => {
                 self.findings.add(Trouble::Tile, Some(seq), "the tree holds no hash of it, although it was sealed");
@@ -264,7 +272,8 @@ impl Check {
             ];
             let differs: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
             if !differs.is_empty() {
-                let message = format!("the store files it under another {} than its content says", differs.join(" and "));
+                let message =
+                    format!("the store files it under another {} than its content says", differs.join(" and "));
                 self.findings.add(Trouble::Columns, Some(seq), message);
             }
         }
@@ -424,7 +433,10 @@ impl Check {
                 self.findings.add(Trouble::Head, None, message);
             }
             if self.differs.contains(&Which::Stored(index)) {
-                let message = format!("the stored head {number}, of {} records, knows other records than the log holds", stored.size);
+                let message = format!(
+                    "the stored head {number}, of {} records, knows other records than the log holds",
+                    stored.size
+                );
                 self.findings.add(Trouble::Head, None, message);
             }
         }
@@ -450,10 +462,13 @@ impl Check {
                 );
                 self.findings.add(Trouble::Cut, None, message);
             } else if self.differs.contains(&Which::Kept(index)) {
-                let message = format!("the head in {from}{when} knows other records 1 to {size} than the log holds: they were rewritten");
+                let message = format!(
+                    "the head in {from}{when} knows other records 1 to {size} than the log holds: they were rewritten"
+                );
                 self.findings.add(Trouble::Rewritten, None, message);
             } else if !self.whole && size > self.edge.size() {
-                let message = format!("the head in {from}{when} cannot be compared, since records before {size} are missing");
+                let message =
+                    format!("the head in {from}{when} cannot be compared, since records before {size} are missing");
                 self.findings.add(Trouble::Rewritten, None, message);
             } else {
                 holds = true;

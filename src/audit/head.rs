@@ -71,7 +71,9 @@ mod tests {
     #[test]
     fn what_is_no_head_is_refused() {
         let root = hash::empty().base64();
-        for bad in ["a\n1\n".to_owned(), format!("a\n01\n{root}\n"), format!("a\n-1\n{root}\n"), format!("\n1\n{root}\n")] {
+        for bad in
+            ["a\n1\n".to_owned(), format!("a\n01\n{root}\n"), format!("a\n-1\n{root}\n"), format!("\n1\n{root}\n")]
+        {
             assert!(Head::parse(&bad).is_err(), "{bad}");
         }
         let foreign = format!("a\n1\n{root}\nsomething else\n");

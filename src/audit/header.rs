@@ -106,7 +106,9 @@ impl Unfinished {
     pub fn lost(&self, now: Time) -> Vec<Lost> {
         let mut lost: Vec<Lost> = Vec::new();
         for ((index, id), open) in &self.open {
-            let Some(pair) = PAIRS.get(*index).filter(|_| open.until.plus_seconds(GRACE_SECONDS) < now) else { continue };
+            let Some(pair) = PAIRS.get(*index).filter(|_| open.until.plus_seconds(GRACE_SECONDS) < now) else {
+                continue;
+            };
             lost.push(Lost { seq: open.seq, what: format!("{} {id}", pair.what) });
         }
         lost.sort_by_key(|lost| lost.seq);
@@ -154,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_header_is_read_without_the_rest_and_fields_may_stand_once_only() {
-        let text = r#"{"v":1,"at":"x","agent":"a\nb","tool":"t","event":{"type":"K","task":"T-1","deep":{"type":"no"}}}"#;
+        let text =
+            r#"{"v":1,"at":"x","agent":"a\nb","tool":"t","event":{"type":"K","task":"T-1","deep":{"type":"no"}}}"#;
         let header: Header<'_> = serde_json::from_str(text).unwrap();
         assert_eq!((header.agent.as_ref(), header.event.kind, header.event.task), ("a\nb", "K", Some("T-1")));
         assert!(serde_json::from_str::<Header<'_>>(&text.replacen("\"v\":1", "\"at\":\"y\"", 1)).is_err());

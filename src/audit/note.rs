@@ -151,7 +151,9 @@ mod tests {
 
     #[test]
     fn what_is_no_note_is_said_to_be_none() {
-        for bad in ["", "a\n", "a\n\n", "a\n\n— x\n", "a\n\n— x AAAA", "a\n\n— x AAAAAAAA\nb\n", "a\r\n\n— x AAAAAAAA\n"] {
+        for bad in
+            ["", "a\n", "a\n\n", "a\n\n— x\n", "a\n\n— x AAAA", "a\n\n— x AAAAAAAA\nb\n", "a\r\n\n— x AAAAAAAA\n"]
+        {
             assert!(Note::parse(bad).is_err(), "{bad:?}");
         }
     }

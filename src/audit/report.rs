@@ -138,7 +138,10 @@ impl Report {
             }
         }
         if self.erased > 0 {
-            lines.push(format!("{} by a person; numbers and hashes are in place", plural(self.erased, "record was erased", "records were erased")));
+            lines.push(format!(
+                "{} by a person; numbers and hashes are in place",
+                plural(self.erased, "record was erased", "records were erased")
+            ));
         }
         lines.extend(self.limits());
         lines.join("\n")
@@ -151,7 +154,10 @@ impl Report {
             return format!("{records}, {}:", plural(count, "finding", "findings"));
         }
         let Some(kept) = self.kept.iter().max_by_key(|kept| kept.size) else {
-            return format!("{records}, complete and unchanged as far as the log's own {} tell", plural(self.heads, "head", "heads"));
+            return format!(
+                "{records}, complete and unchanged as far as the log's own {} tell",
+                plural(self.heads, "head", "heads")
+            );
         };
         let date = kept.at.map_or_else(|| format!("of size {}", kept.size), |at| format!("kept on {}", day(at)));
         let rest = self.records.saturating_sub(self.anchored);

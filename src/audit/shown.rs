@@ -63,7 +63,8 @@ impl Shown {
                 let index = seq.checked_sub(1).ok_or("records are numbered from 1")?;
                 let path = hashes(path)?;
                 proof::check_inclusion(leaf, index, head.size, &path, head.root).map_err(|error| error.to_string())?;
-                let what = if body.is_some() { "is, as it stands in the proof," } else { "(erased, known by its hash) is" };
+                let what =
+                    if body.is_some() { "is, as it stands in the proof," } else { "(erased, known by its hash) is" };
                 Ok(format!("record {seq} {what} in the log of {} records{}", head.size, when(&head)))
             }
             Self::Consistency { key, old, head, path } => {
@@ -81,14 +82,22 @@ impl Shown {
                 let path = hashes(path)?;
                 proof::check_consistency((old.size, root), (head.size, head.root), &path)
                     .map_err(|error| error.to_string())?;
-                Ok(format!("the log of {} records{} goes on from {from}: nothing before was changed", head.size, when(&head)))
+                Ok(format!(
+                    "the log of {} records{} goes on from {from}: nothing before was changed",
+                    head.size,
+                    when(&head)
+                ))
             }
         }
     }
 }
 
 fn keys_of(named: &[VerifierKey], inside: &str) -> Result<Vec<VerifierKey>, String> {
-    if named.is_empty() { inside.parse().map(|key| vec![key]).map_err(|error: super::key::BadKey| error.to_string()) } else { Ok(named.to_vec()) }
+    if named.is_empty() {
+        inside.parse().map(|key| vec![key]).map_err(|error: super::key::BadKey| error.to_string())
+    } else {
+        Ok(named.to_vec())
+    }
 }
 
 fn signed(note: &str, keys: &[VerifierKey]) -> Result<Head, String> {

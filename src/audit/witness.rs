@@ -27,7 +27,11 @@ pub fn answer(status: u16, media_type: &str, body: &str) -> Answer {
     match status {
         200 => {
             let lines: Vec<Line> = body.lines().filter_map(|line| Line::parse(line).ok()).collect();
-            if lines.is_empty() { Answer::Refused(format!("it sent no cosignature: {}", said())) } else { Answer::Cosigned(lines) }
+            if lines.is_empty() {
+                Answer::Refused(format!("it sent no cosignature: {}", said()))
+            } else {
+                Answer::Cosigned(lines)
+            }
         }
         409 if media_type.split(';').next().is_some_and(|kind| kind.trim() == "text/x.tlog.size") => {
             match body.trim_end_matches('\n').parse() {
@@ -38,7 +42,9 @@ pub fn answer(status: u16, media_type: &str, body: &str) -> Answer {
         403 => Answer::Refused("it does not know this log's key; give it what `phasegate audit key` prints".to_owned()),
         404 => Answer::Refused("it does not know this log; its operator has to add it".to_owned()),
         409 => Answer::Refused("it has seen another log of the same size: one of the two was rewritten".to_owned()),
-        422 => Answer::Refused("it has seen a log that this one does not go on from: this one was rewritten".to_owned()),
+        422 => {
+            Answer::Refused("it has seen a log that this one does not go on from: this one was rewritten".to_owned())
+        }
         other => Answer::Refused(format!("it answered {other}: {}", said())),
     }
 }

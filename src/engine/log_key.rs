@@ -66,9 +66,10 @@ impl Engine {
         };
         match known {
             Some(known) if known == signer.verifier().to_string() => Ok(signer),
-            known => {
-                Err(SealError::OtherKey { path: self.log_key.clone(), known: known.unwrap_or_else(|| "none".to_owned()) })
-            }
+            known => Err(SealError::OtherKey {
+                path: self.log_key.clone(),
+                known: known.unwrap_or_else(|| "none".to_owned()),
+            }),
         }
     }
 
@@ -106,7 +107,10 @@ impl Engine {
     pub fn change_log_key(&self, caller: &Caller, reason: &str) -> Result<VerifierKey, Failure> {
         let broken = |error: SealError| match error {
             SealError::Store(error) => Failure::Broken(error),
-            other => Failure::Broken(StoreError::File { path: self.log_key.clone(), source: io::Error::other(other.to_string()) }),
+            other => Failure::Broken(StoreError::File {
+                path: self.log_key.clone(),
+                source: io::Error::other(other.to_string()),
+            }),
         };
         let io = |source| Failure::Broken(StoreError::File { path: self.log_key.clone(), source });
         let old = self.view(|tx| store::meta(tx, META)).map_err(Failure::Broken)?;
@@ -119,7 +123,8 @@ impl Engine {
             fs::rename(&self.log_key, aside).map_err(io)?;
         }
         self.write_key().map_err(io)?;
-        let signer = self.key_in_file().and_then(|found| found.ok_or_else(|| SealError::KeyLost { path: self.log_key.clone() }));
+        let signer =
+            self.key_in_file().and_then(|found| found.ok_or_else(|| SealError::KeyLost { path: self.log_key.clone() }));
         let verifier = signer.map_err(broken)?.verifier().clone();
         let command = Command::ChangeLogKey { old, new: verifier.to_string(), reason: reason.to_owned() };
         self.command(caller, "audit key", Scope::Trust, command, Vec::new())?;

@@ -20,7 +20,8 @@ impl Tiles for Stored<'_> {
     }
 
     fn missing(level: u8, position: u64) -> StoreError {
-        let why = format!("tile {position} of level {level} is missing or too short; `phasegate audit verify` says more");
+        let why =
+            format!("tile {position} of level {level} is missing or too short; `phasegate audit verify` says more");
         StoreError::BadRow { table: "tiles", why }
     }
 }
@@ -29,7 +30,9 @@ impl Engine {
     /// None where there is no such record.
     pub fn prove_inclusion(&self, seq: u64) -> Result<Option<Shown>, SealError> {
         let newest = self.seal()?;
-        let Some((head, index)) = newest.filter(|head| head.size >= seq).zip(seq.checked_sub(1)) else { return Ok(None) };
+        let Some((head, index)) = newest.filter(|head| head.size >= seq).zip(seq.checked_sub(1)) else {
+            return Ok(None);
+        };
         let key = self.key_text()?;
         Ok(self.view(|tx| {
             let Some((_, body)) = tree::record(tx, seq)? else { return Ok(None) };

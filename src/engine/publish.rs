@@ -168,7 +168,14 @@ impl Engine {
     fn git(&self, arguments: &[&str], input: &str) -> Result<String, PublishError> {
         let mut command = Command::new("git");
         // The note is phasegate's, whoever is set up to commit here.
-        command.args(["-c", "core.hooksPath=/dev/null", "-c", "user.name=phasegate", "-c", "user.email=phasegate@localhost"]);
+        command.args([
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "user.name=phasegate",
+            "-c",
+            "user.email=phasegate@localhost",
+        ]);
         command.args(arguments).current_dir(&self.workspace.root);
         command.env_clear().envs(self.gate_environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -178,7 +185,10 @@ impl Engine {
         let output = child.wait_with_output().map_err(said)?;
         if !output.status.success() {
             let told = String::from_utf8_lossy(&output.stderr);
-            return Err(said(format!("git did not take the note: {}", told.lines().last().unwrap_or("no word of why"))));
+            return Err(said(format!(
+                "git did not take the note: {}",
+                told.lines().last().unwrap_or("no word of why")
+            )));
         }
         written.map_err(said)?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -190,7 +200,8 @@ impl Engine {
         let mut old = known.map_or(0, |anchor| anchor.size.min(head.size));
         for _ in 0..2 {
             let path = self.view(|tx| proof::consistency(&mut Stored(tx), old, head.size))?;
-            let (status, kind, body) = post(&format!("{url}/add-checkpoint"), &witness::request(old, &path, &head.note))?;
+            let (status, kind, body) =
+                post(&format!("{url}/add-checkpoint"), &witness::request(old, &path, &head.note))?;
             match witness::answer(status, &kind, &body) {
                 Answer::Knows(size) if size <= head.size && size != old => old = size,
                 Answer::Knows(size) => {
@@ -199,7 +210,9 @@ impl Engine {
                 Answer::Refused(why) => return Err(said(format!("the witness at {url} did not cosign: {why}"))),
                 Answer::Cosigned(lines) => {
                     if key.is_some_and(|key| witness::seen(&head.note, &lines, key).is_none()) {
-                        return Err(said(format!("the witness at {url} answered without a valid cosignature of its key")));
+                        return Err(said(format!(
+                            "the witness at {url} answered without a valid cosignature of its key"
+                        )));
                     }
                     return Ok(lines.iter().map(|line| format!("{}\n", line.whole)).collect());
                 }

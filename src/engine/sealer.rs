@@ -176,7 +176,10 @@ fn holds(head: &StoredHead, edge: &Edge, signer: &Signer) -> Result<(), SealErro
     }
     let said = Head::parse(&note.text).map_err(|error| broken(format!("the newest head: {error}")))?;
     if said.size != edge.size() || said.root != edge.root() {
-        return Err(broken(format!("the tree of {} records does not lead to the root in the newest head", edge.size())));
+        return Err(broken(format!(
+            "the tree of {} records does not lead to the root in the newest head",
+            edge.size()
+        )));
     }
     Ok(())
 }

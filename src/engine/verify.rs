@@ -105,7 +105,9 @@ pub fn verify_export(lines: impl BufRead, setup: Setup, now: Time) -> Result<Rep
         let read: ExportLine<'_> = serde_json::from_str(&text).map_err(|error| form(&error.to_string()))?;
         let content = match (read.body, read.erased) {
             (Some(body), None) => Content::Kept(body.get().as_bytes()),
-            (None, Some(leaf)) => Content::Erased(Some(Hash::from_hex(&leaf).ok_or_else(|| form("its leaf is no hash"))?)),
+            (None, Some(leaf)) => {
+                Content::Erased(Some(Hash::from_hex(&leaf).ok_or_else(|| form("its leaf is no hash"))?))
+            }
             _ => return Err(form("it has neither or both of `body` and `erased`")),
         };
         check.record(Record { seq: read.seq, content, columns: None }, |_| None);

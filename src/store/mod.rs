@@ -153,10 +153,20 @@ pub struct By {
 /// Content that events refer to by hash.
 #[derive(Clone, Debug)]
 pub enum Attachment {
-    Blob { sha256: String, content: Vec<u8> },
-    Workflow { hash: String, name: String, body: String, source: String },
+    Blob {
+        sha256: String,
+        content: Vec<u8>,
+    },
+    Workflow {
+        hash: String,
+        name: String,
+        body: String,
+        source: String,
+    },
     /// Records whose content goes; their hashes stay in the tree.
-    Erasure { records: Vec<u64> },
+    Erasure {
+        records: Vec<u64>,
+    },
 }
 
 #[derive(Debug, Default)]

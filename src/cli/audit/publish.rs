@@ -36,7 +36,8 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
             Err(PublishError::Seal(error)) => return Err(error.into()),
             Err(error) => {
                 refused = true;
-                let value = json!({ "place": to.to_string(), "error": { "message": error.to_string(), "hint": error.hint() } });
+                let value =
+                    json!({ "place": to.to_string(), "error": { "message": error.to_string(), "hint": error.hint() } });
                 out.answer(&value, &format!("not sent to {to}: {error}\n  next: {}", error.hint()));
             }
         }
