@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::audit::check::StoredHead;
 use crate::audit::head::Head;
 use crate::audit::key::VerifierKey;
-use crate::audit::note::{self, NOTE_BYTES_MAX, Note};
+use crate::audit::note::{self, Note};
 use crate::audit::proof;
 use crate::audit::report::Anchor;
 use crate::audit::witness::{self, Answer};
@@ -141,6 +141,9 @@ impl Engine {
         for kept in note::all(&old) {
             let head = Note::parse(kept).and_then(|note| Head::parse(&note.text));
             let head = head.map_err(|error| said(format!("{} is not a file of heads: {error}", path.display())))?;
+            if head.origin != self.log_name()? {
+                return Err(said(format!("{} holds heads of another log, `{}`", path.display(), head.origin)));
+            }
             if !self.goes_on_from(head.size, head.root)? {
                 return Err(PublishError::Contradicted { place: path.display().to_string(), size: head.size });
             }
@@ -232,7 +235,6 @@ fn to_webhook(url: &str, head: &StoredHead) -> Result<String, PublishError> {
 
 /// Status, media type and body. Redirects are not followed: the head goes where the person said.
 fn post(url: &str, text: &str) -> Result<(u16, String, String), PublishError> {
-    debug_assert!(text.len() <= 2 * NOTE_BYTES_MAX);
     let config = ureq::Agent::config_builder();
     let agent = config.timeout_global(Some(WITHIN)).http_status_as_error(false).max_redirects(0).build().new_agent();
     let sent = agent.post(url).content_type("text/plain; charset=utf-8").send(text);

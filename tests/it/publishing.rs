@@ -161,6 +161,7 @@ fn a_file_is_replaced_or_added_to_and_never_over_a_head_that_says_otherwise() {
     let told = phasegate(env.folder.path(), &["audit", "verify", "--from", "one", "--from", "many"]);
     assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stdout));
     let other = TestEnv::new();
+    other.clock.advance_seconds(1);
     (0..20).for_each(|_| grow(&other));
     let before = std::fs::read_to_string(&one).unwrap();
     let error = other.engine.publish(&to(&one), &How::default()).unwrap_err();
