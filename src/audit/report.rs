@@ -154,10 +154,13 @@ impl Report {
             return format!("{records}, {}:", plural(count, "finding", "findings"));
         }
         let Some(kept) = self.kept.iter().max_by_key(|kept| kept.size) else {
-            return format!(
-                "{records}, complete and unchanged as far as the log's own {} tell",
-                plural(self.heads, "head", "heads")
-            );
+            return match self.heads {
+                0 => format!("{records}, numbered without gaps; none is under a head yet"),
+                heads => format!(
+                    "{records}, complete and unchanged as far as the log's own {}",
+                    if heads == 1 { "head tells".to_owned() } else { format!("{} heads tell", grouped(heads)) }
+                ),
+            };
         };
         let date = kept.at.map_or_else(|| format!("of size {}", kept.size), |at| format!("kept on {}", day(at)));
         let rest = self.records.saturating_sub(self.anchored);
@@ -172,11 +175,13 @@ impl Report {
     /// What was not proved, and how it could be.
     fn limits(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if let Some(unsealed) = self.records.checked_sub(self.sealed).filter(|count| *count > 0 && self.sealed > 0) {
-            lines.push(format!(
-                "the last {} under no head yet; `phasegate audit head` seals them",
-                plural(unsealed, "record is", "records are")
-            ));
+        match self.records.saturating_sub(self.sealed) {
+            0 => {}
+            1 => lines.push("the last record is under no head yet; `phasegate audit head` seals it".to_owned()),
+            count => lines.push(format!(
+                "the last {} records are under no head yet; `phasegate audit head` seals them",
+                grouped(count)
+            )),
         }
         if self.kept.is_empty() {
             lines.push(
@@ -184,11 +189,13 @@ impl Report {
                  heads included; `phasegate audit publish --to …` keeps heads, `--from FILE` checks against them"
                     .to_owned(),
             );
-        } else if self.anchored < self.records && self.is_well() {
+        } else if self.anchored < self.sealed && self.is_well() {
+            let which = match (self.anchored + 1, self.sealed) {
+                (first, last) if first == last => format!("record {last} is"),
+                (first, last) => format!("records {first} to {last} are"),
+            };
             lines.push(format!(
-                "records {} to {}: unchanged as far as the log's own heads tell, which whoever can write the store can rewrite",
-                self.anchored + 1,
-                self.records
+                "{which} unchanged as far as the log's own heads tell, which whoever can write the store can rewrite"
             ));
         }
         for anchor in self.anchors.iter().filter(|anchor| anchor.size > self.anchored) {
