@@ -1,7 +1,7 @@
 //! The key that signs the log's heads: a file beside the store, never in it, so that a copy of the store cannot be signed.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -75,29 +75,29 @@ impl Engine {
 
     /// At the first opening of a workspace. Of several first openers one makes the key, and all read that one.
     pub(super) fn make_log_key(&self) -> Result<(), SealError> {
-        let signer = match self.key_in_file()? {
-            Some(signer) => signer,
-            None => {
-                self.write_key().map_err(|error| self.key_fault(error))?;
-                self.key_in_file()?.ok_or_else(|| SealError::KeyLost { path: self.log_key.clone() })?
-            }
-        };
+        self.write_key().map_err(|error| self.key_fault(error))?;
+        let signer = self.key_in_file()?.ok_or_else(|| SealError::KeyLost { path: self.log_key.clone() })?;
         Ok(store::note_meta(self.backend(), META, signer.verifier().to_string(), false)?)
     }
 
-    /// Whole or not at all, and never over one that is there.
+    /// Never over one that is there; what a crash left of one is no key. Openers take turns at the file.
     fn write_key(&self) -> io::Result<()> {
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.log_key)?;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        }
+        file.lock()?;
+        let mut text = Zeroizing::new(String::new());
+        file.read_to_string(&mut text)?;
+        if Hash::from_hex(text.trim()).is_some() {
+            return Ok(());
+        }
         let seed = Zeroizing::new(self.clock.random_hex(32));
-        let draft = self.log_key.with_extension(format!("new-{}-{}", std::process::id(), self.clock.random_hex(4)));
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        let written = file.write_all(format!("{}\n", seed.as_str()).as_bytes()).and_then(|()| file.sync_all());
-        let linked = written.and_then(|()| match fs::hard_link(&draft, &self.log_key) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            other => other,
-        });
-        let _ = fs::remove_file(&draft);
-        linked?;
-        fs::set_permissions(&self.log_key, fs::Permissions::from_mode(0o600))?;
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(format!("{}\n", seed.as_str()).as_bytes())?;
+        file.sync_all()?;
         let folder = self.log_key.parent().filter(|folder| !folder.as_os_str().is_empty());
         fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     }
