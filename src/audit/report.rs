@@ -176,6 +176,8 @@ impl Report {
     fn limits(&self) -> Vec<String> {
         let mut lines = Vec::new();
         match self.records.saturating_sub(self.sealed) {
+            // An export brings no heads of its own.
+            _ if self.heads == 0 => {}
             0 => {}
             1 => lines.push("the last record is under no head yet; `phasegate audit head` seals it".to_owned()),
             count => lines.push(format!(
