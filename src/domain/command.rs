@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::approver::{Proof, PublicKey, Signed, Via};
-use super::event::Origin;
+use super::event::{ErasedRecord, Origin};
 use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, TaskId, WorkflowHash};
 use super::task::{Outcome, Priority, TaskSpec};
 
@@ -58,6 +58,15 @@ pub enum Command {
         bytes: u64,
     },
     Sweep,
+    ChangeLogKey {
+        old: Option<String>,
+        new: String,
+        reason: String,
+    },
+    EraseRecords {
+        records: Vec<ErasedRecord>,
+        reason: String,
+    },
 }
 
 /// Which task a holder means: by id, by the handle of its claim, or (neither) the only one it holds.

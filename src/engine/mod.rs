@@ -7,20 +7,26 @@ mod approvals;
 mod artifacts;
 mod breaker;
 pub mod clock;
+pub mod erase;
 mod gate_runs;
 pub mod gates;
 pub mod log;
+mod log_key;
 pub mod notices;
 mod persons;
+pub mod prove;
+pub mod publish;
 mod screening;
+pub mod sealer;
 mod service;
 mod startup;
 pub mod sweeper;
+pub mod verify;
 pub mod views;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -56,6 +62,8 @@ pub struct Engine {
     screening: screening::Screening,
     /// When an agent's leases were last looked at, so that a burst of reads costs one look.
     renewals: Mutex<HashMap<AgentName, Time>>,
+    /// The file of the key that signs the log's heads.
+    log_key: PathBuf,
 }
 
 /// What a long call reports, and how it learns that nobody waits for it any more.

@@ -7,6 +7,7 @@ mod bypass;
 mod call;
 mod claiming;
 pub mod gates;
+pub mod log;
 mod proof;
 mod submit;
 mod sweep;
@@ -56,6 +57,8 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
             Ok(vec![Event::StoreRestored { sha256: sha256.clone(), bytes: *bytes }])
         }
         Command::Sweep => Ok(sweep::sweep(facts, context)),
+        Command::ChangeLogKey { old, new, reason } => log::change_key(old.as_deref(), new, reason, context),
+        Command::EraseRecords { records, reason } => log::erase(records, reason, context),
     }
 }
 
