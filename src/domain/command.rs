@@ -56,16 +56,19 @@ pub enum Command {
     NoteRestore {
         sha256: String,
         bytes: u64,
+        proof: Proof,
     },
     Sweep,
     ChangeLogKey {
         old: Option<String>,
         new: String,
         reason: String,
+        proof: Proof,
     },
     EraseRecords {
         records: Vec<ErasedRecord>,
         reason: String,
+        proof: Proof,
     },
 }
 

@@ -218,6 +218,8 @@ pub enum Event {
     StoreRestored {
         sha256: String,
         bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
     },
     /// A call that the rules do not allow, let through because the workflow only warns or observes, or by a bypass.
     RuleWaived {
@@ -332,11 +334,15 @@ pub enum Event {
         old: Option<String>,
         new: String,
         reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
     },
     /// A person took content out of the log; numbers and hashes stay.
     RecordErased {
         records: Vec<ErasedRecord>,
         reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
     },
 }
 

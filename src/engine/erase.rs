@@ -1,6 +1,7 @@
 //! Taking content out of the log for a person: sealed first, so that its hash stays and the tree holds.
 
 use crate::audit::hash;
+use crate::domain::approver::Proof;
 use crate::domain::command::Command;
 use crate::domain::event::ErasedRecord;
 use crate::domain::facts::Caller;
@@ -35,9 +36,15 @@ impl Engine {
         Ok(found)
     }
 
-    pub fn erase(&self, caller: &Caller, records: Vec<ErasedRecord>, reason: &str) -> Result<(), EraseError> {
+    pub fn erase(
+        &self,
+        caller: &Caller,
+        records: Vec<ErasedRecord>,
+        reason: &str,
+        proof: Proof,
+    ) -> Result<(), EraseError> {
         let erasure = Attachment::Erasure { records: records.iter().map(|record| record.seq).collect() };
-        let command = Command::EraseRecords { records, reason: reason.to_owned() };
+        let command = Command::EraseRecords { records, reason: reason.to_owned(), proof };
         self.command(caller, "audit erase", Scope::Trust, command, vec![erasure])?;
         Ok(())
     }

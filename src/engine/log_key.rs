@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::audit::hash::Hash;
 use crate::audit::key::{Kind, Signer, VerifierKey};
+use crate::domain::approver::Proof;
 use crate::domain::command::Command;
 use crate::domain::facts::Caller;
 use crate::store::{self, Scope, StoreError};
@@ -104,7 +105,7 @@ impl Engine {
 
     /// For a person who lost the key or no longer trusts it: another one from here on, and a record that says so. An old
     /// key that is still there is put aside.
-    pub fn change_log_key(&self, caller: &Caller, reason: &str) -> Result<VerifierKey, Failure> {
+    pub fn change_log_key(&self, caller: &Caller, reason: &str, proof: Proof) -> Result<VerifierKey, Failure> {
         let broken = |error: SealError| match error {
             SealError::Store(error) => Failure::Broken(error),
             other => Failure::Broken(StoreError::File {
@@ -115,9 +116,13 @@ impl Engine {
         let io = |source| Failure::Broken(StoreError::File { path: self.log_key.clone(), source });
         let old = self.view(|tx| store::meta(tx, META)).map_err(Failure::Broken)?;
         // Decided before anything is done, so that nobody without the role moves the file.
-        let command = Command::ChangeLogKey { old: old.clone(), new: String::new(), reason: reason.to_owned() };
-        let context = self.context(caller);
-        crate::domain::decide::decide(&Default::default(), &command, &context)?;
+        let change = |new: String| Command::ChangeLogKey {
+            old: old.clone(),
+            new,
+            reason: reason.to_owned(),
+            proof: proof.clone(),
+        };
+        self.would_take(caller, &change(String::new()))?;
         if self.log_key.exists() {
             let aside = self.log_key.with_extension(format!("key.old-{}", self.clock.random_hex(4)));
             fs::rename(&self.log_key, aside).map_err(io)?;
@@ -126,8 +131,7 @@ impl Engine {
         let signer =
             self.key_in_file().and_then(|found| found.ok_or_else(|| SealError::KeyLost { path: self.log_key.clone() }));
         let verifier = signer.map_err(broken)?.verifier().clone();
-        let command = Command::ChangeLogKey { old, new: verifier.to_string(), reason: reason.to_owned() };
-        self.command(caller, "audit key", Scope::Trust, command, Vec::new())?;
+        self.command(caller, "audit key", Scope::Trust, change(verifier.to_string()), Vec::new())?;
         store::note_meta(self.backend(), META, verifier.to_string(), true)?;
         Ok(verifier)
     }

@@ -33,9 +33,10 @@ use serde_json::Value;
 
 use crate::config::workspace::Workspace;
 use crate::domain::approval::Approval;
+use crate::domain::approver::Proof;
 use crate::domain::canonical;
 use crate::domain::command::{Change, ClaimTask, Command, Target, Want};
-use crate::domain::decide::{consume, decide};
+use crate::domain::decide::{consume, decide, log as log_decisions};
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
 use crate::domain::flag::Looked;
@@ -191,15 +192,33 @@ impl Engine {
     }
 
     /// Puts a backup in place of the store, and says so in its log.
-    pub fn restore(&self, caller: &Caller, file: &Path) -> Result<(), Failure> {
-        let unreadable = |source| StoreError::File { path: file.to_path_buf(), source };
-        let content = std::fs::read(file).map_err(unreadable)?;
+    pub fn restore(&self, caller: &Caller, file: &Path, proof: Proof) -> Result<(), Failure> {
+        let (sha256, bytes) = backup_digest(file)?;
+        // Decided by what is there now: what comes back may not know the approvers of today.
+        let events = self.would_take(caller, &Command::NoteRestore { sha256, bytes, proof })?;
         self.backend.restore(file)?;
-        let sha256 = canonical::sha256(&content);
-        let bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
-        let command = Command::NoteRestore { sha256, bytes };
-        self.command(caller, "restore", Scope::Trust, command, Vec::new())?;
-        Ok(())
+        let decide: Decide = Box::new(move |_| Ok(events.clone()));
+        self.transact(Scope::Trust, self.by(caller, "restore"), Vec::new(), decide).map(drop)
+    }
+
+    /// What a person signs to bring this file back.
+    pub fn restore_statement(&self, file: &Path) -> Result<Value, StoreError> {
+        Ok(log_decisions::restore_statement(&self.workspace_id()?, &backup_digest(file)?.0))
+    }
+
+    /// A decision before anything is done that no transaction could take back; what it refuses is on record.
+    fn would_take(&self, caller: &Caller, command: &Command) -> Result<Vec<Event>, Failure> {
+        let (by, context) = (self.by(caller, "check"), self.context(caller));
+        let facts = store::snapshot(self.backend.as_ref(), |tx| store::look(tx, &Scope::Trust, &by))?;
+        match decide(&facts, command, &context) {
+            Ok(events) => Ok(events),
+            Err(refusal) => {
+                let said = refusal.clone();
+                let decide: Decide = Box::new(move |_| Err(said.clone().into()));
+                self.transact(Scope::Trust, by, Vec::new(), decide)?;
+                Err(refusal.into())
+            }
+        }
     }
 
     /// Reads for people, on one snapshot.
@@ -396,6 +415,12 @@ impl Call<'_> {
         let outcome = self.run(scope, Command::UpdateTask { target, change }, Vec::new())?;
         Ok(noted(answers::updated(&outcome)?.reply(), &outcome))
     }
+}
+
+fn backup_digest(file: &Path) -> Result<(String, u64), StoreError> {
+    let unreadable = |source| StoreError::File { path: file.to_path_buf(), source };
+    let content = std::fs::read(file).map_err(unreadable)?;
+    Ok((canonical::sha256(&content), u64::try_from(content.len()).unwrap_or(u64::MAX)))
 }
 
 fn gone(id: ApprovalId) -> Refusal {

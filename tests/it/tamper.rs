@@ -13,7 +13,7 @@ use phasegate::domain::ids::Time;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
-use crate::support::{TestEnv, able, agent, person};
+use crate::support::{TestEnv, able, agent, at_a_terminal, person};
 
 const FLOW: &str = "version: 1\nname: flow\nphases:\n  work:\n    exit: [ { command: [\"true\"] } ]\n    next: [done]\n  done: { end: true }\n";
 
@@ -428,7 +428,7 @@ fn what_a_person_erases_is_gone_and_the_log_still_holds() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!((record(50), record(seq)), Default::default());
     assert_eq!(phasegate(at, &arguments).status.code(), Some(1), "erased once only");
-    let refused = log.env.engine.erase(&agent("ana"), log.env.engine.erasable(&[51]).unwrap(), "no");
+    let refused = log.env.engine.erase(&agent("ana"), log.env.engine.erasable(&[51]).unwrap(), "no", at_a_terminal());
     assert!(refused.is_err(), "an agent erases nothing");
     let copy = log.env.path("erased.db");
     log.env.engine.backend().backup(&copy).unwrap();
@@ -446,8 +446,8 @@ fn a_lost_key_stops_sealing_until_a_person_goes_on_with_a_new_one() {
     log.env.call(&agent("ana"), "submit_task", json!({ "title": "one more" })).unwrap();
     let error = log.env.engine.seal().unwrap_err();
     assert!(error.to_string().contains("lost") && error.hint().contains("audit key --new"), "{error}");
-    assert!(log.env.engine.change_log_key(&agent("ana"), "mine").is_err(), "an agent changes no key");
-    log.env.engine.change_log_key(&person("lead"), "the disk broke").unwrap();
+    assert!(log.env.engine.change_log_key(&agent("ana"), "mine", at_a_terminal()).is_err(), "an agent changes no key");
+    log.env.engine.change_log_key(&person("lead"), "the disk broke", at_a_terminal()).unwrap();
     log.env.engine.seal().unwrap();
     let new = log.env.engine.verifier_key().unwrap().unwrap().to_string();
     let from = log.head.display().to_string();

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::domain::decide::log::erasure_statement;
 use crate::engine::erase::EraseError;
 
+use super::super::signing::SignArgs;
 use super::super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +21,8 @@ pub struct Args {
     /// What is erased cannot be brought back, but from a backup.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    signing: SignArgs,
 }
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
@@ -34,7 +38,9 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
             return Err(Ended::No);
         }
     }
-    engine.erase(&place.person(), records, &args.reason)?;
+    let signer = args.signing.signer(place, &engine, engine.has_approvers()?, out)?;
+    let proof = signer.proof(&engine, &erasure_statement(&engine.workspace_id()?, &wanted, &args.reason));
+    engine.erase(&signer.caller, records, &args.reason, proof)?;
     engine.seal()?;
     let text = "erased; the records count on, and their hashes keep the log checkable. Backups made before still hold the \
                 content";

@@ -2,6 +2,9 @@
 
 use serde_json::json;
 
+use crate::domain::decide::log::key_statement;
+
+use super::super::signing::SignArgs;
 use super::super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
@@ -15,6 +18,8 @@ pub struct Args {
     /// Heads that were signed with the old key can then only be checked with it.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    signing: SignArgs,
 }
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
@@ -30,7 +35,10 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         out.aside("Nothing was changed.");
         return Err(Ended::No);
     }
-    let key = engine.change_log_key(&place.person(), args.reason.as_deref().unwrap_or_default())?.to_string();
+    let reason = args.reason.as_deref().unwrap_or_default();
+    let signer = args.signing.signer(place, &engine, engine.has_approvers()?, out)?;
+    let proof = signer.proof(&engine, &key_statement(&engine.workspace_id()?, reason));
+    let key = engine.change_log_key(&signer.caller, reason, proof)?.to_string();
     engine.seal()?;
     let text = format!("the log is signed with a new key from here on; keep it where heads are checked:\n{key}");
     out.answer(&json!({ "key": key }), &text);

@@ -52,13 +52,12 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
         Command::StartCall { approval, limit_seconds } => call::start(facts, *approval, *limit_seconds, context),
         Command::FinishCall(finish) => call::finish(facts, finish),
         Command::TrustWorkflows { versions, proof } => trust::workflows(facts, versions, proof, context),
-        Command::NoteRestore { sha256, bytes } => {
-            require(context, &[Role::Operator], "restoring a backup")?;
-            Ok(vec![Event::StoreRestored { sha256: sha256.clone(), bytes: *bytes }])
-        }
+        Command::NoteRestore { sha256, bytes, proof } => log::restored(facts, sha256, *bytes, proof, context),
         Command::Sweep => Ok(sweep::sweep(facts, context)),
-        Command::ChangeLogKey { old, new, reason } => log::change_key(old.as_deref(), new, reason, context),
-        Command::EraseRecords { records, reason } => log::erase(records, reason, context),
+        Command::ChangeLogKey { old, new, reason, proof } => {
+            log::change_key(facts, old.as_deref(), new, reason, proof, context)
+        }
+        Command::EraseRecords { records, reason, proof } => log::erase(facts, records, reason, proof, context),
     }
 }
 
