@@ -75,7 +75,9 @@ fn add(
     // Whoever signs opens a key first: a wrong passphrase then leaves nothing behind.
     let signer = signing.signer(place, &engine, !first, out)?;
     let key = if existing {
-        ring.public(name)?
+        // Opened, since anybody who can write the file can write another key into it.
+        let passphrase = passphrase(&format!("Passphrase of {name}"), signing.reads_stdin(), out)?;
+        ring.open(name, &passphrase)?.public()
     } else {
         let from_stdin = signing.reads_stdin();
         let chosen = passphrase(&format!("A passphrase for the new key of {name}"), from_stdin, out)?;
@@ -88,7 +90,7 @@ fn add(
     let (name, groups): (_, BTreeSet<String>) = (AgentName(name.to_owned()), groups.iter().cloned().collect());
     let proof = signer.proof(&engine, &enrolment(&workspace, &name, &key, &groups));
     engine.enrol(&signer.caller, name.clone(), key.clone(), groups.clone(), proof)?;
-    if first && let Err(error) = ring.remember_first(&workspace, &key) {
+    if first && let Err(error) = ring.remember_first(engine.place(), &key) {
         out.aside(&format!(
             "This machine could not note the first approver's key ({error}): an exchanged store would go unseen."
         ));

@@ -157,17 +157,23 @@ impl Keyring {
             .decrypt(&XNonce::from(nonce), Payload { msg: &locked, aad: file.name.as_bytes() })
             .map_err(|_| KeyError::Passphrase(name.to_owned()))?;
         let seed = Zeroizing::new(seed);
-        let seed: [u8; 32] = seed.as_slice().try_into().map_err(|_| unreadable())?;
-        Ok(OpenKey { key: SigningKey::from_bytes(&Zeroizing::new(seed)) })
+        let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().map_err(|_| unreadable())?);
+        let open = OpenKey { key: SigningKey::from_bytes(&bytes) };
+        // What the file says of itself is not locked, and counts only where the locked part says the same.
+        if open.public() != file.key || file.name != name {
+            return Err(unreadable());
+        }
+        Ok(open)
     }
 
-    pub fn first_approver(&self, workspace: &str) -> Option<PublicKey> {
-        let text = std::fs::read_to_string(self.folder.join(FIRST_FOLDER).join(workspace)).ok()?;
+    /// Of the store at this place: a digest of where it lies, so that nothing in the store says where to look.
+    pub fn first_approver(&self, place: &str) -> Option<PublicKey> {
+        let text = std::fs::read_to_string(self.folder.join(FIRST_FOLDER).join(place)).ok()?;
         Some(PublicKey(text.trim().to_owned()))
     }
 
-    pub fn remember_first(&self, workspace: &str, key: &PublicKey) -> Result<(), KeyError> {
-        write(&self.folder.join(FIRST_FOLDER).join(workspace), key.0.as_bytes())
+    pub fn remember_first(&self, place: &str, key: &PublicKey) -> Result<(), KeyError> {
+        write(&self.folder.join(FIRST_FOLDER).join(place), key.0.as_bytes())
     }
 }
 

@@ -190,6 +190,11 @@ impl Facts {
         })
     }
 
+    /// True where a signature is needed: somebody is enrolled, or was by what this machine remembers.
+    pub fn has_approvers(&self, context: &Context) -> bool {
+        !self.state.approvers.is_empty() || context.settings.first_approver.is_some()
+    }
+
     /// Approvers whose enrolment can be traced and who have not been revoked.
     pub fn approvers(&self, context: &Context) -> Vec<&Approver> {
         let standing = standing(&self.state.approvers, &self.workspace, context.settings.first_approver.as_ref());

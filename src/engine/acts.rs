@@ -35,17 +35,17 @@ impl Engine {
     /// Once, as approved. Whatever happens on the way, the approval is used up by the start.
     pub fn carry_out(&self, caller: &Caller, id: ApprovalId, watch: &dyn Watch) -> Result<Carried, Failure> {
         let known = self.approval(id)?;
-        match known.as_ref().and_then(|known| known.call()) {
-            Some((SHELL, _)) => {}
+        let within = match known.as_ref().and_then(|known| known.call()) {
+            Some((SHELL, arguments)) => shell(arguments).1,
             Some((tool, _)) => {
                 let message = format!("{id} is about a call of `{tool}`, which phasegate does not carry out");
                 let hint = "tools of phasegate are called as usual, with the approved arguments";
                 return Err(Refusal::new(Code::ApprovalClosed, message, hint).into());
             }
             // The command has the words for everything else.
-            None => {}
-        }
-        let start = Command::StartCall { approval: id, limit_seconds: WITHIN_MOST + GRACE_SECONDS };
+            None => WITHIN_SECONDS,
+        };
+        let start = Command::StartCall { approval: id, limit_seconds: within + GRACE_SECONDS };
         let started = self.command(caller, "exec", Scope::Start(id), start, Vec::new())?;
         let call = started.events.iter().find_map(|event| match event {
             Event::CallStarted { call, .. } => Some(*call),
@@ -53,7 +53,7 @@ impl Engine {
         });
         // As it stands in the transaction of the start: a look before that may be of another answer.
         let approved = started.facts.state.approvals.get(&id).and_then(|known| known.call());
-        let (command, within) = approved.map_or_else(|| shell(&Value::Null), |(_, arguments)| shell(arguments));
+        let (command, _) = approved.map_or_else(|| shell(&Value::Null), |(_, arguments)| shell(arguments));
         let argv = ["bash", "-c", &command].map(str::to_owned);
         let program = Program {
             argv: &argv,

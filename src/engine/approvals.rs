@@ -30,8 +30,10 @@ impl Call<'_> {
             }
         }
         let scope = Scope::Task { target: request.target.clone(), with: With::Gates };
+        // Taken before, so that what the command found is not late for this.
+        let context = self.engine.context(self.caller);
         let outcome = self.run(scope, Command::RequestApproval(request.clone()), Vec::new())?;
-        let ids = answers::asked(&outcome, &request, &self.engine.context(self.caller))?;
+        let ids = answers::asked(&outcome, &request, &context)?;
         let until = self.engine.clock.now().plus_seconds(wait_seconds);
         loop {
             let found = self.found(&ids)?;

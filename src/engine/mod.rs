@@ -25,6 +25,7 @@ pub mod sweeper;
 pub mod verify;
 pub mod views;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,7 @@ use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
+use crate::domain::state::{Stamp, apply};
 use crate::policy::permit::{Need, Permit, permit};
 use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
@@ -64,6 +66,8 @@ pub struct Engine {
     screening: screening::Screening,
     /// When an agent's leases were last looked at, so that a burst of reads costs one look.
     renewals: Mutex<HashMap<AgentName, Time>>,
+    /// Where the store lies, as this machine remembers it.
+    place: String,
     /// The file of the key that signs the log's heads.
     log_key: PathBuf,
 }
@@ -194,12 +198,23 @@ impl Engine {
 
     /// Puts a backup in place of the store, and says so in its log.
     pub fn restore(&self, caller: &Caller, file: &Path, proof: Proof) -> Result<(), Failure> {
-        let (sha256, bytes) = backup_digest(file)?;
+        // A copy of our own, so that what is signed, decided and brought back is one and the same.
+        let copy = self.private_copy(file)?;
+        let (sha256, bytes) = backup_digest(copy.path())?;
         // Decided by what is there now: what comes back may not know the approvers of today.
-        let events = self.would_take(caller, &Command::NoteRestore { sha256, bytes, proof })?;
-        self.backend.restore(file)?;
-        let decide: Decide = Box::new(move |_| Ok(events.clone()));
-        self.transact(Scope::Trust, self.by(caller, "restore"), Vec::new(), decide).map(drop)
+        let note = self.would_take(caller, &Command::NoteRestore { sha256, bytes, proof })?;
+        let decide: Decide =
+            Box::new(move |facts| Ok(note.iter().cloned().chain(log_decisions::outdated(facts)).collect()));
+        let restored = store::restore(self.backend.as_ref(), copy.path(), self.by(caller, "restore"), decide);
+        Ok(restored.map_err(|error| match error {
+            StoreError::NotABackup { .. } => StoreError::NotABackup { path: file.to_path_buf() },
+            error => error,
+        })?)
+    }
+
+    fn private_copy(&self, file: &Path) -> Result<PrivateCopy, StoreError> {
+        let path = self.workspace.state.join(format!("restore-{}.db", self.clock.random_hex(8)));
+        PrivateCopy::of(file, path.clone()).map_err(|source| StoreError::File { path, source })
     }
 
     /// What a person signs to bring this file back.
@@ -233,6 +248,11 @@ impl Engine {
 
     pub fn workspace(&self) -> &Workspace {
         &self.workspace
+    }
+
+    /// By what the first approver of this store is remembered: by where the store lies, which no change in it alters.
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     pub fn now(&self) -> Time {
@@ -331,6 +351,7 @@ impl Call<'_> {
         let (asked, looked) = (self.asked(), Arc::clone(&self.looked));
         let decide: Decide = Box::new(move |facts| {
             let mut events = asked.permitted(facts, &context)?;
+            let facts = &*after(facts, &events, &context)?;
             let chosen = choose(facts, &context)?;
             let said = screened(facts, chosen.as_deref().unwrap_or_default(), &looked, asked.tool)?;
             let Some(chosen) = chosen else { return Ok(Vec::new()) };
@@ -418,6 +439,30 @@ impl Call<'_> {
     }
 }
 
+/// A file that only we read and that goes when this goes.
+struct PrivateCopy(PathBuf);
+
+impl PrivateCopy {
+    fn of(file: &Path, path: PathBuf) -> std::io::Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut from = std::fs::File::open(file)?;
+        let mut to = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let copy = Self(path);
+        std::io::copy(&mut from, &mut to)?;
+        Ok(copy)
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for PrivateCopy {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 fn backup_digest(file: &Path) -> Result<(String, u64), StoreError> {
     let unreadable = |source| StoreError::File { path: file.to_path_buf(), source };
     let content = std::fs::read(file).map_err(unreadable)?;
@@ -444,6 +489,21 @@ fn noted(mut reply: Reply, outcome: &Outcome) -> Reply {
         }
     }
     reply
+}
+
+/// The facts as an approval that is used up leaves them: what the call itself does must not use it again, nor void it.
+fn after<'f>(facts: &'f Facts, events: &[Event], context: &Context) -> Result<Cow<'f, Facts>, Refusal> {
+    if !events.iter().any(|event| matches!(event, Event::ApprovalConsumed { .. })) {
+        return Ok(Cow::Borrowed(facts));
+    }
+    let mut after = facts.clone();
+    let stamp = Stamp { by: &context.caller.agent, at: context.now };
+    for event in events {
+        let unusable =
+            |error| Refusal::new(Code::ApprovalClosed, format!("the approval cannot be used: {error}"), "ask anew");
+        apply(&mut after.state, event, stamp).map_err(unusable)?;
+    }
+    Ok(Cow::Owned(after))
 }
 
 /// A call as the rules judge it.

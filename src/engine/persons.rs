@@ -73,7 +73,7 @@ impl Engine {
     }
 
     pub fn has_approvers(&self) -> Result<bool, StoreError> {
-        Ok(!self.view(store::read::approvers)?.is_empty())
+        Ok(self.settings.first_approver.is_some() || !self.view(store::read::approvers)?.is_empty())
     }
 
     /// The store's own name: part of everything that is signed.

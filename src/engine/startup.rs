@@ -48,18 +48,16 @@ pub fn with_backend(
     let (name, starters_of, log_key) = store::snapshot(backend.as_ref(), |tx| {
         Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?, store::meta(tx, log_key::META)?))
     })?;
-    let name = match name {
-        Some(name) => name,
-        None => {
-            // Of two first openers the first names it.
-            store::note_meta(backend.as_ref(), "workspace", clock.random_hex(16), false)?;
-            store::snapshot(backend.as_ref(), |tx| store::meta(tx, "workspace"))?.unwrap_or_default()
-        }
-    };
-    let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&name));
+    if name.is_none() {
+        // Of two first openers the first names it.
+        store::note_meta(backend.as_ref(), "workspace", clock.random_hex(16), false)?;
+    }
     let screening = Screening::open(settings, &workspace, clock.as_ref())?;
     let file = store::file_of(settings.store.as_deref(), &workspace.state);
-    let key_file = log_key::beside(&file.unwrap_or_else(|_| workspace.state.join("phasegate.db")));
+    let file = file.unwrap_or_else(|_| workspace.state.join("phasegate.db"));
+    let key_file = log_key::beside(&file);
+    let place = canonical::sha256(std::fs::canonicalize(&file).unwrap_or(file).as_os_str().as_encoded_bytes());
+    let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&place));
     let engine = Engine {
         backend,
         screening,
@@ -73,6 +71,7 @@ pub fn with_backend(
         gate_environment: find::clean_environment(settings::environment_variables(), find::PASSED_VARIABLES),
         schemas: Mutex::default(),
         renewals: Mutex::new(HashMap::new()),
+        place,
         log_key: key_file,
     };
     if log_key.is_none()

@@ -1,6 +1,7 @@
 //! May this caller use one of our own tools now? Asked inside the transaction, since the phase is a fact like any other.
 
 use crate::domain::brief::open_words;
+use crate::domain::bypass::Bypass;
 use crate::domain::facts::Facts;
 use crate::domain::ids::{BypassId, TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
@@ -53,12 +54,14 @@ fn standing(facts: &Facts) -> Option<&Task> {
 fn in_phase(facts: &Facts, task: &Task, tool: &str, need: Need, now: Time) -> Result<Permit, Refusal> {
     let workflow = facts.workflow_of(task)?;
     let phase = facts.phase_of(task)?;
-    let found = verdict(&[&workflow.protect, &phase.rules], &phase.require_approval, tool, need);
-    let Verdict::Closed { rule, why, asks } = found else { return Ok(Permit::Allowed) };
+    let passes = Passes { facts, task: Some(task.id), now };
+    let found = verdict(&[&workflow.protect, &phase.rules], &phase.require_approval, tool, need, &passes);
+    let (why, asks) = match found {
+        Verdict::Open { passed } => return Ok(opened(passed, &phase.name, tool)),
+        Verdict::Closed { by_rule: true, .. } if !facts.bypasses_loaded => return Ok(Permit::Bypasses),
+        Verdict::Closed { why, asks, .. } => (why, asks),
+    };
     let message = format!("`{tool}` is not open in phase {} of {} ({why})", phase.name, task.id);
-    if let Some(waived) = bypassed(facts, rule, Some(task.id), &phase.name, tool, now) {
-        return Ok(waived);
-    }
     let hint = format!(
         "open now: {}; next: transition_phase to {}",
         open_words(phase),
@@ -83,13 +86,14 @@ fn unclaimed(facts: &Facts, tool: &str, now: Time) -> Result<Permit, Refusal> {
     let workflow: Option<&Workflow> =
         default.and_then(|(_, trust)| facts.workflows.get(&trust.hash)).map(AsRef::as_ref);
     let Some(workflow) = workflow else { return Ok(Permit::Allowed) };
-    let found = verdict(&[&workflow.protect, &workflow.unclaimed], &[], tool, Need::Loop);
-    let Verdict::Closed { rule, why, .. } = found else { return Ok(Permit::Allowed) };
-    if let Some(waived) = bypassed(facts, rule, None, UNCLAIMED, tool, now) {
-        return Ok(waived);
-    }
-    let with_task =
-        tool != "claim_task" && matches!(verdict(&[&workflow.protect], &[], tool, Need::Loop), Verdict::Open);
+    let passes = Passes { facts, task: None, now };
+    let why = match verdict(&[&workflow.protect, &workflow.unclaimed], &[], tool, Need::Loop, &passes) {
+        Verdict::Open { passed } => return Ok(opened(passed, UNCLAIMED, tool)),
+        Verdict::Closed { by_rule: true, .. } if !facts.bypasses_loaded => return Ok(Permit::Bypasses),
+        Verdict::Closed { why, .. } => why,
+    };
+    let protected = verdict(&[&workflow.protect], &[], tool, Need::Loop, &passes);
+    let with_task = tool != "claim_task" && matches!(protected, Verdict::Open { .. });
     let hint = if with_task {
         "claim_task gives you one"
     } else {
@@ -107,53 +111,60 @@ fn unclaimed(facts: &Facts, tool: &str, now: Time) -> Result<Permit, Refusal> {
 
 const UNCLAIMED: &str = "unclaimed";
 
-/// What an open bypass of the rule that decided makes of it.
-fn bypassed(
-    facts: &Facts,
-    rule: Option<&str>,
-    task: Option<TaskId>,
-    phase: &str,
-    tool: &str,
-    now: Time,
-) -> Option<Permit> {
-    let rule = rule?;
-    if !facts.bypasses_loaded {
-        return Some(Permit::Bypasses);
-    }
-    let open = facts.state.bypasses.values().find(|known| known.covers(rule, task, now))?;
+/// Open by the rules; through a hole that a person made in one of them, where there is one.
+fn opened(passed: Option<&Bypass>, phase: &str, tool: &str) -> Permit {
+    let Some(open) = passed else { return Permit::Allowed };
+    let rules = open.rules.join("`, `");
     let message =
-        format!("`{tool}` passes the rule `{rule}` by bypass {} of {}, until {}", open.id, open.by, open.until);
-    Some(Permit::Waived { phase: phase.to_owned(), message, shown: true, bypass: Some(open.id) })
+        format!("`{tool}` passes by bypass {} of {}, until {} (rules: `{rules}`)", open.id, open.by, open.until);
+    Permit::Waived { phase: phase.to_owned(), message, shown: true, bypass: Some(open.id) }
 }
 
-enum Verdict<'r> {
-    Open,
+/// Rules that do not count for now, each because of a bypass that names it.
+struct Passes<'f> {
+    facts: &'f Facts,
+    task: Option<TaskId>,
+    now: Time,
+}
+
+impl<'f> Passes<'f> {
+    fn over(&self, rule: &str) -> Option<&'f Bypass> {
+        self.facts.state.bypasses.values().find(|known| known.covers(rule, self.task, self.now))
+    }
+}
+
+enum Verdict<'f> {
+    /// With the bypass of a rule that would have closed it.
+    Open { passed: Option<&'f Bypass> },
     Closed {
-        /// The rule that decided; none where no rule allows it.
-        rule: Option<&'r str>,
+        /// By a rule, and not because no rule allows it.
+        by_rule: bool,
         why: String,
         /// A person can open it for one call.
         asks: bool,
     },
 }
 
-/// Deny, then ask, then allow; the rule that decided is named.
-fn verdict<'r>(rules: &[&'r Rules], ask_too: &'r [String], tool: &str, need: Need) -> Verdict<'r> {
+/// Deny, then ask, then allow; the rule that decided is named. A bypass takes its own rules away, and no others.
+fn verdict<'f>(rules: &[&Rules], ask_too: &[String], tool: &str, need: Need, passes: &Passes<'f>) -> Verdict<'f> {
     let matches = |text: &&String| Rule::parse(text).is_ok_and(|rule| rule.matches_tool(tool));
-    let first = |pick: fn(&'r Rules) -> &'r Vec<String>| rules.iter().flat_map(|rules| pick(rules)).find(matches);
-    if let Some(rule) = first(|rules| &rules.deny) {
-        return Verdict::Closed { rule: Some(rule), why: format!("denied by the rule `{rule}`"), asks: false };
+    let denies = rules.iter().flat_map(|rules| &rules.deny).filter(matches);
+    let asks = rules.iter().flat_map(|rules| &rules.ask).chain(ask_too).filter(matches);
+    let passed = denies.clone().chain(asks.clone()).find_map(|rule| passes.over(rule));
+    let counts = |rule: &&String| passes.over(rule).is_none();
+    if let Some(rule) = denies.clone().find(counts) {
+        return Verdict::Closed { by_rule: true, why: format!("denied by the rule `{rule}`"), asks: false };
     }
-    if let Some(rule) = first(|rules| &rules.ask).or_else(|| ask_too.iter().find(matches)) {
-        return Verdict::Closed {
-            rule: Some(rule),
-            why: format!("the rule `{rule}` leaves it to a person"),
-            asks: true,
-        };
+    if let Some(rule) = asks.clone().find(counts) {
+        return Verdict::Closed { by_rule: true, why: format!("the rule `{rule}` leaves it to a person"), asks: true };
     }
     match need {
-        Need::Loop => Verdict::Open,
-        Need::Grant if first(|rules| &rules.allow).is_some() => Verdict::Open,
-        Need::Grant => Verdict::Closed { rule: None, why: "no rule of the phase allows it".to_owned(), asks: false },
+        Need::Loop => Verdict::Open { passed },
+        Need::Grant if rules.iter().flat_map(|rules| &rules.allow).any(|rule| matches(&rule)) => {
+            Verdict::Open { passed }
+        }
+        Need::Grant => {
+            Verdict::Closed { by_rule: false, why: "no rule of the phase allows it".to_owned(), asks: false }
+        }
     }
 }

@@ -74,8 +74,9 @@ pub trait Backend: Send + Sync {
     /// Runs the body on one consistent snapshot.
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
     fn backup(&self, to: &Path) -> Result<(), StoreError>;
-    /// Puts a backup in place of everything; other processes see it as one change.
-    fn restore(&self, from: &Path) -> Result<(), StoreError>;
+    /// Puts a backup in place of everything, changed by the body first; other processes see it as one change. The file is
+    /// a copy that belongs to this call.
+    fn restore(&self, from: &Path, body: Body) -> Result<(), StoreError>;
     /// Whole-store check; the findings, empty when all is well.
     fn check(&self) -> Result<Vec<String>, StoreError>;
     fn describe(&self) -> String;
@@ -243,6 +244,12 @@ pub fn execute(
     backend.write(Box::new(body))?;
     let outcome = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     outcome.ok_or(StoreError::Closed)
+}
+
+/// Puts a backup in place of the store, with a decision about what is in it carried out already.
+pub fn restore(backend: &dyn Backend, from: &Path, by: By, decide: Decide) -> Result<(), StoreError> {
+    let body = move |tx: &mut dyn Tx| transact(tx, &Scope::Restored, &by, &[], &decide).map(drop);
+    backend.restore(from, Box::new(body))
 }
 
 fn transact(

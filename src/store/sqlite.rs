@@ -304,10 +304,10 @@ impl Backend for Sqlite {
         Ok(())
     }
 
-    fn restore(&self, from: &Path) -> Result<(), StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    fn restore(&self, from: &Path, mut body: Body) -> Result<(), StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let not_ours = |_| StoreError::NotABackup { path: from.to_path_buf() };
-        let source = Connection::open_with_flags(from, flags).map_err(not_ours)?;
+        let mut source = Connection::open_with_flags(from, flags).map_err(not_ours)?;
         let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
         let found: i64 = source.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(not_ours)?;
         if found > known {
@@ -317,12 +317,15 @@ impl Backend for Sqlite {
         if whole != "ok" || found == 0 {
             return Err(StoreError::NotABackup { path: from.to_path_buf() });
         }
+        source.pragma_update(None, "journal_mode", "MEMORY").map_err(sqlite("prepare the backup"))?;
+        migrate(&mut source)?;
+        let tx = source.transaction().map_err(sqlite("prepare the backup"))?;
+        body(&mut SqliteTx { connection: &tx })?;
+        tx.commit().map_err(sqlite("prepare the backup"))?;
         let mut target = connect(&self.place)?;
         in_queue(&self.place.queue()?, &self.place, || {
             let backup = rusqlite::backup::Backup::new(&source, &mut target).map_err(sqlite("start restoring"))?;
-            backup.run_to_completion(4096, Duration::from_millis(5), None).map_err(sqlite("restore"))?;
-            drop(backup);
-            migrate(&mut target)
+            backup.run_to_completion(4096, Duration::from_millis(5), None).map_err(sqlite("restore"))
         })
     }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::arguments::{self, Compiled};
 use super::{Output, Request, Tool, schema};
 use crate::domain::command::{Question, RequestApproval};
+use crate::domain::decide::CALL_BYTES;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
 use crate::domain::refusal::Refusal;
 
@@ -27,7 +28,6 @@ pub const TOOL: Tool = Tool {
 };
 
 const WITHIN_DEFAULT: u64 = 72 * 60 * 60;
-const CALL_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -130,6 +130,12 @@ fn member(fields: serde_json::Map<String, Value>) -> Result<Question, Refusal> {
     }
     let Args { gate, call, question: asked, choices, .. } =
         arguments::read(TOOL.name, Value::Object(fields), &COMPILED, TOOL.input)?;
+    if choices.is_some() {
+        return Err(arguments::bad(
+            TOOL.name,
+            "`batch`: a question with `choices` is asked by itself, since each has its own answer",
+        ));
+    }
     question(Item { gate, call, question: asked, choices })
 }
 

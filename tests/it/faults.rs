@@ -87,8 +87,8 @@ impl Backend for Faulty {
         self.real.write_soon(body);
     }
 
-    fn restore(&self, from: &Path) -> Result<(), StoreError> {
-        self.real.restore(from)
+    fn restore(&self, from: &Path, body: Body) -> Result<(), StoreError> {
+        self.real.restore(from, body)
     }
 
     /// Readings do not fail here: an answer lost after the commit is a question of retrying, not of half a change.

@@ -10,6 +10,7 @@ use crate::domain::facts::{Context, Facts, Role};
 use crate::domain::ids::{AgentName, ApprovalId};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::Task;
+use crate::domain::workflow::ApprovalGate;
 
 use super::proof::{LEVEL_SIGNED, signer};
 use super::require;
@@ -67,8 +68,14 @@ pub fn void(facts: &Facts, approval: &Approval) -> Option<String> {
     ))
 }
 
-/// Whether its yes may be used now, for something that asks for proof of at least this level; else why not.
-pub fn usable(facts: &Facts, approval: &Approval, least: u8, context: &Context) -> Result<(), String> {
+/// Whether its yes may be used now; else why not. For a gate its terms count, as the workflow has them, and not what the
+/// row says of them.
+pub fn usable(
+    facts: &Facts,
+    approval: &Approval,
+    terms: Option<&ApprovalGate>,
+    context: &Context,
+) -> Result<(), String> {
     match &approval.state {
         ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => {}
         ApprovalState::Pending if approval.has_run_out(context.now) => {
@@ -89,16 +96,23 @@ pub fn usable(facts: &Facts, approval: &Approval, least: u8, context: &Context) 
     if let Some(why) = void(facts, approval) {
         return Err(format!("is void: {why}"));
     }
-    proved(facts, approval, least.max(approval.level), context)
+    proved(facts, approval, terms, context)
 }
 
 /// A signed answer is checked again where it is used: what a row says of itself proves nothing.
-fn proved(facts: &Facts, approval: &Approval, least: u8, context: &Context) -> Result<(), String> {
+fn proved(facts: &Facts, approval: &Approval, terms: Option<&ApprovalGate>, context: &Context) -> Result<(), String> {
+    let least = terms.map_or(0, |terms| terms.level).max(approval.level);
+    let from = terms.map_or(&approval.from, |terms| &terms.from);
     let Some(answer) = approval.state.answer() else { return Err("holds no answer".to_owned()) };
     if answer.level < least {
         return Err(format!("was answered with proof of level {}, and this asks for level {least}", answer.level));
     }
-    if least < LEVEL_SIGNED {
+    let not_by_author = terms.is_some_and(|terms| terms.not_by_author) || approval.not_by_author;
+    if answer.by == approval.requested_by || not_by_author && is_author(facts, approval, &answer.by) {
+        return Err(format!("was answered by {}, who may not answer it", answer.by));
+    }
+    let named = !from.is_empty() && facts.has_approvers(context);
+    if least < LEVEL_SIGNED && !named {
         return Ok(());
     }
     let Some(signed) = &answer.signed else { return Err("carries no signature".to_owned()) };
@@ -120,10 +134,10 @@ fn proved(facts: &Facts, approval: &Approval, least: u8, context: &Context) -> R
     if !signed.holds(&statement(&facts.workspace, approval, word, arguments, choice, &answer.reason)) {
         return Err("carries a signature that is not under this answer".to_owned());
     }
-    if approver.is_among(&approval.from) || approval.from.is_empty() {
+    if approver.is_among(from) || from.is_empty() {
         return Ok(());
     }
-    Err(format!("is signed by {}, and this is for {}", approver.name, approval.from.join(", ")))
+    Err(format!("is signed by {}, and this is for {}", approver.name, from.join(", ")))
 }
 
 /// What an approver signs. The digest stands for all that was asked, the rest is the answer.
@@ -233,15 +247,21 @@ fn together(facts: &Facts, approval: &Approval, command: &DecideApprovals) -> Re
         return Ok(());
     }
     let message = format!("{} was asked together with {}", approval.id, super::words(left_out.iter()));
-    let hint = format!("answer them together: `phasegate approvals batch approve {batch}`");
+    let hint = format!("answer them together: `phasegate approvals batch approve {batch}`, or `batch reject`");
     Err(Refusal::new(Code::AskedTogether, message, hint))
 }
 
 /// An answer without a key: enough where no approver is enrolled, or where nobody in particular is asked.
 fn unsigned(facts: &Facts, approval: &Approval, level: u8, context: &Context) -> Result<u8, Refusal> {
-    if !approval.from.is_empty() && !facts.approvers(context).is_empty() {
-        let message = format!("{} is for {}, and names are proved by signature", approval.id, approval.from.join(", "));
-        return Err(Refusal::new(Code::SignatureRequired, message, "say whose key to use: `--as NAME`"));
+    let refuse =
+        |message: String| Err(Refusal::new(Code::SignatureRequired, message, "say whose key to use: `--as NAME`"));
+    if !approval.from.is_empty() && facts.has_approvers(context) {
+        let names = approval.from.join(", ");
+        return refuse(format!("{} is for {names}, and names are proved by signature", approval.id));
+    }
+    let who = &context.caller.agent;
+    if facts.state.approvers.contains_key(who) {
+        return refuse(format!("`{who}` is the name of an approver, which only a signature proves"));
     }
     Ok(level.min(LEVEL_SIGNED - 1))
 }

@@ -34,11 +34,6 @@ pub fn enrol(
     }
     let statement = enrolment(&facts.workspace, name, key, groups);
     proof::person(facts, proof, &statement, context, "adding an approver")?;
-    if facts.state.approvers.is_empty() && context.settings.first_approver.is_some() {
-        let message = "this machine remembers a first approver of this workspace, and the store knows none";
-        let hint = "the store was exchanged or rolled back: `phasegate doctor` says more";
-        return Err(Refusal::new(Code::BadSignature, message, hint));
-    }
     let (name, key, groups) = (name.clone(), key.clone(), groups.clone());
     Ok(vec![Event::ApproverEnrolled { name, key, groups, signed: proof.signed.clone() }])
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::approval::{About, Approval};
+use crate::domain::approval::{About, Approval, ApprovalState};
 use crate::domain::command::{Question, RequestApproval};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts};
@@ -17,6 +17,8 @@ use super::holder;
 const CALL_WITHIN_SECONDS: u64 = 72 * 60 * 60;
 /// A call waits for somebody whom the agent's own rules keep it apart from; a free question may be answered anywhere.
 const CALL_LEVEL: u8 = 1;
+/// How long a no stands before the very same thing may be asked again.
+const REFUSED_SECONDS: u64 = 3600;
 
 pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> Result<Vec<Event>, Refusal> {
     let (task, _) = holder(facts, &command.target, context)?;
@@ -89,11 +91,23 @@ fn asked(facts: &Facts, task: &Task, question: &Question) -> Result<(About, Appr
 fn standing<'f>(facts: &'f Facts, task: &Task, about: &About, ask: &str, context: &Context) -> Option<&'f Approval> {
     let digest = digest(facts, task, about, ask);
     let same = |known: &&Approval| known.task == Some(task.id) && known.digest == digest;
-    facts.state.approvals.values().rev().filter(same).find(|known| {
-        let unused = known.state.is_unused() && !known.has_run_out(context.now);
-        // An answered question is not asked again; a refused gate or call may be.
-        unused || matches!(known.about, About::Question { .. }) && known.state.answer().is_some()
+    facts.state.approvals.values().rev().filter(same).find(|known| match &known.state {
+        ApprovalState::Pending => !known.has_run_out(context.now) && !is_stuck(facts, known),
+        ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => !known.has_run_out(context.now),
+        // An answered question is not asked again; a refused gate or call not at once, since nothing has changed.
+        ApprovalState::Rejected(answer) => {
+            matches!(known.about, About::Question { .. }) || context.now < answer.at.plus_seconds(REFUSED_SECONDS)
+        }
+        ApprovalState::Consumed { .. } => matches!(known.about, About::Question { .. }),
+        ApprovalState::Expired { .. } | ApprovalState::Cancelled { .. } => false,
     })
+}
+
+/// It waits for an answer that cannot come: it was asked together with something that is void or closed by now.
+fn is_stuck(facts: &Facts, approval: &Approval) -> bool {
+    let others = facts.state.approvals.values().filter(|known| known.batch == approval.batch);
+    approval.batch.is_some()
+        && others.into_iter().any(|known| !known.state.is_pending() || void(facts, known).is_some())
 }
 
 /// The approval that a request found or has just made.
@@ -105,8 +119,13 @@ pub fn found<'f>(facts: &'f Facts, task: &Task, question: &Question, context: &C
 /// Earlier approvals of the same thing that a new question replaces.
 fn outdated(facts: &Facts, task: &Task, about: &About) -> Vec<Event> {
     let open = facts.state.approvals.values().filter(|known| known.task == Some(task.id) && known.about == *about);
+    let stuck = |known: &Approval| known.state.is_pending() && is_stuck(facts, known);
+    let why = |known: &Approval| {
+        let other = || stuck(known).then(|| "something that it was asked together with has changed".to_owned());
+        void(facts, known).or_else(other)
+    };
     open.filter(|known| known.state.is_unused())
-        .filter_map(|known| void(facts, known).map(|why| Event::ApprovalCancelled { approval: known.id, why }))
+        .filter_map(|known| why(known).map(|why| Event::ApprovalCancelled { approval: known.id, why }))
         .collect()
 }
 

@@ -14,6 +14,10 @@ use crate::domain::task::Task;
 
 use super::approve::{call_digest, usable};
 
+/// A call whose arguments are longer is nothing that a person could judge.
+pub const CALL_BYTES: usize = 64 << 10;
+const REPEATED_BYTES: usize = 2 << 10;
+
 /// Uses up the approval of exactly this call, or says how to get one.
 pub fn consume(
     facts: &Facts,
@@ -28,8 +32,26 @@ pub fn consume(
         |known: &&Approval| known.task == Some(task.id) && known.call().is_some_and(|(asked, _)| asked == tool);
     let same = |known: &&Approval| known.effective_digest() == digest;
     let ask = serde_json::json!({ "call": { "tool": tool, "arguments": arguments } });
+    let bytes = ask.to_string().len();
+    if bytes > CALL_BYTES {
+        let message =
+            format!("`{tool}` waits for a person's yes ({why}), and {bytes} bytes are more than one can judge");
+        let hint = "make the call smaller: hand content in as a file of the work tree, by `path`";
+        return Err(Refusal::new(Code::TooLarge, message, hint));
+    }
+    // Long arguments are the caller's own, and need no repeating.
+    let said = if bytes > REPEATED_BYTES {
+        format!("{{\"call\":{{\"tool\":\"{tool}\",\"arguments\":…}}}}")
+    } else {
+        ask.to_string()
+    };
     let refuse = |message: String, hint: String| {
-        Err(Refusal::new(Code::ApprovalRequired, message, hint).with(serde_json::json!({ "request_approval": ask })))
+        let refusal = Refusal::new(Code::ApprovalRequired, message, hint);
+        let whole = (bytes <= REPEATED_BYTES).then(|| serde_json::json!({ "request_approval": ask }));
+        Err(match whole {
+            Some(details) => refusal.with(details),
+            None => refusal,
+        })
     };
     let mut found = facts.state.approvals.values().rev().filter(about_it);
     let Some(known) = found.clone().find(same) else {
@@ -37,9 +59,9 @@ pub fn consume(
         let other = asked.map(|known| format!("; {} is about other arguments", known.id)).unwrap_or_default();
         let message =
             format!("`{tool}` waits for a person's yes in phase {} of {} ({why}){other}", task.phase, task.id);
-        return refuse(message, format!("request_approval {ask}, then call it again with the same arguments"));
+        return refuse(message, format!("request_approval {said}, then call it again with the same arguments"));
     };
-    match usable(facts, known, 0, context) {
+    match usable(facts, known, None, context) {
         Ok(()) => Ok(Event::ApprovalConsumed {
             approval: known.id,
             task: task.id,
@@ -52,7 +74,7 @@ pub fn consume(
             refuse(format!("`{tool}` waits for the answer to {} ({why})", known.id), hint.to_owned())
         }
         Err(why) => {
-            refuse(format!("`{tool}` has no usable approval: {} {why}", known.id), format!("request_approval {ask}"))
+            refuse(format!("`{tool}` has no usable approval: {} {why}", known.id), format!("request_approval {said}"))
         }
     }
 }
@@ -73,7 +95,7 @@ pub fn start(facts: &Facts, id: ApprovalId, limit_seconds: u64, context: &Contex
         let message = format!("`{}` does not hold {}, for which {id} was given", context.caller.agent, task.id);
         return Err(Refusal::new(Code::NotHolder, message, "the holder of the task carries it out, or a person"));
     }
-    usable(facts, approval, 0, context).map_err(|why| {
+    usable(facts, approval, None, context).map_err(|why| {
         Refusal::new(
             Code::ApprovalClosed,
             format!("{id} cannot be carried out: it {why}"),

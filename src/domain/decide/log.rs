@@ -59,6 +59,15 @@ pub fn restored(
     Ok(vec![Event::StoreRestored { sha256: sha256.to_owned(), bytes, signed: proof.signed.clone() }])
 }
 
+/// What a backup brings back and must not: answers that may have been used since, and holes that were closed.
+pub fn outdated(facts: &Facts) -> Vec<Event> {
+    let why = "the store was put back from a backup";
+    let unused = facts.state.approvals.values().filter(|known| known.runs_out_at().is_some());
+    let void = unused.map(|known| Event::ApprovalCancelled { approval: known.id, why: why.to_owned() });
+    let open = facts.state.bypasses.values().filter(|known| known.closed.is_none());
+    void.chain(open.map(|known| Event::BypassClosed { bypass: known.id, why: why.to_owned() })).collect()
+}
+
 pub fn erase(
     facts: &Facts,
     records: &[ErasedRecord],

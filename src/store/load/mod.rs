@@ -49,6 +49,8 @@ pub enum Scope {
     },
     /// To carry out what this approval allows.
     Start(ApprovalId),
+    /// What a backup brings back and must not: unused approvals, open bypasses.
+    Restored,
     Call(CallId),
     /// Everything whose time is up, a bounded number at a time.
     Sweep,
@@ -123,6 +125,11 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
         Scope::Start(id) => {
             approvals(tx, &mut facts, std::slice::from_ref(id))?;
             facts.next.call = counter(tx, "call")?;
+        }
+        Scope::Restored => {
+            let sql = "SELECT body FROM approvals WHERE expires_at IS NOT NULL";
+            some_approvals(tx, &mut facts, sql, &[])?;
+            entitlements::bypasses(tx, &mut facts)?;
         }
         Scope::Call(id) => {
             let sql = "SELECT body FROM calls WHERE id = ?1";
