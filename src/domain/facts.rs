@@ -196,6 +196,12 @@ impl Facts {
         standing.into_values().filter(|known| known.revoked.is_none()).collect()
     }
 
+    /// Whether anybody was ever enrolled here, as the store has it or as this machine remembers: rows that are gone, or that
+    /// nobody can trace any more, do not make an unsigned word count again.
+    pub fn has_approvers(&self, context: &Context) -> bool {
+        !self.state.approvers.is_empty() || context.settings.first_approver.is_some()
+    }
+
     /// The versions in force: what persons trusted; while they trusted nothing, the starters.
     pub fn in_force(&self) -> impl Iterator<Item = (&String, &Trust)> {
         let persons = self.state.trusts.values().any(Trust::by_person);

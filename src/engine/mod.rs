@@ -24,7 +24,7 @@ use crate::config::workspace::Workspace;
 use crate::domain::approval::Approval;
 use crate::domain::canonical;
 use crate::domain::command::{Change, ClaimTask, Command, Target, Want};
-use crate::domain::decide::{consume, decide};
+use crate::domain::decide::{after_leave, consume, decide};
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
@@ -274,10 +274,9 @@ impl Call<'_> {
         let context = self.engine.context(self.caller);
         let asked = self.asked();
         let decide: Decide = Box::new(move |facts| {
-            let first = asked.permitted(facts, &context)?;
-            let Some(mut events) = choose(facts, &context)? else { return Ok(Vec::new()) };
-            events.splice(0..0, first);
-            Ok(events)
+            let leave = asked.permitted(facts, &context)?;
+            let Some(events) = choose(facts, &context)? else { return Ok(Vec::new()) };
+            Ok(after_leave(leave, events))
         });
         let by = self.engine.by(self.caller, self.tool.name);
         self.engine.transact(scope, by, attachments, decide)

@@ -10,6 +10,8 @@
     reason = "tests start programs, read clocks, and fail by panicking"
 )]
 
+mod approvals;
+mod approvals_ways;
 mod command_line;
 mod decisions;
 mod decisions_gates;
@@ -23,6 +25,7 @@ mod gates_run;
 mod history;
 mod model;
 mod refusals;
+mod self_approval;
 mod stdio_limits;
 mod stdio_process;
 mod store_contract;

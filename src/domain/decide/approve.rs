@@ -10,6 +10,7 @@ use crate::domain::facts::{Context, Facts, Role};
 use crate::domain::ids::{AgentName, ApprovalId};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::Task;
+use crate::domain::workflow::ApprovalGate;
 
 use super::proof::{LEVEL_SIGNED, signer};
 use super::require;
@@ -67,8 +68,13 @@ pub fn void(facts: &Facts, approval: &Approval) -> Option<String> {
     ))
 }
 
-/// Whether its yes may be used now, for something that asks for proof of at least this level; else why not.
-pub fn usable(facts: &Facts, approval: &Approval, least: u8, context: &Context) -> Result<(), String> {
+/// Whether its yes may be used now; else why not. A gate gives its own terms: what a row says of them proves nothing.
+pub fn usable(
+    facts: &Facts,
+    approval: &Approval,
+    terms: Option<&ApprovalGate>,
+    context: &Context,
+) -> Result<(), String> {
     match &approval.state {
         ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => {}
         ApprovalState::Pending if approval.has_run_out(context.now) => {
@@ -89,11 +95,12 @@ pub fn usable(facts: &Facts, approval: &Approval, least: u8, context: &Context) 
     if let Some(why) = void(facts, approval) {
         return Err(format!("is void: {why}"));
     }
-    proved(facts, approval, least.max(approval.level), context)
+    proved(facts, approval, terms, context)
 }
 
 /// A signed answer is checked again where it is used: what a row says of itself proves nothing.
-fn proved(facts: &Facts, approval: &Approval, least: u8, context: &Context) -> Result<(), String> {
+fn proved(facts: &Facts, approval: &Approval, terms: Option<&ApprovalGate>, context: &Context) -> Result<(), String> {
+    let least = terms.map_or(0, |terms| terms.level).max(approval.level);
     let Some(answer) = approval.state.answer() else { return Err("holds no answer".to_owned()) };
     if answer.level < least {
         return Err(format!("was answered with proof of level {}, and this asks for level {least}", answer.level));
@@ -120,10 +127,15 @@ fn proved(facts: &Facts, approval: &Approval, least: u8, context: &Context) -> R
     if !signed.holds(&statement(&facts.workspace, approval, word, arguments, choice, &answer.reason)) {
         return Err("carries a signature that is not under this answer".to_owned());
     }
-    if approver.is_among(&approval.from) || approval.from.is_empty() {
-        return Ok(());
+    for from in [Some(&approval.from), terms.map(|terms| &terms.from)].into_iter().flatten() {
+        if !from.is_empty() && !approver.is_among(from) {
+            return Err(format!("is signed by {}, and this is for {}", approver.name, from.join(", ")));
+        }
     }
-    Err(format!("is signed by {}, and this is for {}", approver.name, approval.from.join(", ")))
+    if terms.is_some_and(|terms| terms.not_by_author) && is_author(facts, approval, &approver.name) {
+        return Err(format!("is signed by {}, an author of the task", approver.name));
+    }
+    Ok(())
 }
 
 /// What an approver signs. The digest stands for all that was asked, the rest is the answer.
@@ -239,7 +251,7 @@ fn together(facts: &Facts, approval: &Approval, command: &DecideApprovals) -> Re
 
 /// An answer without a key: enough where no approver is enrolled, or where nobody in particular is asked.
 fn unsigned(facts: &Facts, approval: &Approval, level: u8, context: &Context) -> Result<u8, Refusal> {
-    if !approval.from.is_empty() && !facts.approvers(context).is_empty() {
+    if !approval.from.is_empty() && facts.has_approvers(context) {
         let message = format!("{} is for {}, and names are proved by signature", approval.id, approval.from.join(", "));
         return Err(Refusal::new(Code::SignatureRequired, message, "say whose key to use: `--as NAME`"));
     }

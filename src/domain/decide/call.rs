@@ -39,7 +39,7 @@ pub fn consume(
             format!("`{tool}` waits for a person's yes in phase {} of {} ({why}){other}", task.phase, task.id);
         return refuse(message, format!("request_approval {ask}, then call it again with the same arguments"));
     };
-    match usable(facts, known, 0, context) {
+    match usable(facts, known, None, context) {
         Ok(()) => Ok(Event::ApprovalConsumed {
             approval: known.id,
             task: task.id,
@@ -55,6 +55,16 @@ pub fn consume(
             refuse(format!("`{tool}` has no usable approval: {} {why}", known.id), format!("request_approval {ask}"))
         }
     }
+}
+
+/// What a call brings about, after what leave for it took. Leaving a phase voids what is open there, but for what this very
+/// call uses up.
+pub fn after_leave(leave: Vec<Event>, mut events: Vec<Event>) -> Vec<Event> {
+    let used =
+        |id: &ApprovalId| leave.iter().any(|e| matches!(e, Event::ApprovalConsumed { approval, .. } if approval == id));
+    events.retain(|event| !matches!(event, Event::ApprovalCancelled { approval, .. } if used(approval)));
+    events.splice(0..0, leave);
+    events
 }
 
 /// The start of an act that takes time: the approval is used up here, so nothing can start it twice.
@@ -73,7 +83,7 @@ pub fn start(facts: &Facts, id: ApprovalId, limit_seconds: u64, context: &Contex
         let message = format!("`{}` does not hold {}, for which {id} was given", context.caller.agent, task.id);
         return Err(Refusal::new(Code::NotHolder, message, "the holder of the task carries it out, or a person"));
     }
-    usable(facts, approval, 0, context).map_err(|why| {
+    usable(facts, approval, None, context).map_err(|why| {
         Refusal::new(
             Code::ApprovalClosed,
             format!("{id} cannot be carried out: it {why}"),

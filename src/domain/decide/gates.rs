@@ -181,7 +181,7 @@ fn approval(
     let Some(known) = latest_approval(facts, task, phase, &gate.id) else {
         return unmet(gate, "nobody has been asked yet", ask);
     };
-    let why = super::usable(facts, known, terms.level, context).err()?;
+    let why = super::usable(facts, known, Some(terms), context).err()?;
     let how = match &known.state {
         ApprovalState::Pending if !known.has_run_out(context.now) && super::void(facts, known).is_none() => {
             format!("a person answers: `phasegate approvals show {}`; then try again", known.id)

@@ -43,7 +43,7 @@ pub fn entitled(facts: &Facts, proof: &Proof, statement: &Value, context: &Conte
     if let Some(signed) = &proof.signed {
         return signer(facts, signed, statement, context).map(drop);
     }
-    if facts.state.approvers.is_empty() {
+    if !facts.has_approvers(context) {
         return Ok(());
     }
     let message = format!("{what} takes the signature of an approver, because this workspace has approvers");
