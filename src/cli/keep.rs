@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::signing::SignArgs;
 use super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,8 @@ pub struct RestoreArgs {
     /// The store as it is now is replaced.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    signing: SignArgs,
 }
 
 pub fn backup(args: &BackupArgs, place: &Place, out: &Out) -> Result<(), Ended> {
@@ -51,7 +54,9 @@ pub fn restore(args: &RestoreArgs, place: &Place, out: &Out) -> Result<(), Ended
         out.aside("Nothing was changed.");
         return Err(Ended::No);
     }
-    engine.restore(&place.person(), &args.file)?;
+    let signer = args.signing.signer(place, &engine, engine.has_approvers()?, out)?;
+    let proof = signer.proof(&engine, &engine.restore_statement(&args.file)?);
+    engine.restore(&signer.caller, &args.file, proof)?;
     let text = format!("the store is as it was in {}", args.file.display());
     out.answer(&json!({ "restored": args.file }), &text);
     Ok(())

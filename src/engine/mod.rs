@@ -22,9 +22,10 @@ use serde_json::Value;
 
 use crate::config::workspace::Workspace;
 use crate::domain::approval::Approval;
+use crate::domain::approver::Proof;
 use crate::domain::canonical;
 use crate::domain::command::{Change, ClaimTask, Command, Target, Want};
-use crate::domain::decide::{after_leave, consume, decide};
+use crate::domain::decide::{after_leave, consume, decide, restore_allowed, restore_statement};
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
@@ -158,15 +159,23 @@ impl Engine {
     }
 
     /// Puts a backup in place of the store, and says so in its log.
-    pub fn restore(&self, caller: &Caller, file: &Path) -> Result<(), Failure> {
-        let unreadable = |source| StoreError::File { path: file.to_path_buf(), source };
-        let content = std::fs::read(file).map_err(unreadable)?;
-        self.backend.restore(file)?;
+    pub fn restore(&self, caller: &Caller, file: &Path, proof: Proof) -> Result<(), Failure> {
+        let content = backup(file)?;
         let sha256 = canonical::sha256(&content);
+        let (context, of) = (self.context(caller), sha256.clone());
+        let may: Decide =
+            Box::new(move |facts| Ok(restore_allowed(facts, &of, &proof, &context).map(|()| Vec::new())?));
+        self.transact(Scope::Trust, self.by(caller, "restore"), Vec::new(), may)?;
+        self.backend.restore(file)?;
         let bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
         let command = Command::NoteRestore { sha256, bytes };
         self.command(caller, "restore", Scope::Trust, command, Vec::new())?;
         Ok(())
+    }
+
+    /// What an approver signs to bring this file back.
+    pub fn restore_statement(&self, file: &Path) -> Result<Value, Failure> {
+        Ok(restore_statement(&self.workspace_id()?, &canonical::sha256(&backup(file)?)))
     }
 
     /// Reads for people, on one snapshot.
@@ -355,6 +364,10 @@ impl Call<'_> {
         let outcome = self.run(scope, Command::UpdateTask { target, change }, Vec::new())?;
         Ok(noted(answers::updated(&outcome)?.reply(), &outcome))
     }
+}
+
+fn backup(file: &Path) -> Result<Vec<u8>, StoreError> {
+    std::fs::read(file).map_err(|source| StoreError::File { path: file.to_path_buf(), source })
 }
 
 fn gone(id: ApprovalId) -> Refusal {

@@ -8,6 +8,7 @@ mod call;
 mod claiming;
 pub mod gates;
 mod proof;
+mod restore;
 mod submit;
 mod sweep;
 mod transition;
@@ -18,6 +19,7 @@ pub use approve::{answer_statement, usable, void};
 pub use ask::{approval_gate, found};
 pub use bypass::statement as bypass_statement;
 pub use call::{after_leave, consume};
+pub use restore::{allowed as restore_allowed, statement as restore_statement};
 pub use transition::{destination, is_back};
 pub use trust::statement as trust_statement;
 
@@ -52,7 +54,7 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
         Command::FinishCall(finish) => call::finish(facts, finish),
         Command::TrustWorkflows { versions, proof } => trust::workflows(facts, versions, proof, context),
         Command::NoteRestore { sha256, bytes } => {
-            require(context, &[Role::Operator], "restoring a backup")?;
+            require(context, &[Role::Operator, Role::Approver], "restoring a backup")?;
             Ok(vec![Event::StoreRestored { sha256: sha256.clone(), bytes: *bytes }])
         }
         Command::Sweep => Ok(sweep::sweep(facts, context)),
