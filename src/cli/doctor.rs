@@ -81,6 +81,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
         Some(agent) => findings.well("agent name", format!("`{agent}`, for every agent started here")),
         None => findings.well("agent name", "made from the client's name, one for each server process"),
     }
+    channels(&mut findings, place);
     git(&mut findings, &place.workspace.root);
     clients(&mut findings, &place.workspace.root);
     report(&findings, out)
@@ -176,6 +177,29 @@ fn workflows(findings: &mut Findings, engine: &Engine, place: &Place) {
                 );
             }
         }
+    }
+}
+
+/// How people learn that something waits for them.
+fn channels(findings: &mut Findings, place: &Place) {
+    let Ok(found) = super::channels::standings(place) else { return };
+    for one in &found {
+        let said = format!("{} ({}): {}", one.name, one.kind, one.state);
+        match &one.error {
+            None => findings.well("channel", said),
+            Some(error) => findings.bad(
+                "channel",
+                format!("{said}; {error}"),
+                format!("mend it, then `phasegate channels test {}`; approvals wait meanwhile", one.name),
+            ),
+        }
+    }
+    if found.is_empty() {
+        findings.note(
+            "channels",
+            "none is set up: nobody is told that an approval waits",
+            "`phasegate approvals list` shows what waits; docs/channels.md says how to be told",
+        );
     }
 }
 

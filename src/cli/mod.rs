@@ -5,6 +5,7 @@ mod approver;
 mod audit;
 mod bypass;
 mod call;
+mod channels;
 mod demo;
 mod doctor;
 mod exec;
@@ -78,10 +79,12 @@ enum Command {
     Exec(exec::Args),
     /// A recorded hole in named rules, for a time.
     Bypass(bypass::Args),
+    /// List and test the ways to reach people.
+    Channels(channels::Args),
     /// Trust, check, explain and compare workflows.
     Workflow(workflow::Args),
     /// Ask the log what happened.
-    Audit(audit::Args),
+    Audit(Box<audit::Args>),
     /// Print the JSON Schema of a tool, of events, of the workflow file or of the settings.
     Schema(schemas::Args),
     /// Copy the store, while it is in use, to a file.
@@ -116,6 +119,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Approver(args)) => approver::run(args, &place()?, out),
         Some(Command::Exec(args)) => exec::run(args, &place()?, out),
         Some(Command::Bypass(args)) => bypass::run(args, &place()?, out),
+        Some(Command::Channels(args)) => channels::run(args, &place()?, out),
         Some(Command::Workflow(args)) => workflow::run(args, &place()?, out),
         Some(Command::Audit(args)) => audit::run(args, &place()?, out),
         Some(Command::Schema(args)) => schemas::run(args, out),
@@ -143,4 +147,14 @@ fn start_log() {
         Err(_) => filter,
     };
     let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_ansi(false).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

@@ -98,12 +98,14 @@ pub struct Out {
     colours: bool,
     /// An answer that could not be written: a full disk, say.
     lost: std::cell::Cell<Option<std::io::ErrorKind>>,
+    /// The reader has closed its end.
+    gone: std::cell::Cell<bool>,
 }
 
 impl Out {
     pub fn new(json: bool) -> Self {
         let colours = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-        Self { json, colours, lost: std::cell::Cell::new(None) }
+        Self { json, colours, lost: std::cell::Cell::new(None), gone: std::cell::Cell::new(false) }
     }
 
     pub fn is_json(&self) -> bool {
@@ -130,10 +132,40 @@ impl Out {
         let end: &[u8] = if text.ends_with('\n') { b"" } else { b"\n" };
         let written =
             stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(end)).and_then(|()| stdout.flush());
-        if let Err(error) = written
-            && error.kind() != std::io::ErrorKind::BrokenPipe
-        {
-            self.lost.set(Some(error.kind()));
+        match written {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => self.gone.set(true),
+            Err(error) => self.lost.set(Some(error.kind())),
+            Ok(()) => {}
+        }
+    }
+
+    /// Nobody will read what is still to come, so a long answer may end here.
+    pub fn is_gone(&self) -> bool {
+        self.gone.get()
+    }
+
+    /// The same, asked of the pipe itself while there is nothing to write.
+    pub fn has_no_reader(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let stdout = std::io::stdout();
+        let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let closed = PollFlags::ERR | PollFlags::HUP;
+        let asked = poll(&mut ends, Some(&at_once)).is_ok();
+        self.is_gone() || asked && ends.iter().any(|end| end.revents().intersects(closed))
+    }
+
+    /// For bytes in bulk; errors are the caller's.
+    pub fn stream(&self) -> impl Write {
+        std::io::stdout().lock()
+    }
+
+    /// How far a long work has come, on one line of a terminal that is written over; an empty text takes it away.
+    pub fn progress(&self, text: &str) {
+        let mut stderr = std::io::stderr().lock();
+        if stderr.is_terminal() {
+            let _ = write!(stderr, "\r\u{1b}[K{text}");
+            let _ = stderr.flush();
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::engine::notices::Dispatcher;
 use crate::engine::sweeper::Sweeper;
 use crate::mcp::guard::Guard;
 use crate::mcp::server::{Opening, Server, Unopened};
@@ -18,7 +19,8 @@ pub fn run(place: Place) -> Result<(), Ended> {
     let sweeper = Arc::new(Mutex::new(None));
     // A folder that holds no workspace gets one with its first call, not because a client looked in.
     let exists = place.has_store();
-    let opening = Arc::new(opening(place, Arc::clone(&sweeper)));
+    let dispatcher = Arc::new(Mutex::new(None));
+    let opening = Arc::new(opening(place, Arc::clone(&sweeper), Arc::clone(&dispatcher)));
     let server = Server::new(Arc::clone(&opening), settings.agent, settings.capabilities, settings.claims_per_agent);
     // The store opens while the client is still saying hello.
     let ahead = std::thread::Builder::new().name("phasegate-open".to_owned()).spawn(move || {
@@ -37,6 +39,7 @@ pub fn run(place: Place) -> Result<(), Ended> {
     // A blocked read of a terminal must not hold the process.
     runtime.shutdown_background();
     let _ = ahead.join();
+    drop(dispatcher.lock().unwrap_or_else(PoisonError::into_inner).take());
     drop(sweeper.lock().unwrap_or_else(PoisonError::into_inner).take());
     match ended? {
         rmcp::service::QuitReason::JoinError(error) => Err(broken(&error)),
@@ -44,7 +47,7 @@ pub fn run(place: Place) -> Result<(), Ended> {
     }
 }
 
-fn opening(place: Place, sweeper: Arc<Mutex<Option<Sweeper>>>) -> Opening {
+fn opening(place: Place, sweeper: Arc<Mutex<Option<Sweeper>>>, dispatcher: Arc<Mutex<Option<Dispatcher>>>) -> Opening {
     Opening::new(Box::new(move || {
         let engine = place.open().map_err(|ended| {
             let (message, hint) = ended.said();
@@ -54,6 +57,11 @@ fn opening(place: Place, sweeper: Arc<Mutex<Option<Sweeper>>>) -> Opening {
             Ok(started) => *sweeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(started),
             // Leases still end when somebody claims; only the board learns of it later.
             Err(error) => tracing::warn!(%error, "the sweeper could not be started"),
+        }
+        match Dispatcher::start(&engine, &place.settings) {
+            Ok(started) => *dispatcher.lock().unwrap_or_else(PoisonError::into_inner) = started,
+            // What waits is still in the list; another process may tell of it.
+            Err(error) => tracing::warn!(%error, "people cannot be told of approvals by this process"),
         }
         Ok(engine)
     }))

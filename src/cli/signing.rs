@@ -17,7 +17,7 @@ use super::{Ended, Out, Place};
 pub struct SignArgs {
     /// Sign with the key of this approver; default: the only one on this machine, where a signature is needed.
     #[arg(long = "as", value_name = "NAME")]
-    name: Option<String>,
+    sign_as: Option<String>,
     /// Read the key's passphrase from standard input instead of asking for it.
     #[arg(long)]
     passphrase_stdin: bool,
@@ -76,8 +76,8 @@ impl SignArgs {
     }
 
     fn chosen(&self, place: &Place, engine: &Engine, needed: bool) -> Result<Option<String>, Ended> {
-        if self.name.is_some() || !needed {
-            return Ok(self.name.clone());
+        if self.sign_as.is_some() || !needed {
+            return Ok(self.sign_as.clone());
         }
         let (all, standing) = engine.approvers()?;
         let enrolled = all.into_iter().filter(|known| standing.contains(&known.name) && known.revoked.is_none());

@@ -1,6 +1,8 @@
 //! What people write in files and the environment, read once and checked: settings, the place of the workspace, workflows.
 
+pub mod channels;
 pub mod keyring;
+pub mod screening;
 pub mod settings;
 pub mod starters;
 pub mod workflow_file;

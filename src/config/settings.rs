@@ -8,6 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::keyring::Keyring;
+use super::screening::{self, ScreenRules, ScreeningFile, ScreeningService};
+pub use crate::notify::settings::ChannelSettings as Channel;
+use crate::screen::rules::RuleText;
+
+use super::channels::{self, ChannelTable, LinksTable, Sources};
 
 /// Set by coding agents for the programs they start.
 const AGENT_MARKS: [&str; 4] = ["CLAUDECODE", "CODEX_SANDBOX", "GEMINI_CLI", "OPENCODE"];
@@ -30,6 +35,15 @@ pub struct SettingsFile {
     /// Which workflow a task of a type takes.
     #[serde(default)]
     pub workflow_for: BTreeMap<String, String>,
+    /// Rules of your own for what is found in texts; a project's find and refuse, and do not redact.
+    pub screen: Option<ScreenRules>,
+    /// A service that reads every text that comes in. Only in the user's file.
+    pub screening: Option<ScreeningFile>,
+    /// Ways to reach people when an approval waits. Only in the user's file.
+    #[serde(default)]
+    pub channel: Vec<ChannelTable>,
+    /// Only in the user's file.
+    pub links: Option<LinksTable>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +55,11 @@ pub struct Settings {
     pub workflow_for: BTreeMap<String, String>,
     /// None where the user has no home.
     pub keyring: Option<Keyring>,
+    pub screen_rules: Vec<RuleText>,
+    pub screening: Option<ScreeningService>,
+    pub channels: Vec<Channel>,
+    /// The address of the page on which people answer.
+    pub links_base: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +102,24 @@ pub fn environment_variables() -> impl Iterator<Item = (std::ffi::OsString, std:
     std::env::vars_os()
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 pub fn load(root: &Path, environment: &Environment) -> Result<Settings, SettingsError> {
+    let folder = environment.config_home.as_ref().map(|home| home.join("phasegate")).unwrap_or_default();
+    let user_path = folder.join("config.toml");
     let user = match &environment.config_home {
-        Some(home) => read(&home.join("phasegate").join("config.toml"))?,
+        Some(_) => read(&user_path)?,
         None => SettingsFile::default(),
+    };
+    let wrong = |message: String| SettingsError { file: user_path.clone(), message };
+    let sources = Sources { variable: &variable, folder: &folder };
+    let channels = channels::checked(&user.channel, &sources).map_err(wrong)?;
+    let links_base = match &user.links {
+        Some(links) => channels::checked_base(links).map_err(wrong)?,
+        None => None,
     };
     let project_path = root.join(PROJECT_FILE);
     let project = read(&project_path)?;
@@ -94,12 +127,21 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         ("store", project.store.is_some()),
         ("agent", project.agent.is_some()),
         ("capabilities", project.capabilities.is_some()),
+        ("screening", project.screening.is_some()),
+        ("channel", !project.channel.is_empty()),
+        ("links", project.links.is_some()),
     ];
     if let Some((key, _)) = users.into_iter().find(|(_, given)| *given) {
         let message =
             format!("`{key}` cannot be set by a project, whose files agents can write; set it in your own config.toml");
         return Err(SettingsError { file: project_path, message });
     }
+    let wrong = |message| SettingsError { file: project_path.clone(), message };
+    let screen_rules = screening::rules(user.screen, project.screen).map_err(wrong)?;
+    let screening = user.screening.map(screening::service).transpose().map_err(|message| {
+        let file = environment.config_home.clone().unwrap_or_default().join("phasegate").join("config.toml");
+        SettingsError { file, message }
+    })?;
     let named = environment
         .capabilities
         .as_deref()
@@ -114,6 +156,10 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         claims_per_agent: project.claims_per_agent.map_or(claims, |restricted| restricted.min(claims)),
         workflow_for,
         keyring: environment.config_home.as_deref().map(Keyring::in_config),
+        screen_rules,
+        screening,
+        channels,
+        links_base,
     })
 }
 
@@ -124,10 +170,18 @@ fn read(file: &Path) -> Result<SettingsFile, SettingsError> {
         Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(SettingsFile::default()),
         Err(unreadable) => return Err(error(unreadable.to_string())),
     };
-    let settings: SettingsFile =
-        toml::from_str(&text).map_err(|wrong| error(wrong.to_string().trim_end().to_owned()))?;
+    // The place, but not the line itself: it may hold a secret.
+    let settings: SettingsFile = toml::from_str(&text).map_err(|wrong| {
+        let start = wrong.span().map_or(0, |span| span.start);
+        let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+        error(format!("line {line}: {}", wrong.message().trim_end()))
+    })?;
     if settings.claims_per_agent.is_some_and(|claims| claims == 0 || claims > 100) {
         return Err(error("`claims_per_agent` is 1 to 100".to_owned()));
+    }
+    if let Some(rules) = &settings.screen {
+        // Each file's own mistakes are said with its name.
+        screening::rules(Some(rules.clone()), None).map_err(error)?;
     }
     Ok(settings)
 }
@@ -162,12 +216,29 @@ mod tests {
     #[test]
     fn a_project_cannot_move_the_store_and_unknown_keys_are_named() {
         let temp = tempfile::tempdir().unwrap();
-        for (text, names) in
-            [("store = \"sqlite:x\"", "store"), ("colour = 1", "colour"), ("claims_per_agent = 0", "claims_per_agent")]
-        {
+        let channel = "[[channel]]\nkind = \"desktop\"\nname = \"d\"";
+        for (text, names) in [
+            ("store = \"sqlite:x\"", "store"),
+            ("colour = 1", "colour"),
+            ("claims_per_agent = 0", "claims_per_agent"),
+            (channel, "`channel` cannot be set by a project"),
+            ("[links]\nbase = \"https://x.example\"", "links"),
+        ] {
             std::fs::write(temp.path().join(PROJECT_FILE), text).unwrap();
             let error = load(temp.path(), &environment(temp.path())).unwrap_err().to_string();
             assert!(error.contains(names) && error.contains(PROJECT_FILE), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_beside_a_secret_does_not_show_it() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("phasegate")).unwrap();
+        for slip in ["url = \"https://h.example/HUSH\"x", "ulr = \"https://h.example/HUSH\"", "url = [\"HUSH\"]"] {
+            let text = format!("[[channel]]\nkind = \"slack\"\nname = \"s\"\n{slip}\n");
+            std::fs::write(temp.path().join("phasegate/config.toml"), text).unwrap();
+            let error = load(temp.path(), &environment(temp.path())).unwrap_err().to_string();
+            assert!(error.contains("config.toml: line") && !error.contains("HUSH"), "{error}");
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::approval::{About, Answer};
 use super::approver::{PublicKey, Signed};
+use super::flag::Flag;
 use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, TaskId, Time, WorkflowHash};
 use super::refusal::Code;
 use super::task::{Outcome, TaskSpec};
@@ -309,6 +310,22 @@ pub enum Event {
         task: Option<TaskId>,
         tool: String,
     },
+    /// A text that came in holds what looks like a secret, personal data or an attempt to steer. Never the value.
+    TextFlagged {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        tool: String,
+        field: String,
+        findings: Vec<Flag>,
+    },
+    /// A text that the outside service should have read and did not; the settings let it in.
+    TextNotScreened {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        tool: String,
+        field: String,
+        why: String,
+    },
 }
 
 /// Where a trusted workflow comes from.
@@ -375,6 +392,8 @@ impl Event {
             Self::CallFinished { task, .. } => ("CallFinished", *task),
             Self::CallFailed { task, .. } => ("CallFailed", *task),
             Self::CallOrphaned { task, .. } => ("CallOrphaned", *task),
+            Self::TextFlagged { task, .. } => ("TextFlagged", *task),
+            Self::TextNotScreened { task, .. } => ("TextNotScreened", *task),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::ids::{AgentName, ApprovalId, TaskId, Time, WorkflowHash};
 use super::task::{Priority, Status};
@@ -19,19 +18,6 @@ pub struct TaskFilter {
     pub workflow: Option<String>,
     pub agent: Option<String>,
     pub after: Option<TaskId>,
-    pub limit: usize,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RecordFilter {
-    pub task: Option<TaskId>,
-    pub agent: Option<String>,
-    pub kind: Option<String>,
-    pub since: Option<Time>,
-    pub until: Option<Time>,
-    /// Newest first unless this is set; then upwards from here.
-    pub after: Option<u64>,
-    pub before: Option<u64>,
     pub limit: usize,
 }
 
@@ -67,27 +53,6 @@ pub struct TaskPage {
     /// Pass it as `after` for the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<TaskId>,
-}
-
-/// One record of the log, as it was stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Record {
-    pub seq: u64,
-    pub at: Time,
-    pub agent: AgentName,
-    pub role: String,
-    pub tool: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task: Option<TaskId>,
-    pub event: Value,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RecordPage {
-    pub records: Vec<Record>,
-    /// Pass it as `before` (or `after`, when reading upwards) for the next page; absent on the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -105,6 +105,8 @@ codes! {
     BadSignature = "bad_signature",
     UnknownBypass = "unknown_bypass",
     CallClosed = "call_closed",
+    Screened = "screened",
+    ScreeningUnavailable = "screening_unavailable",
 }
 
 impl fmt::Display for Code {

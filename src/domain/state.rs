@@ -90,7 +90,9 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         Event::StoreRestored { .. }
         | Event::RuleWaived { .. }
         | Event::CommandRefused { .. }
-        | Event::RefusalsRepeated { .. } => Ok(()),
+        | Event::RefusalsRepeated { .. }
+        | Event::TextFlagged { .. }
+        | Event::TextNotScreened { .. } => Ok(()),
         Event::ArtifactSubmitted { .. }
         | Event::GateStarted { .. }
         | Event::GatePassed { .. }

@@ -17,6 +17,19 @@ pub fn quoted(text: &str, indent: usize) -> String {
     visible(text).replace('\n', &format!("\n{}│ ", " ".repeat(indent)))
 }
 
+/// Visible, on one line, and no longer than `most` characters; the length is told where something was cut.
+pub fn line(text: &str, most: usize) -> String {
+    let joined =
+        text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ⏎ ");
+    let shown = visible(&joined);
+    let length = shown.chars().count();
+    if length <= most {
+        return shown;
+    }
+    let kept: String = shown.chars().take(most.saturating_sub(1)).collect();
+    format!("{kept}… ({length} characters)")
+}
+
 /// Characters that change how text reads without being seen: direction marks, joiners, tags, variation selectors.
 fn is_hidden(c: char) -> bool {
     matches!(c,
@@ -32,5 +45,11 @@ mod tests {
     fn hidden_text_is_made_visible() {
         assert_eq!(visible("ok\u{1b}[2J\u{202e}x\u{200b}"), "ok\\u{1b}[2J\\u{202e}x\\u{200b}");
         assert_eq!(visible("línea\nnext"), "línea\nnext");
+    }
+
+    #[test]
+    fn a_line_stays_one_line_and_says_what_was_cut() {
+        assert_eq!(line("a\r\nb\n\n c", 20), "a ⏎ b ⏎ c");
+        assert_eq!(line("abcdef", 4), "abc… (6 characters)");
     }
 }

@@ -13,6 +13,9 @@ pub struct Workflow {
     pub enforcement: Enforcement,
     #[serde(default)]
     pub uninspectable: Uninspectable,
+    /// Left out where it is the default, so that versions from before it keep their hash.
+    #[serde(default, skip_serializing_if = "Screening::is_default")]
+    pub screen: Screening,
     #[serde(default)]
     pub protect: Rules,
     #[serde(default)]
@@ -45,6 +48,33 @@ pub enum Uninspectable {
     #[default]
     Ask,
     Deny,
+}
+
+/// What happens to a text that comes in and holds a secret, personal data or an attempt to steer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Screening {
+    /// Nothing; the record is redacted all the same.
+    Off,
+    /// Keep it, say so, record it.
+    #[default]
+    Flag,
+    /// Refuse it.
+    Refuse,
+}
+
+impl Screening {
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Flag => "flag",
+            Self::Refuse => "refuse",
+        }
+    }
 }
 
 /// Permission rules as written, in the syntax of `docs/rules.md`.

@@ -77,7 +77,8 @@ impl Engine {
             Outcome::NotStarted(why) => (false, format!("it could not be started: {why}")),
         };
         let call = call.unwrap_or(CallId(0));
-        let content = report.output.clone().into_bytes();
+        // What is kept is the record of it; whoever asked for it sees it as it was.
+        let content = self.screening.clean(report.output.clone()).into_bytes();
         let sha256 = canonical::sha256(&content);
         let output = (!content.is_empty()).then(|| sha256.clone());
         let finish = Command::FinishCall(FinishCall { call, well, summary: summary.clone(), output });

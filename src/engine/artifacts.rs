@@ -20,7 +20,7 @@ use crate::tools::submit_artifact::Submitted;
 use crate::tools::{Content, Output, Reply};
 
 use super::gates::artifact::{self, CompiledSchema};
-use super::{Call, Failure, noted, subject};
+use super::{Call, Failure, noted, screening, subject};
 
 pub type Schemas = Mutex<HashMap<(WorkflowHash, String, String), Arc<CompiledSchema>>>;
 
@@ -50,6 +50,8 @@ impl Call<'_> {
             Ok((task.workflow.clone(), taken))
         });
         let (checked_under, taken) = checked.map_err(|refusal| self.refuse(&target, refusal))?;
+        let this = Call { exact: Arc::clone(&self.exact), looked: Arc::clone(&self.looked), ..*self };
+        let this = this.looked(&screening::content(taken.json.as_ref(), &taken.bytes), Some(&target))?;
         let sha256 = canonical::sha256(&taken.bytes);
         let command = SubmitArtifact {
             target: target.clone(),
@@ -62,7 +64,7 @@ impl Call<'_> {
         };
         let blob = Attachment::Blob { sha256, content: taken.bytes };
         let scope = Scope::Task { target, with: With::Gates };
-        let outcome = self.run(scope, Command::SubmitArtifact(command), vec![blob])?;
+        let outcome = this.run(scope, Command::SubmitArtifact(command), vec![blob])?;
         let task = outcome.facts.task(subject(&outcome).unwrap_or(crate::domain::ids::TaskId(0)))?;
         let kept = task.artifacts.get(&name).ok_or_else(|| {
             Refusal::new(Code::UnknownArtifact, format!("artifact `{name}` was not kept"), "hand it in again")

@@ -160,7 +160,7 @@ impl Call<'_> {
         let report = honest(report, &before, &after);
 
         let cancelled = watch.cancelled() && !report.passed;
-        let (output, blob) = kept_output(&report);
+        let (output, blob) = kept_output(self.engine.screening.clean(report.detail.clone()));
         let finish = FinishGate {
             target: plan.target.clone(),
             gate: gate.id.clone(),
@@ -235,11 +235,12 @@ fn honest(report: GateReport, before: &TreeList, after: &TreeList) -> GateReport
     GateReport { passed: false, summary, ..report }
 }
 
-fn kept_output(report: &GateReport) -> (Option<String>, Vec<Attachment>) {
-    if report.detail.is_empty() {
+/// What a run printed is kept like a record: without secrets.
+fn kept_output(printed: String) -> (Option<String>, Vec<Attachment>) {
+    if printed.is_empty() {
         return (None, Vec::new());
     }
-    let content = report.detail.clone().into_bytes();
+    let content = printed.into_bytes();
     let sha256 = canonical::sha256(&content);
     (Some(sha256.clone()), vec![Attachment::Blob { sha256, content }])
 }

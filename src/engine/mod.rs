@@ -5,10 +5,15 @@ mod acts;
 mod answers;
 mod approvals;
 mod artifacts;
+mod breaker;
 pub mod clock;
 mod gate_runs;
 pub mod gates;
+pub mod log;
+pub mod notices;
 mod persons;
+mod screening;
+mod service;
 mod startup;
 pub mod sweeper;
 pub mod views;
@@ -28,10 +33,13 @@ use crate::domain::command::{Change, ClaimTask, Command, Target, Want};
 use crate::domain::decide::{after_leave, consume, decide, restore_allowed, restore_statement};
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
+use crate::domain::flag::Looked;
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
+use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
 use crate::policy::permit::{Need, Permit, permit};
+use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
 use crate::tools::{self, Output, Reply, Request, Tool};
 use clock::Clock;
@@ -46,6 +54,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     gate_environment: Vec<(OsString, OsString)>,
     schemas: artifacts::Schemas,
+    screening: screening::Screening,
     /// When an agent's leases were last looked at, so that a burst of reads costs one look.
     renewals: Mutex<HashMap<AgentName, Time>>,
 }
@@ -89,9 +98,21 @@ impl Engine {
         arguments: Value,
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
-        let exact = tools::exact(&arguments);
+        let answer = self.answer_call(caller, tool, arguments, watch);
+        answer.map_err(|failure| self.screening.clean_failure(failure))
+    }
+
+    fn answer_call(
+        &self,
+        caller: &Caller,
+        tool: &'static Tool,
+        arguments: Value,
+        watch: &dyn Watch,
+    ) -> Result<Reply, Failure> {
+        let exact = Arc::new(tools::exact(&arguments));
         let request = (tool.parse)(arguments)?;
-        let call = Call { engine: self, caller, tool, exact: Arc::new(exact) };
+        let (texts, target) = screening::texts(&request);
+        let call = Call { engine: self, caller, tool, exact, looked: Arc::default() }.looked(&texts, target)?;
         match request {
             Request::Submit(submission) => {
                 let refers_to = answers::refers_to(&submission.tasks);
@@ -113,7 +134,10 @@ impl Engine {
                 Ok(crate::routing::route(&work, phase.and_then(|phase| phase.model)).reply())
             }),
             Request::ListTasks(filter) => call.read(|_, tx| Ok(store::read::tasks(tx, &filter)?.reply())),
-            Request::QueryAudit(filter) => call.read(|_, tx| Ok(store::read::records(tx, &filter)?.reply())),
+            Request::QueryAudit(filter) => call.read(|facts, tx| {
+                let page = store::records::page(tx, &filter, &Sight::of(caller, &facts.held))?;
+                Ok(crate::tools::query_audit::bounded(page, filter.after.is_some()).reply())
+            }),
         }
     }
 
@@ -155,7 +179,8 @@ impl Engine {
 
     /// Records a refusal that a front door found, and gives it back.
     pub fn refuse(&self, caller: &Caller, tool: &'static Tool, refusal: Refusal) -> Failure {
-        Call { engine: self, caller, tool, exact: Arc::default() }.refuse(&Target::default(), refusal)
+        Call { engine: self, caller, tool, exact: Arc::default(), looked: Arc::default() }
+            .refuse(&Target::default(), refusal)
     }
 
     /// Puts a backup in place of the store, and says so in its log.
@@ -221,7 +246,8 @@ impl Engine {
     }
 
     fn by(&self, caller: &Caller, tool: &'static str) -> By {
-        By { agent: caller.agent.clone(), role: caller.role.word().into(), tool: tool.into(), at: self.clock.now() }
+        let (role, at, redaction) = (caller.role.word().into(), self.clock.now(), self.screening.redaction());
+        By { agent: caller.agent.clone(), role, tool: tool.into(), at, redaction }
     }
 
     fn context(&self, caller: &Caller) -> Context {
@@ -260,6 +286,8 @@ struct Call<'e> {
     tool: &'static Tool,
     /// Its arguments, as an approval of it would have them.
     exact: Arc<Value>,
+    /// What its texts hold.
+    looked: Arc<Looked>,
 }
 
 impl Call<'_> {
@@ -281,11 +309,15 @@ impl Call<'_> {
         choose: impl Fn(&Facts, &Context) -> Result<Option<Vec<Event>>, Refusal> + Send + 'static,
     ) -> Result<Outcome, Failure> {
         let context = self.engine.context(self.caller);
-        let asked = self.asked();
+        let (asked, looked) = (self.asked(), Arc::clone(&self.looked));
         let decide: Decide = Box::new(move |facts| {
             let leave = asked.permitted(facts, &context)?;
-            let Some(events) = choose(facts, &context)? else { return Ok(Vec::new()) };
-            Ok(after_leave(leave, events))
+            let chosen = choose(facts, &context)?;
+            let said = screened(facts, chosen.as_deref().unwrap_or_default(), &looked, asked.tool)?;
+            let Some(chosen) = chosen else { return Ok(Vec::new()) };
+            // What changes nothing, such as a question asked again, brings nothing in.
+            let said = if chosen.is_empty() { Vec::new() } else { said };
+            Ok(after_leave(leave, chosen.into_iter().chain(said).collect()))
         });
         let by = self.engine.by(self.caller, self.tool.name);
         self.engine.transact(scope, by, attachments, decide)
@@ -374,11 +406,19 @@ fn gone(id: ApprovalId) -> Refusal {
     Refusal::new(Code::UnknownApproval, format!("{id} is gone"), "ask again with request_approval")
 }
 
-/// The answer, with a word on every rule that was let pass and is to be shown.
+/// The answer, with a word on every rule that was let pass and is to be shown, and on what its texts hold.
 fn noted(mut reply: Reply, outcome: &Outcome) -> Reply {
     for event in &outcome.events {
-        if let Event::RuleWaived { message, shown: true, .. } = event {
-            reply.note(&format!("{message}; recorded"));
+        let message = match event {
+            Event::RuleWaived { message, shown: true, .. } => message.clone(),
+            Event::TextFlagged { field, findings, .. } => format!("`{field}` holds {}", words(findings)),
+            Event::TextNotScreened { field, why, .. } => format!("`{field}` was not screened: {why}"),
+            _ => continue,
+        };
+        reply.text.push_str(&format!("\nNote: {message}; recorded"));
+        if let Value::Object(fields) = &mut reply.structured {
+            let before = fields.get("note").and_then(Value::as_str).map(|before| format!("{before}; "));
+            fields.insert("note".to_owned(), Value::String(before.unwrap_or_default() + &message));
         }
     }
     reply

@@ -23,6 +23,7 @@ use crate::store::{self, Attachment, Backend, Scope};
 
 use super::clock::Clock;
 use super::gates::find;
+use super::screening::Screening;
 use super::{Engine, Failure};
 
 const WORKFLOW_BYTES_MAX: u64 = 256 << 10;
@@ -55,8 +56,10 @@ pub fn with_backend(
         }
     };
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&name));
+    let screening = Screening::open(settings, &workspace, clock.as_ref())?;
     let engine = Engine {
         backend,
+        screening,
         workspace,
         settings: facts::Settings {
             workflow_for: settings.workflow_for.clone(),

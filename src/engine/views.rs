@@ -9,7 +9,7 @@ use crate::config::workflow_text::explain::explain;
 use crate::domain;
 use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
-use crate::domain::query::{ApprovalFilter, RecordFilter, RecordPage, TaskFilter, TaskPage, WorkflowRow};
+use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, WorkflowRow};
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Workflow;
 use crate::store::{StoreError, read};
@@ -29,10 +29,6 @@ impl Engine {
 
     pub fn status_counts(&self) -> Result<BTreeMap<Status, u64>, StoreError> {
         self.view(read::status_counts)
-    }
-
-    pub fn records(&self, filter: &RecordFilter) -> Result<RecordPage, StoreError> {
-        self.view(|tx| read::records(tx, filter))
     }
 
     pub fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<Approval>, StoreError> {

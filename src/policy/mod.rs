@@ -2,3 +2,4 @@
 
 pub mod permit;
 pub mod rule;
+pub mod screening;

@@ -2,9 +2,11 @@
 //! and never looks inside an event.
 
 mod load;
+pub mod notices;
 mod place;
 mod put;
 pub mod read;
+pub mod records;
 pub mod sqlite;
 
 use std::borrow::Cow;
@@ -147,6 +149,28 @@ pub struct By {
     pub role: Cow<'static, str>,
     pub tool: Cow<'static, str>,
     pub at: Time,
+    pub redaction: Redaction,
+}
+
+/// Takes out of a serialized record what must not be kept. What that is, the store does not know.
+pub trait Redact: Send + Sync {
+    /// Nothing when the record may stay as it is.
+    fn record(&self, json: &str) -> Option<String>;
+}
+
+#[derive(Clone, Default)]
+pub struct Redaction(pub Option<Arc<dyn Redact>>);
+
+impl Redaction {
+    fn of(&self, json: String) -> String {
+        self.0.as_ref().and_then(|redact| redact.record(&json)).unwrap_or(json)
+    }
+}
+
+impl std::fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Redaction(on)" } else { "Redaction(off)" })
+    }
 }
 
 /// Content that events refer to by hash.

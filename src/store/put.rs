@@ -13,7 +13,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::state::State;
 use crate::domain::task::Task;
 
-use super::{Attachment, By, Param, StoreError, Tx};
+use super::{Attachment, By, Param, Redaction, StoreError, Tx};
 
 /// Refusals alike within this time are counted, not repeated.
 const REFUSAL_WINDOW_MS: i64 = 60_000;
@@ -50,6 +50,7 @@ struct RecordBody<'a> {
 pub fn event(tx: &mut dyn Tx, event: &Event, by: &By) -> Result<(), StoreError> {
     let body =
         json("events", &RecordBody { v: 1, at: by.at, agent: &by.agent, role: &by.role, tool: &by.tool, event })?;
+    let body = by.redaction.of(body);
     tx.execute(
         "INSERT INTO events(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)",
         &[
@@ -280,7 +281,10 @@ pub fn refusal_windows(tx: &mut dyn Tx, now: Time) -> Result<(), StoreError> {
         let word = code.split('/').next().unwrap_or_default();
         let code = super::load::parse("refusals", &format!("\"{word}\""))?;
         let task = u64::try_from(task).ok().filter(|id| *id > 0).map(TaskId);
-        let by = By { agent: AgentName(agent.clone()), role: role.into(), tool: tool.clone().into(), at: now };
+        // A count holds no text.
+        let redaction = Redaction::default();
+        let by =
+            By { agent: AgentName(agent.clone()), role: role.into(), tool: tool.clone().into(), at: now, redaction };
         repeated(tx, code, task, since, repeats, &by)?;
     }
     Ok(())

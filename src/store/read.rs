@@ -7,9 +7,7 @@ use crate::domain::approver::{Approver, Approvers};
 use crate::domain::bypass::Bypass;
 use crate::domain::call::Call;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
-use crate::domain::query::{
-    ApprovalFilter, Record, RecordFilter, RecordPage, TaskFilter, TaskPage, TaskRow, WorkflowRow,
-};
+use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, TaskRow, WorkflowRow};
 use crate::domain::state::Trust;
 use crate::domain::task::{Status, Task, TaskState};
 
@@ -117,59 +115,6 @@ fn task_row(task: &Task, lease: Option<Time>) -> TaskRow {
         parent: task.spec.parent,
         progress: task.progress.as_ref().map(|progress| progress.note.clone()),
     }
-}
-
-/// Newest first, or upwards from `after`.
-pub fn records(tx: &mut dyn Tx, filter: &RecordFilter) -> Result<RecordPage, StoreError> {
-    let mut page = RecordPage::default();
-    let mut sql = Sql::new("SELECT seq, body FROM events WHERE 1 = 1");
-    if let Some(task) = filter.task {
-        sql.and("task = ??", Param::id(task.0));
-    }
-    if let Some(agent) = &filter.agent {
-        sql.and("agent = ??", Param::Text(agent));
-    }
-    if let Some(kind) = &filter.kind {
-        sql.and("kind = ??", Param::Text(kind));
-    }
-    if let Some(since) = filter.since {
-        sql.and("at >= ??", Param::Int(since.0));
-    }
-    if let Some(until) = filter.until {
-        sql.and("at < ??", Param::Int(until.0));
-    }
-    if let Some(after) = filter.after {
-        sql.and("seq > ??", Param::id(after));
-    }
-    if let Some(before) = filter.before {
-        sql.and("seq < ??", Param::id(before));
-    }
-    sql.end(if filter.after.is_some() { "ORDER BY seq" } else { "ORDER BY seq DESC" }, filter.limit + 1);
-    tx.query(&sql.text, &sql.params, &mut |row| {
-        let seq = row.int(0)?.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0);
-        page.records.push(record(seq, row.text(1)?.unwrap_or_default())?);
-        Ok(())
-    })?;
-    if page.records.len() > filter.limit {
-        page.records.truncate(filter.limit);
-        page.next = page.records.last().map(|record| record.seq);
-    }
-    Ok(page)
-}
-
-fn record(seq: u64, body: &str) -> Result<Record, StoreError> {
-    #[derive(serde::Deserialize)]
-    struct Stored {
-        at: Time,
-        agent: crate::domain::ids::AgentName,
-        role: String,
-        tool: String,
-        event: serde_json::Value,
-    }
-    let stored: Stored = parse("events", body)?;
-    let task = stored.event.get("task").and_then(|task| task.as_str()).and_then(|task| task.parse().ok());
-    let Stored { at, agent, role, tool, event } = stored;
-    Ok(Record { seq, at, agent, role, tool, task, event })
 }
 
 pub fn approvals(tx: &mut dyn Tx, filter: &ApprovalFilter) -> Result<Vec<Approval>, StoreError> {

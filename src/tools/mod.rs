@@ -17,7 +17,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::command::{Change, ClaimTask, RequestApproval, SubmitTasks, Target};
-use crate::domain::query::{RecordFilter, TaskFilter};
+use crate::domain::query::TaskFilter;
+use crate::domain::record::RecordFilter;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::Outcome;
 

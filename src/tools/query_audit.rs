@@ -1,19 +1,19 @@
 //! `query_audit`: what happened, from the log.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::arguments::{self, Compiled};
 use super::{Output, Request, Tool, schema};
 use crate::domain::ids::{TaskId, Time};
-use crate::domain::query::{Record, RecordFilter, RecordPage};
+use crate::domain::record::{CallVerdict, Count, CountBy, Record, RecordFilter, RecordPage, parse_kinds};
 use crate::domain::refusal::Refusal;
 
 pub const TOOL: Tool = Tool {
     name: "query_audit",
-    title: "Query the audit log",
-    description: "What happened, newest first: every change and every refusal, with who, when and by which call.",
+    title: "Audit log",
+    description: "What was done and refused, newest first; or counts of it (`day,kind`).",
     core: true,
     in_loop: true,
     read_only: true,
@@ -31,18 +31,27 @@ const LIMIT_DEFAULT: usize = 20;
 struct Args {
     task: Option<TaskId>,
     agent: Option<String>,
-    /// Such as `TaskClaimed`, `GateRefused`, `CommandRefused`.
+    role: Option<String>,
+    /// Several: `A,B`
+    #[schemars(length(max = 1000))]
     kind: Option<String>,
+    verdict: Option<String>,
+    tool: Option<String>,
+    code: Option<String>,
+    phase: Option<String>,
+    #[schemars(length(max = 500))]
+    path: Option<String>,
+    #[schemars(length(min = 1, max = 200))]
+    text: Option<String>,
     since: Option<Time>,
     until: Option<Time>,
-    /// Only records before this number; `next` of the page before.
     #[schemars(range(max = 1_000_000_000_000u64))]
     before: Option<u64>,
-    /// Read upwards from this number.
     #[schemars(range(max = 1_000_000_000_000u64))]
     after: Option<u64>,
     #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
+    count_by: Option<String>,
 }
 
 fn parse(arguments: Value) -> Result<Request, Refusal> {
@@ -51,16 +60,126 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
     if args.after.is_some() && args.before.is_some() {
         return Err(arguments::bad(TOOL.name, "`after` reads upwards and `before` downwards; give one"));
     }
+    let wrong = |field: &'static str| move |why: String| arguments::bad(TOOL.name, format!("`{field}`: {why}"));
     Ok(Request::QueryAudit(RecordFilter {
         task: args.task,
         agent: args.agent,
-        kind: args.kind,
+        role: args.role,
+        kinds: args.kind.as_deref().map(parse_kinds).unwrap_or_default(),
+        verdict: args.verdict.as_deref().map(CallVerdict::parse).transpose().map_err(wrong("verdict"))?,
+        tool: args.tool,
+        code: args.code,
+        phase: args.phase,
+        path: args.path,
+        text: args.text,
         since: args.since,
         until: args.until,
         after: args.after,
         before: args.before,
         limit: args.limit.unwrap_or(LIMIT_DEFAULT),
+        count_by: args
+            .count_by
+            .as_deref()
+            .map(CountBy::parse_list)
+            .transpose()
+            .map_err(wrong("count_by"))?
+            .unwrap_or_default(),
     }))
+}
+
+/// Characters of a whole answer, both its structured part and its text; clients cut or refuse what has more than 50,000.
+pub const ANSWER_MAX: usize = 45_000;
+/// Of one text inside a record.
+const TEXT_SHOWN: usize = 400;
+/// Of one record after its long texts were folded.
+const RECORD_SHOWN: usize = 4000;
+/// Groups of an answer with counts.
+const COUNTS_SHOWN: usize = 200;
+
+/// The page as far as an answer may be long: long texts folded, and the records that are then too many left for the next.
+pub fn bounded(mut page: RecordPage, upward: bool) -> RecordPage {
+    let (mut used, mut kept, mut folded) = (1000, 0, false);
+    for record in &mut page.records {
+        folded |= fold(record);
+        let size = json_size(record) + line(record).len() + 2;
+        if used + size > ANSWER_MAX {
+            break;
+        }
+        used += size;
+        kept += 1;
+    }
+    let mut told: Vec<String> = page.truncated.take().into_iter().collect();
+    if kept < page.records.len() {
+        page.records.truncate(kept);
+        page.next = page.records.last().map(|record| record.seq);
+        let (way, next) = (if upward { "after" } else { "before" }, page.next.unwrap_or(0));
+        told = vec![format!("the answer is full; go on with `{way}`: {next}")];
+    }
+    if folded {
+        told.push("long values are cut and say how long they are".to_owned());
+    }
+    if let Some(counts) = &mut page.counts {
+        // A name that an agent chose can be long too.
+        for value in counts.iter_mut().flat_map(|count| count.by.values_mut()) {
+            folded_text(value, TEXT_SHOWN / 4);
+        }
+        if counts.len() > COUNTS_SHOWN {
+            told.push(format!("{} groups, of which the {COUNTS_SHOWN} largest are shown", counts.len()));
+            counts.truncate(COUNTS_SHOWN);
+        }
+    }
+    page.truncated = (!told.is_empty()).then(|| told.join("; "));
+    page
+}
+
+fn json_size(value: &impl Serialize) -> usize {
+    serde_json::to_string(value).map_or(ANSWER_MAX, |text| text.len())
+}
+
+/// True where something was cut.
+fn fold(record: &mut Record) -> bool {
+    let mut cut = false;
+    for text in [&mut record.agent.0, &mut record.role, &mut record.tool] {
+        cut |= folded_text(text, TEXT_SHOWN);
+    }
+    let mut open = vec![&mut record.event];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) => cut |= folded_text(text, TEXT_SHOWN),
+            Value::Array(items) => open.extend(items),
+            Value::Object(fields) => open.extend(fields.values_mut()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    if json_size(&record.event) <= RECORD_SHOWN {
+        return cut;
+    }
+    // Many small values, or long names of fields: each field of the event by itself, the large ones by their size alone.
+    if let Value::Object(fields) = &mut record.event {
+        for (_, field) in fields.iter_mut() {
+            let size = json_size(field);
+            if size > TEXT_SHOWN {
+                *field = Value::String(format!("… ({size} characters)"));
+            }
+        }
+    }
+    if json_size(&record.event) > RECORD_SHOWN {
+        let kind = record.event.get("type").cloned().unwrap_or(Value::Null);
+        record.event =
+            serde_json::json!({ "type": kind, "cut": format!("… ({} characters)", json_size(&record.event)) });
+    }
+    true
+}
+
+fn folded_text(text: &mut String, most: usize) -> bool {
+    if text.len() <= most {
+        return false;
+    }
+    let end = (0..=most / 2).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let length = text.chars().count();
+    text.truncate(end);
+    text.push_str(&format!("… ({length} characters)"));
+    true
 }
 
 /// Not worth a reader's time in a line: said already, or of no use to people.
@@ -92,14 +211,33 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// A group in one line.
+pub fn count_line(count: &Count) -> String {
+    let names: Vec<&str> = count.by.values().map(|name| if name.is_empty() { "-" } else { name }).collect();
+    let mut line = format!("{} {}", count.records, names.join(" "));
+    if let Some(usd) = count.usd {
+        line.push_str(&format!(", {usd:.4} US dollars"));
+    }
+    if let Some(tokens) = count.tokens {
+        line.push_str(&format!(", {tokens} tokens"));
+    }
+    line
+}
+
 impl Output for RecordPage {
     fn text(&self) -> String {
-        if self.records.is_empty() {
-            return "No record fits.".to_owned();
+        let mut lines: Vec<String> = match &self.counts {
+            Some(counts) => counts.iter().map(count_line).collect(),
+            None => self.records.iter().map(line).collect(),
+        };
+        if lines.is_empty() {
+            lines.push("No record fits.".to_owned());
         }
-        let mut lines: Vec<String> = self.records.iter().map(line).collect();
         if let Some(next) = self.next {
             lines.push(format!("More, from {next} on"));
+        }
+        for note in [&self.truncated, &self.limited_to].into_iter().flatten() {
+            lines.push(format!("Note: {note}"));
         }
         lines.join("\n")
     }

@@ -14,8 +14,8 @@ use crate::domain::refusal::Refusal;
 pub const TOOL: Tool = Tool {
     name: "request_approval",
     title: "Ask a person",
-    description: "Ask a person for leave: for this phase's approval gate (default), one exact `call`, or a `question`. \
-                  Returns the approval's id and state at once; call again (or with `wait_seconds`) to see the answer.",
+    description: "Ask a person: for this phase's approval gate (default), one exact `call`, or a `question`. Returns id and \
+                  state at once; call again (or with `wait_seconds`) for the answer.",
     core: true,
     in_loop: true,
     read_only: false,

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phasegate::domain::approval::Approval;
-use phasegate::domain::approver::Via;
-use phasegate::domain::command::{DecideApprovals, Decision};
+use phasegate::domain::command::Decision;
 use phasegate::domain::ids::ApprovalId;
 use phasegate::engine::Failure;
 use phasegate::mcp::dialog::Dialogs;
@@ -302,7 +301,7 @@ async fn an_answer_from_elsewhere_comes_first_and_withdraws_the_dialog() {
     let mut client = Client::start(&env, OLD, FORM).await;
     let question = client.ask(json!({})).await;
     let no = Decision::Reject { reason: "not now".to_owned() };
-    env.engine.answer(&person("bea"), at_the_command_line(no)).unwrap();
+    env.answer(&person("bea"), ApprovalId(1), no, 0).unwrap();
     let (mut withdrawn, mut reply) = (client.hear().await, client.hear().await);
     if withdrawn["id"] == 7 {
         std::mem::swap(&mut withdrawn, &mut reply);
@@ -324,7 +323,7 @@ async fn a_late_answer_by_the_result_is_not_used_and_says_so() {
     let mut client = Client::start(&env, NEW, FORM).await;
     let state = client.ask(json!({})).await["result"]["requestState"].take();
     let no = Decision::Reject { reason: "not now".to_owned() };
-    env.engine.answer(&person("bea"), at_the_command_line(no)).unwrap();
+    env.answer(&person("bea"), ApprovalId(1), no, 0).unwrap();
     let more = json!({"requestState": state, "inputResponses": {"approval": accept(json!({"approve": true}))}});
     let reply = client.retry(json!({}), more).await;
     let (state, note) = came_to(&reply);
@@ -435,10 +434,6 @@ async fn a_state_is_good_for_one_answer() {
     assert!(state == "rejected" && note.contains("was not used"), "{reply}");
     assert_eq!(approval(&env).state.word(), "rejected");
     client.finish().await;
-}
-
-fn at_the_command_line(answer: Decision) -> DecideApprovals {
-    DecideApprovals { approvals: vec![(ApprovalId(1), None)], answer, level: 0, via: Via::CommandLine }
 }
 
 #[test]

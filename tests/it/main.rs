@@ -12,6 +12,7 @@
 
 mod approvals;
 mod approvals_ways;
+mod audit_query;
 mod command_line;
 mod decisions;
 mod decisions_gates;
@@ -24,7 +25,10 @@ mod gates_files;
 mod gates_run;
 mod history;
 mod model;
+mod notify;
 mod refusals;
+mod screening;
+mod screening_service;
 mod self_approval;
 mod stdio_limits;
 mod stdio_process;

@@ -115,6 +115,9 @@ fn what_an_agent_reads_when_it_is_refused() {
         Code::BadSignature,
         Code::UnknownBypass,
         Code::CallClosed,
+        // In `screening` and `screening_service`.
+        Code::Screened,
+        Code::ScreeningUnavailable,
     ];
     for code in Code::ALL.iter().filter(|code| !elsewhere.contains(code)) {
         assert!(met.contains(&code.word()), "{code} is not on the page");

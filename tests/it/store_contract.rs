@@ -68,7 +68,8 @@ store_contract!(
 );
 
 fn by(name: &str) -> By {
-    By { agent: AgentName(name.to_owned()), role: "operator".into(), tool: "contract".into(), at: START }
+    let redaction = Default::default();
+    By { agent: AgentName(name.to_owned()), role: "operator".into(), tool: "contract".into(), at: START, redaction }
 }
 
 fn flow() -> (Workflow, WorkflowHash, Attachment) {

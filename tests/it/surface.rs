@@ -86,7 +86,7 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn help_texts() {
     let mut all = String::new();
-    let groups: [&[&str]; 14] = [
+    let groups: [&[&str]; 16] = [
         &[],
         &["serve"],
         &["demo"],
@@ -99,6 +99,8 @@ fn help_texts() {
         &["workflow"],
         &["workflow", "trust"],
         &["audit", "query"],
+        &["audit", "tail"],
+        &["audit", "export"],
         &["schema"],
         &["restore"],
     ];

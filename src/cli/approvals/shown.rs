@@ -78,13 +78,23 @@ pub fn described(engine: &Engine, approval: &Approval, out: &Out) -> Result<Stri
     Ok(text)
 }
 
+/// The others of its batch.
+fn together(engine: &Engine, approval: &Approval) -> Result<String, Ended> {
+    if approval.batch.is_none() {
+        return Ok(String::new());
+    }
+    let all = engine.batch_of(approval.id)?;
+    let others = all.iter().filter(|known| known.id != approval.id).map(|known| known.id);
+    Ok(format!("answered together with {}", crate::domain::decide::words(others)))
+}
+
 /// What is known of it, a line each.
 fn facts(engine: &Engine, approval: &Approval) -> Result<Vec<(&'static str, String)>, Ended> {
     let mut facts = vec![
         ("asked by", approval.requested_by.0.clone()),
         ("asked at", approval.requested_at.to_string()),
         ("until", approval.expires_at.to_string()),
-        ("together", approval.batch.map(|first| format!("asked with {first}, answered together")).unwrap_or_default()),
+        ("together", together(engine, approval)?),
         ("from", approval.from.join(", ")),
         ("level", level_words(approval.level)),
         ("digest", approval.effective_digest().to_owned()),
@@ -104,6 +114,10 @@ fn facts(engine: &Engine, approval: &Approval) -> Result<Vec<(&'static str, Stri
     }
     if let ApprovalState::Cancelled { why, .. } = &approval.state {
         facts.push(("void", why.clone()));
+    }
+    for notice in engine.notices(approval.id)? {
+        let error = notice.error.map(|error| format!(": {error}")).unwrap_or_default();
+        facts.push(("told", format!("{} ({}) {}{error}", notice.channel, notice.what.word(), notice.state.word())));
     }
     if let Some(call) = engine.call_of(approval.id)? {
         let end = match &call.state {

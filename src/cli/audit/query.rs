@@ -1,64 +1,64 @@
-//! `phasegate audit query`: records of the log, newest first.
+//! `phasegate audit query`: records of the log, newest first, or how many there are; of this workspace or of exported files.
 
-use crate::domain::ids::{TaskId, Time};
-use crate::domain::query::RecordFilter;
+use std::path::PathBuf;
+
+use crate::audit::tally::Tally;
+use crate::domain::ids::Time;
+use crate::domain::record::{Count, Record, RecordFilter};
+use crate::engine::clock::{self, Clock};
 
 use super::super::output::visible;
 use super::super::{Ended, Out, Place};
+use super::files;
+use super::filter::FilterArgs;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[arg(long)]
-    task: Option<TaskId>,
-    /// Who did it.
-    #[arg(long)]
-    by: Option<String>,
-    /// Such as TaskClaimed or CommandRefused.
-    #[arg(long)]
-    kind: Option<String>,
-    /// A time, or how long ago: 30m, 24h, 30d.
-    #[arg(long)]
-    since: Option<String>,
-    #[arg(long)]
-    until: Option<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// Read upwards from this number.
-    #[arg(long)]
+    #[arg(long, value_name = "SEQ")]
     after: Option<u64>,
+    /// Only records before this number.
+    #[arg(long, value_name = "SEQ", conflicts_with = "after")]
+    before: Option<u64>,
     /// All of them when left out with --json; 50 otherwise.
     #[arg(long)]
     limit: Option<usize>,
+    /// How many there are by one or two of kind, agent, tool, verdict, task, day, phase.
+    #[arg(long, value_name = "WHAT")]
+    count_by: Option<String>,
+    /// Ask files that `audit export --format jsonl` wrote, in their order, and not this workspace.
+    #[arg(long = "in", value_name = "FILE", num_args = 1..)]
+    files: Vec<PathBuf>,
 }
 
 const PAGE: usize = 1000;
 const SHOWN_DEFAULT: usize = 50;
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
-    let Args { task, by, kind, since, until, after, limit } = args;
-    let engine = place.open_existing()?;
-    let now = engine.now();
-    let mut left = limit.unwrap_or(if out.is_json() { usize::MAX } else { SHOWN_DEFAULT });
-    let mut filter = RecordFilter {
-        task: *task,
-        agent: by.clone(),
-        kind: kind.clone(),
-        since: since.as_deref().map(|text| moment(text, now)).transpose()?,
-        until: until.as_deref().map(|text| moment(text, now)).transpose()?,
-        after: *after,
-        before: None,
-        limit: PAGE,
+    let left = args.limit.unwrap_or(if out.is_json() { usize::MAX } else { SHOWN_DEFAULT });
+    let filter = |now: Time| -> Result<RecordFilter, Ended> {
+        let filter = args.filter.filter(now, args.count_by.as_deref())?;
+        Ok(RecordFilter { after: args.after, before: args.before, ..filter })
     };
-    let mut any = false;
-    while left > 0 {
+    if !args.files.is_empty() {
+        return files::query(&args.files, &filter(clock::System.now())?, left, out);
+    }
+    let engine = place.open_existing()?;
+    let mut filter = filter(engine.now())?;
+    let mut tally = (!filter.count_by.is_empty()).then(|| Tally::new(&filter.count_by));
+    let (mut left, mut any) = (left, false);
+    while left > 0 && !out.is_gone() {
         filter.limit = left.min(PAGE);
         let page = engine.records(&filter)?;
         left = left.saturating_sub(page.records.len());
         any |= !page.records.is_empty();
         for record in &page.records {
-            if out.is_json() {
-                out.value(&serde_json::to_value(record).unwrap_or_default());
-            } else {
-                out.text(&visible(&crate::tools::query_audit::line(record)));
-            }
+            show(record, out);
+        }
+        if let (Some(tally), Some(counts)) = (&mut tally, page.counts) {
+            tally.merge(counts);
         }
         match page.next {
             Some(next) if filter.after.is_some() => filter.after = Some(next),
@@ -66,19 +66,32 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
             None => break,
         }
     }
-    if !any && !out.is_json() {
-        out.text("No record fits.");
+    match tally {
+        Some(tally) => show_counts(&tally.counts(), out),
+        None if !any && !out.is_json() => out.text("No record fits."),
+        None => {}
     }
     Ok(())
 }
 
-/// `2026-11-20T14:00:00Z`, or how long before now.
-fn moment(text: &str, now: Time) -> Result<Time, Ended> {
-    if let Ok(seconds) = crate::domain::duration::parse(text) {
-        let ms = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
-        return Ok(Time(now.0.saturating_sub(ms)));
+/// One record a line, for programs as for people.
+pub fn show(record: &Record, out: &Out) {
+    if out.is_json() {
+        out.value(&serde_json::to_value(record).unwrap_or_default());
+    } else {
+        out.text(&visible(&crate::tools::query_audit::line(record)));
     }
-    text.parse().map_err(|_| {
-        Ended::usage(format!("`{text}` is not a time"), "write `2026-11-20T14:00:00Z`, or how long ago: 30m, 24h, 30d")
-    })
+}
+
+pub fn show_counts(counts: &[Count], out: &Out) {
+    for count in counts {
+        if out.is_json() {
+            out.value(&serde_json::to_value(count).unwrap_or_default());
+        } else {
+            out.text(&visible(&crate::tools::query_audit::count_line(count)));
+        }
+    }
+    if counts.is_empty() && !out.is_json() {
+        out.text("No record fits.");
+    }
 }

@@ -5,7 +5,8 @@ use super::problem::At;
 use super::tree::{Node, Value};
 use super::{flow, gates};
 use crate::domain::workflow::{
-    Budget, Enforcement, ModelChoice, ModelTier, Network, Phase, Retry, Rules, Sandbox, Uninspectable, Workflow,
+    Budget, Enforcement, ModelChoice, ModelTier, Network, Phase, Retry, Rules, Sandbox, Screening, Uninspectable,
+    Workflow,
 };
 use crate::policy::rule::{Rule, RuleList};
 
@@ -13,8 +14,8 @@ const MAX_PHASES: usize = 64;
 const MAX_RULES: usize = 256;
 const MAX_RULE: usize = 1_000;
 
-const TOP: [&str; 9] =
-    ["version", "name", "enforcement", "uninspectable", "protect", "unclaimed", "budget", "retry", "phases"];
+const TOP: [&str; 10] =
+    ["version", "name", "enforcement", "uninspectable", "screen", "protect", "unclaimed", "budget", "retry", "phases"];
 const PHASE: [&str; 11] =
     ["goal", "allow", "ask", "deny", "writes", "sandbox", "require_approval", "model", "exit", "next", "end"];
 
@@ -43,6 +44,10 @@ pub fn workflow(reader: &mut Reader<'_, '_>, root: &Node) -> Option<Workflow> {
     let uninspectable = fields.get("uninspectable").and_then(|node| {
         reader.choice(node, "uninspectable", &[("ask", Uninspectable::Ask), ("deny", Uninspectable::Deny)])
     });
+    let screen = fields.get("screen").and_then(|node| {
+        let choices = [("off", Screening::Off), ("flag", Screening::Flag), ("refuse", Screening::Refuse)];
+        reader.choice(node, "screen", &choices)
+    });
     let protect = fields.get("protect").map(|node| rule_lists(reader, node, "protect")).unwrap_or_default();
     let unclaimed = fields.get("unclaimed").map(|node| rule_lists(reader, node, "unclaimed")).unwrap_or_default();
     let budget = fields.get("budget").map(|node| budget(reader, node)).unwrap_or_default();
@@ -61,6 +66,7 @@ pub fn workflow(reader: &mut Reader<'_, '_>, root: &Node) -> Option<Workflow> {
         name: name?,
         enforcement: enforcement.unwrap_or_default(),
         uninspectable: uninspectable.unwrap_or_default(),
+        screen: screen.unwrap_or_default(),
         protect,
         unclaimed,
         budget,

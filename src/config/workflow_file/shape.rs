@@ -18,6 +18,7 @@ pub fn shape() -> Value {
             "name": { "type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$" },
             "enforcement": { "enum": ["strict", "warn", "observe"], "default": "strict" },
             "uninspectable": { "enum": ["ask", "deny"], "default": "ask" },
+            "screen": { "enum": ["off", "flag", "refuse"], "default": "flag", "description": "A text that holds a secret or personal data, or tries to steer a model." },
             "protect": { "$ref": "#/$defs/lists", "description": "Holds in every phase, whatever else is allowed." },
             "unclaimed": { "$ref": "#/$defs/lists", "description": "For an agent without a task." },
             "budget": { "$ref": "#/$defs/budget" },

@@ -203,6 +203,7 @@ fn mistakes_at_the_top_are_found_at_their_place() {
         ("version: 1\nname: true\n", 2, 7, "name", "in quotes"),
         ("version: 1\nname: t\nenforcement: strickt\n", 3, 14, "enforcement", "did you mean `strict`?"),
         ("version: 1\nname: t\nuninspectable: allow\n", 3, 16, "uninspectable", "write one of `ask`, `deny`"),
+        ("version: 1\nname: t\nscreen: true\n", 3, 9, "screen", "write one of `off`, `flag`, `refuse`"),
         ("version: 1\nname: t\nprotect: { refuse: [] }\n", 3, 12, "protect.refuse", "not known"),
         ("version: 1\nname: t\nprotect: { deny: Read }\n", 3, 18, "protect.deny", "write `[Read]`"),
         (

@@ -33,6 +33,9 @@ pub fn diff(old: &Workflow, new: &Workflow) -> Vec<String> {
             ),
         );
     }
+    if old.screen != new.screen {
+        changes.add(new.screen < old.screen, format!("screen becomes {}", new.screen.word()));
+    }
     changes.rules("protect", &old.protect, &new.protect);
     changes.rules("unclaimed", &old.unclaimed, &new.unclaimed);
     changes.cap("budget.usd", old.budget.usd, new.budget.usd);

@@ -2,7 +2,8 @@
 
 use crate::domain::duration;
 use crate::domain::workflow::{
-    ApprovalGate, Budget, Enforcement, GateKind, ModelTier, Network, Phase, Rules, SyntaxFiles, Uninspectable, Workflow,
+    ApprovalGate, Budget, Enforcement, GateKind, ModelTier, Network, Phase, Rules, Screening, SyntaxFiles,
+    Uninspectable, Workflow,
 };
 
 const WRITING: [&str; 3] = ["Edit", "Write", "NotebookEdit"];
@@ -19,6 +20,16 @@ pub fn explain(workflow: &Workflow) -> String {
     lines.push(match workflow.uninspectable {
         Uninspectable::Ask => "A shell command that cannot be read in advance waits for a person's answer.".to_owned(),
         Uninspectable::Deny => "A shell command that cannot be read in advance is refused.".to_owned(),
+    });
+    lines.push(match workflow.screen {
+        Screening::Off => "Texts that come in are not looked at for secrets; the record never holds them.".to_owned(),
+        Screening::Flag => {
+            "A text that looks like it holds a secret or personal data, or tries to steer a model, is kept and recorded."
+                .to_owned()
+        }
+        Screening::Refuse => {
+            "A text that looks like it holds a secret or personal data, or tries to steer a model, is refused.".to_owned()
+        }
     });
     if let Some(caps) = budget(&workflow.budget) {
         lines.push(format!("A task and everything below it may use at most {caps}."));

@@ -1,7 +1,7 @@
 //! What is allowed in a workflow but probably not meant. Errors are found when the file is read.
 
 use crate::config::workflow_file::nearest;
-use crate::domain::workflow::{Enforcement, GateKind, Network, Phase, Workflow};
+use crate::domain::workflow::{Enforcement, GateKind, Network, Phase, Screening, Workflow};
 use crate::policy::rule::{OWN_TOOLS, Rule, ToolPattern};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,12 @@ pub fn lint(workflow: &Workflow) -> Vec<Warning> {
         warnings.push(whole(
             "the workflow is strict but protects nothing in every phase",
             "add `protect: { deny: [..] }` with what must never happen, such as `Read(.env)` or `Bash(git push --force *)`",
+        ));
+    }
+    if workflow.screen == Screening::Off {
+        warnings.push(whole(
+            "nobody is told of a secret in a text that comes in",
+            "write `screen: flag`, which only says and records it, or leave the key out",
         ));
     }
     let capped = workflow.budget.usd.is_some() || workflow.budget.tokens.is_some() || workflow.budget.minutes.is_some();

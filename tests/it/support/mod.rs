@@ -1,6 +1,7 @@
 //! A workspace of its own for a test: a temporary folder, a clock that stands still, callers.
 
 pub mod keys;
+pub mod receivers;
 pub mod replay;
 
 use std::collections::BTreeSet;
@@ -9,8 +10,10 @@ use std::sync::Arc;
 
 use phasegate::config::settings::Settings;
 use phasegate::config::workspace::Workspace;
+use phasegate::domain::approver::Via;
+use phasegate::domain::command::{DecideApprovals, Decision};
 use phasegate::domain::facts::{Caller, Role};
-use phasegate::domain::ids::{AgentName, Time};
+use phasegate::domain::ids::{AgentName, ApprovalId, Time};
 use phasegate::domain::refusal::Refusal;
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::{Engine, Failure, Unwatched};
@@ -26,6 +29,12 @@ pub struct TestEnv {
 pub const START: Time = Time(1_795_000_000_000);
 
 impl TestEnv {
+    /// A person's answer at the command line, without a key.
+    pub fn answer(&self, who: &Caller, id: ApprovalId, answer: Decision, level: u8) -> Result<(), Failure> {
+        let approvals = vec![(id, None)];
+        self.engine.answer(who, DecideApprovals { approvals, answer, level, via: Via::CommandLine }).map(drop)
+    }
+
     pub fn new() -> Self {
         Self::with_file(None)
     }
@@ -42,13 +51,18 @@ impl TestEnv {
     }
 
     fn with_file(yaml: Option<&str>) -> Self {
+        Self::with_settings(yaml, &Settings::default())
+    }
+
+    /// The same under settings of one's own.
+    pub fn with_settings(yaml: Option<&str>, settings: &Settings) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(Fixed::at(START));
         if let Some(yaml) = yaml {
             std::fs::write(folder.path().join("phasegate.yaml"), yaml).expect("the workflow file");
         }
         let workspace = Workspace::find(Some(folder.path()), folder.path()).expect("a workspace");
-        let engine = phasegate::engine::open(workspace, &Settings::default(), clock.clone()).expect("an engine");
+        let engine = phasegate::engine::open(workspace, settings, clock.clone()).expect("an engine");
         let env = Self { folder, clock, engine: Arc::new(engine) };
         if yaml.is_some() {
             env.engine.trust_file(&person("ana"), &env.path("phasegate.yaml")).expect("trust");

@@ -1,0 +1,268 @@
+//! Does a record fit a filter? First by what a store keeps in columns, then by the body, which is read no further than
+//! the filter asks. No order, no pages, no I/O.
+
+use std::borrow::Cow;
+
+use memchr::{memchr2_iter, memmem};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::domain::ids::{TaskId, Time};
+use crate::domain::record::{CallVerdict, RecordFilter};
+
+use super::lines::Head;
+
+/// A filter made ready.
+pub struct Sieve<'f> {
+    filter: &'f RecordFilter,
+    text: Option<Needle>,
+    phase: Option<String>,
+    code: Option<String>,
+}
+
+/// What a store knows of a record without its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns<'a> {
+    pub at: Time,
+    pub agent: &'a str,
+    pub kind: &'a str,
+    pub task: Option<TaskId>,
+}
+
+impl<'f> Sieve<'f> {
+    pub fn new(filter: &'f RecordFilter) -> Self {
+        let quoted = |text: &String| serde_json::to_string(text).unwrap_or_default();
+        Self {
+            filter,
+            text: filter.text.as_deref().map(Needle::new),
+            phase: filter.phase.as_ref().map(quoted),
+            code: filter.code.as_ref().map(quoted),
+        }
+    }
+
+    pub fn fits_columns(&self, columns: &Columns<'_>) -> bool {
+        let filter = self.filter;
+        filter.since.is_none_or(|since| columns.at >= since)
+            && filter.until.is_none_or(|until| columns.at < until)
+            && filter.task.is_none_or(|task| columns.task == Some(task))
+            && filter.agent.as_ref().is_none_or(|agent| agent == columns.agent)
+            && (filter.kinds.is_empty() || filter.kinds.contains(columns.kind))
+            && filter.verdict.is_none_or(|verdict| verdict == CallVerdict::of(columns.kind))
+    }
+
+    pub fn needs_body(&self) -> bool {
+        let RecordFilter { role, tool, code, phase, path, text, .. } = self.filter;
+        [role, tool, code, phase, path, text].into_iter().any(Option::is_some)
+    }
+
+    /// Of a record whose columns fit. An erased one fits nothing that its body would have to say.
+    pub fn fits_body(&self, head: &Head<'_>, body: &str) -> bool {
+        let filter = self.filter;
+        filter.role.as_ref().is_none_or(|role| *role == head.role)
+            && filter.tool.as_ref().is_none_or(|tool| *tool == head.tool)
+            && self.text.as_ref().is_none_or(|needle| needle.is_in(body))
+            && self.names(head.event)
+            && filter.path.as_ref().is_none_or(|pattern| names_path(pattern, head.event))
+    }
+
+    /// The code and the phase, where they are asked for.
+    fn names(&self, event: &str) -> bool {
+        // Most events do not hold the word at all.
+        let mut wanted = [&self.code, &self.phase].into_iter().flatten();
+        if !wanted.all(|quoted| memmem::find(event.as_bytes(), quoted.as_bytes()).is_some()) {
+            return false;
+        }
+        if self.code.is_none() && self.phase.is_none() {
+            return true;
+        }
+        let Ok(named) = serde_json::from_str::<Named<'_>>(event) else { return false };
+        let is = |found: Option<&RawValue>, wanted: &Option<String>| found.map(RawValue::get) == wanted.as_deref();
+        (self.code.is_none() || is(named.code, &self.code))
+            && (self.phase.is_none() || is(named.phase, &self.phase) || is(named.from, &self.phase))
+    }
+}
+
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
+    #[serde(borrow)]
+    phase: Option<&'a RawValue>,
+    #[serde(borrow)]
+    from: Option<&'a RawValue>,
+}
+
+/// The phase that an event names as its own.
+pub fn phase_of(event: &str) -> Option<String> {
+    memmem::find(event.as_bytes(), b"\"phase\"")?;
+    let named: Named<'_> = serde_json::from_str(event).ok()?;
+    serde_json::from_str(named.phase?.get()).ok()
+}
+
+/// The approval that an event is about, as a number.
+pub fn approval_of(event: &str) -> Option<crate::domain::ids::ApprovalId> {
+    #[derive(Deserialize)]
+    struct About<'a> {
+        #[serde(borrow)]
+        approval: Option<Cow<'a, str>>,
+    }
+    let about: About<'_> = serde_json::from_str(event).ok()?;
+    about.approval?.parse().ok()
+}
+
+/// What records are full of, the most frequent first; a search begins at the byte of its text that they hold least.
+const COMMON: &[u8] = b"\",:etaoinsr lhdcu-_";
+
+/// A text to be found in a record as it is stored, in any case of letters.
+enum Needle {
+    Ascii { text: Vec<u8>, rare: [u8; 2], rare_at: usize },
+    Other(String),
+}
+
+impl Needle {
+    fn new(text: &str) -> Self {
+        // As JSON writes it, so that what was said with a quote or a newline is found too.
+        let quoted = serde_json::to_string(text).unwrap_or_default();
+        let text = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+        if text.is_ascii() {
+            let commonness = |byte: u8| COMMON.iter().position(|common| *common == byte.to_ascii_lowercase());
+            let rarest = text.bytes().enumerate().max_by_key(|(_, byte)| commonness(*byte).unwrap_or(COMMON.len()));
+            let (rare_at, rare) = rarest.unwrap_or_default();
+            let rare = [rare.to_ascii_lowercase(), rare.to_ascii_uppercase()];
+            return Self::Ascii { text: text.as_bytes().to_vec(), rare, rare_at };
+        }
+        Self::Other(text.to_lowercase())
+    }
+
+    fn is_in(&self, body: &str) -> bool {
+        match self {
+            Self::Ascii { text, .. } if text.is_empty() => true,
+            Self::Ascii { text, rare: [lower, upper], rare_at } => {
+                let bytes = body.as_bytes();
+                let starts = memchr2_iter(*lower, *upper, bytes).filter_map(|at| at.checked_sub(*rare_at));
+                starts.filter_map(|at| bytes.get(at..at + text.len())).any(|found| found.eq_ignore_ascii_case(text))
+            }
+            Self::Other(text) => body.to_lowercase().contains(text),
+        }
+    }
+}
+
+/// Fields of events that hold the path of a file.
+const PATH_FIELDS: [&str; 3] = ["path", "paths", "file_path"];
+
+/// Whether any path in the event, however deep, fits the pattern.
+fn names_path(pattern: &str, event: &str) -> bool {
+    if memmem::find(event.as_bytes(), b"path").is_none() {
+        return false;
+    }
+    let Ok(event) = serde_json::from_str::<Value>(event) else { return false };
+    let mut open = vec![&event];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    if PATH_FIELDS.contains(&key.as_str()) && said(field).any(|path| path_fits(pattern, path)) {
+                        return true;
+                    }
+                    open.push(field);
+                }
+            }
+            Value::Array(items) => open.extend(items),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    false
+}
+
+/// One text, or the texts of a list.
+fn said(value: &Value) -> impl Iterator<Item = &str> {
+    let items = value.as_array().into_iter().flatten();
+    value.as_str().into_iter().chain(items.filter_map(Value::as_str))
+}
+
+/// `**` stands for any number of folders, `*` for anything within a name, `?` for one character of it.
+pub fn path_fits(pattern: &str, path: &str) -> bool {
+    let parts = |text: &'_ str| -> Vec<String> {
+        text.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()
+    };
+    let (pattern, path) = (parts(pattern), parts(path));
+    let is_any = |part: &String| part == "**";
+    wild(&pattern, &path, is_any, |pattern, part| {
+        let (pattern, part): (Vec<char>, Vec<char>) = (pattern.chars().collect(), part.chars().collect());
+        wild(&pattern, &part, |c| *c == '*', |wanted, found| *wanted == '?' || wanted == found)
+    })
+}
+
+/// A pattern with parts that stand for any run, and going back only to the last of them: never slower than both multiplied.
+fn wild<T>(pattern: &[T], text: &[T], is_any: impl Fn(&T) -> bool, fits: impl Fn(&T, &T) -> bool) -> bool {
+    let (mut at, mut to) = (0, 0);
+    let mut back: Option<(usize, usize)> = None;
+    while let Some(found) = text.get(to) {
+        match pattern.get(at) {
+            Some(wanted) if is_any(wanted) => {
+                back = Some((at, to));
+                at += 1;
+                continue;
+            }
+            Some(wanted) if fits(wanted, found) => {
+                at += 1;
+                to += 1;
+                continue;
+            }
+            Some(_) | None => {}
+        }
+        let Some((any, taken)) = back else { return false };
+        back = Some((any, taken + 1));
+        at = any + 1;
+        to = taken + 1;
+    }
+    pattern.get(at..).is_some_and(|left| left.iter().all(is_any))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_fit_patterns() {
+        for (pattern, path, fits) in [
+            ("billing/**", "billing/a.rs", true),
+            ("billing/**", "billing/deep/er/a.rs", true),
+            ("billing/**", "./billing/a.rs", true),
+            ("billing/**", "src/billing/a.rs", false),
+            ("billing/**", "billings/a.rs", false),
+            ("**/billing/**", "src/billing/a.rs", true),
+            ("**/*.rs", "a.rs", true),
+            ("*.rs", "src/a.rs", false),
+            ("src/*.rs", "src/a.rs", true),
+            ("src/?.rs", "src/ab.rs", false),
+            ("src/**/b/**/c", "src/b/x/b/y/c", true),
+            ("a*b*c", "aXbXbXc", true),
+            ("a*b*c", "aXbXbX", false),
+            ("plan.md", "plan.md", true),
+            ("", "plan.md", false),
+        ] {
+            assert_eq!(path_fits(pattern, path), fits, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_found_in_any_case_and_as_it_was_said() {
+        let body = r#"{"note":"Grüße, the \"Key\" was\nlost"}"#;
+        for (text, found) in [
+            ("KEY", true),
+            ("the \"key\"", true),
+            ("was\nLOST", true),
+            ("GRÜSSE", false),
+            ("grÜße", true),
+            ("kez", false),
+            ("lost\"}", false),
+            ("{\"N", false),
+            ("T", true),
+            ("tt", false),
+        ] {
+            assert_eq!(Needle::new(text).is_in(body), found, "{text}");
+        }
+    }
+}
