@@ -196,7 +196,7 @@ fn without_the_passphrase_nothing_at_the_command_line_answers() {
         ("the settings", "XDG_CONFIG_HOME=\"$OWN\" PHASEGATE_LEVEL=2 PHASEGATE_ROLE=approver PHASEGATE_CAPABILITIES=approve \"$PG\" approvals approve A-1 --yes", "level 2"),
         ("marks of an agent unset", "env -u CLAUDECODE -u CODEX_SANDBOX -u GEMINI_CLI \"$PG\" approvals approve A-1 --yes", no_one),
         ("marks of an agent set", "CLAUDECODE=1 \"$PG\" approvals approve A-1 --yes", no_one),
-        ("as a tool", "\"$PG\" call approvals '{}'; \"$PG\" call approve '{\"id\":\"A-1\"}' --agent owner", "unknown_tool"),
+        ("as a tool", "\"$PG\" call approvals '{}'; \"$PG\" call approve '{\"id\":\"A-1\"}' --agent owner", "there is no tool"),
         ("a session of its own", &session, no_one),
         ("a process that outlives the shell", &nohup, no_one),
         ("a process of nobody, like that of a timer", &twice, no_one),
@@ -228,21 +228,21 @@ fn keys_and_names_of_the_agents_own_answer_nothing() {
     let exchanged =
         with_key("owner", &format!("{file}; {sign} approvals approve A-1 --yes --as owner --passphrase-stdin"));
     world.attempts(&[
-        ("a key of the same name", &same, "bad_signature"),
-        ("a key nobody enrolled", &known, "bad_signature"),
-        ("the owner's key file exchanged", &exchanged, "bad_signature"),
-        ("enrolling it", &existing, "signature_required"),
-        ("vouching for itself", &vouched, "bad_signature"),
-        ("taking the name", &taken, "not_an_approver"),
+        ("a key of the same name", &same, "no enrolled approver has the key"),
+        ("a key nobody enrolled", &known, "no enrolled approver has the key"),
+        ("the owner's key file exchanged", &exchanged, "no enrolled approver has the key"),
+        ("enrolling it", &existing, "takes the signature of an approver"),
+        ("vouching for itself", &vouched, "no enrolled approver has the key"),
+        ("taking the name", &taken, "is an approver already"),
         ("a new approver, with the owner's key", "printf 'x\\nlong enough for me\\n' | \"$PG\" approver add eve --passphrase-stdin", "the passphrase is not that"),
-        ("a new approver, without", "echo 'long enough for me' | XDG_CONFIG_HOME=\"$OWN\" \"$PG\" approver add eve --passphrase-stdin", "signature_required"),
+        ("a new approver, without", "echo 'long enough for me' | XDG_CONFIG_HOME=\"$OWN\" \"$PG\" approver add eve --passphrase-stdin", "takes the signature of an approver"),
         ("revoking the owner", "XDG_CONFIG_HOME=\"$OWN\" \"$PG\" approver revoke owner --reason x --yes", "last approver"),
         ("revoking with a key of its own", &exiled, "last approver"),
-        ("another workflow", "sed -i '/level: 2/d' phasegate.yaml; XDG_CONFIG_HOME=\"$OWN\" \"$PG\" workflow trust --yes", "signature_required"),
-        ("another workflow, signed by itself", &trusts, "bad_signature"),
-        ("another workflow beside it", "printf 'version: 1\\nname: free\\nphases:\\n  a: { next: [done] }\\n  done: { end: true }\\n' > free.yaml; XDG_CONFIG_HOME=\"$OWN\" \"$PG\" workflow trust free.yaml --yes", "signature_required"),
-        ("a bypass", "XDG_CONFIG_HOME=\"$OWN\" \"$PG\" bypass open route_model --for 1h --reason x --yes", "signature_required"),
-        ("a bypass, signed by itself", &opened, "bad_signature"),
+        ("another workflow", "sed -i '/level: 2/d' phasegate.yaml; XDG_CONFIG_HOME=\"$OWN\" \"$PG\" workflow trust --yes", "takes the signature of an approver"),
+        ("another workflow, signed by itself", &trusts, "no enrolled approver has the key"),
+        ("another workflow beside it", "printf 'version: 1\\nname: free\\nphases:\\n  a: { next: [done] }\\n  done: { end: true }\\n' > free.yaml; XDG_CONFIG_HOME=\"$OWN\" \"$PG\" workflow trust free.yaml --yes", "takes the signature of an approver"),
+        ("a bypass", "XDG_CONFIG_HOME=\"$OWN\" \"$PG\" bypass open route_model --for 1h --reason x --yes", "takes the signature of an approver"),
+        ("a bypass, signed by itself", &opened, "no enrolled approver has the key"),
     ]);
 }
 
@@ -254,7 +254,7 @@ fn ways_around_the_gate_lead_back_to_it() {
         calls.join("\n")
     };
     let reopened = format!(
-        "\"$PG\" tasks cancel T-1 --reason x --yes; \"$PG\" tasks reopen T-1 --reason x --yes; {}",
+        "\"$PG\" tasks cancel T-1 --reason x; \"$PG\" tasks reopen T-1 --reason x; {}",
         call(&["claim_task '{\"id\":\"T-1\"}'"])
     );
     let failed = call(&[
@@ -267,11 +267,11 @@ fn ways_around_the_gate_lead_back_to_it() {
     let renamed = "\"$PG\" call update_task '{\"release\":\"x\"}' --agent ana; \"$PG\" call claim_task '{\"id\":\"T-1\"}' --agent owner; \"$PG\" call transition_phase '{}' --agent owner; \"$PG\" call update_task '{\"release\":\"x\"}' --agent owner; \"$PG\" call claim_task '{\"id\":\"T-1\"}' --agent ana";
     let dialog = r#"(printf '%s\n' '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"elicitation":{}},"clientInfo":{"name":"c","version":"1"}}}' '{"jsonrpc":"2.0","method":"notifications/initialized"}' '{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"request_approval","arguments":{"wait_seconds":1}}}' '{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"answer":"approve"}}}'; sleep 2) | "$PG" serve --agent ana > "$OWN/said"; grep -c elicitation/create "$OWN/said"; cat "$OWN/said""#;
     world.attempts(&[
-        ("cancelled and reopened", &reopened, ""),
-        ("failed and reopened", &failed, ""),
-        ("back and forth", &back, "gates_unmet"),
-        ("over the gate", &jump, "not_next"),
-        ("under the owner's name", renamed, "gates_unmet"),
+        ("cancelled and reopened", &reopened, "is cancelled"),
+        ("failed and reopened", &failed, "2 attempts left"),
+        ("back and forth", &back, "cannot leave plan"),
+        ("over the gate", &jump, "does not lead to"),
+        ("under the owner's name", renamed, "cannot leave plan"),
         ("a dialog of the client", dialog, "0\n"),
     ]);
     // A true yes of the owner, for another task: it opens nothing here, neither by itself nor copied into the row of A-1.
@@ -292,7 +292,8 @@ fn ways_around_the_gate_lead_back_to_it() {
         "json_set(body, '$.state', (SELECT json_extract(body, '$.state') FROM approvals WHERE id = 2))",
         "(SELECT json_set(body, '$.id', 'A-1', '$.task', 'T-1') FROM approvals WHERE id = 2)",
     ] {
-        let said = world.attempt(&format!("sqlite3 .phasegate/phasegate.db \"{}\"", forged(body)));
+        let said = world.attempt(&format!("sqlite3 .phasegate/phasegate.db \"{}\" && echo written", forged(body)));
+        assert!(said.contains("written"), "{said}");
         world.shut(body, &said);
     }
 }
@@ -300,7 +301,7 @@ fn ways_around_the_gate_lead_back_to_it() {
 #[test]
 fn a_store_that_was_tampered_with_keeps_the_gate_shut() {
     let world = World::new();
-    let sql = |text: &str| format!("sqlite3 .phasegate/phasegate.db \"{text}\"");
+    let sql = |text: &str| format!("sqlite3 .phasegate/phasegate.db \"{text}\" && echo written");
     let approved = sql(
         "UPDATE approvals SET state='approved', body=json_set(body,'$.level',0,'$.state',json('{\\\"is\\\":\\\"approved\\\",\\\"by\\\":\\\"owner\\\",\\\"at\\\":\\\"2026-01-01T00:00:00Z\\\",\\\"level\\\":2}'))",
     );
@@ -332,23 +333,23 @@ fn a_store_that_was_tampered_with_keeps_the_gate_shut() {
     let loosened = sql("UPDATE workflows SET body=replace(body,'\\\"level\\\":2','\\\"level\\\":0')")
         + "; \"$PG\" approvals approve A-1 --yes; \"$PG\" board";
     world.attempts(&[
-        ("a row that says approved", &approved, ""),
+        ("a row that says approved", &approved, "written"),
         ("no level in the row", &(sql("UPDATE approvals SET body=json_set(body,'$.level',0)") + "; \"$PG\" approvals approve A-1 --yes"), "approved"),
-        ("the owner's row with another key", &exchanged, ""),
-        ("a second first approver", &second, ""),
-        ("the owner's row gone, and a new first one", &alone, ""),
-        ("another text under the workflow's hash", &loosened, ""),
-        ("no store", "rm -rf .phasegate", ""),
-        ("no database", "rm .phasegate/phasegate.db*", ""),
-        ("an empty database", ": > .phasegate/phasegate.db", ""),
-        ("half a database", "truncate -s 40K .phasegate/phasegate.db", ""),
-        ("noise in it", "printf nonsense | dd of=.phasegate/phasegate.db bs=1 seek=4100 conv=notrunc 2>&1", ""),
-        ("noise for its log", "head -c 64K /dev/urandom > .phasegate/phasegate.db-wal; head -c 32K /dev/urandom > .phasegate/phasegate.db-shm", ""),
-        ("no log", "rm -f .phasegate/phasegate.db-wal .phasegate/phasegate.db-shm", ""),
-        ("a backup from before there was an approver", "XDG_CONFIG_HOME=\"$OWN\" \"$PG\" restore ../saved/before.db --yes", "signature_required"),
+        ("the owner's row with another key", &exchanged, "A-1 is approved (level 2"),
+        ("a second first approver", &second, "written"),
+        ("the owner's row gone, and a new first one", &alone, "A-1 is approved (level 2"),
+        ("another text under the workflow's hash", &loosened, "written"),
+        ("no store", "rm -rf .phasegate && echo did", "did"),
+        ("no database", "rm .phasegate/phasegate.db* && echo did", "did"),
+        ("an empty database", ": > .phasegate/phasegate.db && echo did", "did"),
+        ("half a database", "truncate -s 40K .phasegate/phasegate.db && echo did", "did"),
+        ("noise in it", "printf nonsense | dd of=.phasegate/phasegate.db bs=1 seek=4100 conv=notrunc 2>&1", "8 bytes"),
+        ("noise for its log", "head -c 64K /dev/urandom > .phasegate/phasegate.db-wal; head -c 32K /dev/urandom > .phasegate/phasegate.db-shm && echo did", "did"),
+        ("no log", "rm -f .phasegate/phasegate.db-wal .phasegate/phasegate.db-shm && echo did", "did"),
+        ("a backup from before there was an approver", "XDG_CONFIG_HOME=\"$OWN\" \"$PG\" restore ../saved/before.db --yes", "takes the signature of an approver"),
         ("the same, at the owner's place", "\"$PG\" restore ../saved/before.db --yes", "nobody sits"),
         ("the same, copied", "rm .phasegate/phasegate.db*; cp ../saved/before.db .phasegate/phasegate.db; chmod 600 .phasegate/phasegate.db; echo 'long enough' | \"$PG\" approver add eve --passphrase-stdin", "remembers a first approver"),
-        ("a store of its own", &with_key("eve", "\"$PG\" restore \"$OWN/other/.phasegate/phasegate.db\" --yes"), "signature_required"),
+        ("a store of its own", &with_key("eve", "\"$PG\" restore \"$OWN/other/.phasegate/phasegate.db\" --yes"), "takes the signature of an approver"),
     ]);
     // The owner may bring a backup back, with the key that this machine remembers, even where rows do not know it any more.
     world.reset();
@@ -392,7 +393,7 @@ fn the_first_approver_and_bypasses_are_not_made_in_a_coding_agents_shell() {
     std::fs::write(folder.path().join("phasegate.yaml"), WORKFLOW).unwrap();
     assert!(run(&["workflow", "trust", "--yes"], false).status.success());
     let open = ["bypass", "open", "route_model", "--for", "1h", "--reason", "the scanner is down", "--yes"];
-    assert!(words(&run(&open, true)).contains("level_too_low"));
+    assert!(words(&run(&open, true)).contains("not opened from a shell that a coding agent started"));
     let add = ["approver", "add", "lead", "--passphrase-stdin"];
     assert!(words(&run(&add, true)).contains("not added from a shell that a coding agent started"));
     assert!(!Path::new(&folder.path().join(".config/phasegate/keys")).exists(), "no key is left behind");
