@@ -83,7 +83,7 @@ fn state(env: &TestEnv, id: u64) -> String {
 }
 
 /// Changes rows behind the engine's back, as somebody who can write the file does.
-fn edit(env: &TestEnv, sql: &str) {
+pub fn edit(env: &TestEnv, sql: &str) {
     let store = rusqlite::Connection::open(env.path(".phasegate/phasegate.db")).unwrap();
     let changed = store.execute(sql, []).unwrap();
     assert!(changed > 0, "nothing was changed by {sql}");
@@ -424,7 +424,7 @@ fn point_10_an_answer_of_nobody_who_stands_opens_nothing_however_it_came_into_th
     let exchanged =
         format!("UPDATE approvers SET body = json_set(body, '$.key', '{}') WHERE name = 'olga'", STRANGER.public().0);
     let unsigned = "UPDATE approvals SET state = 'approved', body = json_set(body, '$.level', 0, '$.state', json('{\"is\":\"approved\",\"by\":\"olga\",\"at\":\"2026-11-20T00:00:00Z\",\"level\":2}')) WHERE id = 1";
-    let cases: Vec<(&str, Vec<String>, Option<(&str, &Key)>)> = vec![
+    let cases = [
         ("a row that says approved at level 2", vec![unsigned.to_owned()], None),
         ("a signature under something else", vec![], Some(("olga", &OWNER))),
         ("a stranger's signature", vec![], Some(("eve", &STRANGER))),
@@ -490,7 +490,7 @@ fn forged(engine: &Engine, by: &str, key: &Key) -> String {
 }
 
 /// A level 2 gate that waits, an approver, and a machine that remembers her.
-fn pinned() -> (TestEnv, Settings, Caller) {
+pub fn pinned() -> (TestEnv, Settings, Caller) {
     let (env, ana) = started(&format!("{{ artifact: plan }}, {LEVEL_2}"));
     OWNER.enrol_first(&env.engine);
     let ring = Keyring::in_config(&env.path("home"));
@@ -500,7 +500,7 @@ fn pinned() -> (TestEnv, Settings, Caller) {
     (env, Settings { keyring: Some(ring), ..Settings::default() }, ana)
 }
 
-fn shut(engine: &Engine, ana: &Caller, name: &str) {
+pub fn shut(engine: &Engine, ana: &Caller, name: &str) {
     let tool = phasegate::tools::find("transition_phase").unwrap();
     match engine.call(ana, tool, json!({}), &Unwatched) {
         Err(Failure::Refused(refusal)) => assert_eq!(refusal.code.word(), "gates_unmet", "{name}: {refusal}"),

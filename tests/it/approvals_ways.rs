@@ -12,7 +12,9 @@ use phasegate::domain::ids::{ApprovalId, BypassId, TaskId, Time};
 use phasegate::engine::{Failure, Unwatched, Watch};
 use serde_json::{Value, json};
 
-use crate::approvals::{LEVEL_2, OWNER, SECOND, STRANGER, bash, decide, flow, ok, refused, started, word, yes};
+use crate::approvals::{
+    LEVEL_2, OWNER, SECOND, STRANGER, bash, decide, edit, flow, ok, pinned, refused, started, word, yes,
+};
 use crate::support::{TestEnv, agent, person};
 
 fn adjust(arguments: Value) -> Decision {
@@ -284,8 +286,7 @@ fn a_gate_for_some_takes_the_signature_of_one_of_them() {
     assert_eq!(decide(&env.engine, &person("lead"), &[1], 1, yes()), "signature_required", "a name proves nothing");
     assert_eq!(word(OWNER.answer(&env.engine, 1, yes())), "not_an_approver");
     // Who takes `from` out of the row gets an answer into the row, and the gate goes by the workflow.
-    let store = rusqlite::Connection::open(env.path(".phasegate/phasegate.db")).unwrap();
-    store.execute("UPDATE approvals SET body = json_remove(body, '$.from') WHERE id = 1", []).unwrap();
+    edit(&env, "UPDATE approvals SET body = json_remove(body, '$.from') WHERE id = 1");
     let engine = env.reopened(&Settings::default());
     assert_eq!(word(OWNER.answer(&engine, 1, yes())), "ok");
     let (_, words) = refused(&env, &ana, "transition_phase", json!({}));
@@ -296,6 +297,43 @@ fn a_gate_for_some_takes_the_signature_of_one_of_them() {
     ok(&env, &ana, "request_approval", json!({}));
     assert_eq!(word(SECOND.answer(&env.engine, 1, yes())), "ok");
     assert_eq!(ok(&env, &ana, "transition_phase", json!({}))["phase"], "build");
+}
+
+#[test]
+fn approvers_whose_rows_are_gone_or_doubtful_do_not_make_an_unsigned_word_count_again() {
+    let doubt = "INSERT INTO approvers SELECT 'eve', json_set(body, '$.name', 'eve', '$.key', 'x') FROM approvers";
+    for tampering in ["DELETE FROM approvers", doubt] {
+        let (env, settings, _) = pinned();
+        let bo = agent("bo");
+        let yaml =
+            flow("{ approval: { ask: \"Build?\", from: [lead], level: 1 } }").replace("name: flow", "name: other");
+        env.write("other.yaml", &yaml);
+        let (workflow, source) = phasegate::engine::read_workflow(&env.path("other.yaml")).unwrap();
+        let statement = env.engine.trust_statement(&workflow, false).unwrap();
+        let proof = OWNER.proof(&statement, env.engine.now());
+        env.engine.trust(&OWNER.caller(), &workflow, source, false, proof).unwrap();
+        ok(&env, &bo, "claim_task", json!({"new": {"title": "two", "workflow": "other"}}));
+        ok(&env, &bo, "request_approval", json!({}));
+        edit(&env, tampering);
+        let engine = env.reopened(&settings);
+        assert_eq!(decide(&engine, &person("lead"), &[2], 1, yes()), "signature_required", "{tampering}");
+        let trusted = engine.trust_file(&person("lead"), &env.path("phasegate.yaml"));
+        assert_eq!(word(trusted), "signature_required", "{tampering}");
+        let opened = engine.open_bypass(&person("lead"), hole(&["submit_task"], None, 600, at_level(1)));
+        assert_eq!(word(opened), "signature_required", "{tampering}");
+    }
+}
+
+#[test]
+fn a_signature_of_somebody_who_has_worked_on_it_since_is_no_other_persons() {
+    let (env, ana) = started("{ approval: { ask: \"Build?\", not_by: author, level: 2 } }");
+    OWNER.enrol_first(&env.engine);
+    ok(&env, &ana, "request_approval", json!({}));
+    assert_eq!(word(OWNER.answer(&env.engine, 1, yes())), "ok");
+    ok(&env, &ana, "update_task", json!({"release": "x"}));
+    ok(&env, &agent("olga"), "claim_task", json!({"id": "T-1"}));
+    let (_, words) = refused(&env, &agent("olga"), "transition_phase", json!({}));
+    assert!(words.contains("signed by olga, an author of the task"), "{words}");
 }
 
 #[test]
