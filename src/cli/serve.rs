@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::engine::notices::Dispatcher;
+use crate::engine::sealer::Sealer;
 use crate::engine::sweeper::Sweeper;
 use crate::mcp::guard::Guard;
 use crate::mcp::server::{Opening, Server, Unopened};
@@ -16,11 +17,10 @@ pub fn run(place: Place) -> Result<(), Ended> {
     let broken =
         |error: &dyn std::fmt::Display| Ended::internal(error, "start it again; `phasegate doctor` checks the set-up");
     let settings = place.settings.clone();
-    let sweeper = Arc::new(Mutex::new(None));
+    let beside = Arc::new(Mutex::new(Beside::default()));
     // A folder that holds no workspace gets one with its first call, not because a client looked in.
     let exists = place.has_store();
-    let dispatcher = Arc::new(Mutex::new(None));
-    let opening = Arc::new(opening(place, Arc::clone(&sweeper), Arc::clone(&dispatcher)));
+    let opening = Arc::new(opening(place, Arc::clone(&beside)));
     let server = Server::new(Arc::clone(&opening), settings.agent, settings.capabilities, settings.claims_per_agent);
     // The store opens while the client is still saying hello.
     let ahead = std::thread::Builder::new().name("phasegate-open".to_owned()).spawn(move || {
@@ -39,29 +39,42 @@ pub fn run(place: Place) -> Result<(), Ended> {
     // A blocked read of a terminal must not hold the process.
     runtime.shutdown_background();
     let _ = ahead.join();
-    drop(dispatcher.lock().unwrap_or_else(PoisonError::into_inner).take());
-    drop(sweeper.lock().unwrap_or_else(PoisonError::into_inner).take());
+    drop(std::mem::take(&mut *beside.lock().unwrap_or_else(PoisonError::into_inner)));
     match ended? {
         rmcp::service::QuitReason::JoinError(error) => Err(broken(&error)),
         _ => Ok(()),
     }
 }
 
-fn opening(place: Place, sweeper: Arc<Mutex<Option<Sweeper>>>, dispatcher: Arc<Mutex<Option<Dispatcher>>>) -> Opening {
+/// What runs beside the calls; it ends in this order, so that the sealer comes after whoever still writes.
+#[derive(Default)]
+struct Beside {
+    dispatcher: Option<Dispatcher>,
+    sweeper: Option<Sweeper>,
+    sealer: Option<Sealer>,
+}
+
+fn opening(place: Place, beside: Arc<Mutex<Beside>>) -> Opening {
     Opening::new(Box::new(move || {
         let engine = place.open().map_err(|ended| {
             let (message, hint) = ended.said();
             Unopened { message, hint }
         })?;
+        let mut beside = beside.lock().unwrap_or_else(PoisonError::into_inner);
         match Sweeper::start(&engine) {
-            Ok(started) => *sweeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(started),
+            Ok(started) => beside.sweeper = Some(started),
             // Leases still end when somebody claims; only the board learns of it later.
             Err(error) => tracing::warn!(%error, "the sweeper could not be started"),
         }
         match Dispatcher::start(&engine, &place.settings) {
-            Ok(started) => *dispatcher.lock().unwrap_or_else(PoisonError::into_inner) = started,
+            Ok(started) => beside.dispatcher = started,
             // What waits is still in the list; another process may tell of it.
             Err(error) => tracing::warn!(%error, "people cannot be told of approvals by this process"),
+        }
+        match Sealer::start(&engine) {
+            Ok(started) => beside.sealer = Some(started),
+            // `phasegate audit head` seals as well.
+            Err(error) => tracing::warn!(%error, "the sealer could not be started"),
         }
         Ok(engine)
     }))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::approver::{Proof, PublicKey, Signed, Via};
-use super::event::Origin;
+use super::event::{ErasedRecord, Origin};
 use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, TaskId, WorkflowHash};
 use super::task::{Outcome, Priority, TaskSpec};
 
@@ -56,8 +56,20 @@ pub enum Command {
     NoteRestore {
         sha256: String,
         bytes: u64,
+        proof: Proof,
     },
     Sweep,
+    ChangeLogKey {
+        old: Option<String>,
+        new: String,
+        reason: String,
+        proof: Proof,
+    },
+    EraseRecords {
+        records: Vec<ErasedRecord>,
+        reason: String,
+        proof: Proof,
+    },
 }
 
 /// Which task a holder means: by id, by the handle of its claim, or (neither) the only one it holds.

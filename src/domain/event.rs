@@ -218,6 +218,8 @@ pub enum Event {
     StoreRestored {
         sha256: String,
         bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
     },
     /// A call that the rules do not allow, let through because the workflow only warns or observes, or by a bypass.
     RuleWaived {
@@ -326,6 +328,32 @@ pub enum Event {
         field: String,
         why: String,
     },
+    /// Heads from here on are signed with another key: the old one was lost, or is no longer to be used.
+    LogKeyChanged {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        old: Option<String>,
+        new: String,
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
+    },
+    /// A person took content out of the log; numbers and hashes stay.
+    RecordErased {
+        records: Vec<ErasedRecord>,
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
+    },
+}
+
+/// What stays known of a record without its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErasedRecord {
+    pub seq: u64,
+    pub kind: String,
+    pub at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
 }
 
 /// Where a trusted workflow comes from.
@@ -394,6 +422,8 @@ impl Event {
             Self::CallOrphaned { task, .. } => ("CallOrphaned", *task),
             Self::TextFlagged { task, .. } => ("TextFlagged", *task),
             Self::TextNotScreened { task, .. } => ("TextNotScreened", *task),
+            Self::LogKeyChanged { .. } => ("LogKeyChanged", None),
+            Self::RecordErased { .. } => ("RecordErased", None),
         }
     }
 }

@@ -7,20 +7,26 @@ mod approvals;
 mod artifacts;
 mod breaker;
 pub mod clock;
+pub mod erase;
 mod gate_runs;
 pub mod gates;
 pub mod log;
+mod log_key;
 pub mod notices;
 mod persons;
+pub mod prove;
+pub mod publish;
 mod screening;
+pub mod sealer;
 mod service;
 mod startup;
 pub mod sweeper;
+pub mod verify;
 pub mod views;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -30,7 +36,7 @@ use crate::domain::approval::Approval;
 use crate::domain::approver::Proof;
 use crate::domain::canonical;
 use crate::domain::command::{Change, ClaimTask, Command, Target, Want};
-use crate::domain::decide::{after_leave, consume, decide, restore_allowed, restore_statement};
+use crate::domain::decide::{after_leave, consume, decide, log as log_decisions};
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
 use crate::domain::flag::Looked;
@@ -57,6 +63,8 @@ pub struct Engine {
     screening: screening::Screening,
     /// When an agent's leases were last looked at, so that a burst of reads costs one look.
     renewals: Mutex<HashMap<AgentName, Time>>,
+    /// The file of the key that signs the log's heads.
+    log_key: PathBuf,
 }
 
 /// What a long call reports, and how it learns that nobody waits for it any more.
@@ -185,22 +193,32 @@ impl Engine {
 
     /// Puts a backup in place of the store, and says so in its log.
     pub fn restore(&self, caller: &Caller, file: &Path, proof: Proof) -> Result<(), Failure> {
-        let content = backup(file)?;
-        let sha256 = canonical::sha256(&content);
-        let (context, of) = (self.context(caller), sha256.clone());
-        let may: Decide =
-            Box::new(move |facts| Ok(restore_allowed(facts, &of, &proof, &context).map(|()| Vec::new())?));
-        self.transact(Scope::Trust, self.by(caller, "restore"), Vec::new(), may)?;
+        let (sha256, bytes) = backup_digest(file)?;
+        // Decided by what is there now: what comes back may not know the approvers of today.
+        let events = self.would_take(caller, &Command::NoteRestore { sha256, bytes, proof })?;
         self.backend.restore(file)?;
-        let bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
-        let command = Command::NoteRestore { sha256, bytes };
-        self.command(caller, "restore", Scope::Trust, command, Vec::new())?;
-        Ok(())
+        let decide: Decide = Box::new(move |_| Ok(events.clone()));
+        self.transact(Scope::Trust, self.by(caller, "restore"), Vec::new(), decide).map(drop)
     }
 
-    /// What an approver signs to bring this file back.
-    pub fn restore_statement(&self, file: &Path) -> Result<Value, Failure> {
-        Ok(restore_statement(&self.workspace_id()?, &canonical::sha256(&backup(file)?)))
+    /// What a person signs to bring this file back.
+    pub fn restore_statement(&self, file: &Path) -> Result<Value, StoreError> {
+        Ok(log_decisions::restore_statement(&self.workspace_id()?, &backup_digest(file)?.0))
+    }
+
+    /// A decision before anything is done that no transaction could take back; what it refuses is on record.
+    fn would_take(&self, caller: &Caller, command: &Command) -> Result<Vec<Event>, Failure> {
+        let (by, context) = (self.by(caller, "check"), self.context(caller));
+        let facts = store::snapshot(self.backend.as_ref(), |tx| store::look(tx, &Scope::Trust, &by))?;
+        match decide(&facts, command, &context) {
+            Ok(events) => Ok(events),
+            Err(refusal) => {
+                let said = refusal.clone();
+                let decide: Decide = Box::new(move |_| Err(said.clone().into()));
+                self.transact(Scope::Trust, by, Vec::new(), decide)?;
+                Err(refusal.into())
+            }
+        }
     }
 
     /// Reads for people, on one snapshot.
@@ -398,8 +416,10 @@ impl Call<'_> {
     }
 }
 
-fn backup(file: &Path) -> Result<Vec<u8>, StoreError> {
-    std::fs::read(file).map_err(|source| StoreError::File { path: file.to_path_buf(), source })
+fn backup_digest(file: &Path) -> Result<(String, u64), StoreError> {
+    let unreadable = |source| StoreError::File { path: file.to_path_buf(), source };
+    let content = std::fs::read(file).map_err(unreadable)?;
+    Ok((canonical::sha256(&content), u64::try_from(content.len()).unwrap_or(u64::MAX)))
 }
 
 fn gone(id: ApprovalId) -> Refusal {

@@ -24,7 +24,7 @@ use crate::store::{self, Attachment, Backend, Scope};
 use super::clock::Clock;
 use super::gates::find;
 use super::screening::Screening;
-use super::{Engine, Failure};
+use super::{Engine, Failure, log_key};
 
 const WORKFLOW_BYTES_MAX: u64 = 256 << 10;
 const SCHEMA_BYTES_MAX: u64 = 64 << 10;
@@ -45,8 +45,9 @@ pub fn with_backend(
     settings: &Settings,
     clock: Arc<dyn Clock>,
 ) -> Result<Engine, Failure> {
-    let (name, starters_of) =
-        store::snapshot(backend.as_ref(), |tx| Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?)))?;
+    let (name, starters_of, log_key) = store::snapshot(backend.as_ref(), |tx| {
+        Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?, store::meta(tx, log_key::META)?))
+    })?;
     let name = match name {
         Some(name) => name,
         None => {
@@ -57,6 +58,8 @@ pub fn with_backend(
     };
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&name));
     let screening = Screening::open(settings, &workspace, clock.as_ref())?;
+    let file = store::file_of(settings.store.as_deref(), &workspace.state);
+    let key_file = log_key::beside(&file.unwrap_or_else(|_| workspace.state.join("phasegate.db")));
     let engine = Engine {
         backend,
         screening,
@@ -70,7 +73,13 @@ pub fn with_backend(
         gate_environment: find::clean_environment(settings::environment_variables(), find::PASSED_VARIABLES),
         schemas: Mutex::default(),
         renewals: Mutex::new(HashMap::new()),
+        log_key: key_file,
     };
+    if log_key.is_none()
+        && let Err(error) = engine.make_log_key()
+    {
+        tracing::warn!(%error, next = error.hint(), "the log has no key yet, so it is not sealed");
+    }
     if starters_of.as_deref() != Some(env!("CARGO_PKG_VERSION")) {
         put_starters_in_force(&engine)?;
     }

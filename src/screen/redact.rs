@@ -19,7 +19,7 @@ const EVERYWHERE_BYTES_MIN: usize = 8;
 const ROUNDS_MAX: usize = 4;
 
 /// Members of a record that phasegate fills itself: digests, ids, times, names from the workflow.
-const OURS: [&str; 29] = [
+const OURS: [&str; 31] = [
     "v",
     "at",
     "agent",
@@ -49,6 +49,8 @@ const OURS: [&str; 29] = [
     "call",
     "batch",
     "bypass",
+    "old",
+    "new",
 ];
 const OURS_OF_ANSWER: [&str; 3] = ["by", "at", "signed"];
 const OURS_OF_SPEC: [&str; 3] = ["workflow", "parent", "depends_on"];

@@ -8,6 +8,7 @@ mod put;
 pub mod read;
 pub mod records;
 pub mod sqlite;
+pub mod tree;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -176,8 +177,20 @@ impl std::fmt::Debug for Redaction {
 /// Content that events refer to by hash.
 #[derive(Clone, Debug)]
 pub enum Attachment {
-    Blob { sha256: String, content: Vec<u8> },
-    Workflow { hash: String, name: String, body: String, source: String },
+    Blob {
+        sha256: String,
+        content: Vec<u8>,
+    },
+    Workflow {
+        hash: String,
+        name: String,
+        body: String,
+        source: String,
+    },
+    /// Records whose content goes; their hashes stay in the tree.
+    Erasure {
+        records: Vec<u64>,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -326,12 +339,16 @@ pub fn close_refusal_windows(backend: &dyn Backend, now: Time) -> Result<(), Sto
 
 /// Opens the store a URL names, for the workspace whose state folder is given.
 pub fn open(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
-    let path = match url {
-        None => state_dir.join("phasegate.db"),
+    Ok(Box::new(sqlite::Sqlite::open(&file_of(url, state_dir)?)?))
+}
+
+/// The file of the store that a URL names.
+pub fn file_of(url: Option<&str>, state_dir: &Path) -> Result<PathBuf, StoreError> {
+    match url {
+        None => Ok(state_dir.join("phasegate.db")),
         Some(url) => match url.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => PathBuf::from(path),
-            _ => return Err(StoreError::UnknownUrl(url.split('@').next_back().unwrap_or(url).to_owned())),
+            Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
+            _ => Err(StoreError::UnknownUrl(url.split('@').next_back().unwrap_or(url).to_owned())),
         },
-    };
-    Ok(Box::new(sqlite::Sqlite::open(&path)?))
+    }
 }

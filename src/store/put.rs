@@ -32,6 +32,10 @@ pub fn attachment(tx: &mut dyn Tx, attachment: &Attachment) -> Result<(), StoreE
             "INSERT INTO workflows(hash, name, body, source) VALUES (?1, ?2, ?3, ?4) ON CONFLICT(hash) DO NOTHING",
             &[Param::Text(hash), Param::Text(name), Param::Text(body), Param::Text(source)],
         )?,
+        Attachment::Erasure { records } => {
+            let sql = "UPDATE events SET body = '', agent = '' WHERE seq = ?1";
+            return records.iter().try_for_each(|seq| tx.execute(sql, &[Param::id(*seq)]).map(drop));
+        }
     };
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::audit::export;
 use crate::audit::lines;
 use crate::audit::sieve::{Columns, Sieve, approval_of};
 use crate::audit::tally::Tally;
+use crate::domain::canonical;
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::record::{Record, RecordFilter, RecordPage, Sight};
 
@@ -323,7 +324,10 @@ pub fn rows(
     each: &mut dyn FnMut(&export::Row<'_>),
 ) -> Result<Option<u64>, StoreError> {
     let limit = Param::Int(i64::try_from(rows).unwrap_or(i64::MAX));
-    let sql = "SELECT seq, body, at, kind, agent, task FROM events WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3";
+    // Of an erased record the tree still has the leaf: a tile holds those of 256 records.
+    let sql = "SELECT seq, body, at, kind, agent, task, \
+               CASE WHEN body = '' THEN (SELECT hashes FROM tiles WHERE level = 0 AND position = (seq - 1) / 256) END \
+               FROM events WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3";
     let mut last = None;
     tx.query(sql, &[Param::id(from), Param::id(to), limit], &mut |row| {
         let seq = seq(row)?;
@@ -336,7 +340,7 @@ pub fn rows(
             record.kind = row.text(3)?.unwrap_or_default();
             record.agent = row.text(4)?.unwrap_or_default();
             record.task = row.int(5)?.and_then(|task| u64::try_from(task).ok()).map(TaskId);
-            record.leaf = leaf_of(seq);
+            record.leaf = row.blob(6)?.and_then(|tile| leaf_in(tile, seq));
         }
         each(&record);
         Ok(())
@@ -344,7 +348,8 @@ pub fn rows(
     Ok(last)
 }
 
-/// The hash that stands for an erased record, in hex. Not there yet.
-fn leaf_of(_seq: u64) -> Option<String> {
-    None
+/// The hash that stands for an erased record, in hex.
+fn leaf_in(tile: &[u8], seq: u64) -> Option<String> {
+    let at = usize::try_from(seq.checked_sub(1)? % 256).ok()?;
+    Some(canonical::hex(tile.chunks_exact(32).nth(at)?))
 }

@@ -142,7 +142,7 @@ fn connect(place: &Place) -> Result<Connection, StoreError> {
         let why = format!("write-ahead logging is not possible here (the file system answered `{text}`)");
         return Err(StoreError::BadRow { table: "journal", why });
     }
-    let pragmas: [(&'static str, i64); 9] = [
+    let pragmas: [(&'static str, i64); 10] = [
         // An acknowledged command survives a power cut; NORMAL would lose the last ones.
         ("synchronous", 2),
         ("fullfsync", 1),
@@ -152,6 +152,8 @@ fn connect(place: &Place) -> Result<Connection, StoreError> {
         ("cell_size_check", 1),
         ("journal_size_limit", WAL_BYTES_KEPT),
         ("temp_store", 2),
+        // What a person erased from the log is overwritten, not only forgotten.
+        ("secure_delete", 1),
         ("wal_autocheckpoint", WAL_PAGES),
     ];
     for (name, value) in pragmas {

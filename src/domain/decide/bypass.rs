@@ -25,12 +25,7 @@ pub fn open(facts: &Facts, command: &OpenBypass, context: &Context) -> Result<Ve
         return Err(Refusal::new(Code::TooLarge, message, "open it for the time the work takes, and again if need be"));
     }
     let statement = statement(&facts.workspace, rules, *task, *seconds, reason);
-    proof::entitled(facts, proof, &statement, context, "opening a bypass")?;
-    let level = if proof.signed.is_some() { proof::LEVEL_SIGNED } else { proof.level };
-    if level == 0 {
-        let message = "a bypass is not opened from a shell that a coding agent started";
-        return Err(Refusal::new(Code::LevelTooLow, message, "open it in a terminal of your own"));
-    }
+    let level = proof::person(facts, proof, &statement, context, "opening a bypass")?;
     if let Some(id) = task {
         facts.task(*id)?;
     }

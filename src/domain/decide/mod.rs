@@ -7,8 +7,8 @@ mod bypass;
 mod call;
 mod claiming;
 pub mod gates;
+pub mod log;
 mod proof;
-mod restore;
 mod submit;
 mod sweep;
 mod transition;
@@ -19,7 +19,6 @@ pub use approve::{answer_statement, usable, void};
 pub use ask::{approval_gate, found};
 pub use bypass::statement as bypass_statement;
 pub use call::{after_leave, consume};
-pub use restore::{allowed as restore_allowed, statement as restore_statement};
 pub use transition::{destination, is_back};
 pub use trust::statement as trust_statement;
 
@@ -53,11 +52,12 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
         Command::StartCall { approval, limit_seconds } => call::start(facts, *approval, *limit_seconds, context),
         Command::FinishCall(finish) => call::finish(facts, finish),
         Command::TrustWorkflows { versions, proof } => trust::workflows(facts, versions, proof, context),
-        Command::NoteRestore { sha256, bytes } => {
-            require(context, &[Role::Operator, Role::Approver], "restoring a backup")?;
-            Ok(vec![Event::StoreRestored { sha256: sha256.clone(), bytes: *bytes }])
-        }
+        Command::NoteRestore { sha256, bytes, proof } => log::restored(facts, sha256, *bytes, proof, context),
         Command::Sweep => Ok(sweep::sweep(facts, context)),
+        Command::ChangeLogKey { old, new, reason, proof } => {
+            log::change_key(facts, old.as_deref(), new, reason, proof, context)
+        }
+        Command::EraseRecords { records, reason, proof } => log::erase(facts, records, reason, proof, context),
     }
 }
 

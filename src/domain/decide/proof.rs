@@ -38,6 +38,19 @@ pub fn signer<'f>(
     Ok(approver)
 }
 
+/// The same for what no agent may do in a person's name, whether or not anybody is enrolled; gives the level shown.
+pub fn person(facts: &Facts, proof: &Proof, statement: &Value, context: &Context, what: &str) -> Result<u8, Refusal> {
+    entitled(facts, proof, statement, context, what)?;
+    match (&proof.signed, proof.level) {
+        (Some(_), _) => Ok(LEVEL_SIGNED),
+        (None, 0) => {
+            let message = format!("{what} is not done from a shell that a coding agent started");
+            Err(Refusal::new(Code::LevelTooLow, message, "do it in a terminal of your own"))
+        }
+        (None, level) => Ok(level.min(LEVEL_SIGNED - 1)),
+    }
+}
+
 /// For acts that widen what agents may do: signed by an approver as soon as there is one.
 pub fn entitled(facts: &Facts, proof: &Proof, statement: &Value, context: &Context, what: &str) -> Result<(), Refusal> {
     if let Some(signed) = &proof.signed {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use phasegate::config::settings::Settings;
 use phasegate::config::workspace::Workspace;
-use phasegate::domain::approver::Via;
+use phasegate::domain::approver::{Proof, Via};
 use phasegate::domain::command::{DecideApprovals, Decision};
 use phasegate::domain::facts::{Caller, Role};
 use phasegate::domain::ids::{AgentName, ApprovalId, Time};
@@ -104,6 +104,10 @@ impl TestEnv {
 
 pub fn agent(name: &str) -> Caller {
     Caller { agent: AgentName(name.to_owned()), role: Role::Agent, capabilities: BTreeSet::new(), claims: 1 }
+}
+
+pub fn at_a_terminal() -> Proof {
+    Proof::unsigned(1, Via::CommandLine)
 }
 
 pub fn person(name: &str) -> Caller {

@@ -1,0 +1,138 @@
+//! The key that signs the log's heads: a file beside the store, never in it, so that a copy of the store cannot be signed.
+
+use std::fs;
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::audit::hash::Hash;
+use crate::audit::key::{Kind, Signer, VerifierKey};
+use crate::domain::approver::Proof;
+use crate::domain::command::Command;
+use crate::domain::facts::Caller;
+use crate::store::{self, Scope, StoreError};
+
+use super::sealer::SealError;
+use super::{Engine, Failure};
+
+/// Where the store notes the public half.
+pub const META: &str = "log_key";
+const KEY_FILE: &str = "log.key";
+const STORE_FILE: &str = "phasegate.db";
+
+/// The key of a store lies in its folder; under the store's own name where that is not the usual one.
+pub fn beside(database: &Path) -> PathBuf {
+    match database.file_name().and_then(|name| name.to_str()) {
+        Some(name) if name != STORE_FILE => database.with_file_name(format!("{name}.{KEY_FILE}")),
+        _ => database.with_file_name(KEY_FILE),
+    }
+}
+
+impl Engine {
+    fn key_fault(&self, source: io::Error) -> SealError {
+        SealError::KeyFile { path: self.log_key.clone(), source }
+    }
+
+    /// How the log is called in its heads.
+    pub fn log_name(&self) -> Result<String, StoreError> {
+        let name = self.view(|tx| store::meta(tx, "workspace"))?.unwrap_or_default();
+        Ok(format!("phasegate/{name}"))
+    }
+
+    /// The public half as the store has it.
+    pub fn verifier_key(&self) -> Result<Option<VerifierKey>, StoreError> {
+        Ok(self.view(|tx| store::meta(tx, META))?.and_then(|text| text.parse().ok()))
+    }
+
+    /// The key in the file, whether or not the store knows it.
+    pub(super) fn key_in_file(&self) -> Result<Option<Signer>, SealError> {
+        let text = match fs::read_to_string(&self.log_key) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.key_fault(error)),
+        };
+        let seed = Hash::from_hex(text.trim()).map(|seed| Zeroizing::new(seed.0));
+        let signer = seed.and_then(|seed| Some((self.log_name().ok()?, seed)));
+        let signer = signer.and_then(|(name, seed)| Signer::new(&name, Kind::Note, &seed));
+        signer.ok_or_else(|| self.key_fault(io::Error::other("it holds no key of a log"))).map(Some)
+    }
+
+    /// The key to sign with: the one in the file, if it is the one that the store knows.
+    pub(super) fn signer(&self) -> Result<Signer, SealError> {
+        let known = self.view(|tx| store::meta(tx, META))?;
+        let Some(signer) = self.key_in_file()? else {
+            return Err(SealError::KeyLost { path: self.log_key.clone() });
+        };
+        match known {
+            Some(known) if known == signer.verifier().to_string() => Ok(signer),
+            known => Err(SealError::OtherKey {
+                path: self.log_key.clone(),
+                known: known.unwrap_or_else(|| "none".to_owned()),
+            }),
+        }
+    }
+
+    /// At the first opening of a workspace. Of several first openers one makes the key, and all read that one.
+    pub(super) fn make_log_key(&self) -> Result<(), SealError> {
+        self.write_key().map_err(|error| self.key_fault(error))?;
+        let signer = self.key_in_file()?.ok_or_else(|| SealError::KeyLost { path: self.log_key.clone() })?;
+        Ok(store::note_meta(self.backend(), META, signer.verifier().to_string(), false)?)
+    }
+
+    /// Never over one that is there; what a crash left of one is no key. Openers take turns at the file.
+    fn write_key(&self) -> io::Result<()> {
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.log_key)?;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        }
+        file.lock()?;
+        let mut text = Zeroizing::new(String::new());
+        file.read_to_string(&mut text)?;
+        if Hash::from_hex(text.trim()).is_some() {
+            return Ok(());
+        }
+        let seed = Zeroizing::new(self.clock.random_hex(32));
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(format!("{}\n", seed.as_str()).as_bytes())?;
+        file.sync_all()?;
+        let folder = self.log_key.parent().filter(|folder| !folder.as_os_str().is_empty());
+        fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    /// For a person who lost the key or no longer trusts it: another one from here on, and a record that says so. An old
+    /// key that is still there is put aside.
+    pub fn change_log_key(&self, caller: &Caller, reason: &str, proof: Proof) -> Result<VerifierKey, Failure> {
+        let broken = |error: SealError| match error {
+            SealError::Store(error) => Failure::Broken(error),
+            other => Failure::Broken(StoreError::File {
+                path: self.log_key.clone(),
+                source: io::Error::other(other.to_string()),
+            }),
+        };
+        let io = |source| Failure::Broken(StoreError::File { path: self.log_key.clone(), source });
+        let old = self.view(|tx| store::meta(tx, META)).map_err(Failure::Broken)?;
+        // Decided before anything is done, so that nobody without the role moves the file.
+        let change = |new: String| Command::ChangeLogKey {
+            old: old.clone(),
+            new,
+            reason: reason.to_owned(),
+            proof: proof.clone(),
+        };
+        self.would_take(caller, &change(String::new()))?;
+        if self.log_key.exists() {
+            let aside = self.log_key.with_extension(format!("key.old-{}", self.clock.random_hex(4)));
+            fs::rename(&self.log_key, aside).map_err(io)?;
+        }
+        self.write_key().map_err(io)?;
+        let signer =
+            self.key_in_file().and_then(|found| found.ok_or_else(|| SealError::KeyLost { path: self.log_key.clone() }));
+        let verifier = signer.map_err(broken)?.verifier().clone();
+        self.command(caller, "audit key", Scope::Trust, change(verifier.to_string()), Vec::new())?;
+        store::note_meta(self.backend(), META, verifier.to_string(), true)?;
+        Ok(verifier)
+    }
+}

@@ -1,0 +1,233 @@
+//! Sealing: records that are committed get their place in the tree and a signed head, beside the commands and never in
+//! their transaction. Several processes may try at once; the store lets one of them through.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::audit::check::StoredHead;
+use crate::audit::hash;
+use crate::audit::head::Head;
+use crate::audit::key::Signer;
+use crate::audit::note::{Note, NoteError};
+use crate::audit::tree::{Edge, Tile, WrongTile};
+use crate::store::{StoreError, Tx, tree};
+
+use super::Engine;
+
+/// Records in one pass: a moment's work, and half a megabyte of tiles in one commit.
+const PASS_RECORDS: usize = 16_384;
+/// Heads of the same minute take each other's place, so that a busy year has half a million of them and not thirty.
+const HEAD_MS: i64 = 60_000;
+const EVERY: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_millis(100);
+
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the key of the log is lost: there is no {path}")]
+    KeyLost { path: PathBuf },
+    #[error("{path} is not the key that this log is signed with, `{known}`")]
+    OtherKey { path: PathBuf, known: String },
+    #[error("{path}: {source}")]
+    KeyFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("record {found} follows record {after}: what stood between them was removed")]
+    Gap { after: u64, found: u64 },
+    #[error("record {seq} has no content and was never sealed: it was changed")]
+    Blank { seq: u64 },
+    #[error("what is sealed does not hold, so nothing is added to it: {0}")]
+    Broken(String),
+}
+
+impl SealError {
+    /// What the person can do.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::KeyLost { .. } | Self::OtherKey { .. } => {
+                "bring the file back from a backup; or go on with a new key: `phasegate audit key --new --reason …`"
+            }
+            Self::KeyFile { .. } => "check who may read and write that file; only you should",
+            Self::Gap { .. } | Self::Blank { .. } | Self::Broken(_) => {
+                "`phasegate audit verify` says what was changed; keep a copy of the store before you mend anything"
+            }
+        }
+    }
+}
+
+impl From<WrongTile> for SealError {
+    fn from(wrong: WrongTile) -> Self {
+        Self::Broken(wrong.to_string())
+    }
+}
+
+/// What a pass saw and made of it.
+struct Draft {
+    before: Option<StoredHead>,
+    head: StoredHead,
+    tiles: Vec<Tile>,
+}
+
+enum Pass {
+    Nothing,
+    /// Another process was first.
+    Lost,
+    Sealed(u64),
+}
+
+impl Engine {
+    /// Brings all that is committed now under a head, and gives the newest. Nothing to do costs two short reads.
+    pub fn seal(&self) -> Result<Option<StoredHead>, SealError> {
+        let (goal, mut sealed) = self.view(|tx| Ok((tree::last_record(tx)?, tree::sealed_size(tx)?)))?;
+        while sealed < goal {
+            match self.seal_once()? {
+                Pass::Nothing => break,
+                Pass::Lost => sealed = self.view(tree::sealed_size)?,
+                Pass::Sealed(size) => sealed = size,
+            }
+        }
+        Ok(self.view(tree::newest_head)?)
+    }
+
+    fn seal_once(&self) -> Result<Pass, SealError> {
+        let signer = self.signer()?;
+        let now = self.now();
+        let mut made = Ok(None);
+        self.view(|tx| {
+            made = draft(tx, &signer, now.0);
+            Ok(())
+        })?;
+        let Some(draft) = made? else { return Ok(Pass::Nothing) };
+        let size = draft.head.size;
+        let won = Arc::new(Mutex::new(false));
+        let tell = Arc::clone(&won);
+        self.backend.write(Box::new(move |tx| {
+            let first = tree::newest_head(tx)? == draft.before;
+            if first {
+                draft.tiles.iter().try_for_each(|tile| tree::put_tile(tx, tile))?;
+                tree::put_head(tx, &draft.head)?;
+            }
+            *tell.lock().unwrap_or_else(PoisonError::into_inner) = first;
+            Ok(())
+        }))?;
+        let won = *won.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(if won { Pass::Sealed(size) } else { Pass::Lost })
+    }
+}
+
+/// Reads what is not sealed yet, after a check that the tree still leads to the newest head.
+fn draft(tx: &mut dyn Tx, signer: &Signer, now: i64) -> Result<Option<Draft>, SealError> {
+    let before = tree::newest_head(tx)?;
+    let sealed = before.as_ref().map_or(0, |head| head.size);
+    let mut edge = Edge::restore(sealed, |level, at| tree::tile(tx, level, at).map_err(SealError::from))?;
+    if let Some(head) = &before {
+        holds(head, &edge, signer)?;
+    }
+    let (mut full, mut expected, mut wrong) = (Vec::new(), sealed, None);
+    tree::contents(tx, sealed, PASS_RECORDS, &mut |seq, body| {
+        if seq != expected + 1 && wrong.is_none() {
+            wrong = Some(SealError::Gap { after: expected, found: seq });
+        } else if body.is_empty() && wrong.is_none() {
+            wrong = Some(SealError::Blank { seq });
+        }
+        if wrong.is_none() {
+            edge.push(hash::leaf(body.as_bytes()), &mut full);
+            expected = seq;
+        }
+        Ok(())
+    })?;
+    // Nothing goes on after a hole, not even what stands before it: the hole must be seen.
+    if let Some(wrong) = wrong {
+        return Err(wrong);
+    }
+    if edge.size() == sealed {
+        return Ok(None);
+    }
+    let anchored = tree::is_anchored(tx, sealed)?;
+    let number = match &before {
+        Some(head) if head.at / HEAD_MS == now / HEAD_MS && !anchored => head.number,
+        Some(head) => head.number + 1,
+        None => 1,
+    };
+    let at = before.as_ref().map_or(now, |head| head.at.max(now));
+    let root = edge.root();
+    let made = u64::try_from(number).ok().map(|number| (number, crate::domain::ids::Time(at)));
+    let note = Head { origin: signer.verifier().name.clone(), size: edge.size(), root, made }.sign(signer);
+    full.extend(edge.partial());
+    let head = StoredHead { size: edge.size(), number, at, root: root.0.to_vec(), note };
+    Ok(Some(Draft { before, head, tiles: full }))
+}
+
+fn holds(head: &StoredHead, edge: &Edge, signer: &Signer) -> Result<(), SealError> {
+    let broken = |why: String| SealError::Broken(why);
+    let note = Note::parse(&head.note).map_err(|error| broken(format!("the newest head: {error}")))?;
+    match note.verify(std::slice::from_ref(signer.verifier())) {
+        // After a change of key the newest head bears the old one.
+        Ok(_) | Err(NoteError::Unsigned(_)) => {}
+        Err(error) => return Err(broken(format!("the newest head: {error}"))),
+    }
+    let said = Head::parse(&note.text).map_err(|error| broken(format!("the newest head: {error}")))?;
+    if said.size != edge.size() || said.root != edge.root() {
+        return Err(broken(format!(
+            "the tree of {} records does not lead to the root in the newest head",
+            edge.size()
+        )));
+    }
+    Ok(())
+}
+
+/// Seals each second in which there was work, and once more when it is dropped.
+pub struct Sealer {
+    engine: Arc<Engine>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sealer {
+    pub fn start(engine: &Arc<Engine>) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (ended, weak) = (Arc::clone(&stop), Arc::downgrade(engine));
+        let thread = std::thread::Builder::new().name("phasegate-sealer".to_owned()).spawn(move || {
+            let (mut waited, mut told) = (Duration::ZERO, String::new());
+            while !ended.load(Ordering::Relaxed) {
+                std::thread::sleep(STEP);
+                waited += STEP;
+                if waited < EVERY {
+                    continue;
+                }
+                waited = Duration::ZERO;
+                let Some(engine) = weak.upgrade() else { return };
+                told = tell(engine.seal().err(), told);
+            }
+        })?;
+        Ok(Self { engine: Arc::clone(engine), stop, thread: Some(thread) })
+    }
+}
+
+/// Says what is wrong once, not each second.
+fn tell(error: Option<SealError>, told: String) -> String {
+    let Some(error) = error else { return String::new() };
+    let said = error.to_string();
+    if said != told {
+        tracing::error!(error = said, next = error.hint(), "the log cannot be sealed");
+    }
+    said
+}
+
+impl Drop for Sealer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        tell(self.engine.seal().err(), String::new());
+    }
+}
