@@ -242,6 +242,11 @@ fn keys_and_names_of_the_agents_own_answer_nothing() {
         ("another workflow, signed by itself", &trusts, "no enrolled approver has the key"),
         ("another workflow beside it", "printf 'version: 1\\nname: free\\nphases:\\n  a: { next: [done] }\\n  done: { end: true }\\n' > free.yaml; XDG_CONFIG_HOME=\"$OWN\" \"$PG\" workflow trust free.yaml --yes", "takes the signature of an approver"),
         ("a bypass", "XDG_CONFIG_HOME=\"$OWN\" \"$PG\" bypass open route_model --for 1h --reason x --yes", "takes the signature of an approver"),
+        (
+            "taking its tracks out of the log",
+            "XDG_CONFIG_HOME=\"$OWN\" \"$PG\" audit erase 10 --reason x --yes; XDG_CONFIG_HOME=\"$OWN\" \"$PG\" audit key --new --reason x --yes",
+            "erasing records takes the signature of an approver",
+        ),
         ("a bypass, signed by itself", &opened, "no enrolled approver has the key"),
     ]);
 }
@@ -393,7 +398,7 @@ fn the_first_approver_and_bypasses_are_not_made_in_a_coding_agents_shell() {
     std::fs::write(folder.path().join("phasegate.yaml"), WORKFLOW).unwrap();
     assert!(run(&["workflow", "trust", "--yes"], false).status.success());
     let open = ["bypass", "open", "route_model", "--for", "1h", "--reason", "the scanner is down", "--yes"];
-    assert!(words(&run(&open, true)).contains("not opened from a shell that a coding agent started"));
+    assert!(words(&run(&open, true)).contains("not done from a shell that a coding agent started"));
     let add = ["approver", "add", "lead", "--passphrase-stdin"];
     assert!(words(&run(&add, true)).contains("not added from a shell that a coding agent started"));
     assert!(!Path::new(&folder.path().join(".config/phasegate/keys")).exists(), "no key is left behind");
