@@ -1,13 +1,9 @@
 //! The key that signs the log's heads: a file beside the store, never in it, so that a copy of the store cannot be signed.
 
 use std::fs;
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
-use crate::audit::hash::Hash;
 use crate::audit::key::{Kind, Signer, VerifierKey};
 use crate::domain::approver::Proof;
 use crate::domain::command::Command;
@@ -15,7 +11,7 @@ use crate::domain::facts::Caller;
 use crate::store::{self, Scope, StoreError};
 
 use super::sealer::SealError;
-use super::{Engine, Failure};
+use super::{Engine, Failure, secret_file};
 
 /// Where the store notes the public half.
 pub const META: &str = "log_key";
@@ -48,14 +44,10 @@ impl Engine {
 
     /// The key in the file, whether or not the store knows it.
     pub(super) fn key_in_file(&self) -> Result<Option<Signer>, SealError> {
-        let text = match fs::read_to_string(&self.log_key) {
-            Ok(text) => Zeroizing::new(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.key_fault(error)),
+        let Some(seed) = secret_file::read(&self.log_key).map_err(|error| self.key_fault(error))? else {
+            return Ok(None);
         };
-        let seed = Hash::from_hex(text.trim()).map(|seed| Zeroizing::new(seed.0));
-        let signer = seed.and_then(|seed| Some((self.log_name().ok()?, seed)));
-        let signer = signer.and_then(|(name, seed)| Signer::new(&name, Kind::Note, &seed));
+        let signer = Signer::new(&self.log_name()?, Kind::Note, &seed);
         signer.ok_or_else(|| self.key_fault(io::Error::other("it holds no key of a log"))).map(Some)
     }
 
@@ -76,31 +68,9 @@ impl Engine {
 
     /// At the first opening of a workspace. Of several first openers one makes the key, and all read that one.
     pub(super) fn make_log_key(&self) -> Result<(), SealError> {
-        self.write_key().map_err(|error| self.key_fault(error))?;
+        secret_file::open(&self.log_key, self.clock.as_ref()).map_err(|error| self.key_fault(error))?;
         let signer = self.key_in_file()?.ok_or_else(|| SealError::KeyLost { path: self.log_key.clone() })?;
         Ok(store::note_meta(self.backend(), META, signer.verifier().to_string(), false)?)
-    }
-
-    /// Never over one that is there; what a crash left of one is no key. Openers take turns at the file.
-    fn write_key(&self) -> io::Result<()> {
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.log_key)?;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        }
-        file.lock()?;
-        let mut text = Zeroizing::new(String::new());
-        file.read_to_string(&mut text)?;
-        if Hash::from_hex(text.trim()).is_some() {
-            return Ok(());
-        }
-        let seed = Zeroizing::new(self.clock.random_hex(32));
-        file.set_len(0)?;
-        file.rewind()?;
-        file.write_all(format!("{}\n", seed.as_str()).as_bytes())?;
-        file.sync_all()?;
-        let folder = self.log_key.parent().filter(|folder| !folder.as_os_str().is_empty());
-        fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     }
 
     /// For a person who lost the key or no longer trusts it: another one from here on, and a record that says so. An old
@@ -127,7 +97,7 @@ impl Engine {
             let aside = self.log_key.with_extension(format!("key.old-{}", self.clock.random_hex(4)));
             fs::rename(&self.log_key, aside).map_err(io)?;
         }
-        self.write_key().map_err(io)?;
+        secret_file::open(&self.log_key, self.clock.as_ref()).map_err(io)?;
         let signer =
             self.key_in_file().and_then(|found| found.ok_or_else(|| SealError::KeyLost { path: self.log_key.clone() }));
         let verifier = signer.map_err(broken)?.verifier().clone();

@@ -18,6 +18,7 @@ pub mod prove;
 pub mod publish;
 mod screening;
 pub mod sealer;
+pub mod secret_file;
 mod service;
 mod startup;
 pub mod sweeper;

@@ -21,6 +21,7 @@ use crate::store::notices::{self, Board};
 use crate::store::{StoreError, Tx, read};
 
 use super::Engine;
+use super::secret_file::Secret;
 
 pub use dispatcher::Dispatcher;
 pub use link_key::link_key;
@@ -86,7 +87,7 @@ struct Desk {
 
 struct Links {
     base: String,
-    key: Vec<u8>,
+    key: Secret,
     nonce: String,
 }
 
@@ -269,7 +270,7 @@ impl Desk {
                 expires_at: approval.expires_at,
                 nonce: format!("{}-{}", links.nonce, press.word()),
             };
-            Some(format!("{}/a/{}", links.base, sign(&links.key, &link)?))
+            Some(format!("{}/a/{}", links.base, sign(links.key.as_slice(), &link)?))
         };
         match (link(Press::Open), link(Press::Approve), link(Press::Reject)) {
             (Some(open), Some(approve), Some(reject)) => Answering::Links { open, approve, reject },

@@ -1,9 +1,6 @@
 //! Texts on their way in and records on their way down: which texts a call brings, what is found in them, and the key under
 //! which records are redacted. What a finding leads to is decided in `policy`.
 
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,11 +19,11 @@ use crate::store::{Redact, Redaction, StoreError, With};
 use crate::tools::Request;
 
 use super::clock::Clock;
+use super::secret_file;
 use super::service::{Question, Service, Verdict};
 use super::{Call, Failure};
 
 const KEY_FILE: &str = "redaction.key";
-const KEY_BYTES: usize = 32;
 /// More texts than this in one call are sent to the service as one.
 const QUESTIONS_MAX: usize = 16;
 
@@ -59,7 +56,8 @@ impl Redact for Records {
 impl Screening {
     pub fn open(settings: &Settings, workspace: &Workspace, clock: &dyn Clock) -> Result<Self, StoreError> {
         let folder = beside_store(settings.store.as_deref(), workspace);
-        let key = key(&folder, clock).map_err(|source| StoreError::File { path: folder.join(KEY_FILE), source })?;
+        let key = secret_file::open(&folder.join(KEY_FILE), clock)
+            .map_err(|source| StoreError::File { path: folder.join(KEY_FILE), source })?;
         // The settings were read with these rules, so they can be used.
         let screen = Arc::new(Screen::new(&settings.screen_rules).unwrap_or_default());
         let redactor = Arc::new(Redactor::new(Arc::clone(&screen), &key));
@@ -311,34 +309,4 @@ fn beside_store(store: Option<&str>, workspace: &Workspace) -> PathBuf {
         Some(folder) => folder.to_path_buf(),
         None => workspace.state.clone(),
     }
-}
-
-/// The key, made by whoever opens the store first: written aside and linked into place, so that nobody reads half of one.
-fn key(folder: &Path, clock: &dyn Clock) -> io::Result<[u8; KEY_BYTES]> {
-    let path = folder.join(KEY_FILE);
-    if !path.exists() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let text = clock.random_hex(KEY_BYTES);
-        let key = from_hex(&text);
-        let aside = folder.join(format!("{KEY_FILE}.{}", text.get(..16).unwrap_or_default()));
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-        file.write_all(&key).and_then(|()| file.sync_all())?;
-        let linked = fs::hard_link(&aside, &path);
-        fs::remove_file(&aside)?;
-        match linked {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-    }
-    let found = fs::read(&path)?;
-    found.try_into().map_err(|found: Vec<u8>| {
-        let why =
-            format!("it has {} bytes instead of {KEY_BYTES}; put it back, or remove it for a new one", found.len());
-        io::Error::new(io::ErrorKind::InvalidData, why)
-    })
-}
-
-fn from_hex(text: &str) -> Vec<u8> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0);
-    text.as_bytes().chunks(2).map(|pair| pair.iter().fold(0, |value, byte| value << 4 | digit(byte))).collect()
 }

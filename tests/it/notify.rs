@@ -128,7 +128,7 @@ fn slack_and_ntfy_get_links_that_only_this_store_has_signed() {
     let token = link.strip_prefix("https://gate.example.org/a/").unwrap();
     let key = link_key(&env.engine).unwrap();
     let digest = |id| Some(env.engine.approval(id).unwrap().unwrap().digest);
-    let read = verify(&key, token, env.engine.now(), digest).unwrap();
+    let read = verify(key.as_slice(), token, env.engine.now(), digest).unwrap();
     assert_eq!((read.approval, read.press, read.channel.as_str()), (id, Press::Approve, "phone"));
     let other = TestEnv::new();
     let others = link_key(&other.engine).unwrap();
