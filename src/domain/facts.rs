@@ -190,15 +190,16 @@ impl Facts {
         })
     }
 
-    /// True where a signature is needed: somebody is enrolled, or was by what this machine remembers.
-    pub fn has_approvers(&self, context: &Context) -> bool {
-        !self.state.approvers.is_empty() || context.settings.first_approver.is_some()
-    }
-
     /// Approvers whose enrolment can be traced and who have not been revoked.
     pub fn approvers(&self, context: &Context) -> Vec<&Approver> {
         let standing = standing(&self.state.approvers, &self.workspace, context.settings.first_approver.as_ref());
         standing.into_values().filter(|known| known.revoked.is_none()).collect()
+    }
+
+    /// Whether anybody was ever enrolled here, as the store has it or as this machine remembers: rows that are gone, or that
+    /// nobody can trace any more, do not make an unsigned word count again.
+    pub fn has_approvers(&self, context: &Context) -> bool {
+        !self.state.approvers.is_empty() || context.settings.first_approver.is_some()
     }
 
     /// The versions in force: what persons trusted; while they trusted nothing, the starters.

@@ -25,7 +25,6 @@ pub mod sweeper;
 pub mod verify;
 pub mod views;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -38,7 +37,7 @@ use crate::domain::approval::Approval;
 use crate::domain::approver::Proof;
 use crate::domain::canonical;
 use crate::domain::command::{Change, ClaimTask, Command, Target, Want};
-use crate::domain::decide::{consume, decide, log as log_decisions};
+use crate::domain::decide::{after_leave, consume, decide, log as log_decisions};
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
 use crate::domain::flag::Looked;
@@ -46,7 +45,6 @@ use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
-use crate::domain::state::{Stamp, apply};
 use crate::policy::permit::{Need, Permit, permit};
 use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
@@ -350,15 +348,13 @@ impl Call<'_> {
         let context = self.engine.context(self.caller);
         let (asked, looked) = (self.asked(), Arc::clone(&self.looked));
         let decide: Decide = Box::new(move |facts| {
-            let mut events = asked.permitted(facts, &context)?;
-            let facts = &*after(facts, &events, &context)?;
+            let leave = asked.permitted(facts, &context)?;
             let chosen = choose(facts, &context)?;
             let said = screened(facts, chosen.as_deref().unwrap_or_default(), &looked, asked.tool)?;
             let Some(chosen) = chosen else { return Ok(Vec::new()) };
             // What changes nothing, such as a question asked again, brings nothing in.
             let said = if chosen.is_empty() { Vec::new() } else { said };
-            events.extend(chosen.into_iter().chain(said));
-            Ok(events)
+            Ok(after_leave(leave, chosen.into_iter().chain(said).collect()))
         });
         let by = self.engine.by(self.caller, self.tool.name);
         self.engine.transact(scope, by, attachments, decide)
@@ -489,21 +485,6 @@ fn noted(mut reply: Reply, outcome: &Outcome) -> Reply {
         }
     }
     reply
-}
-
-/// The facts as an approval that is used up leaves them: what the call itself does must not use it again, nor void it.
-fn after<'f>(facts: &'f Facts, events: &[Event], context: &Context) -> Result<Cow<'f, Facts>, Refusal> {
-    if !events.iter().any(|event| matches!(event, Event::ApprovalConsumed { .. })) {
-        return Ok(Cow::Borrowed(facts));
-    }
-    let mut after = facts.clone();
-    let stamp = Stamp { by: &context.caller.agent, at: context.now };
-    for event in events {
-        let unusable =
-            |error| Refusal::new(Code::ApprovalClosed, format!("the approval cannot be used: {error}"), "ask anew");
-        apply(&mut after.state, event, stamp).map_err(unusable)?;
-    }
-    Ok(Cow::Owned(after))
 }
 
 /// A call as the rules judge it.

@@ -158,6 +158,8 @@ fn verdict<'f>(rules: &[&Rules], ask_too: &[String], tool: &str, need: Need, pas
     if let Some(rule) = asks.clone().find(counts) {
         return Verdict::Closed { by_rule: true, why: format!("the rule `{rule}` leaves it to a person"), asks: true };
     }
+    // What a person would have been asked about is open once nobody has to be asked.
+    let need = if asks.clone().next().is_some() { Need::Loop } else { need };
     match need {
         Need::Loop => Verdict::Open { passed },
         Need::Grant if rules.iter().flat_map(|rules| &rules.allow).any(|rule| matches(&rule)) => {

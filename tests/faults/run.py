@@ -9,9 +9,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[1] / "target")).resolve()
+WORKER = ("--worker", str(TARGET / "debug/examples/worker"))
+BINARY = ("--binary", str(TARGET / "debug/phasegate"))
 RUNS = [
     ("kill_points.py", "--limit", "400"),
     ("kill_points.py", "--mode", "seed", "--limit", "200"),
+    ("approved_acts.py",),
     ("power_cut.py", "--run", "work", "--states", "1500"),
     ("power_cut.py", "--run", "seed", "--states", "300"),
 ]
@@ -21,7 +24,8 @@ LONGEST = 600
 
 
 def ended_well(program, *options, guilty=False):
-    command = [sys.executable, str(HERE / program), "--worker", str(TARGET / "debug/examples/worker"), *options]
+    subject = BINARY if program == "approved_acts.py" else WORKER
+    command = [sys.executable, str(HERE / program), *subject, *options]
     out = subprocess.PIPE if guilty else None
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, text=True, timeout=LONGEST)

@@ -8,19 +8,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use phasegate::config::settings::Settings;
 use phasegate::config::workspace::Workspace;
-use phasegate::domain::approver::Via;
-use phasegate::domain::command::{DecideApprovals, Decision};
+use phasegate::domain::approver::{Proof, Via};
+use phasegate::domain::command::{Command, DecideApprovals, Decision, FinishCall, OpenBypass};
 use phasegate::domain::facts::Caller;
-use phasegate::domain::ids::ApprovalId;
+use phasegate::domain::ids::{ApprovalId, CallId};
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::{Engine, Failure, Unwatched, with_backend};
-use phasegate::store::{self, Backend, Body, EachRow, Param, StoreError, Tx, snapshot};
+use phasegate::store::{self, Backend, Body, EachRow, Param, Scope, StoreError, Tx, snapshot};
 use phasegate::tools;
 use serde_json::{Value, json};
 
 use crate::support::{START, able, agent, person, replay};
 
-const YAML: &str = "version: 1\nname: flow\nphases:\n  plan:\n    allow: [submit_task]\n    exit:\n      - artifact: plan\n      - approval: { ask: \"Go?\", within: 1h }\n    next: [build]\n  build:\n    exit: [ { command: [\"true\"] } ]\n    next: [done, plan]\n  done: { end: true }\n";
+const YAML: &str = "version: 1\nname: flow\nphases:\n  plan:\n    allow: [submit_task]\n    deny: [query_audit]\n    exit:\n      - artifact: plan\n      - approval: { ask: \"Go?\", within: 1h }\n    next: [build]\n  build:\n    exit: [ { command: [\"true\"] } ]\n    next: [done, plan]\n  done: { end: true }\n";
 
 /// When to fail, and how.
 #[derive(Default)]
@@ -154,6 +154,9 @@ impl World {
             ("leases", "task || agent || fence || '/' || lease_ms || '/' || expires_at"),
             ("handles", "hash || task || fence || agent"),
             ("approvals", "id || state || body"),
+            ("approvers", "name || body"),
+            ("calls", "id || approval || coalesce(running_until, '') || body"),
+            ("bypasses", "id || coalesce(open_until, '') || body"),
             ("trusts", "name || body"),
             ("workflows", "hash"),
             ("blobs", "sha256"),
@@ -239,6 +242,48 @@ fn answer(name: &'static str, id: u64, answer: Decision) -> Step {
     Step { name, whole: true, ends: Ends::Well, act: Box::new(act) }
 }
 
+fn echo() -> Value {
+    json!({"call": {"tool": "Bash", "arguments": {"command": "true"}}})
+}
+
+fn batch() -> Value {
+    json!({"batch": [{"call": {"tool": "Bash", "arguments": {"command": "true 1"}}}, {"question": "Really?"}]})
+}
+
+/// The start of an act by itself: the approval is used up, the call is running, and both or neither are on record.
+fn start_call(world: &World) -> Result<(), Failure> {
+    let start = Command::StartCall { approval: ApprovalId(1), limit_seconds: 60 };
+    world.engine.command(&agent("ana"), "exec", Scope::Start(ApprovalId(1)), start, Vec::new()).map(drop)
+}
+
+fn finish_call(world: &World) -> Result<(), Failure> {
+    let (call, summary) = (CallId(1), "well".to_owned());
+    let finish = Command::FinishCall(FinishCall { call, well: true, summary, output: None });
+    world.engine.command(&agent("ana"), "exec", Scope::Call(call), finish, Vec::new()).map(drop)
+}
+
+fn answer_batch(world: &World) -> Result<(), Failure> {
+    let approvals = vec![(ApprovalId(2), None), (ApprovalId(3), None)];
+    let answer = Decision::Approve { reason: "both".to_owned(), choice: None };
+    let answers = DecideApprovals { approvals, answer, level: 1, via: Via::CommandLine };
+    world.engine.answer(&person("lead"), answers).map(drop)
+}
+
+/// Start, run and end are parts. After a fault at its start it can be carried out; after one at its end it is not again.
+fn carry_out(world: &World) -> Result<(), Failure> {
+    match world.engine.carry_out(&agent("ana"), ApprovalId(2), &Unwatched) {
+        Err(Failure::Refused(refusal)) if refusal.message.contains("has been used") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+fn open_bypass(world: &World) -> Result<(), Failure> {
+    let proof = Proof::unsigned(1, Via::CommandLine);
+    let (rules, reason) = (vec!["query_audit".to_owned()], "r".to_owned());
+    let open = OpenBypass { rules, task: None, seconds: 600, reason, proof };
+    world.engine.open_bypass(&person("lead"), open).map(drop)
+}
+
 fn later(name: &'static str, seconds: i64) -> Step {
     // Moved once: at the first attempt.
     let moved = AtomicBool::new(false);
@@ -277,14 +322,23 @@ fn story() -> Vec<Step> {
         refused(claim("claim what waits, again", &bo, json!({"id": "T-2"}))),
         update("progress", &ana, json!({"progress": "p", "percent": 10})),
         update("checkpoint", &ana, json!({"checkpoint": {"at": 1}})),
+        by_tool("ask for a call", ana.clone(), "request_approval", echo()),
+        answer("approve the call", 1, yes()),
+        Step { name: "start the call", whole: true, ends: Ends::Well, act: Box::new(start_call) },
+        refused(Step { name: "start it again", whole: true, ends: Ends::Well, act: Box::new(start_call) }),
+        Step { name: "end the call", whole: true, ends: Ends::Well, act: Box::new(finish_call) },
+        by_tool("ask for a batch", ana.clone(), "request_approval", batch()),
+        Step { name: "answer the batch", whole: true, ends: Ends::Well, act: Box::new(answer_batch) },
+        in_parts(Step { name: "carry one out", whole: true, ends: Ends::Well, act: Box::new(carry_out) }),
+        Step { name: "bypass", whole: true, ends: Ends::Well, act: Box::new(open_bypass) },
         refused(go("leave too early", &ana)),
         hand_in("artifact", "one"),
         ask("ask"),
-        answer("reject", 1, Decision::Reject { reason: "no".to_owned() }),
+        answer("reject", 4, Decision::Reject { reason: "no".to_owned() }),
         ask("ask again"),
         hand_in("artifact that voids the question", "two"),
         ask("ask a third time"),
-        answer("approve", 3, yes()),
+        answer("approve", 6, yes()),
         go("leave with the yes", &ana),
         in_parts(go("leave over a run, to the end", &ana)),
         claim("claim a new one", &bo, json!({"new": {"title": "mine"}, "lease_seconds": 60})),
@@ -306,7 +360,7 @@ fn story() -> Vec<Step> {
         update("reopen", &bo, json!({"task": "T-4", "reopen": "r"})),
         claim("claim it to ask", &ana, json!({"id": "T-4"})),
         ask("ask for the child"),
-        later("its time is up, and the windows of refusals end", 7200),
+        later("its time is up, and the windows of refusals end", 7300),
     ]
 }
 
@@ -335,6 +389,9 @@ fn told(panics: bool) {
         "ApprovalExpired",
         "ApprovalCancelled",
         "ApprovalConsumed",
+        "BypassClosed",
+        "CallFinished",
+        "CallOrphaned",
         "ClaimExpired",
         "RefusalsRepeated",
         "TaskReopened",

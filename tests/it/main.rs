@@ -10,6 +10,8 @@
     reason = "tests start programs, read clocks, and fail by panicking"
 )]
 
+mod approvals;
+mod approvals_ways;
 mod audit_query;
 mod command_line;
 mod decisions;
@@ -29,6 +31,7 @@ mod refusals;
 mod screening;
 mod screening_service;
 mod sealing;
+mod self_approval;
 mod stdio_limits;
 mod stdio_process;
 mod store_contract;

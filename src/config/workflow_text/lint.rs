@@ -145,6 +145,11 @@ fn lint_phase(warnings: &mut Vec<Warning>, workflow: &Workflow, phase: &Phase) {
             warn(warnings, phase, message, "ask for less, or remove the allow");
         }
     }
+    let asking = |rule: &&String| matches!(rule.as_str(), "request_approval" | "mcp__phasegate__request_approval");
+    if let Some(rule) = rules.ask.iter().chain(&workflow.protect.ask).chain(&phase.require_approval).find(asking) {
+        let message = format!("`{rule}` would need an approval that nobody could ask for");
+        warn(warnings, phase, message, "deny it, if nobody is to be asked, or leave it out");
+    }
     let shell = rules.allow.iter().any(|rule| is_open_shell(rule));
     if shell && phase.sandbox.network == Network::Allow {
         let message = "any shell command may reach the network here, and so send out what it can read".to_owned();
@@ -164,9 +169,14 @@ fn lint_phase(warnings: &mut Vec<Warning>, workflow: &Workflow, phase: &Phase) {
                 let message = format!("`{}` hands its text to a shell, where only the last command decides", gate.id);
                 warn(warnings, phase, message, "name the program itself, one gate for each");
             }
-            GateKind::Approval(approval) if approval.level > 1 => {
+            GateKind::Approval(approval) if approval.level > 2 => {
                 let message = format!("nobody can answer \"{}\" at level {} yet", approval.ask, approval.level);
-                warn(warnings, phase, message, "ask for level 1; signed answers are not part of this version");
+                warn(
+                    warnings,
+                    phase,
+                    message,
+                    "ask for level 2, a signature by key; passkeys are not part of this version",
+                );
             }
             GateKind::Approval(approval) if approval.from.is_empty() => {
                 let message = format!("any approver may answer \"{}\"", approval.ask);

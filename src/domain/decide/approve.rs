@@ -108,8 +108,11 @@ fn proved(facts: &Facts, approval: &Approval, terms: Option<&ApprovalGate>, cont
         return Err(format!("was answered with proof of level {}, and this asks for level {least}", answer.level));
     }
     let not_by_author = terms.is_some_and(|terms| terms.not_by_author) || approval.not_by_author;
-    if answer.by == approval.requested_by || not_by_author && is_author(facts, approval, &answer.by) {
-        return Err(format!("was answered by {}, who may not answer it", answer.by));
+    if answer.by == approval.requested_by {
+        return Err(format!("was answered by {}, who asked for it", answer.by));
+    }
+    if not_by_author && is_author(facts, approval, &answer.by) {
+        return Err(format!("was answered by {}, an author of the task", answer.by));
     }
     let named = !from.is_empty() && facts.has_approvers(context);
     if least < LEVEL_SIGNED && !named {

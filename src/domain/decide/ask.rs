@@ -17,8 +17,6 @@ use super::holder;
 const CALL_WITHIN_SECONDS: u64 = 72 * 60 * 60;
 /// A call waits for somebody whom the agent's own rules keep it apart from; a free question may be answered anywhere.
 const CALL_LEVEL: u8 = 1;
-/// How long a no stands before the very same thing may be asked again.
-const REFUSED_SECONDS: u64 = 3600;
 
 pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> Result<Vec<Event>, Refusal> {
     let (task, _) = holder(facts, &command.target, context)?;
@@ -94,11 +92,8 @@ fn standing<'f>(facts: &'f Facts, task: &Task, about: &About, ask: &str, context
     facts.state.approvals.values().rev().filter(same).find(|known| match &known.state {
         ApprovalState::Pending => !known.has_run_out(context.now) && !is_stuck(facts, known),
         ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => !known.has_run_out(context.now),
-        // An answered question is not asked again; a refused gate or call not at once, since nothing has changed.
-        ApprovalState::Rejected(answer) => {
-            matches!(known.about, About::Question { .. }) || context.now < answer.at.plus_seconds(REFUSED_SECONDS)
-        }
-        ApprovalState::Consumed { .. } => matches!(known.about, About::Question { .. }),
+        // An answered question is not asked again; a refused gate or call may be, since work outside the digest counts too.
+        ApprovalState::Rejected(_) | ApprovalState::Consumed { .. } => matches!(known.about, About::Question { .. }),
         ApprovalState::Expired { .. } | ApprovalState::Cancelled { .. } => false,
     })
 }

@@ -79,6 +79,16 @@ pub fn consume(
     }
 }
 
+/// What a call brings about, after what leave for it took. Leaving a phase voids what is open there, but for what this very
+/// call uses up.
+pub fn after_leave(leave: Vec<Event>, mut events: Vec<Event>) -> Vec<Event> {
+    let used =
+        |id: &ApprovalId| leave.iter().any(|e| matches!(e, Event::ApprovalConsumed { approval, .. } if approval == id));
+    events.retain(|event| !matches!(event, Event::ApprovalCancelled { approval, .. } if used(approval)));
+    events.splice(0..0, leave);
+    events
+}
+
 /// The start of an act that takes time: the approval is used up here, so nothing can start it twice.
 pub fn start(facts: &Facts, id: ApprovalId, limit_seconds: u64, context: &Context) -> Result<Vec<Event>, Refusal> {
     let unknown = || {

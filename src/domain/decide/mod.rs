@@ -18,7 +18,7 @@ mod update;
 pub use approve::{answer_statement, usable, void};
 pub use ask::{approval_gate, found};
 pub use bypass::statement as bypass_statement;
-pub use call::{CALL_BYTES, consume};
+pub use call::{CALL_BYTES, after_leave, consume};
 pub use transition::{destination, is_back};
 pub use trust::statement as trust_statement;
 

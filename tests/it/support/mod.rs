@@ -1,5 +1,6 @@
 //! A workspace of its own for a test: a temporary folder, a clock that stands still, callers.
 
+pub mod keys;
 pub mod receivers;
 pub mod replay;
 
@@ -41,6 +42,12 @@ impl TestEnv {
     /// With this `phasegate.yaml`, trusted by a person.
     pub fn trusting(yaml: &str) -> Self {
         Self::with_file(Some(yaml))
+    }
+
+    /// The engine of another process on the same store, at the same time of day.
+    pub fn reopened(&self, settings: &Settings) -> Engine {
+        let workspace = Workspace::find(Some(self.folder.path()), self.folder.path()).expect("a workspace");
+        phasegate::engine::open(workspace, settings, self.clock.clone()).expect("an engine")
     }
 
     fn with_file(yaml: Option<&str>) -> Self {

@@ -4,6 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use phasegate::domain::approval::Approval;
+use phasegate::domain::approver::Approver;
+use phasegate::domain::bypass::Bypass;
+use phasegate::domain::call::Call;
 use phasegate::domain::event::Event;
 use phasegate::domain::evidence::Evidence;
 use phasegate::domain::ids::{AgentName, Time};
@@ -62,6 +65,10 @@ pub fn disagreements(backend: &dyn Backend) -> Result<Vec<String>, StoreError> {
     differing("task", &replayed.tasks, &rows.tasks, &mut found);
     differing("approval", &replayed.approvals, &rows.approvals, &mut found);
     differing("trust", &replayed.trusts, &rows.trusts, &mut found);
+    differing("approver", &replayed.approvers, &rows.approvers, &mut found);
+    differing("call", &replayed.calls, &rows.calls, &mut found);
+    differing("bypass", &replayed.bypasses, &rows.bypasses, &mut found);
+    used_once(&records, &rows, &mut found);
     waits(&rows, &mut found);
     Ok(found)
 }
@@ -89,7 +96,44 @@ pub fn rows(tx: &mut dyn Tx) -> Result<State, StoreError> {
         state.trusts.insert(row.text(0)?.unwrap_or_default().to_owned(), trust);
         Ok(())
     })?;
+    tx.query("SELECT body FROM approvers", &[], &mut |row| {
+        let approver: Approver = json(row.text(0)?)?;
+        state.approvers.insert(approver.name.clone(), approver);
+        Ok(())
+    })?;
+    tx.query("SELECT body FROM calls", &[], &mut |row| {
+        let call: Call = json(row.text(0)?)?;
+        state.calls.insert(call.id, call);
+        Ok(())
+    })?;
+    tx.query("SELECT body FROM bypasses", &[], &mut |row| {
+        let bypass: Bypass = json(row.text(0)?)?;
+        state.bypasses.insert(bypass.id, bypass);
+        Ok(())
+    })?;
     Ok(state)
+}
+
+/// An approval is used up at most once, and one used for an act that takes time has the record of its start beside it.
+fn used_once(records: &[Record], rows: &State, found: &mut Vec<String>) {
+    let mut used = BTreeSet::new();
+    for (index, record) in records.iter().enumerate() {
+        let Event::ApprovalConsumed { approval, call, .. } = &record.event else { continue };
+        if !used.insert(*approval) {
+            found.push(format!("{approval} was used twice"));
+        }
+        let next = records.get(index + 1).map(|next| &next.event);
+        let started = matches!(next, Some(Event::CallStarted { approval: of, .. }) if of == approval);
+        if call.is_some() != started {
+            found.push(format!("{approval} was used for {call:?}, and then came {next:?}"));
+        }
+    }
+    for call in rows.calls.values() {
+        let state = rows.approvals.get(&call.approval).map(|approval| approval.state.word());
+        if state != Some("consumed") {
+            found.push(format!("{} carries out {}, which is {state:?}", call.id, call.approval));
+        }
+    }
 }
 
 fn differing<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
