@@ -41,6 +41,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Why what it was asked about is no longer what there is, if it is not.
+    pub fn void(&self, id: ApprovalId) -> Result<Option<String>, StoreError> {
+        let by = self.by(&super::startup::system(), "approvals");
+        self.view(|tx| {
+            let facts = store::look(tx, &Scope::Approvals(vec![id]), &by)?;
+            Ok(facts.state.approvals.get(&id).and_then(|known| crate::domain::decide::void(&facts, known)))
+        })
+    }
+
     /// Those asked together with it, itself included.
     pub fn batch_of(&self, id: ApprovalId) -> Result<Vec<Approval>, StoreError> {
         self.view(|tx| store::read::batch(tx, id))

@@ -35,7 +35,12 @@ enum Act {
         all: bool,
     },
     /// One approval: what it is about, and what happens after a yes.
-    Show { id: ApprovalId },
+    Show {
+        id: ApprovalId,
+        /// Long values whole, instead of their beginning and their length.
+        #[arg(long)]
+        full: bool,
+    },
     /// Say yes.
     Approve {
         id: ApprovalId,
@@ -96,9 +101,9 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     let engine = place.open_existing()?;
     match &args.act {
         Act::List { all } => list(&engine, *all, out),
-        Act::Show { id } => {
+        Act::Show { id, full } => {
             let approval = find(&engine, *id)?;
-            out.answer(&value(&approval), &shown::described(&engine, &approval, out)?);
+            out.answer(&value(&approval), &shown::described(&engine, &approval, *full, out)?);
             Ok(())
         }
         Act::Approve { id, answer, choice } => {
@@ -203,7 +208,7 @@ fn decide(
     let list = crate::domain::decide::words(approvals.iter().map(|approval| approval.id));
     if !args.yes {
         for approval in approvals {
-            out.aside(&shown::described(engine, approval, out)?);
+            out.aside(&shown::described(engine, approval, false, out)?);
         }
         let verb = match &decision {
             Decision::Approve { .. } => "Approve",

@@ -13,7 +13,10 @@ use super::super::output::{Tone, quoted, visible};
 use super::super::{Ended, Out};
 
 const LINES_SHOWN: usize = 40;
-const WIDTH_SHOWN: usize = 200;
+/// Of a call more: what a person says yes to is not to be found out later.
+const CALL_LINES_SHOWN: usize = 120;
+const CALL_CHARS_SHOWN: usize = 4000;
+const CHARS_SHOWN: usize = 200;
 const HEADLINE_CHARS: usize = 120;
 
 /// The question in a line; a call shows its beginning.
@@ -24,8 +27,8 @@ pub fn headline(approval: &Approval) -> String {
     format!("run {tool}: {line}")
 }
 
-pub fn described(engine: &Engine, approval: &Approval, out: &Out) -> Result<String, Ended> {
-    let mut text = String::new();
+pub fn described(engine: &Engine, approval: &Approval, full: bool, out: &Out) -> Result<String, Ended> {
+    let (mut text, mut fold) = (String::new(), Fold { full, folded: false });
     let asked = match approval.about {
         About::Gate { .. } | About::Call { .. } => quoted(&approval.ask, 0),
         About::Question { .. } => format!("the agent asks: {}", quoted(&approval.ask, 2)),
@@ -44,7 +47,7 @@ pub fn described(engine: &Engine, approval: &Approval, out: &Out) -> Result<Stri
     if let Some((tool, arguments)) = approval.call() {
         let _ = writeln!(text, "\n  the call, exactly as it would run:");
         let _ = writeln!(text, "    │ {}", out.toned(Tone::Asking, &visible(tool)));
-        for line in call_lines(arguments) {
+        for line in call_lines(arguments, &mut fold) {
             let _ = writeln!(text, "    │ {}", visible(&line));
         }
         if let (About::Call { arguments: asked, .. }, true) = (&approval.about, approval.state.answer().is_some())
@@ -53,8 +56,19 @@ pub fn described(engine: &Engine, approval: &Approval, out: &Out) -> Result<Stri
             text.push_str(&changes(approval, arguments));
         }
     }
-    if approval.state.is_pending() {
-        let _ = writeln!(text, "\n  {:<12}{}", "after a yes", yes_means(approval));
+    match engine.void(approval.id)? {
+        Some(why) if approval.state.is_unused() => {
+            let _ = writeln!(
+                text,
+                "\n  {:<12}{}",
+                "void",
+                quoted(&format!("{why}; it cannot be answered or used any more"), 14)
+            );
+        }
+        _ if approval.state.is_pending() => {
+            let _ = writeln!(text, "\n  {:<12}{}", "after a yes", yes_means(approval));
+        }
+        _ => {}
     }
     if !approval.reason.is_empty() {
         let said = out.toned(Tone::Claimed, &quoted(&approval.reason, 14));
@@ -70,10 +84,13 @@ pub fn described(engine: &Engine, approval: &Approval, out: &Out) -> Result<Stri
             let _ =
                 writeln!(text, "\n  artifact {name} v{}, handed in by {} (claimed):", artifact.version, artifact.by);
             let content = engine.blob(&artifact.sha256)?.unwrap_or_default();
-            for shown in folded(&String::from_utf8_lossy(&content)) {
+            for shown in fold.text(&pretty(&String::from_utf8_lossy(&content)), LINES_SHOWN, CHARS_SHOWN) {
                 let _ = writeln!(text, "    │ {}", visible(&shown));
             }
         }
+    }
+    if fold.folded {
+        let _ = writeln!(text, "\n  not all of it is shown: phasegate approvals show {} --full", approval.id);
     }
     Ok(text)
 }
@@ -168,15 +185,14 @@ pub fn yes_means(approval: &Approval) -> String {
     }
 }
 
-/// Arguments, a field a line; long values folded with their length.
-fn call_lines(arguments: &Value) -> Vec<String> {
+/// Arguments, a field a line.
+fn call_lines(arguments: &Value, fold: &mut Fold) -> Vec<String> {
+    let mut folded = |text: &str| fold.text(text, CALL_LINES_SHOWN, CALL_CHARS_SHOWN);
     let Value::Object(fields) = arguments else { return folded(&arguments.to_string()) };
     let mut lines = Vec::new();
     for (name, value) in fields {
         match value {
-            Value::String(text) if !text.contains('\n') => {
-                lines.extend(folded(&format!("{name}: {text}")));
-            }
+            Value::String(text) if !text.contains('\n') => lines.extend(folded(&format!("{name}: {text}"))),
             Value::String(text) => {
                 lines.push(format!("{name}:"));
                 lines.extend(folded(text).into_iter().map(|line| format!("  {line}")));
@@ -199,25 +215,39 @@ pub fn changes(approval: &Approval, arguments: &Value) -> String {
     text
 }
 
-/// Long content with its length instead of its tail.
-fn folded(text: &str) -> Vec<String> {
-    let pretty = serde_json::from_str::<Value>(text).ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
-    let text = pretty.as_deref().unwrap_or(text);
-    let count = text.lines().count();
-    let mut lines: Vec<String> = text
-        .lines()
-        .take(LINES_SHOWN)
-        .map(|line| {
-            let length = line.chars().count();
-            if length <= WIDTH_SHOWN {
-                return line.to_owned();
-            }
-            let kept: String = line.chars().take(WIDTH_SHOWN).collect();
-            format!("{kept}… ({length} characters)")
-        })
-        .collect();
-    if count > LINES_SHOWN {
-        lines.push(format!("… ({count} lines)"));
+/// JSON laid out, where it is JSON; only for documents, since of a call the very text counts.
+fn pretty(text: &str) -> String {
+    let value = serde_json::from_str::<Value>(text).ok();
+    value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| text.to_owned())
+}
+
+/// Long content with its length instead of its tail, unless all of it is wanted.
+struct Fold {
+    full: bool,
+    /// Something was left out.
+    folded: bool,
+}
+
+impl Fold {
+    fn text(&mut self, text: &str, most_lines: usize, most_chars: usize) -> Vec<String> {
+        let count = text.lines().count();
+        if self.full {
+            return text.lines().map(str::to_owned).collect();
+        }
+        let mut lines: Vec<String> = text.lines().take(most_lines).map(|line| self.line(line, most_chars)).collect();
+        if count > most_lines {
+            self.folded = true;
+            lines.push(format!("… ({count} lines)"));
+        }
+        lines
     }
-    lines
+
+    fn line(&mut self, line: &str, most: usize) -> String {
+        let length = line.chars().count();
+        if length <= most {
+            return line.to_owned();
+        }
+        self.folded = true;
+        format!("{}… ({length} characters)", line.chars().take(most).collect::<String>())
+    }
 }
