@@ -21,7 +21,7 @@ pub struct Args {
 enum Act {
     /// Let calls through that these rules would refuse or hold.
     Open {
-        /// As they stand in the workflow, such as `Bash(git push *)`.
+        /// As they stand in the workflow, such as `submit_task`; phasegate holds the rules of its own tools.
         #[arg(required = true)]
         rules: Vec<String>,
         /// How long: 30m, 2h. At most a day.
@@ -67,6 +67,11 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
             let open = OpenBypass { rules: rules.clone(), task: *task, seconds, reason: reason.clone(), proof };
             let made = engine.open_bypass(&signer.caller, open)?;
             out.answer(&value(&made), &line(&made, engine.now()));
+            for rule in rules.iter().filter(|rule| !engine.holds(rule)) {
+                out.aside(&visible(&format!(
+                    "Note: `{rule}` is about the client's own tools, which phasegate does not hold: nothing changes there."
+                )));
+            }
         }
         Act::List => {
             let (open, now) = (engine.open_bypasses()?, engine.now());
@@ -88,7 +93,7 @@ fn value(bypass: &Bypass) -> serde_json::Value {
 
 fn line(bypass: &Bypass, now: Time) -> String {
     let only = bypass.task.map(|task| format!(" for {task}")).unwrap_or_default();
-    let left = now.seconds_until(bypass.until) / 60;
+    let left = (now.seconds_until(bypass.until) + 59) / 60;
     let (id, by, rules) = (bypass.id, &bypass.by, bypass.rules.join(", "));
     visible(&format!("{id} open{only}, {left} min left, by {by} (level {}): {rules} — {}", bypass.level, bypass.reason))
 }

@@ -63,6 +63,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
                 store(&mut findings, &engine, place);
                 workflows(&mut findings, &engine, place);
                 entitled(&mut findings, &engine);
+                log(&mut findings, &engine);
             }
             Err(Ended::Internal { message, hint } | Ended::Usage { message, hint }) => {
                 findings.bad("store", message, hint)
@@ -107,10 +108,40 @@ fn store(findings: &mut Findings, engine: &Engine, place: &Place) {
     }
 }
 
+/// Whether the log is sealed, and whether anything outside would show that it was changed.
+fn log(findings: &mut Findings, engine: &Engine) {
+    match engine.seal() {
+        Err(error) => return findings.bad("log", error.to_string(), error.hint()),
+        Ok(None) => findings.well("log", "empty"),
+        Ok(Some(head)) => findings.well("log", format!("{} records under a signed head", head.size)),
+    }
+    match engine.verify(Vec::new(), Vec::new()) {
+        Err(error) => findings.bad("log", error.to_string(), error.hint()),
+        Ok(report) if !report.is_well() => {
+            let count: u64 = report.counts.values().sum();
+            let told = format!("it is not as it was sealed: {count} findings");
+            findings.bad("log", told, "`phasegate audit verify` tells them one by one");
+        }
+        Ok(report) => match report.anchors.iter().max_by_key(|anchor| anchor.size) {
+            Some(anchor) => findings.well("heads elsewhere", format!("{} records, at {}", anchor.size, anchor.place)),
+            None => findings.note(
+                "heads elsewhere",
+                "none: whoever can write the store could rewrite all of it unseen",
+                "`phasegate audit publish`, or keep what `phasegate audit head` prints",
+            ),
+        },
+    }
+}
+
 /// Approvers, and bypasses that are open.
 fn entitled(findings: &mut Findings, engine: &Engine) {
     match engine.approvers() {
         Err(error) => findings.bad("approvers", error.to_string(), error.hint()),
+        Ok((all, _)) if all.is_empty() && engine.first_approver().is_some() => findings.bad(
+            "approvers",
+            format!("this machine remembers a first approver of a store at this place ({})", engine.place()),
+            "restore that store; or begin anew with `approver add NAME --existing`, or take that file away",
+        ),
         Ok((all, _)) if all.is_empty() => findings.note(
             "approvers",
             "none: the person at the command line answers, at level 1 at most",

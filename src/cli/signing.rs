@@ -48,6 +48,7 @@ impl From<KeyError> for Ended {
     fn from(error: KeyError) -> Self {
         let hint = match &error {
             KeyError::File { .. } => "check who may read and write there",
+            KeyError::Exposed { .. } => "chmod 600 it; if others may have read it, revoke the key and make another",
             KeyError::Exists { .. } => "choose another name, or move that file away",
             KeyError::Missing { .. } => "`phasegate approver add NAME` makes one; answer on the machine that holds it",
             KeyError::Unreadable { .. } => "bring the file back from a backup, or enrol a new key",
@@ -69,6 +70,8 @@ impl SignArgs {
         let Some(name) = self.chosen(place, engine, needed)? else {
             return Ok(Signer { caller: place.person(), key: None, level });
         };
+        // Before anybody types: there may be no such key here.
+        place.keyring()?.public(&name)?;
         let passphrase = passphrase(&format!("Passphrase of {name}"), self.passphrase_stdin, out)?;
         let key = place.keyring()?.open(&name, &passphrase)?;
         let caller = Caller { agent: AgentName(name), role: Role::Approver, ..place.person() };

@@ -2,6 +2,7 @@
 //! remembers it. Both lie in the user's own configuration, away from the workspace. Whom a key entitles is not here.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -32,6 +33,8 @@ pub enum KeyError {
         #[source]
         source: std::io::Error,
     },
+    #[error("{path} can be read by others, who could try passphrases on it")]
+    Exposed { path: PathBuf },
     #[error("{path} is there already; a key is never overwritten")]
     Exists { path: PathBuf },
     #[error("there is no key of `{name}` on this machine ({path})")]
@@ -143,6 +146,11 @@ impl Keyring {
 
     pub fn open(&self, name: &str, passphrase: &str) -> Result<OpenKey, KeyError> {
         let file = self.find(name)?;
+        let path = self.path(name);
+        let mode = std::fs::metadata(&path).map(|found| found.permissions().mode()).unwrap_or(0);
+        if mode & 0o077 != 0 {
+            return Err(KeyError::Exposed { path });
+        }
         let unreadable = || KeyError::Unreadable { path: self.path(name) };
         let bytes = |text: &str| BASE64.decode(text).ok();
         let salt = bytes(&file.salt).ok_or_else(unreadable)?;
@@ -208,7 +216,6 @@ fn derive(passphrase: &str, salt: &[u8], (memory, passes, lanes): (u32, u32, u32
 mod tests {
     use super::*;
     use serde_json::json;
-    use std::os::unix::fs::PermissionsExt;
 
     fn seed() -> Seed {
         Seed { key: Zeroizing::new([7; 32]), salt: [1; 16], nonce: [2; 24] }

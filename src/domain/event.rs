@@ -1,6 +1,7 @@
 //! Facts that happened, in the language of the work. A store keeps them and never looks inside.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -175,24 +176,34 @@ pub enum Event {
     },
     ApprovalApproved {
         approval: ApprovalId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
         answer: Answer,
     },
     ApprovalRejected {
         approval: ApprovalId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
         answer: Answer,
     },
     /// A yes to other arguments; the digest is of the call with these.
     ApprovalAdjusted {
         approval: ApprovalId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
         answer: Answer,
         arguments: Value,
         digest: String,
     },
     ApprovalExpired {
         approval: ApprovalId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
     },
     ApprovalCancelled {
         approval: ApprovalId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
         why: String,
     },
     /// Used up, in the transaction that records what it was used for: a gate, a call of a tool, or the start of one.
@@ -366,6 +377,17 @@ pub enum Origin {
     Person,
 }
 
+/// The names of all facts, as they stand in their JSON.
+pub fn kinds() -> &'static BTreeSet<String> {
+    static KINDS: OnceLock<BTreeSet<String>> = OnceLock::new();
+    KINDS.get_or_init(|| {
+        let schema = schemars::schema_for!(Event).to_value();
+        let all = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+        let name = |kind: &Value| kind.pointer("/properties/type/const").and_then(Value::as_str).map(str::to_owned);
+        all.filter_map(name).collect()
+    })
+}
+
 impl Event {
     /// The name of the fact, as it stands in its JSON.
     pub fn kind(&self) -> &'static str {
@@ -401,17 +423,17 @@ impl Event {
             Self::PhaseEntered { task, .. } => ("PhaseEntered", Some(*task)),
             Self::TaskCompleted { task, .. } => ("TaskCompleted", Some(*task)),
             Self::ApprovalRequested { task, .. } => ("ApprovalRequested", *task),
-            Self::ApprovalApproved { .. } => ("ApprovalApproved", None),
-            Self::ApprovalRejected { .. } => ("ApprovalRejected", None),
-            Self::ApprovalExpired { .. } => ("ApprovalExpired", None),
-            Self::ApprovalCancelled { .. } => ("ApprovalCancelled", None),
+            Self::ApprovalApproved { task, .. } => ("ApprovalApproved", *task),
+            Self::ApprovalRejected { task, .. } => ("ApprovalRejected", *task),
+            Self::ApprovalExpired { task, .. } => ("ApprovalExpired", *task),
+            Self::ApprovalCancelled { task, .. } => ("ApprovalCancelled", *task),
             Self::ApprovalConsumed { task, .. } => ("ApprovalConsumed", Some(*task)),
             Self::WorkflowTrusted { .. } => ("WorkflowTrusted", None),
             Self::StoreRestored { .. } => ("StoreRestored", None),
             Self::RuleWaived { task, .. } => ("RuleWaived", *task),
             Self::CommandRefused { task, .. } => ("CommandRefused", *task),
             Self::RefusalsRepeated { task, .. } => ("RefusalsRepeated", *task),
-            Self::ApprovalAdjusted { .. } => ("ApprovalAdjusted", None),
+            Self::ApprovalAdjusted { task, .. } => ("ApprovalAdjusted", *task),
             Self::ApproverEnrolled { .. } => ("ApproverEnrolled", None),
             Self::ApproverRevoked { .. } => ("ApproverRevoked", None),
             Self::BypassOpened { task, .. } => ("BypassOpened", *task),

@@ -67,7 +67,7 @@ lettered_id!(CallId, "C", "call");
 lettered_id!(BypassId, "B", "bypass");
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a {what} id; write it like `{like}`")]
+#[error("`{text}` is not the id of a {what}; write it like `{like}`")]
 pub struct BadId {
     text: String,
     like: &'static str,

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::event;
 use super::facts::{Caller, Role};
 use super::ids::{AgentName, TaskId, Time};
 
@@ -133,6 +134,7 @@ const KIND_GROUPS: [(&str, &[&str]); 5] = [
             "ApprovalRequested",
             "ApprovalApproved",
             "ApprovalRejected",
+            "ApprovalAdjusted",
             "ApprovalExpired",
             "ApprovalCancelled",
             "ApprovalConsumed",
@@ -141,17 +143,36 @@ const KIND_GROUPS: [(&str, &[&str]); 5] = [
 ];
 
 /// Names of kinds and of groups of them, with commas between.
-pub fn parse_kinds(text: &str) -> BTreeSet<String> {
+pub fn parse_kinds(text: &str) -> Result<BTreeSet<String>, String> {
     let mut kinds = BTreeSet::new();
     for word in words(text) {
         match KIND_GROUPS.iter().find(|(group, _)| *group == word) {
             Some((_, members)) => kinds.extend(members.iter().map(|kind| (*kind).to_owned())),
-            None => {
+            None if event::kinds().contains(word) => {
                 kinds.insert(word.to_owned());
             }
+            // A slip of the pen must not read as "nothing happened".
+            None => return Err(format!("`{}` is no kind of record; {}", shown(word), near(word))),
         }
     }
-    kinds
+    Ok(kinds)
+}
+
+fn near(word: &str) -> String {
+    let lower = word.to_lowercase();
+    let known = event::kinds().iter().filter(|kind| kind.to_lowercase().contains(&lower)).take(5);
+    let like: Vec<&str> = known.map(String::as_str).collect();
+    if like.is_empty() {
+        let groups: Vec<&str> = KIND_GROUPS.iter().map(|(group, _)| *group).collect();
+        return format!("`phasegate schema event` lists them; groups: {}", groups.join(", "));
+    }
+    format!("there is {}", like.join(", "))
+}
+
+/// The name of a role, as records have it.
+pub fn parse_role(word: &str) -> Result<String, String> {
+    const ROLES: [Role; 5] = [Role::Agent, Role::Approver, Role::Operator, Role::Auditor, Role::System];
+    chosen(&ROLES, Role::word, word, "role").map(|role| role.word().to_owned())
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -258,7 +279,7 @@ mod tests {
         );
         assert_eq!(CallVerdict::parse("waived"), Ok(CallVerdict::Waived));
         assert!(CallVerdict::parse("deny").is_err());
-        let kinds: Vec<String> = parse_kinds("refusal, TaskClaimed").into_iter().collect();
+        let kinds: Vec<String> = parse_kinds("refusal, TaskClaimed").unwrap().into_iter().collect();
         assert_eq!(kinds, ["CommandRefused", "RefusalsRepeated", "TaskClaimed"]);
     }
 }

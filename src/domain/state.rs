@@ -170,15 +170,15 @@ fn submit(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), Appl
 
 /// Events of approvals.
 fn ask(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
-    if let Event::ApprovalApproved { approval, answer } = event {
+    if let Event::ApprovalApproved { approval, answer, .. } = event {
         change_approval(state, *approval, |now| now.approve(answer.clone()))
-    } else if let Event::ApprovalRejected { approval, answer } = event {
+    } else if let Event::ApprovalRejected { approval, answer, .. } = event {
         change_approval(state, *approval, |now| now.reject(answer.clone()))
-    } else if let Event::ApprovalAdjusted { approval, answer, arguments, digest } = event {
+    } else if let Event::ApprovalAdjusted { approval, answer, arguments, digest, .. } = event {
         change_approval(state, *approval, |now| now.adjust(answer.clone(), arguments.clone(), digest.clone()))
-    } else if let Event::ApprovalExpired { approval } = event {
+    } else if let Event::ApprovalExpired { approval, .. } = event {
         change_approval(state, *approval, |now| now.expire(stamp.at))
-    } else if let Event::ApprovalCancelled { approval, why } = event {
+    } else if let Event::ApprovalCancelled { approval, why, .. } = event {
         change_approval(state, *approval, |now| now.cancel(stamp.at, why.clone()))
     } else if let Event::ApprovalConsumed { approval, .. } = event {
         change_approval(state, *approval, |now| now.consume(stamp.at))

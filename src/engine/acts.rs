@@ -39,7 +39,11 @@ impl Engine {
             Some((SHELL, arguments)) => shell(arguments).1,
             Some((tool, _)) => {
                 let message = format!("{id} is about a call of `{tool}`, which phasegate does not carry out");
-                let hint = "tools of phasegate are called as usual, with the approved arguments";
+                let hint = if crate::tools::find(tool).is_ok() {
+                    "tools of phasegate are called as usual, with the approved arguments"
+                } else {
+                    "the agent does it with its own tool; phasegate does not see it"
+                };
                 return Err(Refusal::new(Code::ApprovalClosed, message, hint).into());
             }
             // The command has the words for everything else.
@@ -86,6 +90,24 @@ impl Engine {
         self.command(caller, "exec", Scope::Call(call), finish, kept)?;
         Ok(Carried { call, well, summary, output: report.output })
     }
+}
+
+/// What could not run, or would run without its limit, is not worth a person's time.
+pub fn could_run(tool: &str, arguments: &Value) -> Result<(), Refusal> {
+    if tool != SHELL {
+        return Ok(());
+    }
+    let command = arguments.get("command").and_then(Value::as_str).unwrap_or_default();
+    let timeout = arguments.get("timeout").is_none_or(Value::is_u64);
+    if !command.trim().is_empty() && !command.contains('\0') && timeout {
+        return Ok(());
+    }
+    let message = "a call of `Bash` takes `command`, a text that is not empty, and may take `timeout` in milliseconds";
+    Err(Refusal::new(
+        Code::BadArguments,
+        message,
+        "such as {\"tool\":\"Bash\",\"arguments\":{\"command\":\"make deploy\"}}",
+    ))
 }
 
 /// The command line and its time limit in seconds. A call without a command runs nothing, and bash says so.

@@ -104,7 +104,7 @@ pub fn asked(outcome: &Outcome, request: &RequestApproval, context: &Context) ->
     let facts = &outcome.facts;
     let task = facts.task(subject(outcome).unwrap_or(TaskId(0)))?;
     let missing = || Refusal::new(Code::UnknownApproval, "the approval cannot be found", "ask again");
-    let ids = request.what.iter().map(|what| found(facts, task, what, context).map(|known| known.id));
+    let ids = request.what.iter().map(|what| found(facts, task, what, &request.reason, context).map(|known| known.id));
     Ok(ids.map(|id| id.ok_or_else(missing)).collect::<Result<_, _>>()?)
 }
 
@@ -146,7 +146,9 @@ fn next(approval: &Approval, late: bool) -> String {
             About::Question { .. } => "Go on with that answer.",
         },
         ApprovalState::Adjusted { .. } => "The person changed the arguments: do it with these, or not at all.",
-        ApprovalState::Rejected(_) => "Change what was refused before you ask again.",
+        ApprovalState::Rejected(_) => {
+            "Change what was refused; then ask again with a `reason` that says what is different now."
+        }
         ApprovalState::Expired { .. } => "Its time ran out; ask again if you still need it.",
         ApprovalState::Cancelled { .. } => "It no longer applies; ask again if you still need it.",
         ApprovalState::Consumed { .. } => "It has been used; a new step needs a new approval.",

@@ -10,7 +10,7 @@ use crate::store::{self, Scope, With};
 use crate::tools::request_approval::{Answered, Asking};
 use crate::tools::{self, Output, Reply};
 
-use super::{Call, Failure, Watch, answers, noted};
+use super::{Call, Failure, Watch, acts, answers, noted};
 
 const POLL: Duration = Duration::from_millis(200);
 
@@ -27,6 +27,9 @@ impl Call<'_> {
             {
                 // What could not run anyway is not worth a person's time.
                 (known.parse)(arguments.clone()).map_err(|refusal| self.refuse(&request.target, refusal))?;
+            }
+            if let Question::Call { tool, arguments } = what {
+                acts::could_run(tool, arguments).map_err(|refusal| self.refuse(&request.target, refusal))?;
             }
         }
         let scope = Scope::Task { target: request.target.clone(), with: With::Gates };

@@ -11,6 +11,7 @@ use crate::domain::command::{Command, DecideApprovals, Decision, OpenBypass};
 use crate::domain::facts::Caller;
 use crate::domain::ids::{AgentName, ApprovalId, BypassId};
 use crate::domain::refusal::{Code, Refusal};
+use crate::policy::rule::Rule;
 use crate::store::{self, Scope, StoreError};
 use crate::tools;
 
@@ -37,6 +38,9 @@ impl Engine {
         let tool = known.as_ref().and_then(Approval::call).and_then(|(tool, _)| tools::find(tool).ok());
         if let Some(tool) = tool {
             (tool.parse)(arguments.clone())?;
+        }
+        if let Some((tool, _)) = known.as_ref().and_then(Approval::call) {
+            super::acts::could_run(tool, arguments)?;
         }
         Ok(())
     }
@@ -81,6 +85,11 @@ impl Engine {
         Ok((all.into_values().collect(), standing))
     }
 
+    /// The key of the first approver, as this machine remembers it.
+    pub fn first_approver(&self) -> Option<&PublicKey> {
+        self.settings.first_approver.as_ref()
+    }
+
     pub fn has_approvers(&self) -> Result<bool, StoreError> {
         Ok(self.settings.first_approver.is_some() || !self.view(store::read::approvers)?.is_empty())
     }
@@ -100,6 +109,11 @@ impl Engine {
     pub fn close_bypass(&self, caller: &Caller, bypass: BypassId, reason: String) -> Result<(), Failure> {
         let scope = Scope::Bypass { task: None, bypass: Some(bypass) };
         self.command(caller, "bypass", scope, Command::CloseBypass { bypass, reason }, Vec::new()).map(drop)
+    }
+
+    /// Whether a rule is about a tool that phasegate itself refuses.
+    pub fn holds(&self, rule: &str) -> bool {
+        Rule::parse(rule).is_ok_and(|rule| tools::TOOLS.iter().any(|tool| rule.matches_tool(tool.name)))
     }
 
     pub fn open_bypasses(&self) -> Result<Vec<Bypass>, StoreError> {

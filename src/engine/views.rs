@@ -100,7 +100,7 @@ impl Engine {
                 }
             }
             for open in read::open_bypasses(tx, now)? {
-                let left = now.seconds_until(open.until) / 60;
+                let left = (now.seconds_until(open.until) + 59) / 60;
                 let rules = one_line(&open.rules.join(", "));
                 let only = open.task.map(|task| format!(" for {task}")).unwrap_or_default();
                 let _ = writeln!(text, "\nBYPASS {} OPEN{only}, {left} min left: {rules} ({})", open.id, open.by);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::arguments::{self, Compiled};
 use super::{Output, Request, Tool, schema};
 use crate::domain::ids::{TaskId, Time};
-use crate::domain::record::{CallVerdict, Count, CountBy, Record, RecordFilter, RecordPage, parse_kinds};
+use crate::domain::record::{CallVerdict, Count, CountBy, Record, RecordFilter, RecordPage, parse_kinds, parse_role};
 use crate::domain::refusal::Refusal;
 
 pub const TOOL: Tool = Tool {
@@ -64,8 +64,8 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
     Ok(Request::QueryAudit(RecordFilter {
         task: args.task,
         agent: args.agent,
-        role: args.role,
-        kinds: args.kind.as_deref().map(parse_kinds).unwrap_or_default(),
+        role: args.role.as_deref().map(parse_role).transpose().map_err(wrong("role"))?,
+        kinds: args.kind.as_deref().map(parse_kinds).transpose().map_err(wrong("kind"))?.unwrap_or_default(),
         verdict: args.verdict.as_deref().map(CallVerdict::parse).transpose().map_err(wrong("verdict"))?,
         tool: args.tool,
         code: args.code,
@@ -183,10 +183,15 @@ fn folded_text(text: &mut String, most: usize) -> bool {
 }
 
 /// Not worth a reader's time in a line: said already, or of no use to people.
-const UNSAID: [&str; 4] = ["type", "task", "handle", "digest"];
+const UNSAID: [&str; 7] = ["type", "task", "handle", "digest", "workflow", "artifacts", "signed"];
 
 /// A record in one line. Agent-written text keeps its JSON quotes, so that it cannot pass for ours.
 pub fn line(record: &Record) -> String {
+    if record.event.get("erased").is_some_and(|erased| *erased == Value::Bool(true)) && record.tool.is_empty() {
+        let kind = record.event.get("type").and_then(Value::as_str).unwrap_or("?");
+        let task = record.task.map(|task| format!(" {task}")).unwrap_or_default();
+        return format!("{} {} {kind}{task} (erased)", record.seq, record.at);
+    }
     let kind = record.event.get("type").and_then(Value::as_str).unwrap_or("?");
     let task = record.task.map(|task| format!(" {task}")).unwrap_or_default();
     let fields = record.event.as_object().into_iter().flatten();

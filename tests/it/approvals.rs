@@ -106,19 +106,19 @@ fn point_1_the_digest_covers_all_that_was_asked_and_no_spelling() {
         );
         phasegate::domain::canonical::hex(&Sha256::digest(text))
     };
-    let first = digest(&ana, "Bash", json!({"command": "ls", "timeout": 100}));
-    assert_eq!(first, written(1, "plan", 1, "Bash", r#"{"command":"ls","timeout":100}"#));
+    let first = digest(&ana, "mcp__shell__run", json!({"command": "ls", "timeout": 100}));
+    assert_eq!(first, written(1, "plan", 1, "mcp__shell__run", r#"{"command":"ls","timeout":100}"#));
     for spelling in [r#"{"timeout":100,"command":"ls"}"#, r#"{"command":"\u006cs","timeout":1e2}"#] {
-        assert_eq!(digest(&ana, "Bash", serde_json::from_str(spelling).unwrap()), first, "{spelling}");
+        assert_eq!(digest(&ana, "mcp__shell__run", serde_json::from_str(spelling).unwrap()), first, "{spelling}");
     }
     let mut seen = BTreeSet::from([first.clone()]);
     let changed = [
-        ("Bash", json!({"command": "ls ", "timeout": 100})),
-        ("Bash", json!({"command": "ls", "timeout": 101})),
-        ("Bash", json!({"command": "ls", "timeout": "100"})),
-        ("Bash", json!({"command": ["ls"], "timeout": 100})),
-        ("Bash", json!({"command": "ls"})),
-        ("Bash", json!({"command": "ls", "timeout": 100, "more": {}})),
+        ("mcp__shell__run", json!({"command": "ls ", "timeout": 100})),
+        ("mcp__shell__run", json!({"command": "ls", "timeout": 101})),
+        ("mcp__shell__run", json!({"command": "ls", "timeout": "100"})),
+        ("mcp__shell__run", json!({"command": ["ls"], "timeout": 100})),
+        ("mcp__shell__run", json!({"command": "ls"})),
+        ("mcp__shell__run", json!({"command": "ls", "timeout": 100, "more": {}})),
         ("bash", json!({"command": "ls", "timeout": 100})),
     ];
     for (tool, arguments) in changed {
@@ -126,14 +126,20 @@ fn point_1_the_digest_covers_all_that_was_asked_and_no_spelling() {
     }
     let same = || json!({"command": "ls", "timeout": 100});
     ok(&env, &ana, "transition_phase", json!({}));
-    assert_eq!(digest(&ana, "Bash", same()), written(1, "build", 2, "Bash", r#"{"command":"ls","timeout":100}"#));
+    assert_eq!(
+        digest(&ana, "mcp__shell__run", same()),
+        written(1, "build", 2, "mcp__shell__run", r#"{"command":"ls","timeout":100}"#)
+    );
     ok(&env, &ana, "transition_phase", json!({"to": "plan"}));
-    assert_eq!(digest(&ana, "Bash", same()), written(1, "plan", 3, "Bash", r#"{"command":"ls","timeout":100}"#));
+    assert_eq!(
+        digest(&ana, "mcp__shell__run", same()),
+        written(1, "plan", 3, "mcp__shell__run", r#"{"command":"ls","timeout":100}"#)
+    );
     env.write("phasegate.yaml", &flow("{ artifact: plan }"));
     env.engine.trust_file(&person("lead"), &env.path("phasegate.yaml")).unwrap();
     ok(&env, &agent("bo"), "claim_task", json!({"new": {"title": "two"}}));
-    let other = digest(&agent("bo"), "Bash", same());
-    assert_eq!(other, written(2, "plan", 1, "Bash", r#"{"command":"ls","timeout":100}"#));
+    let other = digest(&agent("bo"), "mcp__shell__run", same());
+    assert_eq!(other, written(2, "plan", 1, "mcp__shell__run", r#"{"command":"ls","timeout":100}"#));
     assert!(seen.insert(other));
     env.agree();
 }

@@ -235,14 +235,14 @@ fn an_answer_stays_short_whatever_the_records_hold() {
 #[test]
 fn a_search_without_an_index_reads_so_much_and_says_how_to_go_on() {
     let env = TestEnv::new();
-    add(&env, 1, &json!({ "type": "Rare" }));
+    add(&env, 1, &json!({ "type": "StoreRestored" }));
     add(&env, 150_000, &json!({ "type": "Common" }));
-    let page = ask(&env, &auditor(), json!({ "kind": "Rare" }));
+    let page = ask(&env, &auditor(), json!({ "kind": "StoreRestored" }));
     assert_eq!(seqs(&page), [0u64; 0]);
     let scanned = page["scanned"].as_u64().unwrap();
     assert!((100_000..110_000).contains(&scanned), "{scanned}");
     assert!(page["truncated"].as_str().unwrap().contains("go on with `before`"), "{page}");
-    let rest = ask(&env, &auditor(), json!({ "kind": "Rare", "before": page["next"] }));
+    let rest = ask(&env, &auditor(), json!({ "kind": "StoreRestored", "before": page["next"] }));
     assert_eq!((seqs(&rest).len(), &rest["next"], &rest["truncated"]), (1, &Value::Null, &Value::Null));
     let counted = env
         .engine

@@ -167,7 +167,10 @@ fn an_approval_is_asked_refused_with_a_reason_asked_again_and_used_once() {
     assert_eq!(decide(&env, &lead, 1, yes()).unwrap_err().0, "approval_closed");
     let (_, words) = refused(&env, &ana, "transition_phase", json!({}));
     assert!(words.contains("too big"), "{words}");
-    assert_eq!(ok(&env, &ana, "request_approval", json!({}))["approval"], "A-2");
+    let again = ok(&env, &ana, "request_approval", json!({}));
+    assert_eq!((&again["approval"], &again["state"]), (&json!("A-1"), &json!("rejected")), "a no stands");
+    let changed = json!({"reason": "with tests now"});
+    assert_eq!(ok(&env, &ana, "request_approval", changed)["approval"], "A-2");
     decide(&env, &lead, 2, yes()).unwrap();
     assert_eq!(ok(&env, &ana, "request_approval", json!({}))["state"], "approved");
     assert_eq!(ok(&env, &ana, "transition_phase", json!({}))["phase"], "build");

@@ -312,7 +312,11 @@ fn story() -> Vec<Step> {
     let hand_in = |name, text: &str| {
         by_tool(name, able("ana", &["db"], 2), "submit_artifact", json!({"name": "plan", "content": text}))
     };
-    let ask = |name| by_tool(name, able("ana", &["db"], 2), "request_approval", json!({"gate": "approval"}));
+    // A no stands until the agent says what is different.
+    let ask = |name| {
+        let question = json!({"gate": "approval", "reason": name});
+        by_tool(name, able("ana", &["db"], 2), "request_approval", question)
+    };
     vec![
         Step { name: "trust", whole: true, ends: Ends::Well, act: Box::new(trust) },
         by_tool("submit", lead.clone(), "submit_task", graph),

@@ -182,18 +182,29 @@ fn list(engine: &Engine, all: bool, out: &Out) -> Result<(), Ended> {
     let now = engine.now();
     for approval in found.iter().rev() {
         let task = approval.task.map(|task| task.to_string()).unwrap_or_default();
-        let left = now.seconds_until(approval.expires_at);
-        let when = if approval.state.is_pending() { format!("{} h left", left / 3600) } else { String::new() };
-        let (id, state) = (approval.id.to_string(), approval.state.word());
+        let waits = approval.state.is_pending() && !approval.has_run_out(now);
+        let when = if waits { left(now.seconds_until(approval.expires_at)) } else { String::new() };
+        let (id, state) = (approval.id.to_string(), shown::state(approval, now));
         let together = approval.batch.map(|first| format!(" [with {first}]")).unwrap_or_default();
         let line =
             format!("{id:<6} {task:<7} {state:<9} {when:<10} {}{together}", one_line(&shown::headline(approval)));
         out.text(&visible(&line));
     }
-    if let Some(oldest) = found.iter().rev().find(|approval| approval.state.is_pending()) {
+    let open = |approval: &&Approval| approval.state.is_pending() && !approval.has_run_out(now);
+    if let Some(oldest) = found.iter().rev().find(open) {
         out.text(&format!("Look and answer: phasegate approvals show {}", oldest.id));
     }
     Ok(())
+}
+
+/// How long there is, rounded to what a person would say.
+fn left(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s left"),
+        120..7200 => format!("{} min left", (seconds + 30) / 60),
+        7200..172_800 => format!("{} h left", (seconds + 1800) / 3600),
+        _ => format!("{} d left", (seconds + 43_200) / 86_400),
+    }
 }
 
 /// One answer to all of them, or to none.

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use crate::domain::approval::{About, Approval, ApprovalState};
 use crate::domain::call::CallState;
+use crate::domain::ids::Time;
+use crate::domain::notice::NoticeState;
 use crate::engine::Engine;
 use crate::tools;
 
@@ -18,6 +20,11 @@ const CALL_LINES_SHOWN: usize = 120;
 const CALL_CHARS_SHOWN: usize = 4000;
 const CHARS_SHOWN: usize = 200;
 const HEADLINE_CHARS: usize = 120;
+
+/// Its state, as time has made it by now.
+pub fn state(approval: &Approval, now: Time) -> &'static str {
+    if approval.has_run_out(now) { "expired" } else { approval.state.word() }
+}
 
 /// The question in a line; a call shows its beginning.
 pub fn headline(approval: &Approval) -> String {
@@ -38,7 +45,7 @@ pub fn described(engine: &Engine, approval: &Approval, full: bool, out: &Out) ->
         ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } | ApprovalState::Consumed { .. } => Tone::Good,
         ApprovalState::Rejected(_) | ApprovalState::Expired { .. } | ApprovalState::Cancelled { .. } => Tone::Bad,
     };
-    let _ = writeln!(text, "{} is {}: {asked}", approval.id, out.toned(tone, approval.state.word()));
+    let _ = writeln!(text, "{} is {}: {asked}", approval.id, out.toned(tone, state(approval, engine.now())));
     for (name, value) in facts(engine, approval)? {
         if !value.is_empty() {
             let _ = writeln!(text, "  {name:<12}{}", quoted(&value, 14));
@@ -65,8 +72,9 @@ pub fn described(engine: &Engine, approval: &Approval, full: bool, out: &Out) ->
                 quoted(&format!("{why}; it cannot be answered or used any more"), 14)
             );
         }
-        _ if approval.state.is_pending() => {
+        _ if approval.state.is_pending() && !approval.has_run_out(engine.now()) => {
             let _ = writeln!(text, "\n  {:<12}{}", "after a yes", yes_means(approval));
+            let _ = writeln!(text, "  {:<12}{}", "answer", how_to_answer(approval));
         }
         _ => {}
     }
@@ -127,14 +135,19 @@ fn facts(engine: &Engine, approval: &Approval) -> Result<Vec<(&'static str, Stri
         let choice = answer.choice.clone().map(|choice| format!(", {choice}")).unwrap_or_default();
         let signed = if answer.signed.is_some() { ", signed" } else { "" };
         let how = format!("{} at level {}{signed}", answer.via.words(), answer.level);
-        facts.push(("answered", format!("by {} {how}{choice} {}", answer.by, answer.reason)));
+        facts.push(("answered", format!("by {} {how}{choice}", answer.by)));
+        facts.push(("their reason", answer.reason.clone()));
     }
     if let ApprovalState::Cancelled { why, .. } = &approval.state {
         facts.push(("void", why.clone()));
     }
     for notice in engine.notices(approval.id)? {
         let error = notice.error.map(|error| format!(": {error}")).unwrap_or_default();
-        facts.push(("told", format!("{} ({}) {}{error}", notice.channel, notice.what.word(), notice.state.word())));
+        let state = match notice.state {
+            NoticeState::Failed { .. } if approval.state.is_pending() => "not sent yet, tried again",
+            _ => notice.state.word(),
+        };
+        facts.push(("told", format!("{} ({}) {state}{error}", notice.channel, notice.what.word())));
     }
     if let Some(call) = engine.call_of(approval.id)? {
         let end = match &call.state {
@@ -155,6 +168,23 @@ fn level_words(level: u8) -> String {
         _ => "an answer signed by a passkey",
     };
     format!("{level}: {words}")
+}
+
+fn how_to_answer(approval: &Approval) -> String {
+    let id = approval.id;
+    let signed = if approval.level >= 2 { " --as NAME" } else { "" };
+    match (&approval.about, approval.batch) {
+        (_, Some(first)) => {
+            format!("phasegate approvals batch approve {first}{signed}  |  batch reject {first} --reason …")
+        }
+        (About::Question { choices }, _) if !choices.is_empty() => {
+            format!("phasegate approvals approve {id}{signed} --choice …  |  reject {id} --reason …")
+        }
+        (About::Call { .. }, _) => {
+            format!("phasegate approvals approve {id}{signed}  |  adjust {id} '{{…}}'  |  reject {id} --reason …")
+        }
+        _ => format!("phasegate approvals approve {id}{signed}  |  reject {id} --reason …"),
+    }
 }
 
 /// What happens when a person says yes, and that nothing else does.

@@ -50,7 +50,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         Form::Otel => Format::Otel,
     };
     let mut work = Work { engine: &engine, export: Export::new(format), to, records: 0, bytes: 0, out };
-    let Some(file) = &args.file else {
+    let Some(file) = args.file.as_ref().filter(|file| file.as_os_str() != "-") else {
         return match work.run(args.from, &mut out.stream()) {
             Err(Stop::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             ended => ended.map_err(|stop| stop.told("standard output")),

@@ -1,7 +1,7 @@
 //! The filters that `audit query` and `audit tail` share, from flags.
 
 use crate::domain::ids::{TaskId, Time};
-use crate::domain::record::{CallVerdict, CountBy, RecordFilter, TEXT_MAX, parse_kinds};
+use crate::domain::record::{CallVerdict, CountBy, RecordFilter, TEXT_MAX, parse_kinds, parse_role};
 
 use super::super::Ended;
 
@@ -56,8 +56,8 @@ impl FilterArgs {
         Ok(RecordFilter {
             task: *task,
             agent: by.clone(),
-            role: role.clone(),
-            kinds: kind.as_deref().map(parse_kinds).unwrap_or_default(),
+            role: role.as_deref().map(parse_role).transpose().map_err(wrong("--role"))?,
+            kinds: kind.as_deref().map(parse_kinds).transpose().map_err(wrong("--kind"))?.unwrap_or_default(),
             verdict: verdict.as_deref().map(CallVerdict::parse).transpose().map_err(wrong("--verdict"))?,
             tool: tool.clone(),
             code: code.clone(),

@@ -205,16 +205,19 @@ pub fn answer(facts: &Facts, command: &DecideApprovals, context: &Context) -> Re
             via: command.via,
             signed: signed.clone(),
         };
+        let task = approval.task;
         events.push(match &command.answer {
             Decision::Approve { reason, choice } => {
                 let choice = chosen(approval, choice.as_deref())?;
-                Event::ApprovalApproved { approval: *id, answer: answer(reason, choice) }
+                Event::ApprovalApproved { approval: *id, task, answer: answer(reason, choice) }
             }
-            Decision::Reject { reason } => Event::ApprovalRejected { approval: *id, answer: answer(reason, None) },
+            Decision::Reject { reason } => {
+                Event::ApprovalRejected { approval: *id, task, answer: answer(reason, None) }
+            }
             Decision::Adjust { reason, arguments } => {
                 let digest = adjusted(facts, approval, arguments)?;
                 let (answer, arguments) = (answer(reason, None), arguments.clone());
-                Event::ApprovalAdjusted { approval: *id, answer, arguments, digest }
+                Event::ApprovalAdjusted { approval: *id, task, answer, arguments, digest }
             }
         });
     }
@@ -313,7 +316,15 @@ fn adjusted(facts: &Facts, approval: &Approval, arguments: &Value) -> Result<Str
 }
 
 fn chosen(approval: &Approval, choice: Option<&str>) -> Result<Option<String>, Refusal> {
-    let About::Question { choices } = &approval.about else { return Ok(None) };
+    let About::Question { choices } = &approval.about else {
+        return match choice {
+            None => Ok(None),
+            Some(_) => {
+                let message = format!("{} is about a {} and has nothing to choose", approval.id, approval.about.word());
+                Err(Refusal::new(Code::NotAsked, message, "answer it without `--choice`"))
+            }
+        };
+    };
     match choice {
         None if choices.is_empty() => Ok(None),
         Some(choice) if choices.is_empty() || choices.iter().any(|known| known == choice) => {

@@ -32,10 +32,15 @@ pub fn enrol(
     if !key.is_sound() || facts.state.approvers.values().any(|known| known.key == *key) {
         return taken("this key cannot be used: it is weak, or enrolled already".to_owned(), "make a new key");
     }
-    if facts.state.approvers.is_empty() && context.settings.first_approver.is_some() {
-        let message = "this machine remembers a first approver of this workspace, and the store knows none";
-        let hint = "the store was exchanged or rolled back: `phasegate doctor` says more";
-        return Err(Refusal::new(Code::BadSignature, message, hint));
+    if facts.state.approvers.is_empty()
+        && let Some(first) = &context.settings.first_approver
+    {
+        // Whoever is remembered may begin again, and nobody else.
+        if first != key || proof.level == 0 {
+            return Err(proof::forgotten());
+        }
+        let (name, key, groups) = (name.clone(), key.clone(), groups.clone());
+        return Ok(vec![Event::ApproverEnrolled { name, key, groups, signed: None }]);
     }
     let statement = enrolment(&facts.workspace, name, key, groups);
     proof::person(facts, proof, &statement, context, "adding an approver")?;

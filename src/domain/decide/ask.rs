@@ -24,7 +24,7 @@ pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> R
     let mut news: Vec<(About, ApprovalGate)> = Vec::new();
     for question in &command.what {
         let (about, terms) = asked(facts, task, question)?;
-        if standing(facts, task, &about, &terms.ask, context).is_none()
+        if standing(facts, task, &about, &terms.ask, &command.reason, context).is_none()
             && !news.iter().any(|(known, _)| *known == about)
         {
             events.extend(outdated(facts, task, &about));
@@ -86,14 +86,24 @@ fn asked(facts: &Facts, task: &Task, question: &Question) -> Result<(About, Appr
 }
 
 /// The approval of exactly this that is still open, or holds an answer that counts.
-fn standing<'f>(facts: &'f Facts, task: &Task, about: &About, ask: &str, context: &Context) -> Option<&'f Approval> {
+fn standing<'f>(
+    facts: &'f Facts,
+    task: &Task,
+    about: &About,
+    ask: &str,
+    reason: &str,
+    context: &Context,
+) -> Option<&'f Approval> {
     let digest = digest(facts, task, about, ask);
     let same = |known: &&Approval| known.task == Some(task.id) && known.digest == digest;
     facts.state.approvals.values().rev().filter(same).find(|known| match &known.state {
         ApprovalState::Pending => !known.has_run_out(context.now) && !is_stuck(facts, known),
         ApprovalState::Approved(_) | ApprovalState::Adjusted { .. } => !known.has_run_out(context.now),
-        // An answered question is not asked again; a refused gate or call may be, since work outside the digest counts too.
-        ApprovalState::Rejected(_) | ApprovalState::Consumed { .. } => matches!(known.about, About::Question { .. }),
+        // A no stands until the agent says what is different now: work outside the digest counts too.
+        ApprovalState::Rejected(_) => {
+            matches!(known.about, About::Question { .. }) || reason.is_empty() || reason == known.reason
+        }
+        ApprovalState::Consumed { .. } => matches!(known.about, About::Question { .. }),
         ApprovalState::Expired { .. } | ApprovalState::Cancelled { .. } => false,
     })
 }
@@ -106,9 +116,15 @@ fn is_stuck(facts: &Facts, approval: &Approval) -> bool {
 }
 
 /// The approval that a request found or has just made.
-pub fn found<'f>(facts: &'f Facts, task: &Task, question: &Question, context: &Context) -> Option<&'f Approval> {
+pub fn found<'f>(
+    facts: &'f Facts,
+    task: &Task,
+    question: &Question,
+    reason: &str,
+    context: &Context,
+) -> Option<&'f Approval> {
     let (about, terms) = asked(facts, task, question).ok()?;
-    standing(facts, task, &about, &terms.ask, context)
+    standing(facts, task, &about, &terms.ask, reason, context)
 }
 
 /// Earlier approvals of the same thing that a new question replaces.
@@ -120,7 +136,9 @@ fn outdated(facts: &Facts, task: &Task, about: &About) -> Vec<Event> {
         void(facts, known).or_else(other)
     };
     open.filter(|known| known.state.is_unused())
-        .filter_map(|known| why(known).map(|why| Event::ApprovalCancelled { approval: known.id, why }))
+        .filter_map(|known| {
+            why(known).map(|why| Event::ApprovalCancelled { approval: known.id, task: known.task, why })
+        })
         .collect()
 }
 

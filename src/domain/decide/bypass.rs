@@ -20,8 +20,12 @@ pub fn open(facts: &Facts, command: &OpenBypass, context: &Context) -> Result<Ve
     require(context, &[Role::Operator, Role::Approver], "opening a bypass")?;
     let OpenBypass { rules, task, seconds, reason, proof } = command;
     let limit = context.settings.limits.bypass_seconds;
+    if reason.trim().is_empty() {
+        let message = "a bypass needs a reason: it is shown and on record for as long as the log is";
+        return Err(Refusal::new(Code::BadArguments, message, "say why with `--reason`"));
+    }
     if *seconds == 0 || *seconds > limit {
-        let message = format!("a bypass lasts at most {} h", limit / 3600);
+        let message = format!("a bypass lasts more than no time and at most {} h", limit / 3600);
         return Err(Refusal::new(Code::TooLarge, message, "open it for the time the work takes, and again if need be"));
     }
     let statement = statement(&facts.workspace, rules, *task, *seconds, reason);

@@ -105,12 +105,14 @@ pub fn start(facts: &Facts, id: ApprovalId, limit_seconds: u64, context: &Contex
         let message = format!("`{}` does not hold {}, for which {id} was given", context.caller.agent, task.id);
         return Err(Refusal::new(Code::NotHolder, message, "the holder of the task carries it out, or a person"));
     }
+    let waits = approval.state.is_pending() && !approval.has_run_out(context.now);
+    let hint = if waits {
+        format!("a person answers: `phasegate approvals show {id}`")
+    } else {
+        "request_approval asks anew".to_owned()
+    };
     usable(facts, approval, None, context).map_err(|why| {
-        Refusal::new(
-            Code::ApprovalClosed,
-            format!("{id} cannot be carried out: it {why}"),
-            "request_approval asks anew",
-        )
+        Refusal::new(Code::ApprovalClosed, format!("{id} cannot be carried out: it {why}"), hint.clone())
     })?;
     let call = CallId(facts.next.call);
     Ok(vec![

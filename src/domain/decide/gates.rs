@@ -186,7 +186,9 @@ fn approval(
         ApprovalState::Pending if !known.has_run_out(context.now) && super::void(facts, known).is_none() => {
             format!("a person answers: `phasegate approvals show {}`; then try again", known.id)
         }
-        ApprovalState::Rejected(_) => format!("change what was refused, then {ask}"),
+        ApprovalState::Rejected(_) => {
+            format!("change what was refused, then {ask}, with a `reason` that says what is different")
+        }
         ApprovalState::Pending
         | ApprovalState::Approved(_)
         | ApprovalState::Adjusted { .. }

@@ -38,6 +38,10 @@ pub fn change_key(
     let what = "changing the key of the log";
     require(context, &[Role::Operator, Role::Approver], what)?;
     proof::person(facts, proof, &key_statement(&facts.workspace, reason), context, what)?;
+    if reason.trim().is_empty() {
+        let message = "another key needs a reason: it stays in the log";
+        return Err(Refusal::new(Code::BadArguments, message, "say why with `--reason`"));
+    }
     if old == Some(new) {
         return Ok(Vec::new());
     }
@@ -67,7 +71,8 @@ pub fn restored(
 pub fn outdated(facts: &Facts) -> Vec<Event> {
     let why = "the store was put back from a backup";
     let unused = facts.state.approvals.values().filter(|known| known.runs_out_at().is_some());
-    let void = unused.map(|known| Event::ApprovalCancelled { approval: known.id, why: why.to_owned() });
+    let void =
+        unused.map(|known| Event::ApprovalCancelled { approval: known.id, task: known.task, why: why.to_owned() });
     let open = facts.state.bypasses.values().filter(|known| known.closed.is_none());
     void.chain(open.map(|known| Event::BypassClosed { bypass: known.id, why: why.to_owned() })).collect()
 }

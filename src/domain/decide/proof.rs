@@ -51,6 +51,14 @@ pub fn person(facts: &Facts, proof: &Proof, statement: &Value, context: &Context
     }
 }
 
+/// The store knows no approver any more, and this machine remembers the first one.
+pub fn forgotten() -> Refusal {
+    let message = "this machine remembers a first approver of the store at this place, and the store knows none";
+    let hint = "bring the store back with `phasegate restore`; if it is meant to begin anew, that approver enrols first: \
+                `phasegate approver add NAME --existing`; `phasegate doctor` names the file that remembers";
+    Refusal::new(Code::BadSignature, message, hint)
+}
+
 /// For acts that widen what agents may do: signed by an approver as soon as there is one.
 pub fn entitled(facts: &Facts, proof: &Proof, statement: &Value, context: &Context, what: &str) -> Result<(), Refusal> {
     if let Some(signed) = &proof.signed {
@@ -58,6 +66,9 @@ pub fn entitled(facts: &Facts, proof: &Proof, statement: &Value, context: &Conte
     }
     if !facts.has_approvers(context) {
         return Ok(());
+    }
+    if facts.state.approvers.is_empty() {
+        return Err(forgotten());
     }
     let message = format!("{what} takes the signature of an approver, because this workspace has approvers");
     Err(Refusal::new(Code::SignatureRequired, message, "say whose key to use: `--as NAME`"))

@@ -26,7 +26,7 @@ pub fn sweep(facts: &Facts, context: &Context) -> Vec<Event> {
     }
     for approval in facts.state.approvals.values() {
         if approval.has_run_out(context.now) {
-            events.push(Event::ApprovalExpired { approval: approval.id });
+            events.push(Event::ApprovalExpired { approval: approval.id, task: approval.task });
         }
     }
     for call in facts.state.calls.values() {

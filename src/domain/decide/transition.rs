@@ -97,6 +97,7 @@ fn approvals_of(facts: &Facts, task: &Task, from: &Phase, forward: bool) -> Vec<
             known.runs_out_at().is_some() && !used.iter().any(|(id, _)| *id == known.id)
         })
         .map(|known| Event::ApprovalCancelled {
+            task: known.task,
             approval: known.id,
             why: format!("{} left phase {}", task.id, from.name),
         });

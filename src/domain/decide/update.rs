@@ -70,7 +70,11 @@ fn void(facts: &Facts, task: &Task, how: &str) -> Vec<Event> {
     let of_task = facts.state.approvals.values().filter(|known| known.task == Some(task.id));
     of_task
         .filter(|known| known.state.is_unused())
-        .map(|known| Event::ApprovalCancelled { approval: known.id, why: format!("{} {how}", task.id) })
+        .map(|known| Event::ApprovalCancelled {
+            approval: known.id,
+            task: known.task,
+            why: format!("{} {how}", task.id),
+        })
         .collect()
 }
 
