@@ -74,6 +74,7 @@ pub fn with_backend(
         schemas: Mutex::default(),
         renewals: Mutex::new(HashMap::new()),
         log_key: key_file,
+        last_head: Mutex::default(),
     };
     if log_key.is_none()
         && let Err(error) = engine.make_log_key()
