@@ -126,7 +126,8 @@ mod tests {
     fn a_use_needs_one_yes_of_its_own() {
         const NONE: &[u64] = &[];
         let (request, yes) = ("ApprovalRequested", "ApprovalApproved");
-        let table: [(&str, &[(u64, &str)], &[u64]); 22] = [
+        type Row<'a> = (&'a str, &'a [(u64, &'a str)], &'a [u64]);
+        let table: [Row<'_>; 22] = [
             ("Requested Approved Consumed", &[], NONE),
             ("Requested Adjusted Consumed", &[], NONE),
             ("Requested Requested:A-2 Approved Expired:A-2 Consumed", &[], NONE),
