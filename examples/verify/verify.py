@@ -23,6 +23,16 @@ PAIRS = [
     ("GateStarted", {"GatePassed", "GateRefused", "GateOrphaned"}, "run", ("task", "gate")),
     ("CallStarted", {"CallFinished", "CallFailed", "CallOrphaned"}, "call", ()),
 ]
+# What may happen to an approval: from which stages, and to which.
+STEPS = {
+    "ApprovalRequested": ({"unknown"}, "asked"),
+    "ApprovalApproved": ({"asked"}, "yes"),
+    "ApprovalAdjusted": ({"asked"}, "yes"),
+    "ApprovalRejected": ({"asked"}, "closed"),
+    "ApprovalExpired": ({"asked", "yes"}, "closed"),
+    "ApprovalCancelled": ({"asked", "yes"}, "closed"),
+    "ApprovalConsumed": ({"yes"}, "used"),
+}
 GRACE_MS = 60_000
 UNTIL_MS = 24 * 3600 * 1000
 TOLD_MAX = 20
@@ -264,6 +274,7 @@ class Check:
         self.leaves = []  # as the records make them; None in a hole
         self.heads = []  # (where, Head, stored row or None)
         self.open, self.erased, self.blank = {}, {}, {}
+        self.stages, self.odd = {}, []
         self.roots = {}
         self.sealed = 0
         for where, note in kept:
@@ -329,8 +340,33 @@ class Check:
                 self.open[start, event.get(name)] = (seq, until, here, task)
             elif kind in ends:
                 self.open.pop((start, event.get(name)), None)
+        if kind in STEPS:
+            self.approval(seq, kind, str(event.get("approval")))
         if kind == "RecordErased":
             self.erased.update((entry["seq"], entry) for entry in event["records"])
+
+    def approval(self, seq, kind, name):
+        stage = self.stages.get(name, "unknown")
+        before, after = STEPS[kind]
+        if stage not in before:
+            self.odd.append((seq, kind, name, stage))
+        if stage in before or stage in ("unknown", "asked"):
+            self.stages[name] = after
+
+    def approvals(self):
+        """An erased record has no id left: each stands for one question or one yes that is missing before a record."""
+        erased = [(seq, self.erased[seq]["kind"]) for seq in sorted(self.blank) if seq in self.erased]
+        asked = [seq for seq, kind in erased if kind == "ApprovalRequested"]
+        agreed = [seq for seq, kind in erased if kind in ("ApprovalApproved", "ApprovalAdjusted")]
+        for seq, kind, name, stage in self.odd:
+            missing = []
+            if stage == "unknown" and kind != "ApprovalRequested":
+                missing.append(asked)
+            if stage in ("unknown", "asked") and kind == "ApprovalConsumed":
+                missing.append(agreed)
+            found = [left.pop(0) for left in missing if left and left[0] < seq]
+            if not missing or len(found) < len(missing):
+                self.found("approval", f"record {seq}: {kind} of {name}, which was {stage} before: no yes of its own")
 
     def tiles(self, tiles):
         """Every level against what the records make it."""
@@ -386,6 +422,7 @@ class Check:
         for (start, _), (seq, until, _, _) in sorted(self.open.items(), key=lambda item: item[1][0]):
             if until + GRACE_MS < now:
                 self.found("unfinished", f"record {seq}: {start}, its time is over, and no outcome is on record")
+        self.approvals()
         return records
 
 

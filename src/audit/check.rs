@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::domain::ids::{TaskId, Time};
 
+use super::approvals::Approvals;
 use super::batch::{Batch, Columns, Content, Record};
 use super::hash::{self, Hash};
 use super::head::Head;
@@ -19,6 +20,22 @@ use super::tree::{self, Edge, Tile};
 /// Kinds of events that speak of the log itself.
 pub const ERASED: &str = "RecordErased";
 pub const KEY_CHANGED: &str = "LogKeyChanged";
+
+/// The key before and the key after, as a record of the change says.
+pub fn key_change(body: &[u8]) -> Option<(Option<String>, String)> {
+    #[derive(Deserialize)]
+    struct Body {
+        event: Changed,
+    }
+    #[derive(Deserialize)]
+    struct Changed {
+        #[serde(default)]
+        old: Option<String>,
+        new: String,
+    }
+    let Changed { old, new } = serde_json::from_slice::<Body>(body).ok()?.event;
+    Some((old, new))
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredHead {
@@ -97,6 +114,7 @@ pub struct Check {
     erased: HashMap<u64, ErasedRecord>,
     key_changes: Vec<(Option<String>, String)>,
     unfinished: Unfinished,
+    approvals: Approvals,
 }
 
 impl Check {
@@ -138,6 +156,7 @@ impl Check {
             erased: HashMap::new(),
             key_changes: Vec::new(),
             unfinished: Unfinished::default(),
+            approvals: Approvals::default(),
         };
         check.compare_roots();
         check
@@ -278,9 +297,10 @@ impl Check {
             }
         }
         self.unfinished.see(seq, at, header.event.kind, body);
+        self.approvals.see(seq, header.event.kind, body);
         match header.event.kind {
             ERASED => self.erasure(body),
-            KEY_CHANGED => self.key_change(body),
+            KEY_CHANGED => self.key_changes.extend(key_change(body)),
             _ => {}
         }
     }
@@ -299,22 +319,6 @@ impl Check {
         }
     }
 
-    fn key_change(&mut self, body: &[u8]) {
-        #[derive(Deserialize)]
-        struct Body {
-            event: Changed,
-        }
-        #[derive(Deserialize)]
-        struct Changed {
-            #[serde(default)]
-            old: Option<String>,
-            new: String,
-        }
-        if let Ok(body) = serde_json::from_slice::<Body>(body) {
-            self.key_changes.push((body.event.old, body.event.new));
-        }
-    }
-
     pub fn finish(mut self, now: Time) -> Report {
         let records = u64::try_from(self.next - 1).unwrap_or(0);
         self.ends(records);
@@ -330,6 +334,7 @@ impl Check {
             );
             self.findings.add(Trouble::Unfinished, Some(lost.seq), message);
         }
+        self.check_approvals();
         let anchored = kept.iter().filter(|kept| kept.holds).map(|kept| kept.size).max().unwrap_or(0);
         let report = Report {
             records,
@@ -343,6 +348,15 @@ impl Check {
             counts: Default::default(),
         };
         report.with(self.findings)
+    }
+
+    fn check_approvals(&mut self) {
+        // Blanks rise. What only says that it was erased stands for nothing.
+        let said = self.blanks.iter().filter_map(|blank| self.erased.get(&blank.seq));
+        let erased: Vec<(u64, &str)> = said.map(|said| (said.seq, said.kind.as_str())).collect();
+        for lost in std::mem::take(&mut self.approvals).lost(&erased) {
+            self.findings.add(Trouble::Approval, Some(lost.seq), lost.what);
+        }
     }
 
     /// The end of the log against tiles and newest head.

@@ -124,12 +124,12 @@ impl Unfinished {
     }
 }
 
-fn event(body: &[u8]) -> serde_json::Value {
+pub(super) fn event(body: &[u8]) -> serde_json::Value {
     let mut record: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     record.get_mut("event").map(serde_json::Value::take).unwrap_or_default()
 }
 
-fn field(event: &serde_json::Value, name: &str) -> Option<String> {
+pub(super) fn field(event: &serde_json::Value, name: &str) -> Option<String> {
     event.get(name).and_then(|value| value.as_str()).map(str::to_owned)
 }
 

@@ -29,6 +29,8 @@ pub enum Trouble {
     Rewritten,
     /// A start without an outcome.
     Unfinished,
+    /// An approval that was used without a yes, or twice.
+    Approval,
 }
 
 impl Trouble {
@@ -45,6 +47,7 @@ impl Trouble {
             Self::Cut => "cut",
             Self::Rewritten => "rewritten",
             Self::Unfinished => "unfinished",
+            Self::Approval => "approval",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Taking content out of the log for a person: sealed first, so that its hash stays and the tree holds.
 
+use std::collections::BTreeSet;
+
 use crate::audit::hash;
 use crate::domain::approver::Proof;
 use crate::domain::command::Command;
@@ -30,7 +32,7 @@ impl Engine {
     pub fn erasable(&self, seqs: &[u64]) -> Result<Vec<ErasedRecord>, EraseError> {
         self.seal()?;
         let mut found = Vec::new();
-        for seq in seqs {
+        for seq in seqs.iter().collect::<BTreeSet<_>>() {
             found.push(self.view(|tx| erasable(tx, *seq))?.map_err(Failure::Refused)?);
         }
         Ok(found)
@@ -58,11 +60,7 @@ fn erasable(tx: &mut dyn Tx, seq: u64) -> Result<Result<ErasedRecord, Refusal>, 
     if body.is_empty() {
         return refuse(format!("record {seq} was erased before"), "leave it out");
     }
-    let index = seq.saturating_sub(1);
-    let width = crate::audit::tree::WIDTH as u64;
-    let hashes = tree::tile(tx, 0, index / width)?.unwrap_or_default();
-    let sealed = usize::try_from(index % width).ok().and_then(|at| hashes.get(at));
-    if sealed != Some(&hash::leaf(body.as_bytes())) {
+    if tree::leaf(tx, seq)? != Some(hash::leaf(body.as_bytes())) {
         let message = format!("record {seq} is not as it was sealed; erasing it would hide that");
         return refuse(message, "`phasegate audit verify` says more");
     }

@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use crate::audit::check::StoredHead;
 use crate::config::workspace::Workspace;
 use crate::domain::approval::Approval;
 use crate::domain::approver::Proof;
@@ -68,6 +69,8 @@ pub struct Engine {
     place: String,
     /// The file of the key that signs the log's heads.
     log_key: PathBuf,
+    /// The last head that this process signed.
+    last_head: Mutex<Option<StoredHead>>,
 }
 
 /// What a long call reports, and how it learns that nobody waits for it any more.

@@ -8,15 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::audit::check::StoredHead;
+use crate::audit::check::{KEY_CHANGED, StoredHead, key_change};
 use crate::audit::hash;
 use crate::audit::head::Head;
-use crate::audit::key::Signer;
+use crate::audit::key::{Signer, VerifierKey};
 use crate::audit::note::{Note, NoteError};
+use crate::audit::proof;
 use crate::audit::tree::{Edge, Tile, WrongTile};
-use crate::store::{StoreError, Tx, tree};
+use crate::store::{self, StoreError, Tx, tree};
 
 use super::Engine;
+use super::log_key::META;
+use super::prove::Stored;
 
 /// Records in one pass: a moment's work, and half a megabyte of tiles in one commit.
 const PASS_RECORDS: usize = 16_384;
@@ -24,6 +27,8 @@ const PASS_RECORDS: usize = 16_384;
 const HEAD_MS: i64 = 60_000;
 const EVERY: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(100);
+/// The kind of the record that explains why a log no longer goes on from what was signed.
+const RESTORED: &str = "StoreRestored";
 
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
@@ -43,6 +48,11 @@ pub enum SealError {
     Gap { after: u64, found: u64 },
     #[error("record {seq} has no content and was never sealed: it was changed")]
     Blank { seq: u64 },
+    #[error(
+        "this process signed a head of {signed} records, and the log, whose newest head has {found}, does not go on from it: \
+         it was put back or rewritten, and no restoring is on record, so nothing is signed"
+    )]
+    Rewound { signed: u64, found: u64 },
     #[error("what is sealed does not hold, so nothing is added to it: {0}")]
     Broken(String),
 }
@@ -56,6 +66,10 @@ impl SealError {
                 "bring the file back from a backup; or go on with a new key: `phasegate audit key --new --reason …`"
             }
             Self::KeyFile { .. } => "check who may read and write that file; only you should",
+            Self::Rewound { .. } => {
+                "keep a copy of the store and compare it with a head kept elsewhere: `phasegate audit verify --from …`; if you \
+                 put the store back yourself, end phasegate and start it again"
+            }
             Self::Gap { .. } | Self::Blank { .. } | Self::Broken(_) => {
                 "`phasegate audit verify` says what was changed; keep a copy of the store before you mend anything"
             }
@@ -86,9 +100,16 @@ enum Pass {
 impl Engine {
     /// Brings all that is committed now under a head, and gives the newest. Nothing to do costs two short reads.
     pub fn seal(&self) -> Result<Option<StoredHead>, SealError> {
-        let (goal, mut sealed) = self.view(|tx| Ok((tree::last_record(tx)?, tree::sealed_size(tx)?)))?;
+        // One at a time in a process: what it signed last is then always older than what it reads.
+        let mut last = self.last_head.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut goes_on = Ok(());
+        let (goal, mut sealed) = self.view(|tx| {
+            goes_on = follows(tx, last.as_ref());
+            Ok((tree::last_record(tx)?, tree::sealed_size(tx)?))
+        })?;
+        goes_on?;
         while sealed < goal {
-            match self.seal_once()? {
+            match self.seal_once(&mut last)? {
                 Pass::Nothing => break,
                 Pass::Lost => sealed = self.view(tree::sealed_size)?,
                 Pass::Sealed(size) => sealed = size,
@@ -97,20 +118,21 @@ impl Engine {
         Ok(self.view(tree::newest_head)?)
     }
 
-    fn seal_once(&self) -> Result<Pass, SealError> {
+    fn seal_once(&self, last: &mut Option<StoredHead>) -> Result<Pass, SealError> {
         let signer = self.signer()?;
         let now = self.now();
         let mut made = Ok(None);
         self.view(|tx| {
-            made = draft(tx, &signer, now.0);
+            made = follows(tx, last.as_ref()).and_then(|()| draft(tx, &signer, now.0));
             Ok(())
         })?;
         let Some(draft) = made? else { return Ok(Pass::Nothing) };
-        let size = draft.head.size;
+        let (head, key) = (draft.head.clone(), signer.verifier().to_string());
         let won = Arc::new(Mutex::new(false));
         let tell = Arc::clone(&won);
         self.backend.write(Box::new(move |tx| {
-            let first = tree::newest_head(tx)? == draft.before;
+            // A key that was changed meanwhile signs nothing that comes after the record of the change.
+            let first = tree::newest_head(tx)? == draft.before && store::meta(tx, META)?.as_deref() == Some(&key);
             if first {
                 draft.tiles.iter().try_for_each(|tile| tree::put_tile(tx, tile))?;
                 tree::put_head(tx, &draft.head)?;
@@ -118,9 +140,47 @@ impl Engine {
             *tell.lock().unwrap_or_else(PoisonError::into_inner) = first;
             Ok(())
         }))?;
-        let won = *won.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(if won { Pass::Sealed(size) } else { Pass::Lost })
+        if !*won.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(Pass::Lost);
+        }
+        let size = head.size;
+        *last = Some(head);
+        Ok(Pass::Sealed(size))
     }
+}
+
+/// Whether the log goes on from the head that was signed last, or was restored from a backup since.
+fn follows(tx: &mut dyn Tx, last: Option<&StoredHead>) -> Result<(), SealError> {
+    let Some(last) = last else { return Ok(()) };
+    let newest = tree::newest_head(tx)?;
+    if newest.as_ref() == Some(last) {
+        return Ok(());
+    }
+    let found = newest.map_or(0, |head| head.size);
+    if found >= last.size {
+        match proof::range(&mut Stored(tx), 0, last.size) {
+            Ok(root) if root.0.as_slice() == last.root => return Ok(()),
+            // A tile that cannot be read leads to no root.
+            Ok(_) | Err(StoreError::BadRow { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let restored = tree::of_kind(tx, RESTORED, 0)?;
+    if restored.first().is_some_and(|(at, _)| at.0 > last.at) {
+        return Ok(());
+    }
+    Err(SealError::Rewound { signed: last.size, found })
+}
+
+/// The keys that ours took over from since a head was made, by the records of the changes.
+fn former(tx: &mut dyn Tx, signer: &Signer, head: &StoredHead) -> Result<Vec<VerifierKey>, StoreError> {
+    let (mut keys, mut newer) = (Vec::new(), signer.verifier().to_string());
+    for (_, body) in tree::of_kind(tx, KEY_CHANGED, head.size)? {
+        let Some((Some(old), _)) = key_change(body.as_bytes()).filter(|(_, new)| *new == newer) else { continue };
+        keys.extend(old.parse());
+        newer = old;
+    }
+    Ok(keys)
 }
 
 /// Reads what is not sealed yet, after a check that the tree still leads to the newest head.
@@ -129,7 +189,7 @@ fn draft(tx: &mut dyn Tx, signer: &Signer, now: i64) -> Result<Option<Draft>, Se
     let sealed = before.as_ref().map_or(0, |head| head.size);
     let mut edge = Edge::restore(sealed, |level, at| tree::tile(tx, level, at).map_err(SealError::from))?;
     if let Some(head) = &before {
-        holds(head, &edge, signer)?;
+        holds(tx, head, &edge, signer)?;
     }
     let (mut full, mut expected, mut wrong) = (Vec::new(), sealed, None);
     tree::contents(tx, sealed, PASS_RECORDS, &mut |seq, body| {
@@ -166,14 +226,15 @@ fn draft(tx: &mut dyn Tx, signer: &Signer, now: i64) -> Result<Option<Draft>, Se
     Ok(Some(Draft { before, head, tiles: full }))
 }
 
-fn holds(head: &StoredHead, edge: &Edge, signer: &Signer) -> Result<(), SealError> {
+fn holds(tx: &mut dyn Tx, head: &StoredHead, edge: &Edge, signer: &Signer) -> Result<(), SealError> {
     let broken = |why: String| SealError::Broken(why);
     let note = Note::parse(&head.note).map_err(|error| broken(format!("the newest head: {error}")))?;
-    match note.verify(std::slice::from_ref(signer.verifier())) {
+    let signed = match note.verify(std::slice::from_ref(signer.verifier())) {
         // After a change of key the newest head bears the old one.
-        Ok(_) | Err(NoteError::Unsigned(_)) => {}
-        Err(error) => return Err(broken(format!("the newest head: {error}"))),
-    }
+        Err(NoteError::Unsigned(_)) => note.verify(&former(tx, signer, head)?).map(drop),
+        signed => signed.map(drop),
+    };
+    signed.map_err(|error| broken(format!("the newest head: {error}")))?;
     let said = Head::parse(&note.text).map_err(|error| broken(format!("the newest head: {error}")))?;
     if said.size != edge.size() || said.root != edge.root() {
         return Err(broken(format!(

@@ -56,6 +56,18 @@ pub fn read(path: &Path) -> Result<Option<Secret>> {
     }
 }
 
+/// Puts a secret that was made in another file in place of this one, which is kept aside. At every moment one of the two
+/// is in place.
+pub fn replace(path: &Path, by: &Path, aside: &Path) -> Result<()> {
+    match fs::copy(path, aside) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        copied => drop(copied?),
+    }
+    fs::rename(by, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder)?.sync_all()
+}
+
 fn unusable(why: &str) -> Error {
     Error::new(ErrorKind::InvalidData, format!("{why}; put the right one back, or take it away for a new one"))
 }

@@ -73,6 +73,7 @@ pub fn with_backend(
         renewals: Mutex::new(HashMap::new()),
         place,
         log_key: key_file,
+        last_head: Mutex::default(),
     };
     if log_key.is_none()
         && let Err(error) = engine.make_log_key()

@@ -114,6 +114,8 @@ pub enum StoreError {
     UnknownUrl(String),
     #[error("{path} is not a backup that phasegate wrote; nothing was changed")]
     NotABackup { path: PathBuf },
+    #[error("record {seq} was changed or erased since you looked at it, so nothing was erased")]
+    NotAsSealed { seq: u64 },
     #[error("injected fault at call {0}")]
     Injected(u64),
 }
@@ -138,6 +140,9 @@ impl StoreError {
             Self::NewerSchema { .. } => "install the newer phasegate on this machine",
             Self::UnknownUrl(_) => "such as sqlite:/home/me/phasegate.db",
             Self::NotABackup { .. } => "name a file that `phasegate backup` wrote",
+            Self::NotAsSealed { .. } => {
+                "`phasegate audit verify` says what was changed; keep a copy of the store before that"
+            }
             Self::Place(_) => "choose another folder with --workspace or --store",
             _ => "`phasegate doctor` checks the whole set-up",
         }
@@ -191,6 +196,11 @@ pub enum Attachment {
     /// Records whose content goes; their hashes stay in the tree.
     Erasure {
         records: Vec<u64>,
+    },
+    /// A value about the store itself, in place of the one before.
+    Meta {
+        key: &'static str,
+        value: String,
     },
 }
 

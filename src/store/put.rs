@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::audit::hash;
 use crate::domain::call::CallState;
 use crate::domain::canonical;
 use crate::domain::claim::Claim;
@@ -13,7 +14,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::state::State;
 use crate::domain::task::Task;
 
-use super::{Attachment, By, Param, Redaction, StoreError, Tx};
+use super::{Attachment, By, Param, Redaction, StoreError, Tx, tree};
 
 /// Refusals alike within this time are counted, not repeated.
 const REFUSAL_WINDOW_MS: i64 = 60_000;
@@ -33,11 +34,23 @@ pub fn attachment(tx: &mut dyn Tx, attachment: &Attachment) -> Result<(), StoreE
             &[Param::Text(hash), Param::Text(name), Param::Text(body), Param::Text(source)],
         )?,
         Attachment::Erasure { records } => {
-            let sql = "UPDATE events SET body = '', agent = '' WHERE seq = ?1";
-            return records.iter().try_for_each(|seq| tx.execute(sql, &[Param::id(*seq)]).map(drop));
+            return records.iter().try_for_each(|seq| erase(tx, *seq));
         }
+        Attachment::Meta { key, value } => tx.execute(
+            "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+            &[Param::Text(key), Param::Text(value)],
+        )?,
     };
     Ok(())
+}
+
+/// Compared here once more: what was edited since a person looked at it must not go unseen.
+fn erase(tx: &mut dyn Tx, seq: u64) -> Result<(), StoreError> {
+    let body = tree::record(tx, seq)?.map(|(_, body)| body).unwrap_or_default();
+    if tree::leaf(tx, seq)? != Some(hash::leaf(body.as_bytes())) {
+        return Err(StoreError::NotAsSealed { seq });
+    }
+    tx.execute("UPDATE events SET body = '', agent = '' WHERE seq = ?1", &[Param::id(seq)]).map(drop)
 }
 
 /// One record as it is stored, and as it will be hashed: these bytes and no others.

@@ -179,6 +179,24 @@ pub fn rows(tx: &mut dyn Tx, after: i64, limit: usize, batch: &mut Batch) -> Res
     })
 }
 
+/// The hash under which a record was sealed.
+pub fn leaf(tx: &mut dyn Tx, seq: u64) -> Result<Option<Hash>, StoreError> {
+    let (index, width) = (seq.saturating_sub(1), WIDTH as u64);
+    let hashes = tile(tx, 0, index / width)?.unwrap_or_default();
+    Ok(usize::try_from(index % width).ok().and_then(|at| hashes.get(at)).copied())
+}
+
+/// Records of one kind after a number, the newest first: when, and their content.
+pub fn of_kind(tx: &mut dyn Tx, kind: &str, after: u64) -> Result<Vec<(Time, String)>, StoreError> {
+    let mut found = Vec::new();
+    let sql = "SELECT at, body FROM events WHERE seq > ?1 AND kind = ?2 ORDER BY seq DESC";
+    tx.query(sql, &[Param::id(after), Param::Text(kind)], &mut |row| {
+        found.push((Time(row.int(0)?.unwrap_or(0)), row.text(1)?.unwrap_or_default().to_owned()));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// What is to stay known of records, and their content.
 pub fn record(tx: &mut dyn Tx, seq: u64) -> Result<Option<(ErasedRecord, String)>, StoreError> {
     let mut found = None;

@@ -18,7 +18,7 @@ use phasegate::store::{self, Backend, Body, EachRow, Param, Scope, StoreError, T
 use phasegate::tools;
 use serde_json::{Value, json};
 
-use crate::support::{START, able, agent, person, replay};
+use crate::support::{START, able, agent, at_a_terminal, person, replay};
 
 const YAML: &str = "version: 1\nname: flow\nphases:\n  plan:\n    allow: [submit_task]\n    deny: [query_audit]\n    exit:\n      - artifact: plan\n      - approval: { ask: \"Go?\", within: 1h }\n    next: [build]\n  build:\n    exit: [ { command: [\"true\"] } ]\n    next: [done, plan]\n  done: { end: true }\n";
 
@@ -300,6 +300,7 @@ fn story() -> Vec<Step> {
     let (ana, bo, lead) = (able("ana", &["db"], 2), agent("bo"), person("lead"));
     let trust =
         |world: &World| world.engine.trust_file(&person("lead"), &world.folder.path().join("phasegate.yaml")).map(drop);
+    let another_key = |world: &World| world.engine.change_log_key(&person("lead"), "lost", at_a_terminal()).map(drop);
     let graph = json!({"tasks": [
         {"title": "a", "ref": "a", "labels": ["x", "y"], "capabilities": ["db"], "priority": "high"},
         {"title": "b", "ref": "b", "depends_on": ["a"]}, {"title": "c", "ref": "c", "depends_on": ["a", "b"]},
@@ -318,6 +319,7 @@ fn story() -> Vec<Step> {
         by_tool(name, able("ana", &["db"], 2), "request_approval", question)
     };
     vec![
+        Step { name: "another key of the log", whole: true, ends: Ends::Well, act: Box::new(another_key) },
         Step { name: "trust", whole: true, ends: Ends::Well, act: Box::new(trust) },
         by_tool("submit", lead.clone(), "submit_task", graph),
         claim("claim the next", &ana, json!({"lease_seconds": 600})),

@@ -39,4 +39,5 @@ mod support;
 mod surface;
 mod tamper;
 mod tidy;
+mod used_approvals;
 mod workflow_of_a_task;

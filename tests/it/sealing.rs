@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use phasegate::audit::key::{Kind, Signer};
+use phasegate::audit::note::Note;
 use phasegate::config::settings::Settings;
 use phasegate::config::workspace::Workspace;
 use phasegate::engine::sealer::Sealer;
@@ -14,7 +16,7 @@ use phasegate::tools;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::{TestEnv, agent};
+use crate::support::{TestEnv, agent, at_a_terminal, person};
 use crate::tamper::phasegate;
 
 fn open(folder: &std::path::Path) -> Arc<Engine> {
@@ -185,6 +187,107 @@ fn a_hole_or_a_changed_tile_stops_sealing_and_says_so() {
         let error = env.engine.seal().unwrap_err();
         assert!(error.to_string().contains(wanted), "{sql}: {error}");
         assert!(error.hint().contains("audit verify"), "{}", error.hint());
+    }
+}
+
+/// Heads and tiles as rows.
+type Rows = (Vec<(i64, i64, i64, Vec<u8>, String)>, Vec<(i64, i64, Vec<u8>)>);
+
+fn tree_of(db: &Connection) -> Rows {
+    let mut heads = db.prepare("SELECT size, number, at, root, note FROM heads").unwrap();
+    let heads = heads.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)));
+    let heads = heads.unwrap().map(Result::unwrap).collect();
+    let mut tiles = db.prepare("SELECT level, position, hashes FROM tiles").unwrap();
+    let tiles = tiles.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    (heads, tiles.map(Result::unwrap).collect())
+}
+
+/// As whoever can write the store: back to an older tree, and another end of the log.
+fn rewind(db: &Connection, (heads, tiles): &Rows) {
+    db.execute_batch("DELETE FROM heads; DELETE FROM tiles;").unwrap();
+    for head in heads {
+        let row = rusqlite::params![head.0, head.1, head.2, head.3, head.4];
+        db.execute("INSERT INTO heads(size, number, at, root, note) VALUES (?1, ?2, ?3, ?4, ?5)", row).unwrap();
+    }
+    for tile in tiles {
+        let row = rusqlite::params![tile.0, tile.1, tile.2];
+        db.execute("INSERT INTO tiles(level, position, hashes) VALUES (?1, ?2, ?3)", row).unwrap();
+    }
+    let sql = "UPDATE events SET body = replace(body, 'later', 'other') WHERE body LIKE '%later%'";
+    assert!(db.execute(sql, []).unwrap() > 0);
+}
+
+#[test]
+fn a_tree_that_was_put_back_under_a_running_process_is_not_signed_again() {
+    let env = TestEnv::new();
+    let submit = |title: &str| drop(env.call(&agent("ana"), "submit_task", json!({ "title": title })).unwrap());
+    env.engine.seal().unwrap();
+    let db = Connection::open(env.path(".phasegate/phasegate.db")).unwrap();
+    let old = tree_of(&db);
+    env.clock.advance_seconds(61);
+    submit("later");
+    env.engine.seal().unwrap();
+    rewind(&db, &old);
+    let refused = |when: &str| {
+        let error = env.engine.seal().unwrap_err();
+        assert!(error.to_string().contains("put back or rewritten"), "{when}: {error}");
+        assert!(error.hint().contains("audit verify"), "{when}: {}", error.hint());
+    };
+    refused("back");
+    submit("more");
+    refused("back, and more of it");
+    assert_eq!(tree_of(&db), old, "nothing was signed");
+    // A process that starts now knows no better; the one that does still refuses to go on from there.
+    let workspace = Workspace::find(Some(env.folder.path()), env.folder.path()).unwrap();
+    let other = phasegate::engine::open(workspace, &Settings::default(), env.clock.clone()).unwrap();
+    other.seal().unwrap();
+    submit("more still");
+    refused("signed by another");
+}
+
+#[test]
+fn a_head_of_a_foreign_key_is_gone_on_from_only_where_that_key_was_changed_on_record() {
+    let env = TestEnv::new();
+    let submit = || drop(env.call(&agent("ana"), "submit_task", json!({ "title": "x" })).unwrap());
+    let change = || drop(env.engine.change_log_key(&person("lead"), "lost", at_a_terminal()).unwrap());
+    env.engine.seal().unwrap();
+    // Twice without a head between: the newest is of the key before the last.
+    change();
+    change();
+    env.engine.seal().unwrap();
+    well(&env.engine);
+    let db = Connection::open(env.path(".phasegate/phasegate.db")).unwrap();
+    let foreign = Signer::new(&env.engine.log_name().unwrap(), Kind::Note, &[9; 32]).unwrap();
+    let note: String = db.query_row("SELECT note FROM heads ORDER BY size DESC", [], |row| row.get(0)).unwrap();
+    let text = note.split("\n\n").next().unwrap().to_owned() + "\n";
+    db.execute("UPDATE heads SET note = ?1 WHERE note = ?2", [Note::sign(text, &foreign), note]).unwrap();
+    submit();
+    let workspace = Workspace::find(Some(env.folder.path()), env.folder.path()).unwrap();
+    let other = phasegate::engine::open(workspace, &Settings::default(), env.clock.clone()).unwrap();
+    let error = other.seal().unwrap_err();
+    assert!(error.to_string().contains("no key that is trusted here"), "{error}");
+}
+
+#[test]
+fn a_change_of_key_that_a_crash_cut_short_is_ended_by_the_next_sealing() {
+    for old_is_left in [true, false] {
+        let env = TestEnv::new();
+        env.engine.seal().unwrap();
+        let (file, draft) = (env.path(".phasegate/log.key"), env.path(".phasegate/log.key.new"));
+        let old = std::fs::read(&file).unwrap();
+        env.engine.change_log_key(&person("lead"), "no longer trusted", at_a_terminal()).unwrap();
+        assert!(!draft.exists() && std::fs::read(&file).unwrap() != old);
+        // As it was between the record and the move.
+        std::fs::rename(&file, &draft).unwrap();
+        if old_is_left {
+            std::fs::write(&file, &old).unwrap();
+        }
+        env.engine.seal().unwrap();
+        well(&env.engine);
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode, draft.exists()), (0o600, false));
+        let own = env.engine.own_keys().unwrap();
+        assert_eq!(own, [env.engine.verifier_key().unwrap().unwrap()]);
     }
 }
 

@@ -20,10 +20,10 @@ const FLOW: &str = "version: 1\nname: flow\nphases:\n  work:\n    exit: [ { comm
 /// A log of several tiles and heads, and what an auditor keeps elsewhere of it.
 pub struct Log {
     pub env: TestEnv,
-    store: PathBuf,
+    pub store: PathBuf,
     pub key: String,
     /// Made when two thirds of the log were written.
-    head: PathBuf,
+    pub head: PathBuf,
 }
 
 pub fn log() -> Log {
@@ -66,7 +66,7 @@ pub fn second(arguments: &[&str]) -> (i32, String) {
 
 impl Log {
     /// Kinds of findings by ours, and exit codes and words of both.
-    fn judged(&self, store: &Path, with_head: bool) -> (Vec<String>, i32, i32, String) {
+    pub fn judged(&self, store: &Path, with_head: bool) -> (Vec<String>, i32, i32, String) {
         let (place, path) = (format!("sqlite:{}", store.display()), store.display().to_string());
         let from = self.head.display().to_string();
         let mut asked = vec!["--key", &self.key];
@@ -84,7 +84,7 @@ impl Log {
     }
 
     /// As an attacker signs who has read the key: with the real one.
-    fn signer(&self) -> Signer {
+    pub fn signer(&self) -> Signer {
         let seed = std::fs::read_to_string(self.env.path(".phasegate/log.key")).unwrap();
         let name = self.env.engine.log_name().unwrap();
         Signer::new(&name, Kind::Note, &hash::Hash::from_hex(seed.trim()).unwrap().0).unwrap()
@@ -110,22 +110,22 @@ impl Dice {
     }
 }
 
-fn count(db: &Connection) -> i64 {
+pub fn count(db: &Connection) -> i64 {
     db.query_row("SELECT max(seq) FROM events", [], |row| row.get(0)).unwrap()
 }
 
-fn run(db: &Connection, sql: &str, at: i64) {
+pub fn run(db: &Connection, sql: &str, at: i64) {
     assert!(db.execute(sql, params![at]).unwrap() > 0, "nothing was changed by {sql}");
 }
 
 /// Makes room before a record, or closes the hole where one was.
-fn renumber(db: &Connection, from: i64, by: i64) {
+pub fn renumber(db: &Connection, from: i64, by: i64) {
     db.execute("UPDATE events SET seq = -(seq + ?2) WHERE seq >= ?1", params![from, by]).unwrap();
     db.execute("UPDATE events SET seq = -seq WHERE seq < 0", []).unwrap();
 }
 
 /// Makes tree and heads anew over what the events are now, as whoever can write the store can.
-fn reseal(db: &Connection, signer: &Signer) {
+pub fn reseal(db: &Connection, signer: &Signer) {
     let mut statement = db.prepare("SELECT body FROM events ORDER BY seq").unwrap();
     let bodies: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let (mut edge, mut tiles) = (Edge::default(), Vec::<Tile>::new());
@@ -436,6 +436,22 @@ fn what_a_person_erases_is_gone_and_the_log_still_holds() {
     assert_eq!((kinds, ours, theirs), (Vec::new(), 0, 0), "{words}");
     let listed = phasegate(at, &["audit", "query", "--json", "--after", "49", "--limit", "1"]);
     assert!(String::from_utf8_lossy(&listed.stdout).contains("\"erased\":true"), "{listed:?}");
+}
+
+#[test]
+fn what_is_edited_after_a_person_looked_is_not_erased() {
+    let env = TestEnv::new();
+    env.call(&agent("ana"), "submit_task", json!({ "title": "a name" })).unwrap();
+    let db = Connection::open(env.path(".phasegate/phasegate.db")).unwrap();
+    let at = count(&db);
+    let before = env.kinds().len();
+    let looked_at = env.engine.erasable(&[at as u64]).unwrap();
+    run(&db, "UPDATE events SET body = replace(body, 'a name', 'another') WHERE seq = ?1", at);
+    let error = env.engine.erase(&person("lead"), looked_at, "asked to", at_a_terminal()).unwrap_err();
+    assert!(error.to_string().contains("changed or erased since"), "{error}");
+    let body: String = db.query_row("SELECT body FROM events WHERE seq = ?1", [at], |row| row.get(0)).unwrap();
+    assert!(body.contains("another"), "{body}");
+    assert_eq!(env.kinds().len(), before, "and no record says that it was erased");
 }
 
 #[test]
