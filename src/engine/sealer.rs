@@ -63,7 +63,8 @@ impl SealError {
         match self {
             Self::Store(error) => error.hint(),
             Self::KeyLost { .. } | Self::OtherKey { .. } => {
-                "bring the file back from a backup; or go on with a new key: `phasegate audit key --new --reason …`"
+                "put the right file back: an older key lies beside it as `log.key.old-…`, and backups of the store hold none; or go on \
+                 with a new key: `phasegate audit key --new --reason …`"
             }
             Self::KeyFile { .. } => "check who may read and write that file; only you should",
             Self::Rewound { .. } => {

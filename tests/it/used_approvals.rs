@@ -114,7 +114,7 @@ fn an_erased_question_or_yes_counts_once_and_hides_no_second_use() {
 }
 
 #[test]
-fn a_yes_from_before_a_restored_backup_may_be_used_once_after_it() {
+fn a_yes_that_a_backup_brings_back_opens_nothing_and_the_log_goes_on() {
     let log = log();
     let (env, ana) = (&log.env, agent("ana"));
     env.call(&ana, "transition_phase", json!({ "to": "plan" })).unwrap();
@@ -123,12 +123,13 @@ fn a_yes_from_before_a_restored_backup_may_be_used_once_after_it() {
     env.answer(&person("lead"), ApprovalId(2), answer, 1).unwrap();
     let backup = env.path("backup.db");
     env.engine.backend().backup(&backup).unwrap();
-    // Used, then restored to before that: the log of that use is gone with it, and the yes is there again.
+    // Used, then restored to before that: what it was used for may stand outside, so it is not used again.
     env.call(&ana, "transition_phase", json!({})).unwrap();
     env.engine.seal().unwrap();
     env.clock.advance_seconds(1);
     env.engine.restore(&person("lead"), &backup, at_a_terminal()).unwrap();
-    env.call(&ana, "transition_phase", json!({})).unwrap();
+    let refused = env.call(&ana, "transition_phase", json!({})).unwrap_err();
+    assert!(refused.message.contains("put back from a backup"), "{refused}");
     env.engine.seal().expect("restoring is on record, so sealing goes on");
     let copy = env.path("restored.db");
     env.engine.backend().backup(&copy).unwrap();
