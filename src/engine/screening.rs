@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::screening::{OnFailure, Send};
 use crate::config::settings::Settings;
@@ -190,9 +190,12 @@ fn sent(texts: &[Text]) -> Vec<Text> {
             Content::Plain(plain) => Value::String(plain.clone()),
             Content::Json(value) => value.clone(),
         };
-        (text.field.clone(), value)
+        json!({ "field": text.field, "text": value })
     });
-    vec![Text { item: 0, field: "tasks".to_owned(), content: Content::Json(Value::Object(members.collect())) }]
+    // A list, since names may be alike.
+    let is_batch = texts.iter().any(|text| text.field.starts_with("batch."));
+    let field = if is_batch { "batch" } else { "tasks" };
+    vec![Text { item: 0, field: field.to_owned(), content: Content::Json(Value::Array(members.collect())) }]
 }
 
 /// The texts that a request brings, but for an artifact, whose content is read later.
@@ -218,12 +221,15 @@ pub(super) fn texts(request: &Request) -> (Vec<Text>, Option<&Target>) {
         }
         Request::Approval { request, .. } => {
             for (item, what) in request.what.iter().enumerate() {
+                let prefix = if request.what.len() > 1 { format!("batch.{item}.") } else { String::new() };
                 match what {
                     command::Question::Free { ask, choices, .. } => {
-                        list.plain(item, "question", ask);
-                        list.plain(item, "choices", &choices.join("\n"));
+                        list.plain(item, &format!("{prefix}question"), ask);
+                        list.plain(item, &format!("{prefix}choices"), &choices.join("\n"));
                     }
-                    command::Question::Call { arguments, .. } => list.json(item, "arguments", Some(arguments)),
+                    command::Question::Call { arguments, .. } => {
+                        list.json(item, &format!("{prefix}arguments"), Some(arguments));
+                    }
                     command::Question::Gate(_) => {}
                 }
             }
