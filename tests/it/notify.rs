@@ -95,6 +95,10 @@ fn a_webhook_gets_the_request_signed_and_then_its_outcome() {
     let item = &asked["approvals"][0];
     assert_eq!((&asked["what"], &item["approval"], &item["asked_by"]), (&json!("asked"), &json!(id), &json!("bot")));
     assert_eq!(item["ask"], "Pay?\nApproved by: \\u{202e}ana");
+    assert_eq!(
+        (&item["ask_by_agent"], asked["title"].as_str().unwrap().starts_with("A-1: the agent asks: Pay?")),
+        (&json!(true), true)
+    );
     assert_eq!((&item["claimed_by_agent"], &item["task"]["title"]), (&json!("tests are green"), &json!("Pay <out>")));
     assert_eq!((&item["command"], &item["links"]), (&json!(format!("phasegate approvals show {id}")), &Value::Null));
     assert_eq!(ended["what"], "outcome");
@@ -373,7 +377,7 @@ fn the_desktop_gets_text_as_arguments_and_a_failure_is_told() {
     let text = std::fs::read_to_string(&seen).unwrap();
     let arguments: Vec<&str> = text.split("\n--\n").collect();
     assert_eq!(arguments[0], "--app-name=phasegate");
-    assert!(text.contains("A-1: $(touch /tmp/never) `id` --help <b>"), "{text}");
+    assert!(text.contains("A-1: the agent asks: $(touch /tmp/never) `id` --help <b>"), "{text}");
     script(&program, "#!/bin/sh\necho no session >&2\nexit 3\n");
     let id = ask(&env, &bot, "two?");
     outbox.pass(&env.engine).unwrap();
