@@ -2,6 +2,7 @@
 //! the filter asks. No order, no pages, no I/O.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use memchr::{memchr2_iter, memmem};
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::domain::ids::{TaskId, Time};
-use crate::domain::record::{CallVerdict, RecordFilter};
+use crate::domain::record::{CallVerdict, RecordFilter, good_pattern};
 
 use super::lines::Head;
 
@@ -19,6 +20,8 @@ pub struct Sieve<'f> {
     text: Option<Needle>,
     phase: Option<String>,
     code: Option<String>,
+    /// Steps of matching paths since they were last asked for.
+    steps: Cell<usize>,
 }
 
 /// What a store knows of a record without its body.
@@ -38,7 +41,13 @@ impl<'f> Sieve<'f> {
             text: filter.text.as_deref().map(Needle::new),
             phase: filter.phase.as_ref().map(quoted),
             code: filter.code.as_ref().map(quoted),
+            steps: Cell::new(0),
         }
+    }
+
+    /// The work that matching paths took since the last time this was asked, in steps that cost about as much as a byte.
+    pub fn take_steps(&self) -> usize {
+        self.steps.take()
     }
 
     pub fn fits_columns(&self, columns: &Columns<'_>) -> bool {
@@ -63,7 +72,7 @@ impl<'f> Sieve<'f> {
             && filter.tool.as_ref().is_none_or(|tool| *tool == head.tool)
             && self.text.as_ref().is_none_or(|needle| needle.is_in(body))
             && self.names(head.event)
-            && filter.path.as_ref().is_none_or(|pattern| names_path(pattern, head.event))
+            && filter.path.as_ref().is_none_or(|pattern| names_path(pattern, head.event, &self.steps))
     }
 
     /// The code and the phase, where they are asked for.
@@ -151,8 +160,11 @@ impl Needle {
 /// Fields of events that hold the path of a file.
 const PATH_FIELDS: [&str; 3] = ["path", "paths", "file_path"];
 
+/// Longer ones are no paths, and fit nothing.
+const PATH_BYTES_MAX: usize = 4096;
+
 /// Whether any path in the event, however deep, fits the pattern.
-fn names_path(pattern: &str, event: &str) -> bool {
+fn names_path(pattern: &str, event: &str, steps: &Cell<usize>) -> bool {
     if memmem::find(event.as_bytes(), b"path").is_none() {
         return false;
     }
@@ -162,7 +174,9 @@ fn names_path(pattern: &str, event: &str) -> bool {
         match value {
             Value::Object(fields) => {
                 for (key, field) in fields {
-                    if PATH_FIELDS.contains(&key.as_str()) && said(field).any(|path| path_fits(pattern, path)) {
+                    if PATH_FIELDS.contains(&key.as_str())
+                        && said(field).any(|path| path_fits_within(pattern, path, steps))
+                    {
                         return true;
                     }
                     open.push(field);
@@ -183,22 +197,37 @@ fn said(value: &Value) -> impl Iterator<Item = &str> {
 
 /// `**` stands for any number of folders, `*` for anything within a name, `?` for one character of it.
 pub fn path_fits(pattern: &str, path: &str) -> bool {
+    path_fits_within(pattern, path, &Cell::new(0))
+}
+
+fn path_fits_within(pattern: &str, path: &str, steps: &Cell<usize>) -> bool {
+    if path.len() > PATH_BYTES_MAX || good_pattern(pattern).is_err() {
+        return false;
+    }
     let parts = |text: &'_ str| -> Vec<String> {
         text.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()
     };
+    steps.set(steps.get() + path.len());
     let (pattern, path) = (parts(pattern), parts(path));
     let is_any = |part: &String| part == "**";
-    wild(&pattern, &path, is_any, |pattern, part| {
+    wild(&pattern, &path, steps, is_any, |pattern, part| {
         let (pattern, part): (Vec<char>, Vec<char>) = (pattern.chars().collect(), part.chars().collect());
-        wild(&pattern, &part, |c| *c == '*', |wanted, found| *wanted == '?' || wanted == found)
+        wild(&pattern, &part, steps, |c| *c == '*', |wanted, found| *wanted == '?' || wanted == found)
     })
 }
 
 /// A pattern with parts that stand for any run, and going back only to the last of them: never slower than both multiplied.
-fn wild<T>(pattern: &[T], text: &[T], is_any: impl Fn(&T) -> bool, fits: impl Fn(&T, &T) -> bool) -> bool {
+fn wild<T>(
+    pattern: &[T],
+    text: &[T],
+    steps: &Cell<usize>,
+    is_any: impl Fn(&T) -> bool,
+    fits: impl Fn(&T, &T) -> bool,
+) -> bool {
     let (mut at, mut to) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     while let Some(found) = text.get(to) {
+        steps.set(steps.get() + 1);
         match pattern.get(at) {
             Some(wanted) if is_any(wanted) => {
                 back = Some((at, to));
@@ -245,6 +274,30 @@ mod tests {
         ] {
             assert_eq!(path_fits(pattern, path), fits, "{pattern} {path}");
         }
+    }
+
+    #[test]
+    fn long_patterns_and_long_paths_fit_nothing_and_work_is_counted() {
+        let long = "a".repeat(PATH_BYTES_MAX + 1);
+        for (pattern, path, fits) in [
+            ("*".repeat(16), "a".to_owned(), true),
+            ("*".repeat(17), "a".to_owned(), false),
+            ("a".repeat(512), "a".repeat(512), true),
+            ("a".repeat(513), "a".repeat(513), false),
+            ("*".to_owned(), long[1..].to_owned(), true),
+            ("*".to_owned(), long, false),
+        ] {
+            assert_eq!(path_fits(&pattern, &path), fits, "{} {}", pattern.len(), path.len());
+        }
+        let filter = RecordFilter { path: Some(format!("*{}b", "a".repeat(500))), ..RecordFilter::default() };
+        let sieve = Sieve::new(&filter);
+        let path = "a".repeat(PATH_BYTES_MAX);
+        let body = format!(
+            r#"{{"v":1,"at":"2026-11-21T03:01:14.000Z","agent":"a","role":"r","tool":"t","event":{{"type":"ArtifactSubmitted","path":"{path}"}}}}"#
+        );
+        assert!(!sieve.fits_body(&super::super::lines::read_body(&body).unwrap(), &body));
+        assert!(sieve.take_steps() > 100 * body.len(), "matching cost much more than reading");
+        assert_eq!(sieve.take_steps(), 0);
     }
 
     #[test]

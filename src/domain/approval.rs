@@ -197,6 +197,17 @@ impl ApprovalState {
         }
     }
 
+    /// For showing it to others: what is stored is never changed in place.
+    pub fn answer_mut(&mut self) -> Option<&mut Answer> {
+        match self {
+            Self::Approved(answer)
+            | Self::Rejected(answer)
+            | Self::Adjusted { answer, .. }
+            | Self::Consumed { answer, .. } => Some(answer),
+            Self::Pending | Self::Expired { .. } | Self::Cancelled { .. } => None,
+        }
+    }
+
     pub fn answer(&self) -> Option<&Answer> {
         match self {
             Self::Approved(answer)

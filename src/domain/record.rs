@@ -190,6 +190,20 @@ fn shown(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
+const PATTERN_BYTES_MAX: usize = 512;
+const PATTERN_STARS_MAX: usize = 16;
+
+/// Matching takes pattern times path, so a pattern has its bounds.
+pub fn good_pattern(pattern: &str) -> Result<(), String> {
+    let (bytes, stars) = (pattern.len(), pattern.matches('*').count());
+    if bytes <= PATTERN_BYTES_MAX && stars <= PATTERN_STARS_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "a pattern has at most {PATTERN_BYTES_MAX} bytes and {PATTERN_STARS_MAX} `*`; this one has {bytes} and {stars}"
+    ))
+}
+
 /// Which records a caller is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sight {

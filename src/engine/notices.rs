@@ -21,6 +21,7 @@ use crate::store::notices::{self, Board};
 use crate::store::{StoreError, Tx, read};
 
 use super::Engine;
+use super::screening::Cleaner;
 use super::secret_file::Secret;
 
 pub use dispatcher::Dispatcher;
@@ -83,6 +84,7 @@ struct Desk {
     workspace: String,
     now: Time,
     links: Option<Links>,
+    cleaner: Cleaner,
 }
 
 struct Links {
@@ -167,7 +169,8 @@ impl Outbox {
                 None
             }
         });
-        Desk { workspace: engine.workspace().root.display().to_string(), now, links }
+        let workspace = engine.workspace().root.display().to_string();
+        Desk { workspace, now, links, cleaner: engine.screening.cleaner() }
     }
 
     pub fn send(&self, parcel: &Parcel) -> Sent {
@@ -239,7 +242,16 @@ impl Desk {
                     Some(task) => read::task(tx, task)?.map(|(task, _)| task.spec.title),
                     None => None,
                 };
-                items.push(Item::of(approval, task, self.answering(approval, &job.channel)));
+                // Before anything is cut, so that no half of a secret stays.
+                let shown = self.cleaner.approval(approval);
+                let title = task.map(|title| self.cleaner.text(title));
+                let answer = if shown == *approval {
+                    self.answering(approval, &job.channel)
+                } else {
+                    // What was taken out has to be looked at where it is whole.
+                    Answering::command(approval.id)
+                };
+                items.push(Item::of(&shown, title, answer));
             }
             if job.probe {
                 let breaker = board.breakers.get(&job.channel).cloned().unwrap_or_default();

@@ -17,6 +17,7 @@ use crate::audit::proof;
 use crate::audit::report::Anchor;
 use crate::audit::witness::{self, Answer};
 use crate::domain::canonical;
+use crate::notify::settings::good_url;
 use crate::store::{StoreError, tree};
 
 use super::Engine;
@@ -41,7 +42,8 @@ impl FromStr for To {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let web = |text: &str| text.starts_with("https://") || text.starts_with("http://");
+        // In clear only to this machine, as with channels.
+        let web = |text: &str| good_url(text).is_ok();
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
             Some(("witness", url)) if web(url) => Ok(Self::Witness(url.trim_end_matches('/').to_owned())),
@@ -236,9 +238,12 @@ fn to_webhook(url: &str, head: &StoredHead) -> Result<String, PublishError> {
 /// Status, media type and body. Redirects are not followed: the head goes where the person said.
 fn post(url: &str, text: &str) -> Result<(u16, String, String), PublishError> {
     let config = ureq::Agent::config_builder();
-    let agent = config.timeout_global(Some(WITHIN)).http_status_as_error(false).max_redirects(0).build().new_agent();
+    // No proxy of the environment: agents can set that.
+    let config = config.proxy(None).timeout_global(Some(WITHIN)).http_status_as_error(false).max_redirects(0);
+    let agent = config.build().new_agent();
     let sent = agent.post(url).content_type("text/plain; charset=utf-8").send(text);
-    let mut answer = sent.map_err(|error| said(format!("nothing could be sent: {error}")))?;
+    let mut answer =
+        sent.map_err(|error| said(format!("nothing could be sent: {}", error.to_string().replace(url, "…"))))?;
     let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
     let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
     Ok((answer.status().as_u16(), kind, body.unwrap_or_default()))

@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::screening::{OnFailure, Send};
 use crate::config::settings::Settings;
 use crate::config::workspace::Workspace;
+use crate::domain::approval::{About, Approval, ApprovalState};
 use crate::domain::command::{self, Change, NewTask, Target, Want};
 use crate::domain::flag::{Flagged, Looked, Unscreened};
 use crate::domain::refusal::{Code, Refusal};
@@ -45,6 +46,38 @@ enum Content {
     Json(Value),
 }
 
+/// Takes secrets and personal data out of what others are told.
+pub struct Cleaner(Arc<Redactor>);
+
+impl Cleaner {
+    pub fn text(&self, text: String) -> String {
+        self.0.text(&text).unwrap_or(text)
+    }
+
+    /// As it may leave this machine.
+    pub fn approval(&self, approval: &Approval) -> Approval {
+        let mut clean = approval.clone();
+        clean.ask = self.text(clean.ask);
+        clean.reason = self.text(clean.reason);
+        match &mut clean.about {
+            About::Call { arguments, .. } => drop(self.0.value(arguments, false)),
+            About::Question { choices } => {
+                choices.iter_mut().for_each(|choice| *choice = self.text(std::mem::take(choice)));
+            }
+            About::Gate { .. } => {}
+        }
+        if let ApprovalState::Adjusted { arguments, .. } | ApprovalState::Consumed { arguments: Some(arguments), .. } =
+            &mut clean.state
+        {
+            self.0.value(arguments, false);
+        }
+        if let Some(answer) = clean.state.answer_mut() {
+            answer.reason = self.text(std::mem::take(&mut answer.reason));
+        }
+        clean
+    }
+}
+
 struct Records(Arc<Redactor>);
 
 impl Redact for Records {
@@ -71,6 +104,11 @@ impl Screening {
     /// Without its secrets and personal data.
     pub fn clean(&self, text: String) -> String {
         self.redactor.text(&text).unwrap_or(text)
+    }
+
+    /// For texts that leave this machine, to be used where the engine cannot be.
+    pub fn cleaner(&self) -> Cleaner {
+        Cleaner(Arc::clone(&self.redactor))
     }
 
     /// A refusal repeats what it was given, and goes where the text itself does not.
@@ -190,9 +228,12 @@ fn sent(texts: &[Text]) -> Vec<Text> {
             Content::Plain(plain) => Value::String(plain.clone()),
             Content::Json(value) => value.clone(),
         };
-        (text.field.clone(), value)
+        json!({ "field": text.field, "text": value })
     });
-    vec![Text { item: 0, field: "tasks".to_owned(), content: Content::Json(Value::Object(members.collect())) }]
+    // A list, since names may be alike.
+    let is_batch = texts.iter().any(|text| text.field.starts_with("batch."));
+    let field = if is_batch { "batch" } else { "tasks" };
+    vec![Text { item: 0, field: field.to_owned(), content: Content::Json(Value::Array(members.collect())) }]
 }
 
 /// The texts that a request brings, but for an artifact, whose content is read later.
@@ -218,12 +259,15 @@ pub(super) fn texts(request: &Request) -> (Vec<Text>, Option<&Target>) {
         }
         Request::Approval { request, .. } => {
             for (item, what) in request.what.iter().enumerate() {
+                let prefix = if request.what.len() > 1 { format!("batch.{item}.") } else { String::new() };
                 match what {
                     command::Question::Free { ask, choices, .. } => {
-                        list.plain(item, "question", ask);
-                        list.plain(item, "choices", &choices.join("\n"));
+                        list.plain(item, &format!("{prefix}question"), ask);
+                        list.plain(item, &format!("{prefix}choices"), &choices.join("\n"));
                     }
-                    command::Question::Call { arguments, .. } => list.json(item, "arguments", Some(arguments)),
+                    command::Question::Call { arguments, .. } => {
+                        list.json(item, &format!("{prefix}arguments"), Some(arguments));
+                    }
                     command::Question::Gate(_) => {}
                 }
             }

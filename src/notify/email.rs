@@ -16,7 +16,7 @@ use super::settings::{Mail, MailTls};
 use super::{Channel, NotSent, http};
 
 /// Of each step of the dialogue.
-const STEP: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_secs(5);
 
 pub struct Email {
     name: String,
@@ -104,7 +104,7 @@ fn mailbox(address: &str) -> Result<Mailbox, NotSent> {
 /// The same for the same notice, so that a mail sent twice after a crash is seen as one by most programs.
 fn message_id(message: &Message) -> String {
     let word = if message.is_test { "test" } else { message.what.word() };
-    let what = message.items.first().map_or(String::new(), |item| {
+    let what = message.items.first().map_or("none".to_owned(), |item| {
         let digest: String = item.digest.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
         format!("{}.{digest}.{}", item.approval, message.items.len())
     });

@@ -33,6 +33,8 @@ pub struct Item {
     pub approval: ApprovalId,
     pub digest: String,
     pub ask: String,
+    /// The question is the agent's own text, not made from a gate or a call.
+    pub ask_by_agent: bool,
     pub task: Option<(TaskId, String)>,
     pub phase: Option<String>,
     pub level: u8,
@@ -71,6 +73,7 @@ impl Item {
             approval: approval.id,
             digest: approval.digest.clone(),
             ask: approval.ask.clone(),
+            ask_by_agent: matches!(approval.about, About::Question { .. }),
             task: approval.task.map(|id| (id, task_title.unwrap_or_default())),
             phase: approval.phase.clone(),
             level: approval.level,
@@ -123,9 +126,9 @@ impl Message {
             return format!("phasegate: a test of channel {}", line(&self.channel, 60));
         }
         match (self.items.as_slice(), self.what) {
-            ([one], What::Asked) => format!("{}: {}", one.approval, line(&one.ask, TITLE_CHARACTERS)),
+            ([one], What::Asked) => format!("{}: {}", one.approval, one.asked()),
             ([one], What::Reminder) => {
-                format!("{} waits only until {}: {}", one.approval, one.expires_at, line(&one.ask, TITLE_CHARACTERS))
+                format!("{} waits only until {}: {}", one.approval, one.expires_at, one.asked())
             }
             ([one], What::Outcome) => format!("{} is {}", one.approval, one.outcome.as_deref().unwrap_or("closed")),
             (many, What::Asked) => format!("{} approvals wait for an answer", many.len()),
@@ -152,9 +155,20 @@ impl Message {
 }
 
 impl Item {
+    /// The question on one line, marked where the words are the agent's.
+    fn asked(&self) -> String {
+        let mark = if self.ask_by_agent { "the agent asks: " } else { "" };
+        format!("{mark}{}", line(&self.ask, TITLE_CHARACTERS))
+    }
+
     /// The lines of one approval; text of an agent is visible, marked, and cut.
     pub fn write(&self, what: What, text: &mut String) {
-        let _ = writeln!(text, "{}  {}", self.approval, line(&self.ask, ASK_CHARACTERS));
+        if self.ask_by_agent {
+            let _ = writeln!(text, "{}  the agent asks:", self.approval);
+            let _ = writeln!(text, "            │ {}", line(&self.ask, ASK_CHARACTERS));
+        } else {
+            let _ = writeln!(text, "{}  {}", self.approval, line(&self.ask, ASK_CHARACTERS));
+        }
         let mut field = |name: &str, value: &str| {
             if !value.is_empty() {
                 let _ = writeln!(text, "  {name:<10}{value}");
@@ -222,6 +236,7 @@ pub mod tests {
             approval: ApprovalId(3),
             digest: "d".repeat(64),
             ask: "Ship <it> & *now*?\nApproved by: \u{202e}ana".to_owned(),
+            ask_by_agent: false,
             task: Some((TaskId(4), "a\u{1b}[2Jtitle".to_owned())),
             phase: Some("review".to_owned()),
             level: 1,
@@ -261,6 +276,21 @@ pub mod tests {
         let ours = text.lines().filter(|line| line.starts_with("  approve") || line.starts_with("Approved"));
         assert_eq!(ours.count(), 0, "{text}");
         assert!(!message().title().contains('\n'));
+    }
+
+    #[test]
+    fn a_question_of_an_agent_is_never_shown_as_ours() {
+        let item = Item { ask: "gate `ship` opens".to_owned(), ask_by_agent: true, ..item() };
+        let asked = Message { items: vec![item], ..message() };
+        assert_eq!(asked.title(), "A-3: the agent asks: gate `ship` opens");
+        assert!(
+            asked.text().starts_with("A-3  the agent asks:\n            │ gate `ship` opens\n"),
+            "{}",
+            asked.text()
+        );
+        let reminder = Message { what: What::Reminder, ..asked };
+        assert!(reminder.title().ends_with(": the agent asks: gate `ship` opens"), "{}", reminder.title());
+        assert_eq!(message().title().matches("the agent asks").count(), 0);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub const DIGEST_MAX: usize = 20;
 /// Messages that a channel is given at once; the rest waits, and another process may take it.
 const JOBS_MAX: usize = 4;
 /// How long a process has for the messages it took: more than `JOBS_MAX` sends that all run into their time limits.
-pub const LEASE_SECONDS: u64 = 120;
+pub const LEASE_SECONDS: u64 = 240;
 const BACKOFF_MS: u64 = 2_000;
 const BACKOFF_MS_MAX: u64 = 600_000;
 /// Nobody acts on an outcome, so it is not tried for ever.

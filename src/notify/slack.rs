@@ -3,10 +3,13 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::visible::line;
+
 use super::message::{Answering, Message, cut};
 use super::settings::Found;
 use super::{Channel, NotSent, http};
 
+const WORKSPACE_CHARACTERS: usize = 120;
 /// Slack takes no longer text in one block.
 const BLOCK_CHARACTERS: usize = 2900;
 
@@ -55,6 +58,9 @@ fn body(message: &Message) -> Value {
             blocks.push(json!({ "type": "actions",
                 "elements": [button("Open", open), button("Approve", approve), button("Reject", reject)] }));
         }
+    }
+    if !message.is_test {
+        blocks.push(plain(&format!("Workspace {}", line(&message.workspace, WORKSPACE_CHARACTERS))));
     }
     json!({ "text": escaped(&message.title()), "blocks": blocks, "unfurl_links": false, "unfurl_media": false })
 }
@@ -117,6 +123,6 @@ mod tests {
         assert!(!shown["blocks"][1].to_string().contains("gate.example"), "{shown}");
         let ended = Item { outcome: Some("rejected by ana".to_owned()), ..linked.items[0].clone() };
         let over = body(&Message { items: vec![ended], ..linked });
-        assert_eq!(over["blocks"].as_array().unwrap().len(), 2, "{over}");
+        assert_eq!(over["blocks"].as_array().unwrap().len(), 3, "{over}");
     }
 }

@@ -82,6 +82,7 @@ fn item(item: &Item) -> Value {
         "approval": item.approval,
         "digest": item.digest,
         "ask": visible(&item.ask),
+        "ask_by_agent": item.ask_by_agent,
         "task": item.task.as_ref().map(|(id, title)| json!({ "id": id, "title": visible(title) })),
         "phase": item.phase,
         "level": item.level,

@@ -53,6 +53,9 @@ const OURS: [&str; 31] = [
     "new",
 ];
 const OURS_OF_ANSWER: [&str; 3] = ["by", "at", "signed"];
+/// Of the records of who may approve: names that a person chose for the record.
+const OURS_OF_ENROLMENT: [&str; 2] = ["name", "groups"];
+const OURS_OF_REVOCATION: [&str; 1] = ["name"];
 const OURS_OF_SPEC: [&str; 3] = ["workflow", "parent", "depends_on"];
 
 /// Removes; it never adds a word of its own but the mark.
@@ -86,7 +89,7 @@ impl Redactor {
             }
             let mut marks = Marks::new();
             self.note(now, &found, &mut marks);
-            done = Some(self.cut(now, &found, &marks));
+            done = Some(self.cut(now, &found, &Known::new(&marks)));
         }
         done
     }
@@ -114,11 +117,11 @@ impl Redactor {
                 break;
             }
             changed = true;
+            let known = Known::new(&marks);
             strings_mut(value, record, &mut |key, text| {
                 let found = self.found_under(key, text);
-                let cut = self.cut(text, &found, &marks);
-                if cut != *text {
-                    *text = cut;
+                if !found.is_empty() || known.is_in(text) {
+                    *text = self.cut(text, &found, &known);
                 }
             });
         }
@@ -165,17 +168,15 @@ impl Redactor {
     }
 
     /// What was found here becomes its mark, and so does every other place where the same value stands.
-    fn cut(&self, text: &str, found: &[(Range<usize>, FlagKind)], marks: &Marks) -> String {
-        let long: Vec<&String> = marks.keys().filter(|value| value.len() >= EVERYWHERE_BYTES_MIN).collect();
-        let known = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&long).ok();
+    fn cut(&self, text: &str, found: &[(Range<usize>, FlagKind)], known: &Known<'_>) -> String {
         let mut out = String::with_capacity(text.len());
         let rest = |from: usize, to: usize, out: &mut String| {
             let part = text.get(from..to).unwrap_or_default();
             let mut at = 0;
-            for hit in known.iter().flat_map(|known| known.find_iter(part)) {
-                let mark = long.get(hit.pattern().as_usize()).and_then(|value| marks.get(*value));
+            for hit in known.matcher.iter().flat_map(|matcher| matcher.find_iter(part)) {
+                let mark = known.long.get(hit.pattern().as_usize()).map(|(_, mark)| *mark);
                 out.push_str(part.get(at..hit.start()).unwrap_or_default());
-                out.push_str(mark.map_or("", String::as_str));
+                out.push_str(mark.unwrap_or_default());
                 at = hit.end();
             }
             out.push_str(part.get(at..).unwrap_or_default());
@@ -184,7 +185,7 @@ impl Redactor {
         for (place, kind) in found {
             rest(at, place.start, &mut out);
             let value = text.get(place.clone()).unwrap_or_default();
-            match marks.get(value) {
+            match known.marks.get(value) {
                 Some(mark) => out.push_str(mark),
                 None => out.push_str(&self.mark(*kind, value)),
             }
@@ -193,6 +194,39 @@ impl Redactor {
         rest(at, text.len(), &mut out);
         out
     }
+}
+
+/// The values of a round, made ready once for all its strings: making it costs as much as all of them together.
+struct Known<'m> {
+    marks: &'m Marks,
+    /// Those that are taken out wherever they stand, with their marks.
+    long: Vec<(&'m str, &'m str)>,
+    matcher: Option<AhoCorasick>,
+}
+
+impl<'m> Known<'m> {
+    fn new(marks: &'m Marks) -> Self {
+        let each = marks.iter().map(|(value, mark)| (value.as_str(), mark.as_str()));
+        let long: Vec<(&str, &str)> = each.filter(|(value, _)| value.len() >= EVERYWHERE_BYTES_MIN).collect();
+        let values = long.iter().map(|(value, _)| *value);
+        #[cfg(test)]
+        PREPARED.with(|prepared| {
+            let (rounds, bytes) = prepared.get();
+            prepared.set((rounds + 1, bytes + values.clone().map(str::len).sum::<usize>()));
+        });
+        let matcher = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(values).ok();
+        Self { marks, long, matcher }
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        self.matcher.as_ref().is_some_and(|matcher| matcher.is_match(text))
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often values were made ready on this thread, and how many bytes of them.
+    pub(super) static PREPARED: std::cell::Cell<(usize, usize)> = const { std::cell::Cell::new((0, 0)) };
 }
 
 /// Whether a place lies in, or only around, marks that stand in the text already.
@@ -220,7 +254,20 @@ struct Place<'v> {
     parent: &'v str,
 }
 
-fn is_ours(place: Place<'_>, key: &str) -> bool {
+/// What is ours only in records of one kind.
+fn ours_of_kind(place: Place<'_>, members: &serde_json::Map<String, Value>) -> &'static [&'static str] {
+    let kind = members.get("type").filter(|_| place.depth == 1 && place.parent == "event").and_then(Value::as_str);
+    match kind {
+        Some("ApproverEnrolled") => &OURS_OF_ENROLMENT,
+        Some("ApproverRevoked") => &OURS_OF_REVOCATION,
+        Some(_) | None => &[],
+    }
+}
+
+fn is_ours(place: Place<'_>, of_kind: &[&str], key: &str) -> bool {
+    if of_kind.contains(&key) {
+        return true;
+    }
     match (place.depth, place.parent) {
         (0, _) => OURS.contains(&key),
         (1, "event") => OURS.contains(&key),
@@ -237,7 +284,8 @@ pub(super) fn strings(value: &Value, record: bool, each: &mut dyn FnMut(&str, &s
             Value::String(text) => each(key, text),
             Value::Array(items) => open.extend(items.iter().map(|item| (item, place, key))),
             Value::Object(members) => {
-                for (name, member) in members.iter().filter(|(name, _)| !(record && is_ours(place, name))) {
+                let kind = ours_of_kind(place, members);
+                for (name, member) in members.iter().filter(|(name, _)| !(record && is_ours(place, kind, name))) {
                     open.push((member, Place { depth: place.depth + 1, parent: name }, name));
                 }
             }
@@ -253,7 +301,8 @@ fn strings_mut(value: &mut Value, record: bool, each: &mut dyn FnMut(&str, &mut 
             Value::String(text) => each(key, text),
             Value::Array(items) => open.extend(items.iter_mut().map(|item| (item, place, key))),
             Value::Object(members) => {
-                for (name, member) in members.iter_mut().filter(|(name, _)| !(record && is_ours(place, name))) {
+                let kind = ours_of_kind(place, members);
+                for (name, member) in members.iter_mut().filter(|(name, _)| !(record && is_ours(place, kind, name))) {
                     open.push((member, Place { depth: place.depth + 1, parent: name }, name));
                 }
             }

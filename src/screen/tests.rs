@@ -197,6 +197,35 @@ fn in_a_record_only_strings_that_are_not_ours_change() {
 }
 
 #[test]
+fn the_work_of_redacting_grows_with_the_record_and_not_with_its_square() {
+    let work = |count: usize| {
+        let mails: Vec<String> = (0..count).map(|number| format!("m{number:06}@example.org")).collect();
+        redact::PREPARED.set((0, 0));
+        let cut = redactor().json(&json!({"event": {"data": mails}}).to_string()).unwrap();
+        assert!(!cut.contains("@example.org"));
+        redact::PREPARED.get()
+    };
+    let ((rounds, bytes), (twice_rounds, twice)) = (work(250), work(500));
+    assert!(rounds <= 4 && twice_rounds <= 4, "{rounds} and {twice_rounds}: once a round, not once a string");
+    assert_eq!(twice, 2 * bytes);
+    assert!(work(5000).0 <= 4);
+}
+
+#[test]
+fn names_of_approvers_stay_in_the_records_of_approvers_and_in_no_other() {
+    for (kind, stays) in [("ApproverEnrolled", true), ("ApproverRevoked", true), ("TaskSubmitted", false)] {
+        let record = json!({"event": {"type": kind, "name": "ana@example.org", "reason": "asked by bo@example.org"}});
+        let cut = redactor().json(&record.to_string()).unwrap();
+        assert_eq!(cut.contains("ana@example.org"), stays, "{cut}");
+        assert!(!cut.contains("bo@example.org"), "{cut}");
+    }
+    let groups = |kind: &str| json!({"event": {"type": kind, "groups": ["a@example.org"]}, "groups": "b@example.org"});
+    let cut = redactor().json(&groups("ApproverEnrolled").to_string()).unwrap();
+    assert!(cut.contains("a@example.org") && !cut.contains("b@example.org"), "{cut}");
+    assert!(!redactor().json(&groups("ApproverRevoked").to_string()).unwrap().contains('@'));
+}
+
+#[test]
 fn a_users_rule_redacts_and_a_projects_rule_only_finds() {
     let rule = |users| RuleText {
         name: "acme".to_owned(),

@@ -202,8 +202,13 @@ fn chunk(
     let limit = Param::Int(i64::try_from(rows).unwrap_or(i64::MAX));
     let task = filter.task.map(|task| Param::id(task.0));
     let params: Vec<Param<'_>> = [Param::id(low), Param::id(high), limit].into_iter().chain(task).collect();
-    let (mut found, mut read) = (Vec::new(), 0);
+    let (mut found, mut read, mut stopped) = (Vec::new(), 0, false);
     tx.query(sql, &params, &mut |row| {
+        // What is behind is read by the next call.
+        stopped |= scan.bytes >= SCANNED_BYTES_MAX;
+        if stopped {
+            return Ok(());
+        }
         read += 1;
         scan.rows += 1;
         scan.last = seq(row)?;
@@ -214,7 +219,9 @@ fn chunk(
         }
         let body = row.text(5)?.unwrap_or_default();
         scan.bytes += body.len();
-        if sieve.needs_body() && (body.is_empty() || !sieve.fits_body(&head(body)?, body)) {
+        let fits = !sieve.needs_body() || (!body.is_empty() && sieve.fits_body(&head(body)?, body));
+        scan.bytes += sieve.take_steps();
+        if !fits {
             return Ok(());
         }
         let Columns { at, agent, kind, task } = columns;
@@ -222,7 +229,7 @@ fn chunk(
         found.push(Found { seq: scan.last, at, agent, kind, task, body });
         Ok(())
     })?;
-    Ok(Chunk { found, full: read == rows })
+    Ok(Chunk { found, full: stopped || read == rows })
 }
 
 fn task_of(row: &dyn Row) -> Result<Option<TaskId>, StoreError> {

@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::arguments::{self, Compiled};
 use super::{Output, Request, Tool, schema};
 use crate::domain::ids::{TaskId, Time};
-use crate::domain::record::{CallVerdict, Count, CountBy, Record, RecordFilter, RecordPage, parse_kinds, parse_role};
+use crate::domain::record::{
+    CallVerdict, Count, CountBy, Record, RecordFilter, RecordPage, good_pattern, parse_kinds, parse_role,
+};
 use crate::domain::refusal::Refusal;
 
 pub const TOOL: Tool = Tool {
@@ -61,6 +63,7 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
         return Err(arguments::bad(TOOL.name, "`after` reads upwards and `before` downwards; give one"));
     }
     let wrong = |field: &'static str| move |why: String| arguments::bad(TOOL.name, format!("`{field}`: {why}"));
+    args.path.as_deref().map(good_pattern).transpose().map_err(wrong("path"))?;
     Ok(Request::QueryAudit(RecordFilter {
         task: args.task,
         agent: args.agent,

@@ -375,3 +375,14 @@ fn an_answer_of_one_dialog_does_not_reach_a_level_it_cannot_prove() {
         assert_eq!(word(env.engine.answer(&person("lead"), answers)), "level_too_low", "{level}");
     }
 }
+
+#[test]
+fn questions_of_one_batch_that_differ_in_their_words_only_are_all_asked() {
+    let (env, ana) = started("{ approval: { ask: \"Build?\" } }");
+    let batch = json!({"batch": [{"question": "Red?"}, {"question": "Blue?"}, {"question": "Red?"}]});
+    let asked = ok(&env, &ana, "request_approval", batch);
+    assert_eq!(
+        (&asked["ask"], &asked["batch"][0]["ask"], &asked["batch"][1]["approval"]),
+        (&json!("Red?"), &json!("Blue?"), &json!("A-1"))
+    );
+}

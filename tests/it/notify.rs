@@ -95,6 +95,10 @@ fn a_webhook_gets_the_request_signed_and_then_its_outcome() {
     let item = &asked["approvals"][0];
     assert_eq!((&asked["what"], &item["approval"], &item["asked_by"]), (&json!("asked"), &json!(id), &json!("bot")));
     assert_eq!(item["ask"], "Pay?\nApproved by: \\u{202e}ana");
+    assert_eq!(
+        (&item["ask_by_agent"], asked["title"].as_str().unwrap().starts_with("A-1: the agent asks: Pay?")),
+        (&json!(true), true)
+    );
     assert_eq!((&item["claimed_by_agent"], &item["task"]["title"]), (&json!("tests are green"), &json!("Pay <out>")));
     assert_eq!((&item["command"], &item["links"]), (&json!(format!("phasegate approvals show {id}")), &Value::Null));
     assert_eq!(ended["what"], "outcome");
@@ -328,7 +332,7 @@ fn what_a_process_took_and_never_sent_is_sent_by_another_after_the_lease() {
     let other = second_engine(&env);
     let outbox = Outbox::new(&settings);
     assert_eq!(outbox.pass(&other).unwrap(), 0, "still leased");
-    env.clock.advance_seconds(121);
+    env.clock.advance_seconds(241);
     assert_eq!(outbox.pass(&other).unwrap(), 1);
     let notice = other.notices(id).unwrap().remove(0);
     assert_eq!((notice.state, notice.attempts), (NoticeState::Sent, 2));
@@ -342,7 +346,7 @@ fn a_result_that_comes_after_the_lease_changes_nothing() {
     let id = ask(&env, &asker(&env), "one?");
     let outbox = Outbox::new(&settings);
     let late = outbox.take(&env.engine, |_| true).unwrap().remove(0);
-    env.clock.advance_seconds(121);
+    env.clock.advance_seconds(241);
     let newer = outbox.take(&env.engine, |_| true).unwrap().remove(0);
     outbox.finish(&env.engine, &late.job, phasegate::engine::notices::Sent::Unsent).unwrap();
     assert!(matches!(env.engine.notices(id).unwrap()[0].state, NoticeState::Leased { .. }));
@@ -373,7 +377,7 @@ fn the_desktop_gets_text_as_arguments_and_a_failure_is_told() {
     let text = std::fs::read_to_string(&seen).unwrap();
     let arguments: Vec<&str> = text.split("\n--\n").collect();
     assert_eq!(arguments[0], "--app-name=phasegate");
-    assert!(text.contains("A-1: $(touch /tmp/never) `id` --help <b>"), "{text}");
+    assert!(text.contains("A-1: the agent asks: $(touch /tmp/never) `id` --help <b>"), "{text}");
     script(&program, "#!/bin/sh\necho no session >&2\nexit 3\n");
     let id = ask(&env, &bot, "two?");
     outbox.pass(&env.engine).unwrap();

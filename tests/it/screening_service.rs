@@ -211,6 +211,24 @@ fn a_large_graph_is_one_question() {
 }
 
 #[test]
+fn a_large_batch_is_one_question_that_holds_every_text() {
+    let server = Server::start();
+    let env = server.env(OnFailure::Closed, Send::Redacted);
+    let ask = |number: usize| json!({"question": format!("question {number}?")});
+    let batch: Vec<Value> = (0..20).map(ask).collect();
+    env.call(&agent("ana"), "request_approval", json!({ "batch": batch, "reason": "all green" })).unwrap();
+    let asked = server.asked();
+    assert_eq!((asked.len(), &asked[0]["field"]), (1, &json!("batch")));
+    let texts: Value = serde_json::from_str(asked[0]["text"].as_str().unwrap()).unwrap();
+    assert_eq!(texts.as_array().unwrap().len(), 21, "{texts}");
+    assert_eq!(texts[0], json!({"field": "batch.0.question", "text": "question 0?"}));
+    assert!(
+        texts.as_array().unwrap().contains(&json!({"field": "batch.19.question", "text": "question 19?"})),
+        "{texts}"
+    );
+}
+
+#[test]
 fn the_header_of_the_settings_is_sent_and_never_shown() {
     let server = Server::start();
     let home = tempfile::tempdir().unwrap();

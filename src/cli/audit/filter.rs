@@ -1,7 +1,7 @@
 //! The filters that `audit query` and `audit tail` share, from flags.
 
 use crate::domain::ids::{TaskId, Time};
-use crate::domain::record::{CallVerdict, CountBy, RecordFilter, TEXT_MAX, parse_kinds, parse_role};
+use crate::domain::record::{CallVerdict, CountBy, RecordFilter, TEXT_MAX, good_pattern, parse_kinds, parse_role};
 
 use super::super::Ended;
 
@@ -53,6 +53,7 @@ impl FilterArgs {
         let wrong = |flag: &'static str| {
             move |why: String| Ended::usage(format!("`{flag}`: {why}"), "`phasegate audit query --help` shows the rest")
         };
+        path.as_deref().map(good_pattern).transpose().map_err(wrong("--path"))?;
         Ok(RecordFilter {
             task: *task,
             agent: by.clone(),

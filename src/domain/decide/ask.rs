@@ -25,9 +25,9 @@ pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> R
     for question in &command.what {
         let (about, terms) = asked(facts, task, question)?;
         if standing(facts, task, &about, &terms.ask, &command.reason, context).is_none()
-            && !news.iter().any(|(known, _)| *known == about)
+            && !news.iter().any(|(known, of)| *known == about && of.ask == terms.ask)
         {
-            events.extend(outdated(facts, task, &about));
+            events.extend(outdated(facts, task, &about, &terms.ask));
             news.push((about, terms));
         }
     }
@@ -128,8 +128,9 @@ pub fn found<'f>(
 }
 
 /// Earlier approvals of the same thing that a new question replaces.
-fn outdated(facts: &Facts, task: &Task, about: &About) -> Vec<Event> {
-    let open = facts.state.approvals.values().filter(|known| known.task == Some(task.id) && known.about == *about);
+fn outdated(facts: &Facts, task: &Task, about: &About, ask: &str) -> Vec<Event> {
+    let same = |known: &&Approval| known.task == Some(task.id) && known.about == *about && known.ask == ask;
+    let open = facts.state.approvals.values().filter(same);
     let stuck = |known: &Approval| known.state.is_pending() && is_stuck(facts, known);
     let why = |known: &Approval| {
         let other = || stuck(known).then(|| "something that it was asked together with has changed".to_owned());
