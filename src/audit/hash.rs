@@ -27,14 +27,7 @@ impl Hash {
     }
 
     pub fn from_hex(text: &str) -> Option<Self> {
-        if text.len() != 2 * BYTES || !text.is_ascii() {
-            return None;
-        }
-        let mut bytes = [0; BYTES];
-        for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
-            *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
-        }
-        Some(Self(bytes))
+        canonical::from_hex(text).map(Self)
     }
 }
 

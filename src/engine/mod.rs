@@ -7,6 +7,7 @@ mod approvals;
 mod artifacts;
 mod breaker;
 pub mod clock;
+mod each_second;
 pub mod erase;
 mod gate_runs;
 pub mod gates;
@@ -262,14 +263,8 @@ impl Engine {
 
     /// Random bytes, for keys that a person makes.
     pub fn random<const N: usize>(&self) -> [u8; N] {
-        let hex = self.clock.random_hex(N);
-        let digits: Vec<u8> =
-            hex.chars().filter_map(|digit| digit.to_digit(16)).filter_map(|digit| u8::try_from(digit).ok()).collect();
-        let mut bytes = [0; N];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = pair.iter().fold(0, |high, low| (high << 4) | low);
-        }
-        bytes
+        // What the clock gives is hex of just so many bytes.
+        canonical::from_hex(&self.clock.random_hex(N)).unwrap_or([0; N])
     }
 
     /// A secret of this process: 256 random bits, in hex.

@@ -3,10 +3,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::audit::check::{KEY_CHANGED, StoredHead, key_change};
 use crate::audit::hash;
@@ -18,6 +15,7 @@ use crate::audit::tree::{Edge, Tile, WrongTile};
 use crate::store::{self, StoreError, Tx, tree};
 
 use super::Engine;
+use super::each_second::EachSecond;
 use super::log_key::META;
 use super::prove::Stored;
 
@@ -25,8 +23,6 @@ use super::prove::Stored;
 const PASS_RECORDS: usize = 16_384;
 /// Heads of the same minute take each other's place, so that a busy year has half a million of them and not thirty.
 const HEAD_MS: i64 = 60_000;
-const EVERY: Duration = Duration::from_secs(1);
-const STEP: Duration = Duration::from_millis(100);
 /// The kind of the record that explains why a log no longer goes on from what was signed.
 const RESTORED: &str = "StoreRestored";
 
@@ -249,28 +245,15 @@ fn holds(tx: &mut dyn Tx, head: &StoredHead, edge: &Edge, signer: &Signer) -> Re
 /// Seals each second in which there was work, and once more when it is dropped.
 pub struct Sealer {
     engine: Arc<Engine>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<EachSecond>,
 }
 
 impl Sealer {
     pub fn start(engine: &Arc<Engine>) -> io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (ended, weak) = (Arc::clone(&stop), Arc::downgrade(engine));
-        let thread = std::thread::Builder::new().name("phasegate-sealer".to_owned()).spawn(move || {
-            let (mut waited, mut told) = (Duration::ZERO, String::new());
-            while !ended.load(Ordering::Relaxed) {
-                std::thread::sleep(STEP);
-                waited += STEP;
-                if waited < EVERY {
-                    continue;
-                }
-                waited = Duration::ZERO;
-                let Some(engine) = weak.upgrade() else { return };
-                told = tell(engine.seal().err(), told);
-            }
-        })?;
-        Ok(Self { engine: Arc::clone(engine), stop, thread: Some(thread) })
+        let mut told = String::new();
+        let seal = move |engine: &Engine| told = tell(engine.seal().err(), std::mem::take(&mut told));
+        let thread = Some(EachSecond::start("phasegate-sealer", engine, seal)?);
+        Ok(Self { engine: Arc::clone(engine), thread })
     }
 }
 
@@ -286,10 +269,8 @@ fn tell(error: Option<SealError>, told: String) -> String {
 
 impl Drop for Sealer {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        // The thread ends before the last pass.
+        drop(self.thread.take());
         tell(self.engine.seal().err(), String::new());
     }
 }

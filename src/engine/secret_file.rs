@@ -8,6 +8,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::domain::canonical;
+
 use super::clock::Clock;
 
 pub const BYTES: usize = 32;
@@ -31,7 +33,7 @@ pub fn open(path: &Path, clock: &dyn Clock) -> Result<Secret> {
     file.lock()?;
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).map_err(|_| unusable(FOREIGN))?;
-    if let Some(secret) = from_hex(text.trim()) {
+    if let Some(secret) = canonical::from_hex(text.trim()).map(Zeroizing::new) {
         return Ok(secret);
     }
     // A crash leaves less than a secret, never something else.
@@ -44,13 +46,13 @@ pub fn open(path: &Path, clock: &dyn Clock) -> Result<Secret> {
     file.write_all(format!("{}\n", made.as_str()).as_bytes())?;
     file.sync_all()?;
     fs::File::open(folder)?.sync_all()?;
-    from_hex(&made).ok_or_else(|| unusable("it could not be made"))
+    canonical::from_hex(&made).map(Zeroizing::new).ok_or_else(|| unusable("it could not be made"))
 }
 
 /// The secret in the file, where there is a file.
 pub fn read(path: &Path) -> Result<Option<Secret>> {
     match fs::read_to_string(path).map(Zeroizing::new) {
-        Ok(text) => from_hex(text.trim()).map(Some).ok_or_else(|| unusable(FOREIGN)),
+        Ok(text) => canonical::from_hex(text.trim()).map(Zeroizing::new).map(Some).ok_or_else(|| unusable(FOREIGN)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -70,21 +72,6 @@ pub fn replace(path: &Path, by: &Path, aside: &Path) -> Result<()> {
 
 fn unusable(why: &str) -> Error {
     Error::new(ErrorKind::InvalidData, format!("{why}; put the right one back, or take it away for a new one"))
-}
-
-fn from_hex(text: &str) -> Option<Secret> {
-    let digits: Vec<u8> = text
-        .chars()
-        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-        .collect::<Option<_>>()?;
-    if digits.len() != BYTES * 2 {
-        return None;
-    }
-    let mut secret = Secret::default();
-    for (byte, pair) in secret.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = pair.iter().fold(0, |high, low| (high << 4) | low);
-    }
-    Some(secret)
 }
 
 #[cfg(test)]
