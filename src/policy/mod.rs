@@ -1,5 +1,7 @@
-//! PURE: may this call run? Rules as written; the reading of shell, paths and hosts has its place here and is not built yet.
+//! PURE: may this call run? Rules as written, the reading of shell, paths and hosts, and the verdict.
 
+pub mod judge;
 pub mod permit;
 pub mod rule;
 pub mod screening;
+pub mod shell;

@@ -8,7 +8,7 @@ use phasegate::domain::refusal::Code;
 use phasegate::tools::TOOLS;
 
 /// Module, and what of ours it may import. `main` wires; it is not listed.
-const IMPORTS: [(&str, &[&str]); 12] = [
+const IMPORTS: [(&str, &[&str]); 14] = [
     ("domain", &["domain"]),
     ("policy", &["domain"]),
     ("routing", &["domain"]),
@@ -16,11 +16,13 @@ const IMPORTS: [(&str, &[&str]); 12] = [
     ("screen", &["domain"]),
     ("notify", &["domain"]),
     ("tools", &["domain"]),
+    ("clients", &["domain"]),
+    ("sandbox", &["domain"]),
     ("config", &["domain", "policy", "screen", "notify"]),
     ("store", &["domain", "audit"]),
-    ("engine", &["domain", "policy", "routing", "audit", "screen", "notify", "tools", "store", "config"]),
+    ("engine", &["domain", "policy", "routing", "audit", "screen", "notify", "tools", "store", "config", "clients", "sandbox"]),
     ("mcp", &["engine", "tools", "domain"]),
-    ("cli", &["engine", "tools", "domain", "audit", "config", "mcp"]),
+    ("cli", &["engine", "tools", "domain", "audit", "config", "mcp", "policy", "clients", "sandbox"]),
 ];
 
 const FILE_LINES_MAX: usize = 600;

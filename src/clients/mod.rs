@@ -1,0 +1,4 @@
+//! Agent clients, one folder each: what their hooks say and want to hear, their names of tools, their settings, their
+//! transcripts. What is decided about a call is not here.
+
+pub mod hooked;

@@ -1,0 +1,92 @@
+//! A shell text as the list of what it would start. Everything that could not be read for certain is marked as such.
+
+/// All simple commands of a text, wherever they stand: in subshells, loops, functions, substitutions, here-documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Script {
+    pub commands: Vec<Simple>,
+    /// Why the text as a whole cannot be relied on; `commands` is then what could be found, enough to deny and never to allow.
+    pub opaque: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Simple {
+    pub assignments: Vec<Assignment>,
+    /// The program and its arguments; empty where there are only assignments or redirections.
+    pub words: Vec<Word>,
+    pub redirections: Vec<Redirection>,
+    /// The folders it may run in; more than one where a `cd` before it may have failed.
+    pub folders: Folders,
+    pub input: Input,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assignment {
+    pub name: String,
+    pub value: Word,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// Quotes, escapes and continuations resolved; what is expanded when it runs stands as it was written.
+    pub text: String,
+    pub expands: Expands,
+}
+
+/// What bash does to a word when it runs; nothing of it: the text is exactly the word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expands {
+    /// `$x`, `$( )`, backticks, `$(( ))`, `<( )`: any text, and outside quotes any number of words.
+    pub value: bool,
+    /// `*`, `?`, `[ ]`: names of files.
+    pub glob: bool,
+    /// `{a,b}`: several words.
+    pub brace: bool,
+    /// `~`: a home folder.
+    pub tilde: bool,
+}
+
+impl Expands {
+    pub fn nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirection {
+    pub way: Way,
+    pub target: Word,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Read,
+    Write,
+    Append,
+    ReadWrite,
+    /// `2>&1`, `>&-`: no file.
+    Descriptor,
+}
+
+/// Where a command's input comes from: a shell or an interpreter that reads its program from there shows nothing of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    #[default]
+    Inherited,
+    Pipe,
+    /// A here-document or here-string.
+    Text,
+    File,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Folders {
+    /// Each as the words of the `cd` commands before it, from where the text starts; an empty list is that folder itself.
+    Known(Vec<Vec<String>>),
+    Unknown,
+}
+
+impl Default for Folders {
+    fn default() -> Self {
+        Self::Known(vec![Vec::new()])
+    }
+}
