@@ -70,10 +70,9 @@ impl Place {
     /// The person at the command line.
     pub fn person(&self) -> Caller {
         Caller {
-            agent: AgentName(self.person.clone()),
-            role: Role::Operator,
             capabilities: self.settings.capabilities.clone(),
             claims: self.settings.claims_per_agent,
+            ..Caller::new(self.person.as_str(), Role::Operator)
         }
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::approver::{Approver, PublicKey, standing};
 use super::ids::{AgentName, Fence, HandleHash, TaskId, Time, WorkflowHash};
 use super::refusal::{Code, Refusal};
+use super::session::SeenCall;
 use super::state::{State, Trust};
 use super::task::Task;
 use super::workflow::{Phase, Workflow};
@@ -21,6 +22,26 @@ pub struct Caller {
     pub capabilities: BTreeSet<String>,
     /// How many tasks it may hold at once.
     pub claims: u32,
+    pub sighting: Sighting,
+}
+
+impl Caller {
+    /// Without capabilities, for one task at a time.
+    pub fn new(agent: impl Into<String>, role: Role) -> Self {
+        let agent = AgentName(agent.into());
+        Self { agent, role, capabilities: BTreeSet::new(), claims: 1, sighting: Sighting::Unknown }
+    }
+}
+
+/// Whether a hook has seen the call that a caller makes of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sighting {
+    /// Nothing joins the call to a hook: the client has no such thing, or it is no client.
+    #[default]
+    Unknown,
+    Seen,
+    /// The client names its calls, and no hook has told of this one: its own tools are not guarded.
+    Unseen,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,6 +120,10 @@ pub struct Facts {
     pub subject: Option<TaskId>,
     /// Tasks the caller holds.
     pub held: Vec<TaskId>,
+    /// Tasks that the agent holds in whose name a subagent works.
+    pub lent: Vec<TaskId>,
+    /// The call that an end is told of.
+    pub seen_call: Option<SeenCall>,
     /// Whose the given claim handle was when it was given out.
     pub handle: Option<HandleRecord>,
     /// Until when claims are safe from being taken over.

@@ -1,6 +1,6 @@
 //! Opening a workspace: its store, its name, and the starters that are in force until a person trusts something.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use crate::domain::command::{Command, NewTrust};
 use crate::domain::decide::trust_statement;
 use crate::domain::event::Origin;
 use crate::domain::facts::{self, Caller, Role};
-use crate::domain::ids::{AgentName, WorkflowHash};
+use crate::domain::ids::WorkflowHash;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
 use crate::store::{self, Attachment, Backend, Scope};
@@ -163,7 +163,7 @@ pub fn read_workflow(file: &Path) -> Result<(Workflow, String), Refusal> {
 
 /// phasegate acting for itself.
 pub fn system() -> Caller {
-    Caller { agent: AgentName("phasegate".to_owned()), role: Role::System, capabilities: BTreeSet::new(), claims: 0 }
+    Caller { claims: 0, ..Caller::new("phasegate", Role::System) }
 }
 
 fn put_starters_in_force(engine: &Engine) -> Result<(), Failure> {

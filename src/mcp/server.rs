@@ -94,7 +94,11 @@ impl Server {
             let client = context.client_info().map(|client| client.name).unwrap_or_default();
             engine.unique_agent(&client)
         });
-        Caller { agent: agent.clone(), role: Role::Agent, capabilities: self.capabilities.clone(), claims: self.claims }
+        Caller {
+            capabilities: self.capabilities.clone(),
+            claims: self.claims,
+            ..Caller::new(agent.0.as_str(), Role::Agent)
+        }
     }
 
     /// `request_approval` for a client that can put the question to its person.

@@ -6,6 +6,7 @@ pub mod notices;
 mod place;
 mod put;
 pub mod read;
+pub mod sessions;
 pub mod records;
 pub mod sqlite;
 pub mod tree;
@@ -18,6 +19,7 @@ use crate::domain::event::Event;
 use crate::domain::facts::Facts;
 use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::refusal::Refusal;
+use crate::domain::session::SeenCall;
 use crate::domain::state::{self, ApplyError, Stamp};
 
 pub use load::{Scope, With, workflow_cache};
@@ -197,6 +199,12 @@ pub enum Attachment {
     Erasure {
         records: Vec<u64>,
     },
+    /// A call of a client that may now run.
+    CallSeen(Box<SeenCall>),
+    /// It has ended, or will not run.
+    CallGone {
+        call: String,
+    },
     /// A value about the store itself, in place of the one before.
     Meta {
         key: &'static str,
@@ -285,7 +293,7 @@ fn transact(
                 return Ok(Outcome { facts, events, refusal: None });
             }
             for attachment in attachments {
-                put::attachment(tx, attachment)?;
+                put::attachment(tx, attachment, by.at)?;
             }
             let before = facts.state.clone();
             let stamp = Stamp { by: &by.agent, at: by.at };
@@ -293,7 +301,7 @@ fn transact(
                 state::apply(&mut facts.state, event, stamp)?;
                 put::event(tx, event, by)?;
             }
-            put::changed(tx, &before, &mut facts)?;
+            put::changed(tx, &before, &mut facts, by.at)?;
             Ok(Outcome { facts, events, refusal: None })
         }
         Err(refusal) => {

@@ -10,7 +10,7 @@ use crate::domain::call::Call;
 use crate::domain::canonical;
 use crate::domain::command::{Filter, Target};
 use crate::domain::facts::{Facts, HandleRecord};
-use crate::domain::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, TaskId, Time, WorkflowHash};
+use crate::domain::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, SessionId, TaskId, Time, WorkflowHash};
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::{GateKind, Workflow};
 
@@ -52,6 +52,16 @@ pub enum Scope {
     /// What a backup brings back and must not: unused approvals, open bypasses.
     Restored,
     Call(CallId),
+    /// What a hook tells of: its session, the task of the agent or of the one in whose name it works.
+    Hook {
+        session: SessionId,
+        /// The agent on the session's main thread, where another acts.
+        parent: Option<AgentName>,
+        /// A call whose end is told.
+        call: Option<String>,
+        /// What its gates speak of is wanted too.
+        gates: bool,
+    },
     /// Everything whose time is up, a bounded number at a time.
     Sweep,
 }
@@ -135,6 +145,20 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
             let sql = "SELECT body FROM calls WHERE id = ?1";
             let found: Option<Call> = body(tx, "calls", sql, &[Param::id(id.0)])?;
             facts.state.calls.extend(found.map(|known| (*id, known)));
+        }
+        Scope::Hook { session, parent, call, gates: with_gates } => {
+            super::sessions::load(tx, &mut facts, session, by.at)?;
+            if let Some(parent) = parent {
+                super::put::renewed(tx, parent, by.at)?;
+                super::sessions::held_by(tx, &mut facts, parent)?;
+            }
+            if let Some(call) = call {
+                facts.seen_call = super::sessions::seen_call(tx, call)?;
+            }
+            let about: Vec<TaskId> = facts.held.iter().chain(&facts.lent).copied().collect();
+            for id in about.into_iter().filter(|_| *with_gates) {
+                gates(tx, &mut facts, id)?;
+            }
         }
         Scope::Sweep => sweep(tx, &mut facts, by.at)?,
     }
