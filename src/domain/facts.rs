@@ -138,6 +138,8 @@ pub struct Facts {
     pub children: BTreeMap<TaskId, Children>,
     /// Per task and label of its `tasks` gate: how many other tasks that carry it are not done.
     pub labels_open: BTreeMap<(TaskId, String), u64>,
+    /// Tasks of which everything is loaded that their gates speak of.
+    pub gates_of: BTreeSet<TaskId>,
     /// Tasks whose approvals are loaded, with the approvers.
     pub approvals_of: BTreeSet<TaskId>,
     pub bypasses_loaded: bool,

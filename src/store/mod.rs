@@ -235,6 +235,8 @@ pub enum Missing {
     /// Of a task, with the approvers.
     Approvals(TaskId),
     Bypasses,
+    /// What the gates of a task's phase speak of.
+    Gates(TaskId),
 }
 
 impl From<Refusal> for Stop {

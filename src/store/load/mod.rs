@@ -474,6 +474,7 @@ fn all_gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), Store
 /// What the exit gates of a task's phase speak of; nothing is read that no gate asks for.
 fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
     workflows(tx, facts)?;
+    facts.gates_of.insert(id);
     let Some(task) = facts.state.tasks.get(&id) else { return Ok(()) };
     let Some(workflow) = facts.workflows.get(&task.workflow).cloned() else { return Ok(()) };
     let phase = task.phase.clone();
