@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::approver::{Approver, PublicKey, standing};
 use super::ids::{AgentName, Fence, HandleHash, TaskId, Time, WorkflowHash};
 use super::refusal::{Code, Refusal};
-use super::session::SeenCall;
 use super::state::{State, Trust};
 use super::task::Task;
 use super::workflow::{Phase, Workflow};
@@ -122,8 +121,6 @@ pub struct Facts {
     pub held: Vec<TaskId>,
     /// Tasks that the agent holds in whose name a subagent works.
     pub lent: Vec<TaskId>,
-    /// The call that an end is told of.
-    pub seen_call: Option<SeenCall>,
     /// Whose the given claim handle was when it was given out.
     pub handle: Option<HandleRecord>,
     /// Until when claims are safe from being taken over.

@@ -83,9 +83,6 @@ pub struct SeenCall {
     pub command: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confined: Option<String>,
-    /// The work tree was looked at before it, so that its effects can be told.
-    #[serde(default)]
-    pub watched: bool,
 }
 
 /// Subagents that are remembered; older ones that have ended go first.

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::approval::{Approval, ApprovalState, WrongApprovalState};
 use super::approver::{Approver, Approvers, Signed};
 use super::bypass::Bypass;
 use super::call::{Call, CallState, WrongCallState};
 use super::claim::Claim;
-use super::event::{Event, Origin};
+use super::event::{Event, Judged, Origin};
 use super::evidence::{Artifact, Evidence, Tier, Verdict};
 use super::ids::{AgentName, ApprovalId, BypassId, CallId, RunId, SessionId, TaskId, Time, WorkflowHash};
-use super::session::{Session, SubAgent};
+use super::session::{SeenCall, Session, SubAgent};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +26,8 @@ pub struct State {
     pub calls: BTreeMap<CallId, Call>,
     pub bypasses: BTreeMap<BypassId, Bypass>,
     pub sessions: BTreeMap<SessionId, Session>,
+    /// By the client's own id.
+    pub seen_calls: BTreeMap<String, SeenCall>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,12 +96,14 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::SessionEnded { .. }
         | Event::SubAgentStarted { .. }
         | Event::SubAgentEnded { .. } => run(state, event, stamp),
+        Event::CallJudged { .. } | Event::CallObserved { .. } => {
+            see(state, event, stamp);
+            Ok(())
+        }
         Event::StoreRestored { .. }
         | Event::RuleWaived { .. }
         | Event::CommandRefused { .. }
         | Event::RefusalsRepeated { .. }
-        | Event::CallJudged { .. }
-        | Event::CallObserved { .. }
         | Event::GuardKept { .. }
         | Event::TextFlagged { .. }
         | Event::TextNotScreened { .. }
@@ -343,6 +348,28 @@ fn run(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyEr
         known.subagents.values_mut().for_each(|subagent| subagent.ended = subagent.ended.or(Some(stamp.at)));
     }
     Ok(())
+}
+
+/// A call that may run is remembered until its end is told.
+fn see(state: &mut State, event: &Event, stamp: Stamp<'_>) {
+    if let Event::CallObserved { call, .. } = event {
+        state.seen_calls.remove(call);
+    }
+    if let Event::CallJudged { session, task, call: Some(call), tool, input, verdict, waived, confined, .. } = event
+        && (*waived || *verdict != Judged::Deny)
+    {
+        let command = input.get("command").and_then(Value::as_str).map(str::to_owned);
+        let seen = SeenCall {
+            call: call.clone(),
+            session: session.clone(),
+            agent: stamp.by.clone(),
+            tool: tool.clone(),
+            task: *task,
+            command,
+            confined: confined.clone(),
+        };
+        state.seen_calls.insert(call.clone(), seen);
+    }
 }
 
 /// Events that add to what has been shown for a task.

@@ -19,7 +19,6 @@ use crate::domain::event::Event;
 use crate::domain::facts::Facts;
 use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::refusal::Refusal;
-use crate::domain::session::SeenCall;
 use crate::domain::state::{self, ApplyError, Stamp};
 
 pub use load::{Scope, With, workflow_cache};
@@ -199,12 +198,6 @@ pub enum Attachment {
     Erasure {
         records: Vec<u64>,
     },
-    /// A call of a client that may now run.
-    CallSeen(Box<SeenCall>),
-    /// It has ended, or will not run.
-    CallGone {
-        call: String,
-    },
     /// A value about the store itself, in place of the one before.
     Meta {
         key: &'static str,
@@ -295,7 +288,7 @@ fn transact(
                 return Ok(Outcome { facts, events, refusal: None });
             }
             for attachment in attachments {
-                put::attachment(tx, attachment, by.at)?;
+                put::attachment(tx, attachment)?;
             }
             let before = facts.state.clone();
             let stamp = Stamp { by: &by.agent, at: by.at };

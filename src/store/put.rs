@@ -23,7 +23,7 @@ fn json<T: Serialize>(table: &'static str, value: &T) -> Result<String, StoreErr
     serde_json::to_string(value).map_err(|error| StoreError::BadRow { table, why: error.to_string() })
 }
 
-pub fn attachment(tx: &mut dyn Tx, attachment: &Attachment, at: Time) -> Result<(), StoreError> {
+pub fn attachment(tx: &mut dyn Tx, attachment: &Attachment) -> Result<(), StoreError> {
     match attachment {
         Attachment::Blob { sha256, content } => tx.execute(
             "INSERT INTO blobs(sha256, content) VALUES (?1, ?2) ON CONFLICT(sha256) DO NOTHING",
@@ -36,8 +36,6 @@ pub fn attachment(tx: &mut dyn Tx, attachment: &Attachment, at: Time) -> Result<
         Attachment::Erasure { records } => {
             return records.iter().try_for_each(|seq| erase(tx, *seq));
         }
-        Attachment::CallSeen(seen) => return super::sessions::see(tx, seen, at),
-        Attachment::CallGone { call } => tx.execute("DELETE FROM seen_calls WHERE call = ?1", &[Param::Text(call)])?,
         Attachment::Meta { key, value } => tx.execute(
             "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
             &[Param::Text(key), Param::Text(value)],

@@ -33,10 +33,16 @@ pub fn put(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(
             ],
         )?;
     }
+    for (_, seen) in facts.state.seen_calls.iter().filter(|(call, seen)| before.seen_calls.get(*call) != Some(seen)) {
+        see(tx, seen, at)?;
+    }
+    for call in before.seen_calls.keys().filter(|call| !facts.state.seen_calls.contains_key(*call)) {
+        tx.execute("DELETE FROM seen_calls WHERE call = ?1", &[Param::Text(call)])?;
+    }
     Ok(())
 }
 
-pub fn see(tx: &mut dyn Tx, seen: &SeenCall, at: Time) -> Result<(), StoreError> {
+fn see(tx: &mut dyn Tx, seen: &SeenCall, at: Time) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO seen_calls(call, session, at, body) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT(call) DO UPDATE SET session = excluded.session, at = excluded.at, body = excluded.body",

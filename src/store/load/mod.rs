@@ -153,7 +153,8 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
                 super::sessions::held_by(tx, &mut facts, parent)?;
             }
             if let Some(call) = call {
-                facts.seen_call = super::sessions::seen_call(tx, call)?;
+                let seen = super::sessions::seen_call(tx, call)?;
+                facts.state.seen_calls.extend(seen.map(|seen| (call.clone(), seen)));
             }
             let about: Vec<TaskId> = facts.held.iter().chain(&facts.lent).copied().collect();
             for id in about.into_iter().filter(|_| *with_gates) {
