@@ -329,6 +329,8 @@ pub enum Event {
     /// A session of a client shows itself through its hooks.
     SessionStarted {
         session: SessionId,
+        /// On its main thread.
+        agent: AgentName,
         client: String,
         guard: Guard,
         how: Opened,

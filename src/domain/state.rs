@@ -310,11 +310,11 @@ fn act(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyEr
 
 /// Events of sessions of clients.
 fn run(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
-    if let Event::SessionStarted { session, client, guard, folder, model, .. } = event {
+    if let Event::SessionStarted { session, agent, client, guard, folder, model, .. } = event {
         let fresh = || Session {
             id: session.clone(),
             client: client.clone(),
-            agent: stamp.by.clone(),
+            agent: agent.clone(),
             guard: *guard,
             folder: folder.clone(),
             model: None,

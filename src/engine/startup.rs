@@ -16,7 +16,7 @@ use crate::domain::command::{Command, NewTrust};
 use crate::domain::decide::trust_statement;
 use crate::domain::event::Origin;
 use crate::domain::facts::{self, Caller, Role};
-use crate::domain::ids::WorkflowHash;
+use crate::domain::ids::{AgentName, WorkflowHash};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
 use crate::store::{self, Attachment, Backend, Scope};
@@ -71,6 +71,7 @@ pub fn with_backend(
         gate_environment: find::clean_environment(settings::environment_variables(), find::PASSED_VARIABLES),
         schemas: Mutex::default(),
         renewals: Mutex::new(HashMap::new()),
+        hook_agent: settings.agent.clone().map(AgentName),
         place,
         log_key: key_file,
         last_head: Mutex::default(),

@@ -274,6 +274,9 @@ fn transact(
 ) -> Result<Outcome, StoreError> {
     // First, so that the facts hold the leases as this activity leaves them, and nobody's own task seems lapsed.
     put::renewed(tx, &by.agent, by.at)?;
+    if let Scope::Hook { session, parent, .. } = scope {
+        sessions::alive(tx, session, parent.as_ref(), by.at)?;
+    }
     let mut facts = load::facts(tx, scope, by)?;
     let decided = loop {
         match decide(&facts) {

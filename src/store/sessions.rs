@@ -56,19 +56,20 @@ fn see(tx: &mut dyn Tx, seen: &SeenCall, at: Time) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The session as it stands, and that it has shown itself.
-pub fn load(tx: &mut dyn Tx, facts: &mut Facts, id: &SessionId, now: Time) -> Result<(), StoreError> {
-    let mut seen_at = now.0;
-    tx.query("SELECT seen_at, body FROM sessions WHERE id = ?1", &[Param::Text(&id.0)], &mut |row| {
-        seen_at = row.int(0)?.unwrap_or(0);
-        let session: Session = parse("sessions", row.text(1)?.unwrap_or_default())?;
-        facts.state.sessions.insert(id.clone(), session);
+pub fn load(tx: &mut dyn Tx, facts: &mut Facts, id: &SessionId) -> Result<(), StoreError> {
+    tx.query("SELECT body FROM sessions WHERE id = ?1", &[Param::Text(&id.0)], &mut |row| {
+        facts.state.sessions.insert(id.clone(), parse("sessions", row.text(0)?.unwrap_or_default())?);
         Ok(())
-    })?;
-    if now.0 - seen_at >= SEEN_MS {
-        tx.execute("UPDATE sessions SET seen_at = ?2 WHERE id = ?1", &[Param::Text(&id.0), Param::Int(now.0)])?;
+    })
+}
+
+/// A session has shown itself, and whoever works on its main thread with it.
+pub fn alive(tx: &mut dyn Tx, id: &SessionId, parent: Option<&AgentName>, now: Time) -> Result<(), StoreError> {
+    if let Some(parent) = parent {
+        super::put::renewed(tx, parent, now)?;
     }
-    Ok(())
+    let sql = "UPDATE sessions SET seen_at = ?2 WHERE id = ?1 AND seen_at <= ?3";
+    tx.execute(sql, &[Param::Text(&id.0), Param::Int(now.0), Param::Int(now.0 - SEEN_MS)]).map(drop)
 }
 
 pub fn seen_call(tx: &mut dyn Tx, call: &str) -> Result<Option<SeenCall>, StoreError> {

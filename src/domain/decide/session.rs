@@ -35,6 +35,7 @@ pub fn shown(facts: &Facts, shown: &Shown, how: Option<Opened>) -> Vec<Event> {
     let mut events = Vec::new();
     let begun = Event::SessionStarted {
         session: shown.session.clone(),
+        agent: shown.agent.clone(),
         client: shown.client.clone(),
         guard: shown.guard,
         how: how.unwrap_or(Opened::Midway),

@@ -147,9 +147,8 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
             facts.state.calls.extend(found.map(|known| (*id, known)));
         }
         Scope::Hook { session, parent, call, gates: with_gates } => {
-            super::sessions::load(tx, &mut facts, session, by.at)?;
+            super::sessions::load(tx, &mut facts, session)?;
             if let Some(parent) = parent {
-                super::put::renewed(tx, parent, by.at)?;
                 super::sessions::held_by(tx, &mut facts, parent)?;
             }
             if let Some(call) = call {
