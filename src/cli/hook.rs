@@ -7,10 +7,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::clients::claude_code::permissions;
-use crate::clients::hooked::{HookAnswer, HookEvent, Hooked, Printed};
+use crate::clients::hooked::{HookAnswer, HookEvent, Printed};
 use crate::clients::{self, Client, EVENT_BYTES_MAX};
 use crate::config::settings::Environment;
-use crate::config::workspace::STATE_FOLDER;
 use crate::domain::session::Guard;
 use crate::engine::hook::{TheirRules, Told};
 use crate::engine::{self, Failure, clock};

@@ -10,7 +10,7 @@ use crate::domain::facts::{Context, Facts};
 use crate::domain::session::SeenCall;
 use crate::domain::task::Task;
 use crate::domain::workflow::ModelTier;
-use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, SHELL, Unruled};
+use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, Unruled};
 use crate::store::{self, Decide, Missing, Stop};
 
 use super::{Actor, TOOL, Told};

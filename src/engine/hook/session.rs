@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::clients::hooked::{HookAnswer, Start};
 use crate::domain::brief::brief;
 use crate::domain::command::{Change, Command, Target};
-use crate::domain::decide::{self, gates::all_unmet, session};
+use crate::domain::decide::{gates::all_unmet, session};
 use crate::domain::event::Event;
 use crate::domain::facts::Facts;
 use crate::domain::ids::Time;
