@@ -2,6 +2,7 @@
 
 pub mod client_call;
 pub mod judge;
+pub mod observed;
 pub mod paths;
 pub mod permit;
 pub mod rule;
