@@ -14,6 +14,9 @@ pub fn gates<'p>(phase: &'p Phase, command: &str) -> Vec<&'p Gate> {
 
 /// The words of a text that is one command and nothing else; a pipe or a redirection would hide how it ended.
 fn words(command: &str) -> Option<Vec<String>> {
+    if command.contains(['&', '|', ';', '!', '\n', '(', '{']) {
+        return None;
+    }
     let script = shell::read(command);
     let [only] = script.commands.as_slice() else { return None };
     let plain = script.opaque.is_none()
