@@ -5,6 +5,7 @@ mod acts;
 mod answers;
 mod approvals;
 mod artifacts;
+pub mod backtest;
 mod breaker;
 pub mod clock;
 mod each_second;

@@ -55,6 +55,11 @@ impl Engine {
         self.view(|tx| sessions::open(tx, limit))
     }
 
+    pub(super) fn home(&self) -> Option<String> {
+        let home = self.gate_environment.iter().find(|(name, _)| name == "HOME")?;
+        Some(home.1.to_string_lossy().into_owned())
+    }
+
     pub fn workflows(&self) -> Result<Vec<WorkflowRow>, StoreError> {
         self.view(read::workflows)
     }

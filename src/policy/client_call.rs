@@ -166,7 +166,7 @@ fn allowed(call: &ClientCall, phase: &Phase) -> Ruled {
 }
 
 /// A file that an allowed call would write and the phase may not.
-fn outside(phase: &Phase, call: &ClientCall) -> Option<String> {
+pub(super) fn outside(phase: &Phase, call: &ClientCall) -> Option<String> {
     let writes = phase.writes.as_ref()?;
     let written = |(tool, input)| written(tool, input).map(str::to_owned);
     call.parts().filter_map(written).find(|path| !paths::writes_cover(writes, path, &call.around))
@@ -258,7 +258,7 @@ fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruli
 }
 
 /// Rules by list, as written.
-struct Layers {
+pub(super) struct Layers {
     deny: Vec<String>,
     ask: Vec<String>,
     allow: Vec<String>,
@@ -273,11 +273,15 @@ struct Found<'f> {
 }
 
 impl Layers {
-    fn of(rules: &[&Rules], approvals: &[String]) -> Self {
+    pub(super) fn of(rules: &[&Rules], approvals: &[String]) -> Self {
         let list = |of: fn(&Rules) -> &Vec<String>| rules.iter().flat_map(|rules| of(rules)).cloned().collect();
         let mut ask: Vec<String> = list(|rules| &rules.ask);
         ask.extend_from_slice(approvals);
         Self { deny: list(|rules| &rules.deny), ask, allow: list(|rules| &rules.allow), approvals: approvals.to_vec() }
+    }
+
+    pub(super) fn by_rules(&self, call: &ClientCall) -> Verdict {
+        call.judge(&RuleSet::compile(&self.deny, &self.ask, &self.allow).0)
     }
 
     fn narrow(&mut self, rules: &[&Rules], approvals: &[String]) {

@@ -147,6 +147,7 @@ fn decision(
             phase: ruling.phase.clone(),
             call: call.id.clone(),
             tool: call.tool.clone(),
+            folder: judged.around.cwd.clone(),
             input,
             digest,
             verdict,
