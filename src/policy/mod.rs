@@ -1,6 +1,7 @@
 //! PURE: may this call run? Rules as written, the reading of shell, paths and hosts, and the verdict.
 
 pub mod judge;
+pub mod paths;
 pub mod permit;
 pub mod rule;
 pub mod screening;
