@@ -1,6 +1,9 @@
 //! PURE: may this call run? Rules as written, the reading of shell, paths and hosts, and the verdict.
 
+pub mod hosts;
 pub mod judge;
+pub mod names;
+pub mod parameters;
 pub mod paths;
 pub mod permit;
 pub mod rule;
