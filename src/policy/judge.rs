@@ -13,8 +13,11 @@ use super::rule::{Rule, RuleList};
 /// The call's surroundings, looked up beforehand: a verdict reads no file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Around {
-    /// Where relative paths start, and patterns without an anchor: the folder that the session was started in.
+    /// Where relative paths start.
     pub cwd: String,
+    /// Where patterns without an anchor start; nothing: at `cwd`. Where an agent moves `cwd` about, patterns must not move
+    /// with it.
+    pub base: Option<String>,
     pub home: Option<String>,
     /// The folder of the file that the rules stand in: where patterns that begin with `/` start.
     pub root: String,
@@ -258,7 +261,7 @@ fn named(rules: &RuleSet, tool: &str, input: &Value, around: &Around) -> Verdict
 /// start from.
 pub fn paths(tool: &str, input: &Value, around: &Around) -> Vec<String> {
     let tool = names::canonical(tool);
-    let mut found: Vec<String> = [Some(&around.cwd), Some(&around.root), around.home.as_ref()]
+    let mut found: Vec<String> = [Some(&around.cwd), Some(&around.root), around.home.as_ref(), around.base.as_ref()]
         .into_iter()
         .flatten()
         .filter(|folder| folder.starts_with('/'))

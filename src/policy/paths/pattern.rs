@@ -135,8 +135,8 @@ impl Pattern {
             (From::Home, _) => around.home.as_deref().into_iter().collect(),
             (From::Source, _) => vec![&around.root],
             // A rule of the project still holds where the agent has gone into a folder of it.
-            (From::Cwd, Reach::Wide) => vec![&around.cwd, &around.root],
-            (From::Cwd, Reach::Narrow) => vec![&around.cwd],
+            (From::Cwd, Reach::Wide) => vec![around.base.as_deref().unwrap_or(&around.cwd), &around.cwd, &around.root],
+            (From::Cwd, Reach::Narrow) => vec![around.base.as_deref().unwrap_or(&around.cwd)],
         };
         let mut found: Vec<String> = Vec::new();
         for anchor in given.into_iter().filter(|anchor| anchor.starts_with('/')) {

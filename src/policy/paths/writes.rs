@@ -38,7 +38,7 @@ pub fn writes_cover(writes: &[String], path: &str, around: &Around) -> bool {
     // Relative paths start where the agent is, patterns where the workflow file is.
     let absolute =
         if path.starts_with(['/', '~']) { path.to_owned() } else { normal(&format!("{}/{path}", around.cwd)) };
-    let from_root = Around { cwd: around.root.clone(), ..around.clone() };
+    let from_root = Around { cwd: around.root.clone(), base: None, ..around.clone() };
     let place = Place::of(&absolute, &from_root);
     if place.doubt.is_some() {
         return false;
