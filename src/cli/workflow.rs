@@ -11,8 +11,8 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
 use crate::engine::{Engine, read_workflow};
 
-use super::output::visible;
 use super::audit::moment;
+use super::output::visible;
 use super::signing::SignArgs;
 use super::{Ended, Out, Place};
 
@@ -270,7 +270,8 @@ fn backtest(place: &Place, what: Option<&str>, since: Option<&str>, most: usize,
     }
     for change in &found.changed {
         let task = change.task.map_or_else(|| "no task".to_owned(), |task| task.to_string());
-        let note = if change.inexact { " (the record is shortened; the call itself may be judged otherwise)" } else { "" };
+        let note =
+            if change.inexact { " (the record is shortened; the call itself may be judged otherwise)" } else { "" };
         let line = format!(
             "{} {} {task} {}: {}\n    {} -> {}: {}{note}",
             change.seq, change.at, change.phase, change.call, change.was, change.would_be, change.reason

@@ -74,7 +74,8 @@ impl Engine {
         let whole = crate::domain::canonical::digest(&serde_json::json!({ "tool": tool, "input": input }));
         let inexact = whole != text("digest") || input.to_string().contains(SHORTENED);
         let root = self.workspace.root.display().to_string();
-        let around = Around { cwd: text("folder"), home: self.home(), root, links: BTreeMap::new(), ..Around::default() };
+        let around =
+            Around { cwd: text("folder"), home: self.home(), root, links: BTreeMap::new(), ..Around::default() };
         let theirs = RuleSet::default();
         let call = ClientCall { tool, input, also: Vec::new(), around, theirs, kernel: false };
         let would = would(workflow, there.filter(|_| claimed), &call);
@@ -92,7 +93,18 @@ impl Engine {
             let (rule, reason) = (would.rule, would.reason);
             let task = record.event.get("task").and_then(Value::as_str).and_then(|id| id.parse().ok());
             let (seq, at) = (record.seq, record.at);
-            found.changed.push(Changed { seq, at, task, phase, call: call.shown(), was, would_be, rule, reason, inexact });
+            found.changed.push(Changed {
+                seq,
+                at,
+                task,
+                phase,
+                call: call.shown(),
+                was,
+                would_be,
+                rule,
+                reason,
+                inexact,
+            });
         }
     }
 }

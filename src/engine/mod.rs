@@ -13,6 +13,7 @@ pub mod erase;
 mod gate_runs;
 pub mod gates;
 pub mod hook;
+pub mod links;
 pub mod log;
 mod log_key;
 pub mod notices;
