@@ -2,3 +2,4 @@
 //! transcripts. What is decided about a call is not here.
 
 pub mod hooked;
+pub mod transcript;

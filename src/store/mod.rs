@@ -7,6 +7,7 @@ mod place;
 mod put;
 pub mod read;
 pub mod records;
+pub mod spending;
 pub mod sqlite;
 pub mod tree;
 
