@@ -15,7 +15,7 @@ use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::spending::{Account, Cost, Limit, On, Spent};
 use crate::domain::task::Task;
 use crate::domain::workflow::Budget;
-use crate::routing::prices::priced;
+use crate::routing::prices::{TABLE_DATE, priced};
 use crate::store::spending::{self, Charge, Position};
 use crate::store::{self, Scope, StoreError, Tx};
 
@@ -173,7 +173,29 @@ impl Engine {
             let caps = facts.workflow_of(task).map(|workflow| budget::caps(task, workflow)).unwrap_or_default();
             let left = budget::left(&facts, task, now).unwrap_or_default();
             let (account, costs) = (spending::account(tx, id)?, spending::costs(tx, Some(id))?);
-            Ok(Some(TaskCost { task: id, account, caps, left, minutes: task.worked_minutes(now), costs }))
+            Ok(Some(TaskCost {
+                task: id,
+                account,
+                caps,
+                left,
+                minutes: task.worked_minutes(now),
+                costs,
+                prices: TABLE_DATE,
+            }))
+        })
+    }
+
+    /// Of those of these tasks on which anything was spent or set aside.
+    pub fn accounts(&self, tasks: &[TaskId]) -> Result<BTreeMap<TaskId, Account>, StoreError> {
+        self.view(|tx| {
+            let mut found = BTreeMap::new();
+            for id in tasks {
+                let account = spending::account(tx, *id)?;
+                if account != Account::default() {
+                    found.insert(*id, account);
+                }
+            }
+            Ok(found)
         })
     }
 
@@ -194,6 +216,8 @@ pub struct TaskCost {
     pub left: Option<Budget>,
     pub minutes: u64,
     pub costs: Vec<Cost>,
+    /// The date of the prices it is reckoned at.
+    pub prices: &'static str,
 }
 
 /// The session's own transcript, and those of its subagents, each with the subagent it is of.
