@@ -1,6 +1,11 @@
 //! PURE: may this call run? Rules as written, the reading of shell, paths and hosts, and the verdict.
 
+pub mod client_call;
+pub mod hosts;
 pub mod judge;
+pub mod names;
+pub mod parameters;
+pub mod paths;
 pub mod permit;
 pub mod rule;
 pub mod screening;
