@@ -25,5 +25,6 @@ pub mod refusal;
 pub mod route;
 pub mod state;
 pub mod task;
+pub mod violation;
 pub mod visible;
 pub mod workflow;
