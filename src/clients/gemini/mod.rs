@@ -1,0 +1,3 @@
+//! Settings only.
+
+pub mod settings;
