@@ -264,7 +264,10 @@ fn clients(findings: &mut Findings, root: &Path) {
         .iter()
         .filter(|client| {
             let files = (client.wanted)(&setup(None));
-            files.iter().flat_map(|wanted| wanted.files).any(|file| read(file).is_some_and(|text| text.contains("phasegate")))
+            files
+                .iter()
+                .flat_map(|wanted| wanted.files)
+                .any(|file| read(file).is_some_and(|text| text.contains("phasegate")))
         })
         .collect();
     if named.is_empty() {

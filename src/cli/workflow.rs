@@ -235,7 +235,8 @@ pub(super) fn show_for_trust(engine: &Engine, workflow: &Workflow, out: &Out) ->
     let old = in_force(engine, &workflow.name)?;
     let shown = match &old {
         Some(old) if diff::diff(old, workflow).is_empty() => {
-            let after = "The same as what is in force now. Trusting it means that only trusted workflows count from then on.";
+            let after =
+                "The same as what is in force now. Trusting it means that only trusted workflows count from then on.";
             format!("{after}\n\n{TODAY}\n\n{}", explain::explain(workflow))
         }
         Some(old) => format!("Changes against the version in force:\n{}", diff::diff(old, workflow).join("\n")),

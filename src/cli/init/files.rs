@@ -129,9 +129,10 @@ pub fn show_diffs(changes: &[&Change], out: &Out) {
         let (from, to) = (name("a", change.before.is_some()), name("b", change.after.is_some()));
         text.push_str(&diff.unified_diff().context_radius(3).header(&from, &to).to_string());
     }
-    let value = changes.iter().filter(|change| change.is_change()).map(|change| {
-        serde_json::json!({ "file": change.shown, "before": change.before, "after": change.after })
-    });
+    let value = changes
+        .iter()
+        .filter(|change| change.is_change())
+        .map(|change| serde_json::json!({ "file": change.shown, "before": change.before, "after": change.after }));
     let value = serde_json::json!({ "changes": value.collect::<Vec<_>>() });
     if text.is_empty() {
         text.push_str("Nothing to change.");

@@ -42,7 +42,8 @@ fn on_path(name: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let path = variable("PATH")?;
     let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
-    let runs = |file: &PathBuf| file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+    let runs =
+        |file: &PathBuf| file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
     folders.map(|folder| folder.join(name)).find(runs)
 }
 

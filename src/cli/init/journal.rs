@@ -138,7 +138,11 @@ fn told(place: &Place, changes: &[Change], left: &[String], out: &Out) {
         let _ = writeln!(text, "{:<9} {left}", "Left");
     }
     if place.workspace.state.is_dir() {
-        let _ = writeln!(text, "{:<9} .phasegate/: tasks, trust and the log; remove the folder if you want none of it", "Left");
+        let _ = writeln!(
+            text,
+            "{:<9} .phasegate/: tasks, trust and the log; remove the folder if you want none of it",
+            "Left"
+        );
     }
     if changes.is_empty() {
         let _ = writeln!(text, "Nothing of init is here.");

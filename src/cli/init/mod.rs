@@ -144,7 +144,11 @@ impl Report<'_> {
             line(if at == 0 { "Found" } else { "" }, &one.found.shown(), &said);
         }
         if self.planned.is_empty() {
-            line("Found", "no client", "name one with `--client`: claude-code, codex, gemini, opencode, cursor, vscode");
+            line(
+                "Found",
+                "no client",
+                "name one with `--client`: claude-code, codex, gemini, opencode, cursor, vscode",
+            );
         }
         let all = || self.planned.iter().flat_map(|one| &one.changes);
         let mut rows: [(&str, Vec<(String, String)>); 3] = [("Writes", vec![]), ("Merges", vec![]), ("There", vec![])];
@@ -172,7 +176,11 @@ impl Report<'_> {
         if self.changed {
             line("Undo", "phasegate init --undo", "");
             if self.program.contains('/') {
-                line("Note", &format!("these files name {}", self.program), "put phasegate on your PATH before you share them");
+                line(
+                    "Note",
+                    &format!("these files name {}", self.program),
+                    "put phasegate on your PATH before you share them",
+                );
             }
         } else {
             line("", "Nothing to change.", "");

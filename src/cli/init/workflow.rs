@@ -48,9 +48,8 @@ impl Trusted {
 /// The command that tests this project, as its files say.
 fn test_command(root: &Path) -> Option<&'static str> {
     let has = |file: &str| root.join(file).is_file();
-    let says = |file: &str, word: &str| {
-        files::read(&root.join(file)).ok().flatten().is_some_and(|text| text.contains(word))
-    };
+    let says =
+        |file: &str, word: &str| files::read(&root.join(file)).ok().flatten().is_some_and(|text| text.contains(word));
     let script = || {
         let text = files::read(&root.join("package.json")).ok().flatten()?;
         let value: Value = serde_json::from_str(&text).ok()?;
@@ -122,7 +121,8 @@ impl Starter {
     pub fn trust(&self, place: &Place, yes: bool, signing: &SignArgs, out: &Out) -> Result<Trusted, Ended> {
         let engine = place.open()?;
         let rows = engine.workflows()?;
-        let person = |hash: &str| rows.iter().any(|row| row.hash.0 == hash && row.in_force && row.origin == Origin::Person);
+        let person =
+            |hash: &str| rows.iter().any(|row| row.hash.0 == hash && row.in_force && row.origin == Origin::Person);
         let hash = canonical::hash(&self.workflow);
         let name = self.workflow.name.clone();
         if person(&hash) {

@@ -2,8 +2,8 @@
 //! hooks can stop a call by failing: its guard is advisory.
 
 pub mod hook;
-mod tools;
 pub mod settings;
+mod tools;
 
 use serde_json::{Value, json};
 

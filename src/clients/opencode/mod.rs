@@ -2,8 +2,8 @@
 //! that it cannot ask about does not run. Without the plugin nothing is asked: its guard ends there.
 
 pub mod hook;
-mod tools;
 pub mod settings;
+mod tools;
 
 use serde_json::Value;
 
