@@ -143,7 +143,10 @@ fn before() -> Vec<(&'static str, &'static str)> {
         ),
         (".codex/config.toml", "# mine\nmodel = \"gpt\" # why\n\n[mcp_servers.docs]\ncommand = \"docs\"\n"),
         (".gemini/settings.json", "{\n  // my theme\n  \"theme\": \"x\", // dark\n}\n"),
-        (".vscode/mcp.json", "{\n    // servers of the team\n    \"servers\": {\n        \"a\": { \"command\": \"a\" }, // of a\n    },\n}\n"),
+        (
+            ".vscode/mcp.json",
+            "{\n    // servers of the team\n    \"servers\": {\n        \"a\": { \"command\": \"a\" }, // of a\n    },\n}\n",
+        ),
         ("opencode.json", "{\"model\":\"x\"}"),
     ]
 }
@@ -161,7 +164,7 @@ fn what_others_put_in_stays_where_it_is() {
             assert!(now.contains(line.trim_end_matches(',')), "{file} has lost {line:?}:\n{now}");
         }
         assert_eq!(now.contains("\r\n"), text.contains("\r\n"), "{file}");
-        assert_eq!(now.ends_with('\n'), text.ends_with('\n') , "{file}");
+        assert_eq!(now.ends_with('\n'), text.ends_with('\n'), "{file}");
     }
 }
 
@@ -169,7 +172,9 @@ fn what_others_put_in_stays_where_it_is() {
 fn undo_of_a_file_that_was_changed_since_takes_out_only_what_is_ours() {
     let project = Project::with(&[CLAUDE]);
     project.does(&["init", "--yes"]);
-    let grown = project.text(".mcp.json").replace("\"mcpServers\": {", "\"mcpServers\": {\n    \"mine\": { \"command\": \"x\" },");
+    let grown = project
+        .text(".mcp.json")
+        .replace("\"mcpServers\": {", "\"mcpServers\": {\n    \"mine\": { \"command\": \"x\" },");
     project.put(".mcp.json", &grown);
     let yaml = project.text("phasegate.yaml") + "# mine\n";
     project.put("phasegate.yaml", &yaml);
@@ -306,9 +311,8 @@ fn plugin_project_and_machine_carry_the_same_hooks() {
         serde_json::from_str(&wanted.form.merged(None).unwrap()).unwrap()
     };
     let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugin");
-    let read = |file: &str| -> Value {
-        serde_json::from_str(&std::fs::read_to_string(plugin.join(file)).unwrap()).unwrap()
-    };
+    let read =
+        |file: &str| -> Value { serde_json::from_str(&std::fs::read_to_string(plugin.join(file)).unwrap()).unwrap() };
     let project = made(".claude/settings.json")["hooks"].clone();
     assert_eq!(read("hooks/hooks.json")["hooks"], project);
     assert_eq!(made("managed-settings.json")["hooks"], project);

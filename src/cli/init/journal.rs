@@ -65,7 +65,10 @@ fn save(place: &Place, journal: &Journal) -> Result<(), Ended> {
     if journal.files.is_empty() {
         return files::remove(&path);
     }
-    files::write(&path, &serde_json::to_string_pretty(journal).unwrap_or_default())
+    files::write(&path, &serde_json::to_string_pretty(journal).unwrap_or_default())?;
+    // Where the store lies elsewhere, this made the folder.
+    let _ = place.workspace.ignore_state();
+    Ok(())
 }
 
 /// How our part of a client's file is told from the rest, from whatever path phasegate was started.

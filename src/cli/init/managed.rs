@@ -56,6 +56,6 @@ fn told(change: &Change, setup: &Setup, undo: bool) -> String {
     let state = if change.is_change() { change.adds.as_str() } else { "as it should be already" };
     let mut text = format!("{file}: {state}. Every Claude Code on this machine asks phasegate from its next start on.");
     text.push_str("\nUndo: phasegate init --managed --undo");
-    text.push_str(&format!("\nThe hooks start {}: whoever can write that file can undo them.", setup.program));
+    text.push_str(&format!("\nThe hooks start {}; keep it where agents cannot write.", setup.program));
     text
 }

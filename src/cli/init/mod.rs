@@ -19,6 +19,9 @@ use super::{Ended, Out, Place};
 use files::Change;
 pub use find::{Found, found, own_program};
 
+/// As wide as the longest name of a file that init writes.
+const WHAT_WIDTH: usize = 30;
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this client, found here or not; may be given more than once. Default: every client that is found.
@@ -60,6 +63,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     }
     let every: Vec<&Change> = planned.iter().flat_map(|one| &one.changes).chain(starter.change()).collect();
     let changed = every.iter().any(|change| change.is_change());
+    let fresh = !place.workspace.state.is_dir();
     place.open()?;
     if changed {
         journal::write(place, &every)?;
@@ -67,7 +71,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
             files::write(&change.place, change.after.as_deref().unwrap_or_default())?;
         }
     }
-    let report = Report { place, planned: &planned, starter: &starter, changed, program: &program };
+    let report = Report { place, planned: &planned, starter: &starter, changed, fresh, program: &program };
     if !out.is_json() {
         out.text(&report.text());
     }
@@ -130,6 +134,8 @@ struct Report<'r> {
     planned: &'r [Planned],
     starter: &'r workflow::Starter,
     changed: bool,
+    /// There was no state before.
+    fresh: bool,
     program: &'r str,
 }
 
@@ -137,7 +143,7 @@ impl Report<'_> {
     fn text(&self) -> String {
         let mut text = String::new();
         let mut line = |head: &str, what: &str, said: &str| {
-            let _ = writeln!(text, "{}", format!("{head:<8}{what:<24} {said}").trim_end());
+            let _ = writeln!(text, "{}", format!("{head:<8}{what:<WHAT_WIDTH$} {said}").trim_end());
         };
         for (at, one) in self.planned.iter().enumerate() {
             let said = format!("guard: {} ({})", one.guard.word(), one.guard.why());
@@ -165,7 +171,7 @@ impl Report<'_> {
                 (Some(_), false) => there.1.push((row.0, "as it should be".to_owned())),
             }
         }
-        if self.changed {
+        if self.fresh {
             writes.1.push((".phasegate/".to_owned(), "state, ignored by git".to_owned()));
         }
         for (head, rows) in rows {

@@ -138,7 +138,7 @@ impl Form {
             Self::Json { dialect, wants } => merge::lacks(text, *dialect, wants, any_program),
             Self::Toml { program } => toml_text::lacks(text, program, any_program),
             Self::Whole { text: wanted, .. } => Ok(match text {
-                Some(text) if text == wanted || any_program => Vec::new(),
+                Some(text) if text == wanted || any_program && same_but_program(text, wanted) => Vec::new(),
                 Some(_) => vec!["the file as it should be".to_owned()],
                 None => vec!["the file".to_owned()],
             }),
@@ -159,6 +159,14 @@ impl Form {
         let parts = [(servers, "server"), (hooks, "hook")].into_iter().filter(|(count, _)| *count > 0);
         parts.map(|(count, word)| several(count, word)).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// The line that names the program may differ.
+fn same_but_program(text: &str, wanted: &str) -> bool {
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.starts_with("const PROGRAM = ")).map(str::to_owned).collect()
+    };
+    lines(text) == lines(wanted)
 }
 
 /// A client that `init` can set up.
