@@ -126,6 +126,11 @@ impl Out {
         if self.colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
+    /// Something that was to be printed could not be.
+    pub fn was_lost(&self) -> bool {
+        self.lost.get().is_some() || self.gone.get()
+    }
+
     /// Text as it is, ended by a newline. A reader that has gone away is no fault.
     pub fn text(&self, text: &str) {
         let mut stdout = std::io::stdout().lock();
@@ -153,6 +158,12 @@ impl Out {
         let closed = PollFlags::ERR | PollFlags::HUP;
         let asked = poll(&mut ends, Some(&at_once)).is_ok();
         self.is_gone() || asked && ends.iter().any(|end| end.revents().intersects(closed))
+    }
+
+    /// Bytes as they are, such as a path; true if they were written.
+    pub fn bytes(&self, bytes: &[u8]) -> bool {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).is_ok()
     }
 
     /// For bytes in bulk; errors are the caller's.

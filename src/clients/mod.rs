@@ -15,6 +15,7 @@ pub mod gemini;
 pub mod hooked;
 pub mod opencode;
 pub mod setup;
+pub mod transcript;
 pub mod vscode;
 
 use serde_json::Value;

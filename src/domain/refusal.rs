@@ -76,6 +76,7 @@ codes! {
     NotClaimable = "not_claimable",
     MissingCapability = "missing_capability",
     ClaimLimit = "claim_limit",
+    BudgetExceeded = "budget_exceeded",
     NoClaim = "no_claim",
     WhichClaim = "which_claim",
     NotHolder = "not_holder",
@@ -106,6 +107,7 @@ codes! {
     UnknownBypass = "unknown_bypass",
     CallClosed = "call_closed",
     Screened = "screened",
+    Unguarded = "unguarded",
     ScreeningUnavailable = "screening_unavailable",
 }
 

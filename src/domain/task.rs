@@ -32,6 +32,9 @@ pub struct Task {
     pub artifacts: BTreeMap<String, Artifact>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evidence: BTreeMap<String, Evidence>,
+    /// What a hook saw of the commands of gates; a gate says whether that is enough for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub observed: BTreeMap<String, Evidence>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +44,9 @@ pub struct Task {
     /// Time under claims that have ended, for the budget.
     #[serde(default)]
     pub worked_ms: i64,
+    /// In place of those it was submitted with, since a person changed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caps: Option<Budget>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -270,6 +276,19 @@ impl TaskState {
         }
     }
 
+    /// The holder cannot go on before then, and keeps it.
+    pub fn park(self, until: Time) -> Result<Self, WrongState> {
+        match self {
+            Self::Claimed(claim) => Ok(Self::Claimed(Claim { parked_until: Some(until), ..claim })),
+            Self::Waiting { .. }
+            | Self::Ready
+            | Self::Blocked { .. }
+            | Self::Done { .. }
+            | Self::Failed { .. }
+            | Self::Cancelled { .. } => self.refuse("be parked"),
+        }
+    }
+
     /// One of the tasks it waited for has ended well.
     pub fn dependency_met(self, met: TaskId) -> Result<Self, WrongState> {
         match self {
@@ -377,6 +396,11 @@ impl Task {
 
     pub fn status(&self) -> Status {
         self.state.status()
+    }
+
+    /// Its own caps; those of its workflow come on top (`decide::budget`).
+    pub fn budget(&self) -> Budget {
+        self.caps.unwrap_or(self.spec.budget)
     }
 
     /// Minutes under claim so far, the running one included.

@@ -5,12 +5,15 @@ mod acts;
 mod answers;
 mod approvals;
 mod artifacts;
+pub mod backtest;
 mod breaker;
 pub mod clock;
 mod each_second;
 pub mod erase;
 mod gate_runs;
 pub mod gates;
+pub mod hook;
+pub mod links;
 pub mod log;
 mod log_key;
 pub mod notices;
@@ -21,10 +24,12 @@ mod screening;
 pub mod sealer;
 pub mod secret_file;
 mod service;
+pub mod spending;
 mod startup;
 pub mod sweeper;
 pub mod verify;
 pub mod views;
+pub mod worktree;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -66,6 +71,8 @@ pub struct Engine {
     screening: screening::Screening,
     /// When an agent's leases were last looked at, so that a burst of reads costs one look.
     renewals: Mutex<HashMap<AgentName, Time>>,
+    /// The name of the environment for agents, which a session's main thread goes by.
+    hook_agent: Option<AgentName>,
     /// Where the store lies, as this machine remembers it.
     place: String,
     /// The file of the key that signs the log's heads.

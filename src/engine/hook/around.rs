@@ -1,0 +1,50 @@
+//! A call's surroundings, looked up before it is judged: where links lead, what is phasegate's own.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::clients::hooked::ToolCall;
+use crate::policy::client_call::ClientCall;
+use crate::policy::judge::{self, Around, Guard, RuleSet};
+
+use super::Told;
+use crate::engine::Engine;
+use crate::engine::links::links;
+
+impl Engine {
+    pub(super) fn client_call(&self, told: &Told, call: &ToolCall, kernel: bool) -> ClientCall {
+        let mut around = self.around(told);
+        let also = call.also.iter().map(|(tool, input)| (tool.as_str(), input));
+        let parts: Vec<(&str, &Value)> = std::iter::once((call.tool.as_str(), &call.input)).chain(also).collect();
+        let places: Vec<String> = parts.iter().flat_map(|(tool, input)| judge::paths(tool, input, &around)).collect();
+        around.links = links(&places);
+        let (deny, ask) = (&told.theirs.deny, &told.theirs.ask);
+        ClientCall {
+            tool: call.tool.clone(),
+            input: call.input.clone(),
+            also: call.also.clone(),
+            around,
+            theirs: RuleSet::compile(deny, ask, &[]).0,
+            kernel,
+        }
+    }
+
+    fn around(&self, told: &Told) -> Around {
+        let text = |path: &Path| path.display().to_string();
+        let state = std::iter::once(&self.workspace.state).chain(&told.own_paths);
+        Around {
+            cwd: text(&told.hooked.cwd),
+            home: told.home.as_deref().map(text),
+            root: text(&self.workspace.root),
+            // The patterns of a workflow start where its file lies, wherever the agent has gone.
+            base: Some(text(&self.workspace.root)),
+            guard: Guard {
+                programs: vec![text(&told.binary)],
+                paths: state.map(|path| text(path)).collect(),
+                ports: Vec::new(),
+            },
+            ..Around::default()
+        }
+    }
+}
