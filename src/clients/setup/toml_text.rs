@@ -17,7 +17,7 @@ fn parsed(text: &str) -> Result<DocumentMut, Fault> {
     })
 }
 
-fn entry<'d>(document: &'d DocumentMut) -> Option<&'d Item> {
+fn entry(document: &DocumentMut) -> Option<&Item> {
     document.get(SERVERS)?.get(SERVER)
 }
 
