@@ -25,8 +25,8 @@ use super::{Engine, Failure};
 const PIECE_BYTES: usize = 4 << 20;
 /// A line that is longer holds no usage that anybody would believe; it is passed over.
 const LINE_BYTES_MAX: usize = 64 << 20;
-/// The bytes before a position by which a transcript is known again.
-const MARK_BYTES: u64 = 64;
+/// The bytes before a position by which a transcript is known again: some lines, since their ends are all alike.
+const MARK_BYTES: u64 = 4096;
 /// Transcripts of subagents that are looked at beside the session's own.
 const SUBAGENTS_MAX: usize = 1000;
 
