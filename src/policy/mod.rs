@@ -1,5 +1,6 @@
 //! PURE: may this call run? Rules as written, the reading of shell, paths and hosts, and the verdict.
 
+pub mod bash;
 pub mod client_call;
 pub mod hosts;
 pub mod judge;
