@@ -11,3 +11,4 @@ pub mod permit;
 pub mod rule;
 pub mod screening;
 pub mod shell;
+pub mod wide;

@@ -135,6 +135,20 @@ pub fn behind_gateway(tool: &str) -> Option<String> {
     name.contains("__").then(|| format!("mcp__{name}"))
 }
 
+/// The path that a call of a file tool would write.
+pub fn written<'i>(tool: &str, input: &'i Value) -> Option<&'i str> {
+    match kind(tool) {
+        Kind::File(file) if file.writes => input.get(file.field).and_then(Value::as_str),
+        Kind::File(_) | Kind::Shell | Kind::Fetch | Kind::Other => None,
+    }
+}
+
+/// A tool of ours that is open in every phase unless a rule says otherwise.
+pub fn is_loop(tool: &str) -> bool {
+    let tool = canonical(tool);
+    tool.strip_prefix("mcp__phasegate__").is_some_and(|own| own != "submit_task")
+}
+
 /// Why a name is not one that a rule can allow.
 pub fn doubt(tool: &str) -> Option<&'static str> {
     let plain = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
