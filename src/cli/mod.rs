@@ -17,6 +17,7 @@ mod policy;
 mod schemas;
 mod serve;
 mod signing;
+mod spending;
 mod tasks;
 mod welcome;
 mod workflow;
@@ -105,6 +106,12 @@ enum Command {
 
 /// Runs what the command line asks for; the exit code is the result.
 pub fn run(cli: Cli) -> u8 {
+    // Before anything that takes time or a thread: it stands between a shell and each of its commands.
+    if let Some(Command::Exec(args)) = &cli.command
+        && let Some(code) = exec::confined(args)
+    {
+        return code;
+    }
     start_log();
     let out = Out::new(cli.global.json);
     if let Some(Command::Hook(args)) = &cli.command {

@@ -9,11 +9,12 @@ use crate::config::workflow_text::explain::explain;
 use crate::domain;
 use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
-use crate::domain::session::{SeenCall, Session};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, WorkflowRow};
+use crate::domain::session::{SeenCall, Session};
+use crate::domain::spending::dollars;
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Workflow;
-use crate::store::{StoreError, read, sessions};
+use crate::store::{StoreError, read, sessions, spending};
 
 use super::Engine;
 
@@ -53,6 +54,11 @@ impl Engine {
     /// Sessions of clients that have not ended, and when each was last seen.
     pub fn sessions(&self, limit: u32) -> Result<Vec<(Session, Time)>, StoreError> {
         self.view(|tx| sessions::open(tx, limit))
+    }
+
+    pub(super) fn home(&self) -> Option<String> {
+        let home = self.gate_environment.iter().find(|(name, _)| name == "HOME")?;
+        Some(home.1.to_string_lossy().into_owned())
     }
 
     pub fn workflows(&self) -> Result<Vec<WorkflowRow>, StoreError> {
@@ -97,6 +103,10 @@ impl Engine {
                     if let Some(agent) = &row.agent {
                         let left = row.lease_until.map_or(0, |until| now.seconds_until(until));
                         let _ = write!(text, "  {agent}, lease {left} s");
+                    }
+                    let spent = spending::account(tx, row.id)?.spent;
+                    if !spent.is_nothing() {
+                        let _ = write!(text, "  {}", dollars(spent.micro_usd));
                     }
                     if !row.waiting_on.is_empty() {
                         let _ = write!(text, "  waits for {}", crate::domain::decide::words(row.waiting_on.iter()));

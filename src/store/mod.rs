@@ -6,8 +6,9 @@ pub mod notices;
 mod place;
 mod put;
 pub mod read;
-pub mod sessions;
 pub mod records;
+pub mod sessions;
+pub mod spending;
 pub mod sqlite;
 pub mod tree;
 

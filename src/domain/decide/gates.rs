@@ -14,7 +14,7 @@ use crate::domain::state::evidence_key;
 use crate::domain::task::Task;
 use crate::domain::workflow::{ApprovalGate, Gate, GateKind, Phase, Workflow};
 
-use super::holder;
+use super::{budget, holder};
 
 /// A gate that is not met: what is missing, and how to meet it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -46,6 +46,7 @@ fn one(
 ) -> Option<Unmet> {
     match &gate.kind {
         GateKind::Artifact { name, schema } => artifact(task, workflow, phase, gate, name, schema.as_ref()),
+        GateKind::Command { .. } if was_observed(task, phase, gate, tree) => None,
         GateKind::Command { argv, fresh, .. } | GateKind::Hook { argv, fresh, .. } => {
             run(task, phase, gate, &format!("`{}`", argv.join(" ")), *fresh, tree)
         }
@@ -75,16 +76,17 @@ fn one(
             }
         }
         GateKind::Budget => {
-            let limit = task.spec.budget.minutes.or(workflow.budget.minutes)?;
-            let worked = task.worked_minutes(context.now);
-            if worked <= limit {
-                return None;
-            }
-            let missing = format!("{worked} minutes of work, the budget is {limit}");
+            // A fault of the facts is found where the task is judged; here it keeps the phase closed.
+            let over = budget::overspent(facts, task, context.now);
+            let words = match &over {
+                Ok(over) if over.is_empty() => return None,
+                Ok(over) => over.iter().map(budget::Exceeded::words).collect::<Vec<_>>().join("; "),
+                Err(refusal) => refusal.message.clone(),
+            };
             unmet(
                 gate,
-                missing,
-                "update_task with `release` or `fail` gives it up; what is left can be submitted as smaller tasks",
+                words,
+                "update_task with `release` or `fail` gives it up; a person raises a cap with `phasegate tasks budget`",
             )
         }
     }
@@ -141,6 +143,12 @@ fn sketch(schema: &Value, depth: usize) -> String {
         "" => "…".to_owned(),
         other => format!("<{other}>"),
     }
+}
+
+/// A hook saw it end well, and no file has changed since.
+fn was_observed(task: &Task, phase: &Phase, gate: &Gate, tree: Option<&str>) -> bool {
+    let seen = task.observed.get(&evidence_key(&phase.name, &gate.id));
+    gate.kind.takes_observed() && seen.is_some_and(|seen| seen.holds(&gate.kind, tree, task.visit))
 }
 
 fn run(task: &Task, phase: &Phase, gate: &Gate, what: &str, fresh: bool, tree: Option<&str>) -> Option<Unmet> {

@@ -95,6 +95,10 @@ impl<'a> Cover<'a> {
             if !inside.inner.is_empty() {
                 continue;
             }
+            let name = words.first().map_or("", |word| base(&word.text));
+            if words.len() > 1 && table::RUNS_OTHERS.contains(&name) {
+                return Err(format!("`{}` runs what cannot be seen, and a rule of deny or ask may be about it", shown(name)));
+            }
             for variant in self.variants(words) {
                 let hides = effects::risks(&variant, view.input).into_iter().find(|risk| match risk.effect {
                     Effect::Runs => true,

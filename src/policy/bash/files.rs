@@ -75,18 +75,20 @@ pub fn named(words: &[Word]) -> Vec<Named> {
     }
     let (mut operands, mut found) = (Vec::new(), Vec::new());
     let mut pattern_given = false;
+    let mut in_place = false;
     for part in parts(words, 1, Style::Getopt, Valued { letters, names: &["target-directory"] }) {
         match part {
             Part::Operand { at } | Part::Unknown { at } => operands.extend(words.get(at)),
             Part::Option { name: option, long, value, attached, at } => {
                 pattern_given |= matches!(option, "e" | "f" | "regexp" | "file" | "expression" | "from-file");
                 let expands = words.get(at).map(|word| word.expands).unwrap_or_default();
+                in_place |= matches!(name, "sed" | "yq") && (option == "i" || option.starts_with("in"));
+                // The rest of a bundle of letters is no value, unless it looks like a path.
+                let attached = attached.filter(|text| long || option == "f" || letters.contains(option) || text.contains(['.', '/']));
                 let value = value.cloned().or_else(|| attached.map(|text| Word { text: text.to_owned(), expands }));
                 if let Some(path) = value {
                     let written = matches!(option, "t" | "target-directory") && matches!(way, Way::Copies | Way::Moves);
                     found.push(Named { path, access: if written { Access::Write } else { Access::Read } });
-                } else if long || *way != Way::ReadsAfterFirst {
-                    continue;
                 }
             }
         }
@@ -99,6 +101,7 @@ pub fn named(words: &[Word]) -> Vec<Named> {
     for (place, word) in operands.into_iter().enumerate() {
         let mut add = |access| found.push(Named { path: word.clone(), access });
         match way {
+            Way::ReadsAfterFirst if in_place => add(Access::Write),
             Way::Reads | Way::ReadsAfterFirst => add(Access::Read),
             Way::Writes => add(Access::Write),
             Way::Copies | Way::Moves => {
@@ -135,6 +138,12 @@ fn uploads(words: &[Word], found: &mut Vec<Named>) {
 
 fn git(words: &[Word]) -> Vec<Named> {
     let Some((at, sub)) = table::subcommand("git", words) else { return Vec::new() };
+    if sub == "config" && !words.iter().any(|word| matches!(word.text.as_str(), "--get" | "--list" | "-l" | "get" | "list" | "--get-all")) {
+        let home = words.iter().any(|word| matches!(word.text.as_str(), "--global" | "--system"));
+        let (text, tilde) = if home { ("~/.gitconfig", true) } else { (".git/config", false) };
+        let path = Word { text: text.to_owned(), expands: Expands { tilde, ..Expands::default() } };
+        return vec![Named { path, access: Access::Write }];
+    }
     let access = if GIT_READS.contains(&sub) {
         Access::Read
     } else if GIT_WRITES.contains(&sub) {

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use super::judge::{Around, Decision, RuleSet, Verdict};
 use super::rule::{Rule, RuleList};
 use super::shell;
-use super::shell::script::{Script, Word};
+use super::shell::script::Word;
 use assignments::Values;
 use cover::{Cover, Spec, specs};
 use effects::base;

@@ -102,7 +102,7 @@ const LOOSE: &[&str] = &[
     "systemd-run", "time", "timeout", "nice", "stdbuf", "tini", "tmux", "toolbox", "toybox", "torify", "torsocks", "trap",
     "tsp", "unshare", "uv", "uvx", "valgrind", "vagrant", "watch", "watchexec", "xargs", "xvfb-run", "zellij", "env",
     "sudo", "doas", "chroot", "chrt", "exec", "ionice", "pkexec", "setsid", "taskset", "unbuffer", "command", "builtin",
-    "dumb-init", "gosu", "su-exec", "cgroupexec", "wsl", "winpty", "rtk", "ts-node", "pnpm", "yarn", "npm",
+    "dumb-init", "gosu", "su-exec", "cgroupexec", "wsl", "winpty", 
 ];
 
 /// More words than this before a command are not tried one by one.
@@ -118,6 +118,11 @@ pub fn look_inside(words: &[Word], input: Input) -> Found {
         "eval" => return only(Inner::Text(rest(words, 1))),
         "find" => return Found { inner: find(words), transparent: false },
         "git" => return Found { inner: git(words), transparent: false },
+        // Arguments of a package's own script are arguments; only these run what they are given.
+        "npm" | "pnpm" | "yarn" | "bun" | "deno" | "go" | "cargo" => {
+            let runs = table::subcommand(name, words).filter(|(_, sub)| matches!(*sub, "exec" | "x" | "dlx"));
+            return Found { inner: runs.map_or_else(Vec::new, |(at, _)| loose(words, at + 1)), transparent: false };
+        }
         "command" if words.get(1).is_some_and(|word| matches!(word.text.as_str(), "-v" | "-V" | "-pv" | "-pV")) => {
             return Found::default();
         }
