@@ -15,3 +15,6 @@ pub mod rule;
 pub mod screening;
 pub mod shell;
 pub mod wide;
+
+#[cfg(test)]
+mod tests;
