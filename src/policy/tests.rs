@@ -200,7 +200,11 @@ fn hosts_are_read_as_browsers_do() {
         let rule = |spec: &str| format!("WebFetch({spec})");
         let allow = if allow.is_empty() { "WebFetch".to_owned() } else { rule(allow) };
         let deny = if deny.is_empty() { "Nothing".to_owned() } else { rule(deny) };
-        assert_eq!(word(&set(&[&deny], &[], &[&allow]), "WebFetch", &json!({ "url": url })), expected, "{deny} {allow} {url}");
+        assert_eq!(
+            word(&set(&[&deny], &[], &[&allow]), "WebFetch", &json!({ "url": url })),
+            expected,
+            "{deny} {allow} {url}"
+        );
     }
 }
 
@@ -232,11 +236,22 @@ fn names_and_parameters_decide_about_other_tools() {
         ("", "", "SlashCommand(/review:*)", "SlashCommand", json!({ "command": "/review 12" }), "allow"),
         ("", "", "submit_task", "mcp__plugin_phasegate_phasegate__submit_task", json!({}), "allow"),
         ("claim_task", "", "Read", "mcp_phasegate_claim_task", json!({}), "deny"),
-        ("Bash(run_in_background:true)", "", "Bash", "Bash", json!({ "command": "ls", "run_in_background": true }), "deny"),
+        (
+            "Bash(run_in_background:true)",
+            "",
+            "Bash",
+            "Bash",
+            json!({ "command": "ls", "run_in_background": true }),
+            "deny",
+        ),
         ("*", "", "mcp__git", "Anything", json!({}), "deny"),
         ("", "", "Read", "read", json!({ "file_path": "a" }), "none"),
     ] {
-        assert_eq!(word(&set(&[deny], &[ask], &[allow]), tool, &input), expected, "{deny} {ask} {allow} {tool} {input}");
+        assert_eq!(
+            word(&set(&[deny], &[ask], &[allow]), tool, &input),
+            expected,
+            "{deny} {ask} {allow} {tool} {input}"
+        );
     }
 }
 
@@ -280,7 +295,9 @@ fn a_path_alone_is_judged_as_a_redirection_is() {
 #[test]
 fn rules_that_count_for_nothing_are_told() {
     let list = |text: &str| vec![text.to_owned()];
-    for (deny, allow, told) in [("Read(!x)", "Read", 1), ("Read", "Write(x)", 1), ("Read", "Grep(x)", 1), ("", "mcp__*", 2)] {
+    for (deny, allow, told) in
+        [("Read(!x)", "Read", 1), ("Read", "Write(x)", 1), ("Read", "Grep(x)", 1), ("", "mcp__*", 2)]
+    {
         let (_, problems) = RuleSet::compile(&list(deny), &[], &list(allow));
         assert_eq!(problems.len(), told, "{deny} {allow}: {problems:?}");
     }

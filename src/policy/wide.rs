@@ -56,7 +56,9 @@ pub struct Wide {
 
 /// Why an allow rule with brackets is wider than it looks.
 pub fn wide(rule: &Rule) -> Option<Wide> {
-    let (ToolPattern::Name(name), Some(spec), text) = (&rule.tool, rule.spec.as_deref(), &rule.text) else { return None };
+    let (ToolPattern::Name(name), Some(spec), text) = (&rule.tool, rule.spec.as_deref(), &rule.text) else {
+        return None;
+    };
     let found = |message: String, instead| Some(Wide { message, instead });
     match name.as_str() {
         "Bash" => {
@@ -117,8 +119,9 @@ pub fn includes(wider: &Rule, narrower: &Rule) -> bool {
     match (&wider.spec, &narrower.spec, &wider.tool) {
         (None, _, _) if same_tool => true,
         (None, None, ToolPattern::Server(_) | ToolPattern::Glob(_)) => wider.tool.matches(narrower.tool.text()),
-        (Some(wide), Some(narrow), ToolPattern::Name(name)) if same_tool && name == "Bash" => stem(wide)
-            .is_some_and(|stem| narrow.strip_prefix(&stem).is_some_and(|rest| rest.starts_with([' ', ':']))),
+        (Some(wide), Some(narrow), ToolPattern::Name(name)) if same_tool && name == "Bash" => {
+            stem(wide).is_some_and(|stem| narrow.strip_prefix(&stem).is_some_and(|rest| rest.starts_with([' ', ':'])))
+        }
         _ => false,
     }
 }

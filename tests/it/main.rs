@@ -26,6 +26,7 @@ mod gates_run;
 mod history;
 mod model;
 mod notify;
+mod policy_command;
 mod publishing;
 mod refusals;
 mod screening;

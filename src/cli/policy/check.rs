@@ -41,7 +41,9 @@ pub fn run(out: &Out) -> Result<(), Ended> {
             Err(why) => {
                 unjudged += 1;
                 out.aside(&format!("phasegate: line {number}: {why}"));
-                out.value(&json!({ "id": id, "verdict": "none", "rule": null, "reason": format!("not judged: {why}") }));
+                out.value(
+                    &json!({ "id": id, "verdict": "none", "rule": null, "reason": format!("not judged: {why}") }),
+                );
             }
         }
     }

@@ -67,7 +67,9 @@ pub fn told(place: &Place, workflow: &Workflow, phase: Option<&Phase>, tool: &st
     }
     let word = match (verdict.decision, phase) {
         (Decision::None, _) if loops => "allow",
-        (Decision::None, Some(_)) if verdict.opaque && workflow.uninspectable == crate::domain::workflow::Uninspectable::Ask => {
+        (Decision::None, Some(_))
+            if verdict.opaque && workflow.uninspectable == crate::domain::workflow::Uninspectable::Ask =>
+        {
             "ask"
         }
         (Decision::None, Some(_)) => "deny",
@@ -87,8 +89,12 @@ fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>) -> String {
         ("allow", _) => return "nothing; the agent may do it".to_owned(),
         ("ask", Some(rule)) => format!("a person answers, each time; take `{rule}` out to stop asking"),
         ("ask", None) => "a person answers; plain commands that can be read need none".to_owned(),
-        ("deny", Some(rule)) => format!("a person opens `{rule}` for a while with `phasegate bypass`, or changes the workflow"),
-        (_, None) if told.verdict.decision == Decision::Deny => "a person does it, outside the agent's session".to_owned(),
+        ("deny", Some(rule)) => {
+            format!("a person opens `{rule}` for a while with `phasegate bypass`, or changes the workflow")
+        }
+        (_, None) if told.verdict.decision == Decision::Deny => {
+            "a person does it, outside the agent's session".to_owned()
+        }
         _ => match ahead {
             Some(ahead) => format!("the agent goes on to phase {ahead}, or a person adds a rule to `allow`"),
             None => "a person adds a rule to `allow`".to_owned(),
