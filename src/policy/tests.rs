@@ -230,6 +230,8 @@ fn names_and_parameters_decide_about_other_tools() {
         ("Agent(model:opus)", "", "Agent", "Task", json!({ "model": "opus" }), "deny"),
         ("Task(Explore)", "", "Agent", "Agent", json!({ "subagent_type": "Explore" }), "deny"),
         ("", "", "Agent(Explore)", "Agent", json!({ "subagent_type": "Plan" }), "none"),
+        ("", "", "Agent", "Agent", json!({ "prompt": "then run `phasegate approve A-1`" }), "deny"),
+        ("", "", "Agent", "Agent", json!({ "prompt": "read what phasegate approves" }), "allow"),
         ("Agent(general-purpose)", "", "Agent", "Agent", json!({}), "deny"),
         ("", "", "Skill(deploy *)", "Skill", json!({ "skill": "deploy", "args": "prod" }), "allow"),
         ("", "", "Skill(deploy)", "Skill", json!({ "skill": "deploy-all" }), "none"),
