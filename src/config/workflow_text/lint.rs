@@ -202,7 +202,10 @@ fn idle(warnings: &mut Vec<Warning>, phase: &str, protect: &Rules, rules: &Rules
         if let Some(denied) = covering(&rules.deny).or_else(|| covering(&protect.deny)) {
             add(format!("`{text}` allows nothing, since `{denied}` denies all of it"), "remove one of them");
         } else if let Some(asked) = covering(&rules.ask).or_else(|| covering(&protect.ask)) {
-            add(format!("`{text}` allows nothing by itself, since `{asked}` asks first"), "ask for less, or remove the allow");
+            add(
+                format!("`{text}` allows nothing by itself, since `{asked}` asks first"),
+                "ask for less, or remove the allow",
+            );
         } else if let Some(wider) = rules
             .allow
             .iter()
