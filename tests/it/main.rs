@@ -27,6 +27,7 @@ mod history;
 mod init;
 mod model;
 mod notify;
+mod policy_command;
 mod publishing;
 mod refusals;
 mod screening;
