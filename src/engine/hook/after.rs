@@ -20,7 +20,8 @@ impl Engine {
         let caller = self.hook_caller(actor);
         let (well, exit_code) = (result.well, result.exit_code);
         let scope = actor.scope(Some(&id), false);
-        let decide: Decide = Box::new(move |facts| Ok(session::observed(facts, &id, well, exit_code).into_iter().collect()));
+        let decide: Decide =
+            Box::new(move |facts| Ok(session::observed(facts, &id, well, exit_code).into_iter().collect()));
         self.transact(scope, self.by(&caller, TOOL), Vec::new(), decide)?;
         Ok(HookAnswer::Nothing)
     }

@@ -39,7 +39,11 @@ impl Engine {
             root: text(&self.workspace.root),
             // The patterns of a workflow start where its file lies, wherever the agent has gone.
             base: Some(text(&self.workspace.root)),
-            guard: Guard { programs: vec![text(&told.binary)], paths: state.map(|path| text(path)).collect(), ports: Vec::new() },
+            guard: Guard {
+                programs: vec![text(&told.binary)],
+                paths: state.map(|path| text(path)).collect(),
+                ports: Vec::new(),
+            },
             ..Around::default()
         }
     }

@@ -14,6 +14,9 @@ use super::uses::{Uses, is_free};
 use super::views::{Seen, View};
 use super::wrappers::{Inner, look_inside};
 
+/// Wrappers before one command that an allow rule may look through.
+const MAX_WRAPPERS: usize = 8;
+
 #[derive(Debug)]
 pub struct Spec<'r> {
     pub rule: &'r Rule,
@@ -92,12 +95,15 @@ impl<'a> Cover<'a> {
         for view in &one.views {
             let words = view.words();
             let inside = look_inside(words, view.input);
-            if !inside.inner.is_empty() {
+            let name = words.first().map_or("", |word| base(&word.text));
+            if !inside.inner.is_empty() && !table::UNREADABLE.contains(&name) && name != "ssh" {
                 continue;
             }
-            let name = words.first().map_or("", |word| base(&word.text));
-            if words.len() > 1 && table::RUNS_OTHERS.contains(&name) {
-                return Err(format!("`{}` runs what cannot be seen, and a rule of deny or ask may be about it", shown(name)));
+            if words.len() > 1 && (table::RUNS_OTHERS.contains(&name) || table::UNREADABLE.contains(&name)) {
+                return Err(format!(
+                    "`{}` runs what cannot be seen, and a rule of deny or ask may be about it",
+                    shown(name)
+                ));
             }
             for variant in self.variants(words) {
                 let hides = effects::risks(&variant, view.input).into_iter().find(|risk| match risk.effect {
@@ -119,7 +125,9 @@ impl<'a> Cover<'a> {
         let assignments = &one.simple.assignments;
         if one.simple.words.is_empty() {
             return match assignments.iter().find(|assignment| !stays_inside(assignment)) {
-                Some(assignment) => Err(format!("the variable `{}` may change what programs do", shown(&assignment.name))),
+                Some(assignment) => {
+                    Err(format!("the variable `{}` may change what programs do", shown(&assignment.name)))
+                }
                 // Covered by whatever covers the rest; alone there is nothing to allow.
                 None => self.allow.first().map(|spec| spec.rule).ok_or_else(|| "no rule covers it".to_owned()),
             };
@@ -141,7 +149,8 @@ impl<'a> Cover<'a> {
         if self.stays_here(one) {
             return self.allow.first().map(|spec| spec.rule).ok_or_else(|| "no rule covers it".to_owned());
         }
-        let words = one.views.first().map(|view| joined_strictly(view.words()).replace('\u{f8ff}', " ")).unwrap_or_default();
+        let words =
+            one.views.first().map(|view| joined_strictly(view.words()).replace('\u{f8ff}', " ")).unwrap_or_default();
         Err(why.unwrap_or_else(|| format!("no rule covers `{}`", shown(&words))))
     }
 
@@ -184,7 +193,11 @@ impl<'a> Cover<'a> {
                     Effect::Writes => "writes or deletes files",
                     Effect::Unknown => "may become an option that runs or writes something",
                 };
-                return Err(format!("`{}` of `{}` {what}, which a rule with `*` does not cover", shown(word), base_of(&variant)));
+                return Err(format!(
+                    "`{}` of `{}` {what}, which a rule with `*` does not cover",
+                    shown(word),
+                    base_of(&variant)
+                ));
             }
         }
         Ok(true)
@@ -199,7 +212,10 @@ impl<'a> Cover<'a> {
             return true;
         }
         let (places, open) = files::places(target, &view.folders, &[], self.around);
-        !open && places.iter().all(|place| paths::judge(self.rules, Access::Write, place, self.around).decision == Decision::Allow)
+        !open
+            && places
+                .iter()
+                .all(|place| paths::judge(self.rules, Access::Write, place, self.around).decision == Decision::Allow)
     }
 
     /// The words with each value that a variable of the text can have.
@@ -253,14 +269,17 @@ fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
     let mut found = Vec::new();
     let mut words = words.to_vec();
     let mut from = 0;
-    while let Some(first) = words.first() {
+    for _ in 0..MAX_WRAPPERS {
+        let Some(first) = words.first() else { return found };
         let name = base(&first.text).to_owned();
         let runs_others = table::RUNS_OTHERS.contains(&name.as_str());
         let own = effects::risks(&words, view.input);
         found.extend(own.into_iter().map(|risk| Risk { at: risk.at.saturating_add(from), ..risk }));
         let inside = look_inside(&words, view.input);
         let (next, rest) = match inside.inner.first() {
-            Some(Inner::From(at)) if runs_others || inside.transparent => (*at, words.split_off((*at).min(words.len()))),
+            Some(Inner::From(at)) if runs_others || inside.transparent => {
+                (*at, words.split_off((*at).min(words.len())))
+            }
             Some(Inner::Words(inner)) if name == "xargs" => (words.len() + 1 - inner.len(), inner.clone()),
             Some(_) | None => {
                 if runs_others && !(inside.inner.is_empty() && inside.transparent) {
@@ -276,5 +295,6 @@ fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
         found.push(Risk { at: from, effect: Effect::Runs, target: None });
         words = rest;
     }
+    found.push(Risk { at: usize::MAX, effect: Effect::Runs, target: None });
     found
 }

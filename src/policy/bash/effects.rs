@@ -70,9 +70,11 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
         && let Some(at) = words.iter().position(|word| word.text == "-m").filter(|at| *at < 4)
         && let Some(module) = words.get(at + 1..).filter(|rest| rest.first().is_some_and(|word| word.text != "python"))
     {
-        found.extend(risks_of(unversioned(&module.first().map_or("", |word| &word.text)), module, input).into_iter().map(
-            |risk| Risk { at: risk.at.saturating_add(at + 1), ..risk },
-        ));
+        found.extend(
+            risks_of(unversioned(&module.first().map_or("", |word| &word.text)), module, input)
+                .into_iter()
+                .map(|risk| Risk { at: risk.at.saturating_add(at + 1), ..risk }),
+        );
     }
     found.extend(risks_of(name, words, input));
     found.sort_by_key(|risk| risk.at);
@@ -81,7 +83,7 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
 
 fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
     let mut found = Vec::new();
-    special(name, words, &mut found);
+    special(name, words, input, &mut found);
     let sub = table::subcommand(name, words);
     for program in table::PROGRAMS.iter().filter(|program| program.name == name) {
         if !program.sub.is_empty() && sub.is_none_or(|(_, sub)| sub != program.sub) {
@@ -89,14 +91,43 @@ fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
         }
         let start = if program.sub.is_empty() { 1 } else { sub.map_or(1, |(at, _)| at + 1) };
         // What stands after the subcommand is read with it.
-        let end = if name == "git" && program.sub.is_empty() { sub.map_or(words.len(), |(at, _)| at) } else { words.len() };
+        let end =
+            if name == "git" && program.sub.is_empty() { sub.map_or(words.len(), |(at, _)| at) } else { words.len() };
         judge(program, words.get(..end).unwrap_or(words), start, input, &mut found);
     }
     found
 }
 
+const SQLITE_RUNS: &[&str] = &[
+    ".shell",
+    ".system",
+    ".load",
+    ".output",
+    ".once",
+    ".excel",
+    ".import",
+    ".read",
+    ".log",
+    ".backup",
+    ".save",
+    "load_extension",
+    "writefile",
+    "edit(",
+];
+
 /// What no table of options can say.
-fn special(name: &str, words: &[Word], found: &mut Vec<Risk>) {
+fn special(name: &str, words: &[Word], input: Input, found: &mut Vec<Risk>) {
+    // Commands of its own shell may come that way.
+    if matches!(name, "sqlite3" | "psql" | "mysql" | "gdb" | "ed" | "ex" | "bc") && input != Input::Inherited {
+        found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
+    }
+    if name == "dd" {
+        for (at, word) in words.iter().enumerate() {
+            let target =
+                word.text.strip_prefix("of=").map(|path| Word { text: path.to_owned(), expands: word.expands });
+            found.extend(target.map(|target| Risk { at, effect: Effect::Writes, target: Some(target) }));
+        }
+    }
     let mut runs = |at| found.push(Risk { at, effect: Effect::Runs, target: None });
     for (at, word) in words.iter().enumerate().skip(1) {
         let text = word.text.as_str();
@@ -108,7 +139,14 @@ fn special(name: &str, words: &[Word], found: &mut Vec<Risk>) {
             // `tar cIf program archive`, without a dash.
             "tar" => at == 1 && !text.starts_with('-') && text.contains(['I', 'F']),
             "cargo" => at == 1 && text.starts_with('+') && text.contains('/'),
-            "dd" => false,
+            // A command for the editor or pager; a bare line number is none.
+            "vi" | "vim" | "nvim" | "view" | "less" | "more" | "ex" => {
+                text.strip_prefix('+').is_some_and(|rest| rest.chars().any(|letter| !letter.is_ascii_digit()))
+            }
+            "sqlite3" => SQLITE_RUNS.iter().any(|part| text.contains(part)),
+            "gcc" | "g++" | "clang" | "cc" => {
+                text.starts_with("-fplugin") || text.starts_with("-specs") || text.starts_with('@')
+            }
             _ => return,
         };
         if risky {
@@ -196,7 +234,7 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
                 None => !inline && module.is_none() && !words.iter().skip(1).any(|word| is_question(&word.text)),
                 Some(word) => matches!(word.text.as_str(), "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0"),
             };
-            if from_input && (input != Input::Inherited || operands.is_empty()) {
+            if from_input && (input != Input::Inherited || !operands.is_empty()) {
                 found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
             }
         }

@@ -2,9 +2,11 @@
 //! the guard, touching phasegate's files, program and ports. Files are looked up in `paths`; here is the rest.
 
 use super::super::judge::Around;
-use super::super::shell::script::{Script, Word};
+use super::super::paths::Access;
+use super::super::shell::script::{Input, Script, Word};
 use super::effects::base;
 use super::table;
+use super::uses::Uses;
 use super::views::Seen;
 
 /// What the loop of an agent needs, and what only shows. The second word where the first has several meanings.
@@ -35,29 +37,117 @@ const OPEN: &[(&str, &[&str])] = &[
 
 /// Words after the program's name in a text that is not read as a command.
 const DECIDES: &[&str] = &[
-    "approve", "approvals", "approver", "bypass", "restore", "token", "trust", "workflow", "reject", "adjust", "init",
-    "downstream", "hook", "unlock", "grant", "lease", "stop", "disable", "off", "uninstall",
+    "approve",
+    "approvals",
+    "approver",
+    "bypass",
+    "restore",
+    "token",
+    "trust",
+    "workflow",
+    "reject",
+    "adjust",
+    "init",
+    "downstream",
+    "hook",
+    "unlock",
+    "grant",
+    "lease",
+    "stop",
+    "disable",
+    "off",
+    "uninstall",
 ];
 
 /// They only print or search what stands in their words.
-const PASSIVE: &[&str] = &["echo", "printf", "grep", "egrep", "fgrep", "rg", "ag", "git", "gh", "test", "[", "[[", "ls", "stat",
-    "which", "type", "command", "wc", "du", "basename", "dirname", "find", "fd", "tree", "file", "true", "false", ":", "cd", "head",
-    "tail", "cat", "phasegate"];
+const PASSIVE: &[&str] = &[
+    "echo",
+    "printf",
+    "grep",
+    "egrep",
+    "fgrep",
+    "rg",
+    "ag",
+    "git",
+    "gh",
+    "test",
+    "[",
+    "[[",
+    "ls",
+    "stat",
+    "which",
+    "type",
+    "command",
+    "wc",
+    "du",
+    "basename",
+    "dirname",
+    "find",
+    "fd",
+    "tree",
+    "file",
+    "true",
+    "false",
+    ":",
+    "cd",
+    "head",
+    "tail",
+    "cat",
+    "phasegate",
+];
 
-const KILLERS: &[&str] = &["kill", "pkill", "killall", "killall5", "skill", "fuser", "systemctl", "service", "launchctl", "initctl",
-    "rc-service", "supervisorctl", "pm2", "xkill", "docker", "podman", "gdb", "strace", "ptrace"];
+const KILLERS: &[&str] = &[
+    "kill",
+    "pkill",
+    "killall",
+    "killall5",
+    "skill",
+    "fuser",
+    "systemctl",
+    "service",
+    "launchctl",
+    "initctl",
+    "rc-service",
+    "supervisorctl",
+    "pm2",
+    "xkill",
+    "docker",
+    "podman",
+    "gdb",
+    "strace",
+    "ptrace",
+];
 
-const CLIENTS: &[&str] = &["claude", "codex", "gemini", "opencode", "cursor-agent", "aider", "amp", "crush", "goose", "qwen"];
+const CLIENTS: &[&str] =
+    &["claude", "codex", "gemini", "opencode", "cursor-agent", "aider", "amp", "crush", "goose", "qwen"];
 
 /// Words that start such a client without what holds it, or take that away.
 const UNGUARDED: &[&str] = &[
-    "disableAllHooks", "--settings", "--setting-sources", "--dangerously", "bypassPermissions", "--yolo", "--bare",
-    "--strict-mcp-config", "--mcp-config", "--config", "--no-hooks", "--approval-mode", "--permission-mode", "--full-auto",
-    "danger-full-access", "--allowedTools", "--allowed-tools", "--safe-mode", "--disable",
+    "disableAllHooks",
+    "--settings",
+    "--setting-sources",
+    "--dangerously",
+    "bypassPermissions",
+    "--yolo",
+    "--bare",
+    "--strict-mcp-config",
+    "--mcp-config",
+    "--config",
+    "--no-hooks",
+    "--approval-mode",
+    "--permission-mode",
+    "--full-auto",
+    "danger-full-access",
+    "--allowedTools",
+    "--allowed-tools",
+    "--safe-mode",
+    "--disable",
 ];
 
-const NETWORK: &[&str] = &["curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "xh", "telnet", "httpie", "curlie", "lynx",
-    "w3m", "openssl", "websocat", "aria2c", "grpcurl"];
+const NETWORK: &[&str] = &[
+    "curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "xh", "telnet", "httpie", "curlie", "lynx",
+    "w3m", "openssl", "websocat", "aria2c", "grpcurl",
+];
 
 pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) -> Option<String> {
     let mention = Mention::of(text, around);
@@ -68,14 +158,19 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
             }
         }
         for view in &one.views {
-            if let Some(why) = command(view.words(), seen, &mention, around) {
+            if let Some(why) = command(view.words(), view.input, seen, &mention, around) {
                 return Some(why);
             }
         }
     }
+    if script.functions.iter().any(|name| name == "phasegate") {
+        return Some("it would put something else in phasegate's place".to_owned());
+    }
     let unclear = script.opaque.is_some() || seen.iter().any(|one| one.closed.is_some());
     if unclear && mention.decides {
-        return Some("a command that cannot be read for certain names phasegate and what only a person may do".to_owned());
+        return Some(
+            "a command that cannot be read for certain names phasegate and what only a person may do".to_owned(),
+        );
     }
     None
 }
@@ -84,7 +179,6 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
 struct Mention {
     ours: bool,
     state: bool,
-    hooks: bool,
     decides: bool,
 }
 
@@ -93,7 +187,7 @@ impl Mention {
         let plain: String = text.chars().filter(|letter| !matches!(letter, '"' | '\'' | '\\')).collect();
         let state = names_state(&plain, around);
         let ours = names_program(&plain, around);
-        Self { ours: ours.is_some(), state, hooks: names_hooks(&plain), decides: ours.is_some_and(decides) }
+        Self { ours: ours.is_some(), state, decides: ours.is_some_and(decides) }
     }
 }
 
@@ -115,16 +209,25 @@ fn decides(after: &str) -> bool {
 
 fn names_state(text: &str, around: &Around) -> bool {
     let own = |path: &String| path.len() > 1 && text.contains(path.as_str());
-    around.guard.paths.iter().any(own) || text.match_indices(".phasegate").any(|(at, name)| {
-        let next = text.get(at + name.len()..).and_then(|rest| rest.chars().next());
-        next.is_none_or(|next| !(next.is_ascii_alphanumeric() || next == '_'))
-    })
+    around.guard.paths.iter().any(own)
+        || text.match_indices(".phasegate").any(|(at, name)| {
+            let next = text.get(at + name.len()..).and_then(|rest| rest.chars().next());
+            next.is_none_or(|next| !(next.is_ascii_alphanumeric() || next == '_'))
+        })
 }
 
 fn names_hooks(text: &str) -> bool {
-    [".claude/settings", ".codex/config", ".codex/hooks", ".gemini/settings", "opencode.json", ".opencode/plugin", ".cursor/hooks"]
-        .iter()
-        .any(|file| text.contains(file))
+    [
+        ".claude/settings",
+        ".codex/config",
+        ".codex/hooks",
+        ".gemini/settings",
+        "opencode.json",
+        ".opencode/plugin",
+        ".cursor/hooks",
+    ]
+    .iter()
+    .any(|file| text.contains(file))
 }
 
 fn variable(name: &str, mention: &Mention) -> Option<String> {
@@ -135,7 +238,7 @@ fn variable(name: &str, mention: &Mention) -> Option<String> {
     (moves_clock && mention.ours).then(|| format!("{name} changes how phasegate itself runs"))
 }
 
-fn command(words: &[Word], all: &[Seen<'_>], mention: &Mention, around: &Around) -> Option<String> {
+fn command(words: &[Word], input: Input, all: &[Seen<'_>], mention: &Mention, around: &Around) -> Option<String> {
     let first = words.first()?;
     let name = base(&first.text);
     if name == "phasegate" || around.guard.programs.iter().any(|own| *own == first.text) {
@@ -163,19 +266,28 @@ fn command(words: &[Word], all: &[Seen<'_>], mention: &Mention, around: &Around)
             return Some("it would stop phasegate".to_owned());
         }
     }
-    if CLIENTS.contains(&name) && (has(UNGUARDED) || (name == "gemini" && has(&["-y"])) || (name == "codex" && sub == "-c")) {
+    if CLIENTS.contains(&name)
+        && (has(UNGUARDED) || (name == "gemini" && has(&["-y"])) || (name == "codex" && sub == "-c"))
+    {
         return Some("it would start an agent without what holds it to its phase".to_owned());
     }
-    if CLIENTS.contains(&name) && matches!(sub, "mcp" | "plugin" | "config" | "hooks" | "plugins" | "extensions") && !has(&["list", "get"]) {
+    if CLIENTS.contains(&name)
+        && matches!(sub, "mcp" | "plugin" | "config" | "hooks" | "plugins" | "extensions")
+        && !has(&["list", "get"])
+    {
         return Some("it would change the settings that hold an agent to its phase".to_owned());
     }
     if NETWORK.contains(&name) && reaches_us(words, around) {
         return Some("it would speak to phasegate itself".to_owned());
     }
-    if mention.decides && runs_text_of_others(name) && words_decide(all, around) {
+    if mention.decides && runs_text_of_others(name) && (input == Input::Text || words_decide(all, around)) {
         return Some("it would have a command of phasegate run that only a person may give".to_owned());
     }
-    if !PASSIVE.contains(&name) {
+    if matches!(name, "alias" | "hash" | "enable") && has(&["phasegate"]) {
+        return Some("it would put something else in phasegate's place".to_owned());
+    }
+    let acts = name == "find" && has(&["-delete", "-exec", "-ok", "-fprint", "-fls"]);
+    if acts || !PASSIVE.contains(&name) {
         let text_of = |word: &&Word| !word.text.is_empty();
         for word in words.iter().skip(1).filter(text_of) {
             if names_state(&word.text, around) {
@@ -190,7 +302,66 @@ fn command(words: &[Word], all: &[Seen<'_>], mention: &Mention, around: &Around)
             }
         }
     }
-    let _ = mention.state || mention.hooks;
+    None
+}
+
+/// Folders of the settings that hold agents to their phase.
+const HOLDERS: &[&str] = &[".claude", ".codex", ".gemini", ".opencode", ".cursor"];
+
+const STARTS: &[&str] =
+    &[".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".zprofile", ".bash_login", ".bash_aliases"];
+
+/// What the files say that a text would write.
+pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Option<String> {
+    if let Some(why) = &uses.guarded {
+        return Some(why.clone());
+    }
+    let mention = Mention::of(text, around);
+    for one in uses.all.iter().filter(|one| one.access == Access::Write && !one.aside) {
+        let mut names = one.path.rsplit('/');
+        let (last, folder) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+        if around.guard.programs.contains(&one.path) || (last == "phasegate" && folder.ends_with("bin")) {
+            return Some("it would put something else in phasegate's place".to_owned());
+        }
+        if HOLDERS.contains(&last) {
+            return Some(format!("`{last}` holds the settings that hold an agent to its phase"));
+        }
+        if folder == "pts" || last == "tty" || (folder == "dev" && last.starts_with("tty") && last != "tty") {
+            return Some("it would type into a terminal, which may be a person's".to_owned());
+        }
+        let shell_start =
+            STARTS.contains(&last) && ["PATH", "alias", "phasegate", "()"].iter().any(|part| text.contains(part));
+        if shell_start || (one.protected && mention.decides) {
+            return Some(format!("what is written to `{}` runs later, in a person's name", super::shown(last)));
+        }
+    }
+    let views = || seen.iter().flat_map(|one| &one.views);
+    for view in views().filter(|view| view.sure) {
+        let words = view.words();
+        let Some(name) = words.first().map(|word| base(&word.text)) else { continue };
+        let deep = words.iter().any(|word| matches!(word.text.as_str(), "-R" | "--recursive"));
+        let removes =
+            matches!(name, "rm" | "mv" | "srm" | "shred") || (deep && matches!(name, "chmod" | "chown" | "chgrp"));
+        for named in super::files::named(words).iter().filter(|named| named.access == Access::Write) {
+            if named.path.expands.value && named.path.text.contains("phasegate") {
+                return Some("it would change what phasegate's own program or files are".to_owned());
+            }
+            // The last operand of `mv` is where the others go.
+            if !removes || (name == "mv" && words.last() == Some(&named.path)) || !named.path.expands.nothing() {
+                continue;
+            }
+            let (places, _) = super::files::places(&named.path, &view.folders, &[], around);
+            let root = super::files::normal(&around.root);
+            let holds = |place: &String| {
+                place == "/"
+                    || root == *place
+                    || root.strip_prefix(place.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            };
+            if places.iter().any(holds) {
+                return Some(format!("`{}` holds the state of phasegate", super::shown(&named.path.text)));
+            }
+        }
+    }
     None
 }
 
@@ -223,9 +394,7 @@ fn ours(words: &[Word]) -> Option<String> {
         None => None,
         Some(second) if !second.expands.nothing() => unknown(),
         Some(second) if subs.contains(&second.text.as_str()) => None,
-        Some(second) => {
-            Some(format!("`phasegate {} {}` is for a person", first.text, super::shown(&second.text)))
-        }
+        Some(second) => Some(format!("`phasegate {} {}` is for a person", first.text, super::shown(&second.text))),
     }
 }
 
@@ -244,7 +413,9 @@ fn terminal_or_clock(name: &str, sub: &str, words: &[Word], mention: &Mention) -
     }
     let sets = |word: &Word| {
         let text = word.text.as_str();
-        text == "--set" || text.starts_with("--set=") || text.starts_with("--se")
+        text == "--set"
+            || text.starts_with("--set=")
+            || text.starts_with("--se")
             || (text.starts_with('-') && !text.starts_with("--") && !text.starts_with("-d") && text.contains('s'))
     };
     let moves = match name {
@@ -263,13 +434,15 @@ fn reaches_us(words: &[Word], around: &Around) -> bool {
     let local = words.iter().skip(1).any(|word| here.iter().any(|name| word.text.contains(name)));
     let port = around.guard.ports.iter().any(|port| {
         let port = port.to_string();
-        words.iter().skip(1).any(|word| {
-            word.text.split(|letter: char| !letter.is_ascii_digit()).any(|number| number == port)
-        })
+        words
+            .iter()
+            .skip(1)
+            .any(|word| word.text.split(|letter: char| !letter.is_ascii_digit()).any(|number| number == port))
     });
-    let answers = words.iter().skip(1).any(|word| {
-        ["/approv", "/trust", "/token", "/bypass"].iter().any(|path| word.text.contains(path))
-    });
+    let answers = words
+        .iter()
+        .skip(1)
+        .any(|word| ["/approv", "/trust", "/token", "/bypass"].iter().any(|path| word.text.contains(path)));
     local && (port || answers) || (port && words.iter().any(|word| !word.expands.nothing()))
 }
 
@@ -277,11 +450,15 @@ fn reaches_us(words: &[Word], around: &Around) -> bool {
 fn runs_text_of_others(name: &str) -> bool {
     table::SHELLS.contains(&name)
         || table::INTERPRETERS.iter().any(|known| name.starts_with(known))
-        || matches!(name, "crontab" | "at" | "batch" | "xargs" | "parallel" | "systemd-run" | "ssh" | "source" | "." | "eval")
+        || matches!(
+            name,
+            "crontab" | "at" | "batch" | "xargs" | "parallel" | "systemd-run" | "ssh" | "source" | "." | "eval"
+        )
 }
 
 fn words_decide(all: &[Seen<'_>], around: &Around) -> bool {
-    all.iter().flat_map(|one| &one.views).flat_map(|view| view.words()).any(|word| {
-        names_program(&word.text, around).is_some_and(decides)
-    })
+    all.iter()
+        .flat_map(|one| &one.views)
+        .flat_map(|view| view.words())
+        .any(|word| names_program(&word.text, around).is_some_and(decides))
 }

@@ -35,6 +35,8 @@ pub struct Uses {
     pub all: Vec<Use>,
     /// A rule of deny or ask that may be about a file, and the word that it may be.
     pub possible: Vec<(Decision, String, String)>,
+    /// Why it is denied whatever the rules say.
+    pub guarded: Option<String>,
     /// Why no rule may allow the call.
     pub doubt: Option<String>,
     known: BTreeSet<(bool, bool, String)>,
@@ -53,7 +55,9 @@ pub struct Finder<'a> {
 
 pub fn is_free(path: &str) -> bool {
     matches!(path, "-" | "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/stdin" | "/dev/zero" | "/dev/urandom")
-        || path.strip_prefix("/dev/fd/").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+        || path
+            .strip_prefix("/dev/fd/")
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl<'a> Finder<'a> {
@@ -101,7 +105,10 @@ impl<'a> Finder<'a> {
             return;
         }
         if !target.expands.nothing() {
-            doubt(uses, &format!("the file `{}` of a redirection is not known before it runs", super::shown(&target.text)));
+            doubt(
+                uses,
+                &format!("the file `{}` of a redirection is not known before it runs", super::shown(&target.text)),
+            );
         }
         if target.text.starts_with("/dev/tcp/") || target.text.starts_with("/dev/udp/") {
             doubt(uses, "a redirection opens a connection");
@@ -113,9 +120,12 @@ impl<'a> Finder<'a> {
     /// What `echo`, `find` and the like print may be what `xargs` hands to a program that opens it.
     fn names_handed_on(&self, seen: &[Seen<'_>], uses: &mut Uses) {
         let views = || seen.iter().flat_map(|one| &one.views);
-        let hands_on = views().any(|view| view.words().first().is_some_and(|word| matches!(base(&word.text), "xargs" | "parallel")));
+        let hands_on = views()
+            .any(|view| view.words().first().is_some_and(|word| matches!(base(&word.text), "xargs" | "parallel")));
         let known = |view: &&super::views::View| {
-            view.words().first().is_some_and(|word| matches!(base(&word.text), "echo" | "printf" | "find" | "ls" | "fd"))
+            view.words()
+                .first()
+                .is_some_and(|word| matches!(base(&word.text), "echo" | "printf" | "find" | "ls" | "fd"))
         };
         if !hands_on {
             return;
@@ -192,8 +202,16 @@ impl<'a> Finder<'a> {
             return word;
         }
         let home = self.around.home.as_deref();
-        for (name, value) in [("$HOME", home), ("${HOME}", home), ("$PWD", Some(self.around.cwd.as_str())), ("${PWD}", Some(self.around.cwd.as_str()))] {
-            let Some((value, rest)) = value.and_then(|value| word.text.strip_prefix(name).map(|rest| (value, rest))) else { continue };
+        for (name, value) in [
+            ("$HOME", home),
+            ("${HOME}", home),
+            ("$PWD", Some(self.around.cwd.as_str())),
+            ("${PWD}", Some(self.around.cwd.as_str())),
+        ] {
+            let Some((value, rest)) = value.and_then(|value| word.text.strip_prefix(name).map(|rest| (value, rest)))
+            else {
+                continue;
+            };
             if (rest.is_empty() || rest.starts_with('/')) && !rest.contains(['$', '`']) {
                 let expands = Expands { value: false, ..word.expands };
                 word = Word { text: format!("{value}{rest}"), expands };
@@ -225,10 +243,13 @@ impl<'a> Finder<'a> {
                 }
             }
         }
-        let own = [".phasegate", ".config/phasegate", ".claude", ".codex", ".gemini"];
-        let meets = |name: &&str| places.iter().any(|place| word.expands.glob && place.contains('.') && could_meet(place, &names_of_rule(name, self.around)));
-        if access == Access::Write && own.iter().any(|name| meets(&name)) {
-            doubt(uses, &format!("`{}` may reach what holds agents to their phase", super::shown(&word.text)));
+        // The shell would find our files by the pattern.
+        let named = access == Access::Write || word.text.contains("phas");
+        let finds = |name: &str| places.iter().any(|place| could_meet(place, &names_of_rule(name, self.around)));
+        if word.expands.glob && named && !any && [".phasegate", ".claude/settings.json"].iter().any(|name| finds(name))
+        {
+            let why = format!("`{}` may be what holds agents to their phase", super::shown(&word.text));
+            uses.guarded.get_or_insert(why);
         }
     }
 }
