@@ -3,7 +3,7 @@
 
 use super::super::shell::script::{Input, Word};
 use super::options::{Part, Style, Valued, parts};
-use super::{scripts, table};
+use super::{scripts, subcommands, table};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -84,7 +84,7 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
 fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
     let mut found = Vec::new();
     special(name, words, input, &mut found);
-    let sub = table::subcommand(name, words);
+    let sub = subcommands::subcommand(name, words);
     for program in table::PROGRAMS.iter().filter(|program| program.name == name) {
         if !program.sub.is_empty() && sub.is_none_or(|(_, sub)| sub != program.sub) {
             continue;

@@ -40,6 +40,7 @@ pub struct Uses {
     /// Why no rule may allow the call.
     pub doubt: Option<String>,
     known: BTreeSet<(bool, bool, String)>,
+    unclear: usize,
 }
 
 #[derive(Debug)]
@@ -149,6 +150,10 @@ impl<'a> Finder<'a> {
     }
 
     fn word(&self, word: &Word, access: Access, folders: &Folders, redirected: bool, uses: &mut Uses) {
+        if uses.known.len() > MAX_FILES || uses.unclear > MAX_FILES {
+            doubt(uses, "it names more files than are looked at");
+            return;
+        }
         // What a wrapper appends is looked at where it comes from.
         if word.text == "$@" && word.expands.value && !redirected {
             return;
@@ -170,6 +175,7 @@ impl<'a> Finder<'a> {
                 doubt(uses, "the folder that a redirection is relative to is not known before it runs");
             }
             if !certain || open {
+                uses.unclear += 1;
                 self.perhaps(&variant, &places, open, access, uses);
             }
         }

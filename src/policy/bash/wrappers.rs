@@ -2,7 +2,7 @@
 
 use super::super::shell::script::{Expands, Input, Word};
 use super::effects::base;
-use super::table;
+use super::{subcommands, table};
 
 /// What stands inside a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,7 +244,7 @@ pub fn look_inside(words: &[Word], input: Input) -> Found {
         "git" => return Found { inner: git(words), transparent: false },
         // Arguments of a package's own script are arguments; only these run what they are given.
         "npm" | "pnpm" | "yarn" | "bun" | "deno" | "go" | "cargo" => {
-            let runs = table::subcommand(name, words).filter(|(_, sub)| matches!(*sub, "exec" | "x" | "dlx"));
+            let runs = subcommands::subcommand(name, words).filter(|(_, sub)| matches!(*sub, "exec" | "x" | "dlx"));
             return Found { inner: runs.map_or_else(Vec::new, |(at, _)| loose(words, at + 1)), transparent: false };
         }
         "command" if words.get(1).is_some_and(|word| matches!(word.text.as_str(), "-v" | "-V" | "-pv" | "-pV")) => {
