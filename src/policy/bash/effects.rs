@@ -71,7 +71,7 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
         && let Some(module) = words.get(at + 1..).filter(|rest| rest.first().is_some_and(|word| word.text != "python"))
     {
         found.extend(
-            risks_of(unversioned(&module.first().map_or("", |word| &word.text)), module, input)
+            risks_of(unversioned(module.first().map_or("", |word| word.text.as_str())), module, input)
                 .into_iter()
                 .map(|risk| Risk { at: risk.at.saturating_add(at + 1), ..risk }),
         );

@@ -241,7 +241,7 @@ fn variable(name: &str, mention: &Mention) -> Option<String> {
 fn command(words: &[Word], input: Input, all: &[Seen<'_>], mention: &Mention, around: &Around) -> Option<String> {
     let first = words.first()?;
     let name = base(&first.text);
-    if name == "phasegate" || around.guard.programs.iter().any(|own| *own == first.text) {
+    if name == "phasegate" || around.guard.programs.contains(&first.text) {
         return ours(words);
     }
     // `npx phasegate`, `cargo run -- …` and the like are read as wrappers; here are the ways around them.
@@ -326,7 +326,7 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
         if HOLDERS.contains(&last) {
             return Some(format!("`{last}` holds the settings that hold an agent to its phase"));
         }
-        if folder == "pts" || last == "tty" || (folder == "dev" && last.starts_with("tty") && last != "tty") {
+        if folder == "pts" || (folder == "dev" && last.starts_with("tty")) {
             return Some("it would type into a terminal, which may be a person's".to_owned());
         }
         let shell_start =
@@ -381,7 +381,7 @@ fn ours(words: &[Word]) -> Option<String> {
             named.push(word);
         }
     }
-    let Some(first) = named.first() else { return None };
+    let first = named.first()?;
     let unknown = || Some("which command of phasegate it is is not known before it runs".to_owned());
     if !first.expands.nothing() {
         return unknown();

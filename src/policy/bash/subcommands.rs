@@ -31,7 +31,8 @@ pub fn subcommand<'a>(program: &str, words: &'a [Word]) -> Option<(usize, &'a st
     let mut at = 1;
     while let Some(word) = words.get(at) {
         let text = word.text.as_str();
-        if !text.starts_with('-') && !(program == "cargo" && text.starts_with('+')) {
+        let toolchain = program == "cargo" && text.starts_with('+');
+        if !text.starts_with('-') && !toolchain {
             return Some((at, text));
         }
         at += if valued.contains(&text) { 2 } else { 1 };

@@ -41,6 +41,7 @@ pub struct Uses {
     pub doubt: Option<String>,
     known: BTreeSet<(bool, bool, String)>,
     unclear: usize,
+    expanded: BTreeSet<(bool, String)>,
 }
 
 #[derive(Debug)]
@@ -156,6 +157,11 @@ impl<'a> Finder<'a> {
         }
         // What a wrapper appends is looked at where it comes from.
         if word.text == "$@" && word.expands.value && !redirected {
+            return;
+        }
+        // The same expansion again, in a folder that is known, adds nothing.
+        let here = *folders == Folders::default() && !redirected;
+        if here && word.expands.value && !uses.expanded.insert((access == Access::Write, word.text.clone())) {
             return;
         }
         let variants = self.values.words(word).unwrap_or_else(|| vec![word.clone()]);
