@@ -251,6 +251,9 @@ impl Reader<'_> {
     }
 }
 
+/// Programs that print numbers, where their words are right.
+pub(super) const COUNTING: [&str; 6] = ["nproc", "seq", "wc", "date", "id", "grep"];
+
 /// Whether a substitution surely prints numbers: one of a few programs with words that cannot change that.
 pub(super) fn prints_number(source: &str, commands: &[Simple]) -> bool {
     if source.contains([';', '&', '\n', '(', '{', '`']) || source.contains("||") {
@@ -265,7 +268,14 @@ pub(super) fn prints_number(source: &str, commands: &[Simple]) -> bool {
         "seq" => known && arguments.iter().all(|word| is_number(word)),
         "wc" => known && matches!(arguments, ["-l" | "-c" | "-w" | "-m"]),
         "date" => known && matches!(arguments, ["+%s" | "+%Y" | "+%s%N" | "+%u"]),
+        "grep" => known && is_count(arguments),
         "id" => known && matches!(arguments, ["-u" | "-g"]),
         _ => false,
     }
+}
+
+/// `-c` with a pattern and at most one file: with more, names stand before the numbers.
+fn is_count(arguments: &[&str]) -> bool {
+    let Some((option, rest)) = arguments.split_first() else { return false };
+    *option == "-c" && matches!(rest.len(), 1 | 2) && rest.iter().all(|word| !word.starts_with('-'))
 }

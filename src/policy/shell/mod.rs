@@ -35,6 +35,9 @@ pub fn read(text: &str) -> Script {
         found.doubt(stop.0);
         found.commands.append(&mut lexical::commands(text));
     }
+    if found.commands.is_empty() {
+        found.doubt("the command holds nothing that runs");
+    }
     found.finish();
     Script { commands: found.commands, opaque: found.doubt, functions: found.functions }
 }
