@@ -1,5 +1,6 @@
-//! The reader of shell texts against bash: what bash starts or writes must be in the list of a text that is taken as read.
-//! A failure prints its seed; `PHASEGATE_SHELL_SEED` repeats one, `PHASEGATE_SHELL_TEXTS` says how many texts.
+//! The reader of shell texts against bash: what bash starts or writes must be in the list of a text that is taken
+//! as read. A failure prints its seed; `PHASEGATE_SHELL_SEED` repeats one, `PHASEGATE_SHELL_TEXTS` says how many
+//! texts.
 
 mod oracle;
 mod writer;
@@ -103,7 +104,23 @@ fn judge(text: &str, runs: &[Seen], tally: &mut Tally) {
     let script = read(text);
     tally.texts += 1;
     let runs_something = runs.iter().any(|seen| !seen.started.is_empty());
-    if script.opaque.is_some() {}
+    if script.opaque.is_some() {
+        tally.refused += usize::from(runs_something);
+        let named = |words: &[Vec<u8>]| script.commands.iter().any(|command| names(command, words));
+        let all = runs.iter().flat_map(|seen| &seen.started).all(|(_, words)| named(words));
+        tally.found += usize::from(runs_something && all);
+        return;
+    }
+    tally.accepted += 1;
+    tally.shown += usize::from(runs_something);
+    for seen in runs {
+        let fault = seen.started.iter().find_map(|(folder, words)| fault_of_start(&script, folder, words));
+        let fault = fault.or_else(|| seen.files.iter().find_map(|file| fault_of_file(&script, file)));
+        if let Some(fault) = fault {
+            tally.faults.push(format!("{fault}\n    text: {text:?}\n    read: {:?}", short(&script)));
+            return;
+        }
+    }
 }
 
 fn short(script: &Script) -> Vec<String> {

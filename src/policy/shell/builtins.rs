@@ -1,5 +1,5 @@
-//! What the shell's own commands do to the rest of a text: evaluate data, assign variables, change the folder. Other programs
-//! are not looked into here.
+//! What the shell's own commands do to the rest of a text: evaluate data, assign variables, change the folder.
+//! Other programs are not looked into here.
 
 use super::folders::{Outcome, Place};
 use super::lexical;

@@ -1,4 +1,5 @@
-//! `[[ ]]`: its words, the commands inside them, and the operators that evaluate arithmetic. Whether it holds is not asked.
+//! `[[ ]]`: its words, the commands inside them, and the operators that evaluate arithmetic. Whether it holds is
+//! not asked.
 
 use super::folders::Outcome;
 use super::names::is_identifier;

@@ -1,5 +1,5 @@
-//! What stands behind a dollar sign or in backticks, and process substitutions. The commands inside are read in place and
-//! listed; the word they stand in keeps them as written.
+//! What stands behind a dollar sign or in backticks, and process substitutions. The commands inside are read in
+//! place and listed; the word they stand in keeps them as written.
 
 use super::names::{is_reserved, is_sensitive};
 use super::reader::{Read, Reader, is_name_byte, stop};

@@ -1,4 +1,5 @@
-//! Where a command may run: what the `cd` commands before it leave possible, told as they are written. No path is resolved.
+//! Where a command may run: what the `cd` commands before it leave possible, told as they are written. No path is
+//! resolved.
 
 use std::rc::Rc;
 

@@ -1,5 +1,5 @@
-//! What a shell command would start, read without running it: a parser of our own for the part of bash that can be read for
-//! certain, in one pass and with bounds. Which of it may run is not here.
+//! What a shell command would start, read without running it: a parser of our own for the part of bash that can be
+//! read for certain, in one pass and with bounds. Which of it may run is not here.
 
 mod arithmetic;
 mod builtins;

@@ -1,4 +1,5 @@
-//! Tables: a text, and what is read from it. Against bash itself the reader is held by `tests/it/shell_differential.rs`.
+//! Tables: a text, and what is read from it. Against bash itself the reader is held by
+//! `tests/it/shell_differential.rs`.
 
 use super::read;
 use super::script::{Folders, Input, Script, Way};

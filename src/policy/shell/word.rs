@@ -1,4 +1,5 @@
-//! One word: quotes, escapes and what is left for bash to expand when it runs. Expansions themselves are read next door.
+//! One word: quotes, escapes and what is left for bash to expand when it runs. Expansions themselves are read next
+//! door.
 
 use super::reader::{Read, Reader, ends_word, stop};
 use super::script::{Expands, Word};

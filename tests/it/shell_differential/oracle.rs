@@ -1,5 +1,5 @@
-//! Bash itself: many texts in one process, each in a subshell and a folder of its own. No program is found, so bash hands each
-//! name with its arguments to one function, which writes them down.
+//! Bash itself: many texts in one process, each in a subshell and a folder of its own. No program is found, so bash
+//! hands each name with its arguments to one function, which writes them down.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
-//! Writes bash texts at random: every construct that the reader takes, in strange spacing, quoting and nesting, and texts
-//! damaged on purpose. No text names a real program, a path with a slash, or a builtin that reaches other processes.
+//! Writes bash texts at random: every construct that the reader takes, in strange spacing, quoting and nesting, and
+//! texts damaged on purpose. No text names a real program, a path with a slash, or a builtin that reaches other
+//! processes.
 
 /// Marsaglia's xorshift64*: enough for choices, and the same everywhere.
 pub struct Dice(u64);
