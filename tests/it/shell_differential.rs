@@ -3,6 +3,7 @@
 //! texts.
 
 mod oracle;
+mod probes;
 mod writer;
 
 use phasegate::policy::shell::read;
@@ -37,7 +38,7 @@ fn bash_starts_nothing_that_an_accepted_text_does_not_show() {
     let seed = setting("PHASEGATE_SHELL_SEED", SEED);
     let texts = usize::try_from(setting("PHASEGATE_SHELL_TEXTS", TEXTS as u64)).unwrap();
     let mut writer = Writer::new(seed);
-    let mut all = Vec::new();
+    let mut all: Vec<String> = probes::PROBES.map(str::to_owned).to_vec();
     while all.len() < texts {
         let (text, other) = (writer.text(), writer.text());
         let damaged = writer.damaged(&text, &other);
@@ -52,7 +53,8 @@ fn bash_starts_nothing_that_an_accepted_text_does_not_show() {
         }
     }
     eprintln!(
-        "seed {seed}: {} texts, {} accepted, of which bash ran something in {}; refused though bash ran something {}, all names found in {}",
+        "seed {seed}: {} texts, {} accepted, in {} of them bash ran something; it did in {} refused ones, \
+         and the search found every name in {} of these",
         tally.texts, tally.accepted, tally.shown, tally.refused, tally.found
     );
     let shown = tally.faults.iter().take(20).cloned().collect::<Vec<_>>().join("\n");

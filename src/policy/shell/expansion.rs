@@ -229,8 +229,8 @@ impl Reader<'_> {
         stop("`${!x}` takes the name of a variable from a value")
     }
 
-    /// The word after `:-` and the like, up to and with `}`. Quotes that are read in one way outside double quotes and in
-    /// another inside them are not read at all.
+    /// The word after `:-` and the like, up to and with `}`. Quotes that mean one thing outside double quotes and another
+    /// inside them are not read at all.
     fn defaulted(&mut self, draft: &mut Draft, quoted: bool) -> Read<()> {
         let literal = quoted || self.in_document;
         let mut inner = Draft::default();

@@ -17,7 +17,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Commands up to one of `words`, to `closer`, or to the end of the text where neither is asked for. What ends it stays.
+    /// Commands up to one of `words`, to `closer`, or to the end of the text where neither is asked for. What ends it
+    /// stays.
     pub(super) fn list(&mut self, words: &[&str], closer: Option<u8>) -> Read<Outcome> {
         let mut outcome = Outcome::same(&self.place);
         loop {

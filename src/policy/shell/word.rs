@@ -203,7 +203,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// After a backslash in `$'…'`; nothing where the result is not certain. A quote that is escaped is always passed.
+    /// After a backslash in `$'…'`; nothing where the result is not certain.
     fn escape(&mut self) -> Option<char> {
         let kind = self.bump()?;
         Some(match kind {
