@@ -5,7 +5,7 @@ use super::folders::{Outcome, Place};
 use super::lexical;
 use super::names::{is_identifier, is_number};
 use super::reader::Reader;
-use super::script::{Simple, Word};
+use super::script::{Input, Simple, Word};
 use super::word::Draft;
 
 pub(super) fn takes_assignments(name: &str) -> bool {
@@ -20,6 +20,9 @@ impl Reader<'_> {
         }
         let Some((name, arguments)) = self.looked_through(drafts) else { return Outcome::same(&self.place) };
         match name {
+            "exec" if arguments.is_empty() && simple.input != Input::Inherited => {
+                self.doubt("`exec` changes what the commands after it read");
+            }
             "eval" | "trap" => {
                 self.doubt(format!("`{name}` runs a text as commands"));
                 let text = arguments.iter().map(|draft| draft.text.as_str()).collect::<Vec<_>>().join(" ");
