@@ -450,3 +450,39 @@ fn what_cannot_be_read_is_searched() {
     let script = read("a > .env '");
     assert_eq!(script.commands[0].redirections[0].target.text, ".env");
 }
+
+#[test]
+fn openers_without_end_overflow_nothing() {
+    const OPENERS: [&str; 23] = [
+        "(",
+        "( ",
+        "$(",
+        "\"$(",
+        "`",
+        "\\`",
+        "{ ",
+        "${x:-",
+        "${a[",
+        "a[",
+        "$((",
+        "((",
+        "[[ ( ",
+        "if ",
+        "while a; do ",
+        "! ",
+        "é$(",
+        "case a in a) ",
+        "<(",
+        "> >(",
+        "f() { ",
+        "x=(",
+        "<<E ",
+        "for x in $(",
+    ];
+    for opener in OPENERS {
+        for inner in OPENERS {
+            let script = read(&format!("{opener}{inner}").repeat(1500));
+            assert!(script.opaque.is_some(), "{opener:?} {inner:?}");
+        }
+    }
+}
