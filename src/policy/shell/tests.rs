@@ -459,7 +459,6 @@ fn openers_without_end_overflow_nothing() {
         "$(",
         "\"$(",
         "`",
-        "\\`",
         "{ ",
         "${x:-",
         "${a[",
