@@ -480,7 +480,7 @@ fn openers_without_end_overflow_nothing() {
     ];
     for opener in OPENERS {
         for inner in OPENERS {
-            let script = read(&format!("{opener}{inner}").repeat(1500));
+            let script = read(&format!("{opener}{inner}").repeat(500));
             assert!(script.opaque.is_some(), "{opener:?} {inner:?}");
         }
     }
