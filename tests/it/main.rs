@@ -32,6 +32,7 @@ mod screening;
 mod screening_service;
 mod sealing;
 mod self_approval;
+mod shell_differential;
 mod stdio_limits;
 mod stdio_process;
 mod store_contract;
