@@ -35,6 +35,7 @@ mod screening_service;
 mod sealing;
 mod self_approval;
 mod spending;
+mod shell_differential;
 mod stdio_limits;
 mod stdio_process;
 mod store_contract;
