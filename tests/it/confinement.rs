@@ -492,11 +492,8 @@ fn landlock_alone_holds_writes_and_a_closed_network() {
             assert_eq!(stage.outside(), before, "{attempt} as {uid:?}");
         }
         assert_eq!(stage.confined_by("echo x > src/x && cat src/x", &bounds).out, "x\n");
-        assert_ne!(
-            stage.confined_by("exec 3<>/dev/tcp/127.0.0.1/9", &bounds).err.contains("refused"),
-            true,
-            "no socket at all"
-        );
+        let reached = stage.confined_by("exec 3<>/dev/tcp/127.0.0.1/9", &bounds);
+        assert!(reached.err.contains("not permitted"), "no network socket can be made: {}", reached.err);
         // Named as open on this rung.
         assert_eq!(stage.confined_by("cat .env", &bounds).out, "SECRET=1\n");
     }
@@ -523,7 +520,7 @@ fn what_is_known_to_get_out_is_named_in_the_docs() {
     assert_eq!(stage.confined(&connect).code, 0);
     assert!(docs.contains("services that phasegate does not know"));
     assert_eq!(stage.confined("echo ../x > .git/commondir").code, 0);
-    assert!(docs.contains("`commondir`"));
+    assert!(docs.contains("`.git/commondir`"));
     std::fs::remove_file(stage.base.join("work/.git/commondir")).unwrap();
 }
 
