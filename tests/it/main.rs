@@ -14,6 +14,7 @@ mod approvals;
 mod approvals_ways;
 mod audit_query;
 mod command_line;
+mod confinement;
 mod decisions;
 mod decisions_gates;
 mod dialogs;
