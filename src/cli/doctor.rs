@@ -328,26 +328,6 @@ fn confinement(findings: &mut Findings) {
     }
 }
 
-/// Tried by doing it once.
-fn confinement(findings: &mut Findings) {
-    let rung = std::env::current_exe().map_or(Rung::None, |binary| sandbox::probe(&binary));
-    match rung {
-        Rung::Full => {
-            findings.well("confinement", "full: files, what may be read, network and sockets of shell commands")
-        }
-        Rung::Writes => findings.note(
-            "confinement",
-            "writes: direct writes of shell commands; not what they read, nor modes of files outside",
-            "allow namespaces for ordinary users (`user.max_user_namespaces`, AppArmor), or run it outside a container",
-        ),
-        Rung::None => findings.note(
-            "confinement",
-            "none: shell commands are judged as they are written, and nothing holds what they do",
-            "Linux 6.2 or newer with Landlock is needed (`cat /sys/kernel/security/lsm`)",
-        ),
-    }
-}
-
 fn report(findings: &Findings, out: &Out) -> Result<(), Ended> {
     let mut text = String::new();
     let mut bad = 0;

@@ -1,6 +1,5 @@
 //! Where a command works: workspace, settings, who calls; and opening the engine there.
 
-use std::path::Path;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
