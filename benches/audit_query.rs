@@ -11,7 +11,6 @@
     reason = "a benchmark reads clocks, prints, and ends when something is wrong"
 )]
 
-use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
@@ -23,7 +22,7 @@ use phasegate::audit::lines;
 use phasegate::config::settings::Settings;
 use phasegate::config::workspace::Workspace;
 use phasegate::domain::facts::{Caller, Role};
-use phasegate::domain::ids::{AgentName, TaskId, Time};
+use phasegate::domain::ids::{TaskId, Time};
 use phasegate::domain::record::{CountBy, RecordFilter};
 use phasegate::engine::{Engine, Unwatched, clock};
 use phasegate::tools;
@@ -133,7 +132,7 @@ fn history(engine: &Engine, folder: &Path, records: u64) {
         assert_eq!(engine.records(&filter).unwrap().records.len() as u64, PER_TASK);
     });
     let auditor =
-        Caller { agent: AgentName("ada".to_owned()), role: Role::Auditor, capabilities: BTreeSet::new(), claims: 1 };
+        Caller::new("ada", Role::Auditor);
     let tool = tools::find("query_audit").unwrap();
     let call = timed(|round| {
         let arguments = json!({ "task": format!("T-{}", task(round + 1200)), "limit": 50 });

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use phasegate::config::settings::Settings;
 use phasegate::config::workspace::Workspace;
 use phasegate::domain::facts::{Caller, Role};
-use phasegate::domain::ids::AgentName;
 use phasegate::engine::{Engine, Unwatched, clock};
 use phasegate::tools;
 use serde_json::{Value, json};
@@ -34,7 +33,7 @@ fn fresh(folder: &Path) -> Arc<Engine> {
 }
 
 fn agent(name: &str) -> Caller {
-    Caller { agent: AgentName(name.to_owned()), role: Role::Agent, capabilities: BTreeSet::new(), claims: 1 }
+    Caller::new(name, Role::Agent)
 }
 
 fn call(engine: &Engine, caller: &Caller, tool: &str, arguments: Value) -> Value {

@@ -25,7 +25,6 @@ use phasegate::config::settings::Settings;
 use phasegate::config::workspace::Workspace;
 use phasegate::domain::event::Event;
 use phasegate::domain::facts::{Caller, Role};
-use phasegate::domain::ids::AgentName;
 use phasegate::engine::clock::System;
 use phasegate::engine::{self, Engine, Failure, Unwatched};
 use phasegate::{store, tools};
@@ -59,7 +58,7 @@ fn open(folder: &Path) -> Engine {
 }
 
 fn caller(name: &str, role: Role) -> Caller {
-    Caller { agent: AgentName(name.to_owned()), role, capabilities: BTreeSet::new(), claims: 1 }
+    Caller::new(name, role)
 }
 
 /// Nanoseconds since 1970: one clock for all processes of the machine.

@@ -9,6 +9,7 @@ mod channels;
 mod demo;
 mod doctor;
 mod exec;
+mod hook;
 mod keep;
 mod output;
 mod place;
@@ -77,6 +78,8 @@ enum Command {
     Approver(approver::Args),
     /// Carry out an approved act, once, as approved.
     Exec(exec::Args),
+    /// Judge one event of a client: called by its hooks, with the event on standard input.
+    Hook(hook::Args),
     /// A recorded hole in named rules, for a time.
     Bypass(bypass::Args),
     /// List and test the ways to reach people.
@@ -101,6 +104,9 @@ enum Command {
 pub fn run(cli: Cli) -> u8 {
     start_log();
     let out = Out::new(cli.global.json);
+    if let Some(Command::Hook(args)) = &cli.command {
+        return hook::run(args, &cli.global, &out);
+    }
     let ended = dispatch(&cli, &out);
     out.end(ended)
 }
@@ -125,6 +131,8 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Schema(args)) => schemas::run(args, out),
         Some(Command::Backup(args)) => keep::backup(args, &place()?, out),
         Some(Command::Restore(args)) => keep::restore(args, &place()?, out),
+        // Answered before anything else could print.
+        Some(Command::Hook(_)) => Ok(()),
         Some(Command::Doctor) => doctor::run(&place()?, out),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

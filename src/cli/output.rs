@@ -126,6 +126,11 @@ impl Out {
         if self.colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
+    /// Something that was to be printed could not be.
+    pub fn was_lost(&self) -> bool {
+        self.lost.get().is_some() || self.gone.get()
+    }
+
     /// Text as it is, ended by a newline. A reader that has gone away is no fault.
     pub fn text(&self, text: &str) {
         let mut stdout = std::io::stdout().lock();

@@ -1,5 +1,6 @@
 //! Where a command works: workspace, settings, who calls; and opening the engine there.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::keyring::Keyring;
@@ -21,11 +22,14 @@ pub struct Place {
 impl Place {
     pub(super) fn of(global: &Global) -> Result<Self, Ended> {
         let here = std::env::current_dir().map_err(|error| Ended::internal(&error, "go to a folder that exists"))?;
-        let workspace = Workspace::find(global.workspace.as_deref(), &here).map_err(|error| {
+        Self::from(global, &here, Environment::read())
+    }
+
+    pub(super) fn from(global: &Global, here: &Path, environment: Environment) -> Result<Self, Ended> {
+        let workspace = Workspace::find(global.workspace.as_deref(), here).map_err(|error| {
             let shown = global.workspace.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
             Ended::usage(format!("{shown}: {error}"), "name a folder that exists with `--workspace`")
         })?;
-        let environment = Environment::read();
         let mut settings = settings::load(&workspace.root, &environment)?;
         if global.store.is_some() {
             settings.store.clone_from(&global.store);
@@ -70,10 +74,9 @@ impl Place {
     /// The person at the command line.
     pub fn person(&self) -> Caller {
         Caller {
-            agent: AgentName(self.person.clone()),
-            role: Role::Operator,
             capabilities: self.settings.capabilities.clone(),
             claims: self.settings.claims_per_agent,
+            ..Caller::new(self.person.as_str(), Role::Operator)
         }
     }
 

@@ -78,6 +78,19 @@ pub struct Environment {
     pub capabilities: Option<String>,
     /// A coding agent's mark: what is typed here may be typed by the agent.
     pub inside_agent: bool,
+    pub home: Option<PathBuf>,
+    pub client: ClientEnvironment,
+}
+
+/// What a client tells the hooks it starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientEnvironment {
+    /// The project, wherever the agent's shell has gone.
+    pub project: Option<PathBuf>,
+    /// Where Claude Code keeps the user's settings.
+    pub claude_config: Option<PathBuf>,
+    /// How it was started: a terminal, or without a person.
+    pub entrypoint: Option<String>,
 }
 
 impl Environment {
@@ -92,6 +105,12 @@ impl Environment {
             inside_agent: AGENT_MARKS.iter().any(|name| text(name).is_some()),
             user: text("USER").or_else(|| text("LOGNAME")),
             config_home: home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config"))),
+            home: home("HOME"),
+            client: ClientEnvironment {
+                project: home("CLAUDE_PROJECT_DIR"),
+                claude_config: home("CLAUDE_CONFIG_DIR"),
+                entrypoint: text("CLAUDE_CODE_ENTRYPOINT"),
+            },
         }
     }
 }
@@ -198,6 +217,8 @@ mod tests {
             capabilities: None,
             inside_agent: false,
             config_home: Some(home.to_path_buf()),
+            home: None,
+            client: ClientEnvironment::default(),
         }
     }
 

@@ -12,6 +12,9 @@ pub struct Claim {
     pub handle: HandleHash,
     pub since: Time,
     pub lease_seconds: u64,
+    /// The model's service takes no more until then; the lease counts from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_until: Option<Time>,
 }
 
 /// Limits of a lease, in seconds.

@@ -10,8 +10,11 @@ use serde_json::Value;
 use super::approval::{About, Answer};
 use super::approver::{PublicKey, Signed};
 use super::flag::Flag;
-use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, TaskId, Time, WorkflowHash};
+use super::ids::{
+    AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, SessionId, TaskId, Time, WorkflowHash,
+};
 use super::refusal::Code;
+use super::session::{Guard, Opened};
 use super::task::{Outcome, TaskSpec};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -323,6 +326,93 @@ pub enum Event {
         task: Option<TaskId>,
         tool: String,
     },
+    /// A session of a client shows itself through its hooks.
+    SessionStarted {
+        session: SessionId,
+        /// On its main thread.
+        agent: AgentName,
+        client: String,
+        guard: Guard,
+        how: Opened,
+        folder: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+    },
+    SessionEnded {
+        session: SessionId,
+        why: String,
+    },
+    SubAgentStarted {
+        session: SessionId,
+        agent: AgentName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<String>,
+    },
+    SubAgentEnded {
+        session: SessionId,
+        agent: AgentName,
+    },
+    /// A call of one of the client's tools, or of another server's, and what was said about it before it ran.
+    CallJudged {
+        session: SessionId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        phase: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
+        tool: String,
+        input: Value,
+        /// Of tool and input, whole.
+        digest: String,
+        verdict: Judged,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        reason: String,
+        /// The verdict was no, and the workflow only warns or observes, or a person opened a bypass.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        waived: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bypass: Option<BypassId>,
+        /// How the kernel holds it to its phase, where it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confined: Option<String>,
+    },
+    /// How such a call ended, as the client saw it.
+    CallObserved {
+        session: SessionId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        call: String,
+        tool: String,
+        well: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i32>,
+    },
+    /// The hook saw the command of a gate run: evidence, but not phasegate's own.
+    GateObserved {
+        task: TaskId,
+        gate: String,
+        session: SessionId,
+        well: bool,
+        summary: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tree: Option<String>,
+    },
+    /// A change of the client's settings that would have taken the guard away did not count.
+    GuardKept {
+        session: SessionId,
+        source: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
+    },
+    /// The model's service takes no more for now: the claim waits for it instead of running out.
+    ClaimParked {
+        task: TaskId,
+        agent: AgentName,
+        fence: Fence,
+        until: Time,
+        why: String,
+    },
     /// A text that came in holds what looks like a secret, personal data or an attempt to steer. Never the value.
     TextFlagged {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -355,6 +445,18 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<Signed>,
     },
+}
+
+/// What was said about a call before it ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    Allow,
+    /// Left to a person in front of the client.
+    Ask,
+    Deny,
+    /// No rule decided, and no task is held: the client's own rules count.
+    Left,
 }
 
 /// What stays known of a record without its content.
@@ -442,6 +544,15 @@ impl Event {
             Self::CallFinished { task, .. } => ("CallFinished", *task),
             Self::CallFailed { task, .. } => ("CallFailed", *task),
             Self::CallOrphaned { task, .. } => ("CallOrphaned", *task),
+            Self::SessionStarted { .. } => ("SessionStarted", None),
+            Self::SessionEnded { .. } => ("SessionEnded", None),
+            Self::SubAgentStarted { .. } => ("SubAgentStarted", None),
+            Self::SubAgentEnded { .. } => ("SubAgentEnded", None),
+            Self::CallJudged { task, .. } => ("CallJudged", *task),
+            Self::CallObserved { task, .. } => ("CallObserved", *task),
+            Self::GateObserved { task, .. } => ("GateObserved", Some(*task)),
+            Self::GuardKept { .. } => ("GuardKept", None),
+            Self::ClaimParked { task, .. } => ("ClaimParked", Some(*task)),
             Self::TextFlagged { task, .. } => ("TextFlagged", *task),
             Self::TextNotScreened { task, .. } => ("TextNotScreened", *task),
             Self::LogKeyChanged { .. } => ("LogKeyChanged", None),

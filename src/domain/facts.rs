@@ -21,6 +21,26 @@ pub struct Caller {
     pub capabilities: BTreeSet<String>,
     /// How many tasks it may hold at once.
     pub claims: u32,
+    pub sighting: Sighting,
+}
+
+impl Caller {
+    /// Without capabilities, for one task at a time.
+    pub fn new(agent: impl Into<String>, role: Role) -> Self {
+        let agent = AgentName(agent.into());
+        Self { agent, role, capabilities: BTreeSet::new(), claims: 1, sighting: Sighting::Unknown }
+    }
+}
+
+/// Whether a hook has seen the call that a caller makes of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sighting {
+    /// Nothing joins the call to a hook: the client has no such thing, or it is no client.
+    #[default]
+    Unknown,
+    Seen,
+    /// The client names its calls, and no hook has told of this one: its own tools are not guarded.
+    Unseen,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,6 +119,8 @@ pub struct Facts {
     pub subject: Option<TaskId>,
     /// Tasks the caller holds.
     pub held: Vec<TaskId>,
+    /// Tasks that the agent holds in whose name a subagent works.
+    pub lent: Vec<TaskId>,
     /// Whose the given claim handle was when it was given out.
     pub handle: Option<HandleRecord>,
     /// Until when claims are safe from being taken over.
@@ -113,6 +135,8 @@ pub struct Facts {
     pub children: BTreeMap<TaskId, Children>,
     /// Per task and label of its `tasks` gate: how many other tasks that carry it are not done.
     pub labels_open: BTreeMap<(TaskId, String), u64>,
+    /// Tasks of which everything is loaded that their gates speak of.
+    pub gates_of: BTreeSet<TaskId>,
     /// Tasks whose approvals are loaded, with the approvers.
     pub approvals_of: BTreeSet<TaskId>,
     pub bypasses_loaded: bool,

@@ -96,6 +96,10 @@ text_id!(
     AgentName
 );
 text_id!(
+    /// One run of a client, as the client names it.
+    SessionId
+);
+text_id!(
     /// SHA-256 of a workflow's canonical form, in hex.
     WorkflowHash
 );

@@ -23,6 +23,7 @@ pub mod query;
 pub mod record;
 pub mod refusal;
 pub mod route;
+pub mod session;
 pub mod state;
 pub mod task;
 pub mod visible;

@@ -106,6 +106,7 @@ codes! {
     UnknownBypass = "unknown_bypass",
     CallClosed = "call_closed",
     Screened = "screened",
+    Unguarded = "unguarded",
     ScreeningUnavailable = "screening_unavailable",
 }
 

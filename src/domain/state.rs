@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::approval::{Approval, ApprovalState, WrongApprovalState};
 use super::approver::{Approver, Approvers, Signed};
 use super::bypass::Bypass;
 use super::call::{Call, CallState, WrongCallState};
 use super::claim::Claim;
-use super::event::{Event, Origin};
+use super::event::{Event, Judged, Origin};
 use super::evidence::{Artifact, Evidence, Tier, Verdict};
-use super::ids::{AgentName, ApprovalId, BypassId, CallId, RunId, TaskId, Time, WorkflowHash};
+use super::ids::{AgentName, ApprovalId, BypassId, CallId, RunId, SessionId, TaskId, Time, WorkflowHash};
+use super::session::{SeenCall, Session, SubAgent};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +25,9 @@ pub struct State {
     pub approvers: Approvers,
     pub calls: BTreeMap<CallId, Call>,
     pub bypasses: BTreeMap<BypassId, Bypass>,
+    pub sessions: BTreeMap<SessionId, Session>,
+    /// By the client's own id.
+    pub seen_calls: BTreeMap<String, SeenCall>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,10 +92,19 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::CallFinished { .. }
         | Event::CallFailed { .. }
         | Event::CallOrphaned { .. } => act(state, event, stamp),
+        Event::SessionStarted { .. }
+        | Event::SessionEnded { .. }
+        | Event::SubAgentStarted { .. }
+        | Event::SubAgentEnded { .. } => run(state, event, stamp),
+        Event::CallJudged { .. } | Event::CallObserved { .. } => {
+            see(state, event, stamp);
+            Ok(())
+        }
         Event::StoreRestored { .. }
         | Event::RuleWaived { .. }
         | Event::CommandRefused { .. }
         | Event::RefusalsRepeated { .. }
+        | Event::GuardKept { .. }
         | Event::TextFlagged { .. }
         | Event::TextNotScreened { .. }
         | Event::LogKeyChanged { .. }
@@ -99,12 +113,14 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::GateStarted { .. }
         | Event::GatePassed { .. }
         | Event::GateRefused { .. }
+        | Event::GateObserved { .. }
         | Event::GateOrphaned { .. } => show(state, event, stamp),
         Event::TaskReadied { .. }
         | Event::TaskClaimed { .. }
         | Event::ClaimResumed { .. }
         | Event::ClaimExpired { .. }
         | Event::ClaimReleased { .. }
+        | Event::ClaimParked { .. }
         | Event::ProgressNoted { .. }
         | Event::CheckpointSaved { .. }
         | Event::TaskBlocked { .. }
@@ -158,6 +174,7 @@ fn submit(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), Appl
             authors: Default::default(),
             artifacts: Default::default(),
             evidence: Default::default(),
+            observed: Default::default(),
             progress: None,
             checkpoint: None,
             outcome: None,
@@ -291,6 +308,70 @@ fn act(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyEr
     }
 }
 
+/// Events of sessions of clients.
+fn run(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
+    if let Event::SessionStarted { session, agent, client, guard, folder, model, .. } = event {
+        let fresh = || Session {
+            id: session.clone(),
+            client: client.clone(),
+            agent: agent.clone(),
+            guard: *guard,
+            folder: folder.clone(),
+            model: None,
+            since: stamp.at,
+            subagents: BTreeMap::new(),
+            ended: None,
+        };
+        let known = state.sessions.entry(session.clone()).or_insert_with(fresh);
+        (known.guard, known.ended) = (*guard, None);
+        known.folder.clone_from(folder);
+        if model.is_some() {
+            known.model.clone_from(model);
+        }
+        return Ok(());
+    }
+    let (Event::SessionEnded { session, .. }
+    | Event::SubAgentStarted { session, .. }
+    | Event::SubAgentEnded { session, .. }) = event
+    else {
+        return Ok(());
+    };
+    let known = state.sessions.get_mut(session).ok_or_else(|| ApplyError::NotLoaded(session.to_string()))?;
+    if let Event::SubAgentStarted { agent, kind, .. } = event {
+        known.add_subagent(agent.clone(), SubAgent { kind: kind.clone(), since: stamp.at, ended: None });
+    } else if let Event::SubAgentEnded { agent, .. } = event {
+        if let Some(subagent) = known.subagents.get_mut(agent) {
+            subagent.ended = Some(stamp.at);
+        }
+    } else {
+        known.ended = Some(stamp.at);
+        known.subagents.values_mut().for_each(|subagent| subagent.ended = subagent.ended.or(Some(stamp.at)));
+    }
+    Ok(())
+}
+
+/// A call that may run is remembered until its end is told.
+fn see(state: &mut State, event: &Event, stamp: Stamp<'_>) {
+    if let Event::CallObserved { call, .. } = event {
+        state.seen_calls.remove(call);
+    }
+    if let Event::CallJudged { session, task, call: Some(call), tool, input, verdict, waived, confined, .. } = event
+        && (*waived || *verdict != Judged::Deny)
+    {
+        let command = input.get("command").and_then(Value::as_str).map(str::to_owned);
+        let seen = SeenCall {
+            call: call.clone(),
+            session: session.clone(),
+            agent: stamp.by.clone(),
+            tool: tool.clone(),
+            task: *task,
+            command,
+            confined: confined.clone(),
+        };
+        state.seen_calls.insert(call.clone(), seen);
+    }
+}
+
 /// Events that add to what has been shown for a task.
 fn show(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
     let task = task_of(state, event)?;
@@ -324,6 +405,11 @@ fn show(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyE
     } else if let Event::GateRefused { gate, run, summary, tree, .. } = event {
         let refused = Evidence::Refused(verdict(run, summary, tree, task.visit));
         task.evidence.insert(evidence_key(&task.phase, gate), refused);
+    } else if let Event::GateObserved { gate, well, summary, tree, .. } = event {
+        let (summary, tree) = (summary.clone(), tree.clone());
+        let seen = Verdict { run: RunId(0), at: stamp.at, visit: task.visit, tier: Tier::Observed, summary, tree };
+        let seen = if *well { Evidence::Passed(seen) } else { Evidence::Refused(seen) };
+        task.observed.insert(evidence_key(&task.phase, gate), seen);
     } else if let Event::GateOrphaned { run, .. } = event {
         task.evidence.retain(|_, evidence| !matches!(evidence, Evidence::Running { run: known, .. } if known == run));
     }
@@ -357,12 +443,15 @@ fn carry_out(task: &mut Task, event: &Event, stamp: Stamp<'_>) -> Result<(), App
             handle: handle.clone(),
             since: stamp.at,
             lease_seconds: *lease_seconds,
+            parked_until: None,
         };
         task.authors.insert(agent.clone());
         task.fence = *fence;
         change_state(task, |now| now.claim(claim))
     } else if let Event::ClaimExpired { .. } | Event::ClaimReleased { .. } = event {
         change_state(task, TaskState::free)
+    } else if let Event::ClaimParked { until, .. } = event {
+        change_state(task, |now| now.park(*until))
     } else if let Event::TaskReadied { met, .. } = event {
         change_state(task, |now| now.dependency_met(*met))
     } else if let Event::ProgressNoted { note, percent, .. } = event {

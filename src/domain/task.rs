@@ -32,6 +32,9 @@ pub struct Task {
     pub artifacts: BTreeMap<String, Artifact>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evidence: BTreeMap<String, Evidence>,
+    /// What a hook saw of the commands of gates; a gate says whether that is enough for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub observed: BTreeMap<String, Evidence>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -267,6 +270,19 @@ impl TaskState {
             | Self::Done { .. }
             | Self::Failed { .. }
             | Self::Cancelled { .. } => self.refuse("be freed"),
+        }
+    }
+
+    /// The holder cannot go on before then, and keeps it.
+    pub fn park(self, until: Time) -> Result<Self, WrongState> {
+        match self {
+            Self::Claimed(claim) => Ok(Self::Claimed(Claim { parked_until: Some(until), ..claim })),
+            Self::Waiting { .. }
+            | Self::Ready
+            | Self::Blocked { .. }
+            | Self::Done { .. }
+            | Self::Failed { .. }
+            | Self::Cancelled { .. } => self.refuse("be parked"),
         }
     }
 

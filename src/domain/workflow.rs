@@ -190,7 +190,14 @@ pub enum GateKind {
         schema: Option<serde_json::Value>,
     },
     /// A program run by phasegate itself, without a shell, in the work tree; exit 0 passes.
-    Command { argv: Vec<String>, within_seconds: u64, fresh: bool },
+    Command {
+        argv: Vec<String>,
+        within_seconds: u64,
+        fresh: bool,
+        /// It is enough that a hook saw the agent's own run of it end well on the files as they are now.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        observed: bool,
+    },
     /// Every chosen file parses.
     Syntax { files: SyntaxFiles },
     /// A person said yes.
@@ -241,6 +248,11 @@ impl Workflow {
 }
 
 impl GateKind {
+    /// What a hook saw is enough for it.
+    pub fn takes_observed(&self) -> bool {
+        matches!(self, Self::Command { observed: true, .. })
+    }
+
     /// A gate that has to be run to be known; the others are read off the facts.
     pub fn is_run(&self) -> bool {
         match self {

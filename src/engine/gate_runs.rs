@@ -36,15 +36,17 @@ struct Plan {
     target: Target,
     gates: Vec<Gate>,
     evidence: BTreeMap<String, Evidence>,
+    observed: BTreeMap<String, Evidence>,
     visit: u32,
 }
 
 impl Plan {
     /// True when a gate's last run still counts for this work tree.
     fn holds(&self, gate: &Gate, tree: &str) -> bool {
-        self.evidence
-            .get(&evidence_key(&self.phase, &gate.id))
-            .is_some_and(|known| known.holds(&gate.kind, Some(tree), self.visit))
+        let key = evidence_key(&self.phase, &gate.id);
+        let seen = if gate.kind.takes_observed() { self.observed.get(&key) } else { None };
+        let known = self.evidence.get(&key).into_iter().chain(seen);
+        known.into_iter().any(|known| known.holds(&gate.kind, Some(tree), self.visit))
     }
 }
 
@@ -66,7 +68,8 @@ fn plan(facts: &Facts, command: &TransitionPhase, context: &Context) -> Result<O
     // The runs belong to this claim: if it ends meanwhile, their results are refused.
     let target = Target { task: Some(task.id), handle: None, fence: Some(claim.fence) };
     let (phase, evidence) = (from.name.clone(), task.evidence.clone());
-    Ok(Some(Plan { task: task.id, phase, target, gates, evidence, visit: task.visit }))
+    let observed = task.observed.clone();
+    Ok(Some(Plan { task: task.id, phase, target, gates, evidence, observed, visit: task.visit }))
 }
 
 impl Call<'_> {

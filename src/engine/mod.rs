@@ -11,6 +11,7 @@ mod each_second;
 pub mod erase;
 mod gate_runs;
 pub mod gates;
+pub mod hook;
 pub mod log;
 mod log_key;
 pub mod notices;
@@ -66,6 +67,8 @@ pub struct Engine {
     screening: screening::Screening,
     /// When an agent's leases were last looked at, so that a burst of reads costs one look.
     renewals: Mutex<HashMap<AgentName, Time>>,
+    /// The name of the environment for agents, which a session's main thread goes by.
+    hook_agent: Option<AgentName>,
     /// Where the store lies, as this machine remembers it.
     place: String,
     /// The file of the key that signs the log's heads.

@@ -1,6 +1,6 @@
 //! Opening a workspace: its store, its name, and the starters that are in force until a person trusts something.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -71,6 +71,7 @@ pub fn with_backend(
         gate_environment: find::clean_environment(settings::environment_variables(), find::PASSED_VARIABLES),
         schemas: Mutex::default(),
         renewals: Mutex::new(HashMap::new()),
+        hook_agent: settings.agent.clone().map(AgentName),
         place,
         log_key: key_file,
         last_head: Mutex::default(),
@@ -163,7 +164,7 @@ pub fn read_workflow(file: &Path) -> Result<(Workflow, String), Refusal> {
 
 /// phasegate acting for itself.
 pub fn system() -> Caller {
-    Caller { agent: AgentName("phasegate".to_owned()), role: Role::System, capabilities: BTreeSet::new(), claims: 0 }
+    Caller { claims: 0, ..Caller::new("phasegate", Role::System) }
 }
 
 fn put_starters_in_force(engine: &Engine) -> Result<(), Failure> {

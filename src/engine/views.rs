@@ -9,10 +9,11 @@ use crate::config::workflow_text::explain::explain;
 use crate::domain;
 use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
+use crate::domain::session::{SeenCall, Session};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, WorkflowRow};
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Workflow;
-use crate::store::{StoreError, read};
+use crate::store::{StoreError, read, sessions};
 
 use super::Engine;
 
@@ -42,6 +43,16 @@ impl Engine {
     /// The act an approval was used up for, where it was one that takes time.
     pub fn call_of(&self, id: ApprovalId) -> Result<Option<domain::call::Call>, StoreError> {
         self.view(|tx| read::call_of(tx, id))
+    }
+
+    /// What a hook has told of a call that is on its way.
+    pub fn seen_call(&self, call: &str) -> Result<Option<SeenCall>, StoreError> {
+        self.view(|tx| sessions::seen_call(tx, call))
+    }
+
+    /// Sessions of clients that have not ended, and when each was last seen.
+    pub fn sessions(&self, limit: u32) -> Result<Vec<(Session, Time)>, StoreError> {
+        self.view(|tx| sessions::open(tx, limit))
     }
 
     pub fn workflows(&self) -> Result<Vec<WorkflowRow>, StoreError> {

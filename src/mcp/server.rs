@@ -15,7 +15,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
 use crate::domain::approval::Approval;
-use crate::domain::facts::{Caller, Role};
+use crate::domain::facts::{Caller, Role, Sighting};
 use crate::domain::ids::{AgentName, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::{Engine, Failure, Watch};
@@ -27,6 +27,9 @@ use super::{prompts, resources};
 const INSTRUCTIONS: &str = "phasegate hands out work and keeps it to phases. Begin with claim_task: it returns a brief with the \
 goal, what is open now and what must be shown to go on. Hand in artifacts with submit_artifact, move with transition_phase, \
 ask a person with request_approval. A refusal says what to do next.";
+
+/// Under which name a client's request carries the id that its hooks know the call by.
+const CALL_IDS: [&str; 2] = ["claudecode/toolUseId", "callId"];
 
 /// Lists change only with the binary.
 const LIST_TTL_MS: u64 = 60_000;
@@ -94,7 +97,12 @@ impl Server {
             let client = context.client_info().map(|client| client.name).unwrap_or_default();
             engine.unique_agent(&client)
         });
-        Caller { agent: agent.clone(), role: Role::Agent, capabilities: self.capabilities.clone(), claims: self.claims }
+        let caller = Caller {
+            capabilities: self.capabilities.clone(),
+            claims: self.claims,
+            ..Caller::new(agent.0.as_str(), Role::Agent)
+        };
+        joined(engine, caller, context)
     }
 
     /// `request_approval` for a client that can put the question to its person.
@@ -131,6 +139,20 @@ impl Server {
                     Err(failure) => rendered(Err(failure)).into(),
                 }
             }
+        }
+    }
+}
+
+/// Several agents share one connection; the client's id of the call says which of them calls, since a hook has told of it.
+fn joined(engine: &Engine, caller: Caller, context: &RequestContext<RoleServer>) -> Caller {
+    let id = CALL_IDS.iter().find_map(|key| context.meta.get(*key)).and_then(Value::as_str);
+    let Some(id) = id else { return caller };
+    match engine.seen_call(id) {
+        Ok(Some(seen)) => Caller { agent: seen.agent, sighting: Sighting::Seen, ..caller },
+        Ok(None) => Caller { sighting: Sighting::Unseen, ..caller },
+        Err(error) => {
+            tracing::warn!(%error, "the caller of a call could not be looked up");
+            Caller { sighting: Sighting::Unseen, ..caller }
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod notices;
 mod place;
 mod put;
 pub mod read;
+pub mod sessions;
 pub mod records;
 pub mod sqlite;
 pub mod tree;
@@ -227,6 +228,8 @@ pub enum Missing {
     /// Of a task, with the approvers.
     Approvals(TaskId),
     Bypasses,
+    /// What the gates of a task's phase speak of.
+    Gates(TaskId),
 }
 
 impl From<Refusal> for Stop {
@@ -271,6 +274,9 @@ fn transact(
 ) -> Result<Outcome, StoreError> {
     // First, so that the facts hold the leases as this activity leaves them, and nobody's own task seems lapsed.
     put::renewed(tx, &by.agent, by.at)?;
+    if let Scope::Hook { session, parent, .. } = scope {
+        sessions::alive(tx, session, parent.as_ref(), by.at)?;
+    }
     let mut facts = load::facts(tx, scope, by)?;
     let decided = loop {
         match decide(&facts) {
@@ -293,7 +299,7 @@ fn transact(
                 state::apply(&mut facts.state, event, stamp)?;
                 put::event(tx, event, by)?;
             }
-            put::changed(tx, &before, &mut facts)?;
+            put::changed(tx, &before, &mut facts, by.at)?;
             Ok(Outcome { facts, events, refusal: None })
         }
         Err(refusal) => {

@@ -82,7 +82,7 @@ pub fn event(tx: &mut dyn Tx, event: &Event, by: &By) -> Result<(), StoreError> 
 }
 
 /// Writes the rows that differ from what was loaded.
-pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(), StoreError> {
+pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts, at: Time) -> Result<(), StoreError> {
     let mut highest_task = None;
     for (id, task) in &facts.state.tasks {
         let old = before.tasks.get(id);
@@ -95,10 +95,13 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(),
             end_claim(tx, task, claim)?;
             facts.leases.remove(id);
         }
-        if let Some(claim) = is.filter(|claim| was != Some(claim)) {
+        if let Some(claim) = is.filter(|claim| was.map(|was| &was.handle) != Some(&claim.handle)) {
             let until = claim.since.plus_seconds(claim.lease_seconds);
             put_claim(tx, *id, claim, until)?;
             facts.leases.insert(*id, until);
+        } else if let Some((claim, until)) = is.filter(|claim| was != Some(claim)).and_then(parked) {
+            let sql = "UPDATE leases SET expires_at = ?2 WHERE task = ?1 AND expires_at < ?2";
+            tx.execute(sql, &[Param::id(id.0), Param::Int(until.plus_seconds(claim.lease_seconds).0)])?;
         }
         if old.is_none() {
             highest_task = Some(id.0);
@@ -107,6 +110,7 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(),
     let highest_approval = put_approvals(tx, before, facts)?;
     let (highest_call, highest_bypass) = put_acts(tx, before, facts)?;
     put_entitlements(tx, before, facts)?;
+    super::sessions::put(tx, before, facts, at)?;
     for (name, highest) in
         [("task", highest_task), ("approval", highest_approval), ("call", highest_call), ("bypass", highest_bypass)]
     {
@@ -115,6 +119,10 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts) -> Result<(),
         }
     }
     Ok(())
+}
+
+fn parked(claim: &Claim) -> Option<(&Claim, Time)> {
+    claim.parked_until.map(|until| (claim, until))
 }
 
 /// Gives the highest new id.

@@ -163,7 +163,7 @@ fn a_gate_runs_in_the_work_tree_with_a_clean_environment() {
     let all = std::env::vars_os().chain([("SECRET_TOKEN".into(), "hunter2".into()), ("LANG".into(), "C".into())]);
     let env = find::clean_environment(all, find::PASSED_VARIABLES);
     let ctx = GateContext { root: root.path(), task: "t-1", phase: "build", gate: "command:./check.sh", env: &env };
-    let gate = GateKind::Command { argv: argv(&["./check.sh"]), within_seconds: 10, fresh: false };
+    let gate = GateKind::Command { argv: argv(&["./check.sh"]), within_seconds: 10, fresh: false, observed: false };
     let report = gates::run(&gate, &ctx, &never, &|_| ());
     assert!(report.passed && !report.error && report.summary.starts_with("`./check.sh` passed in "), "{report:?}");
     assert!(!report.detail.contains("hunter2") && !report.detail.contains("CARGO_MANIFEST_DIR"));
@@ -173,7 +173,7 @@ fn a_gate_runs_in_the_work_tree_with_a_clean_environment() {
     assert!(report.detail.starts_with(&root.path().canonicalize().unwrap().to_string_lossy().into_owned()));
     let report = gates::run(&GateKind::Children, &ctx, &never, &|_| ());
     assert!(!report.passed && report.error);
-    let gate = GateKind::Command { argv: argv(&["sh", "-c", "exit 3"]), within_seconds: 10, fresh: false };
+    let gate = GateKind::Command { argv: argv(&["sh", "-c", "exit 3"]), within_seconds: 10, fresh: false, observed: false };
     assert!(gates::run(&gate, &ctx, &never, &|_| ()).summary.contains("failed with exit code 3"));
 }
 

@@ -23,7 +23,7 @@ const KINDS: [&str; 8] = ["artifact", "command", "syntax", "approval", "children
 fn options(kind: &str) -> &'static [&'static str] {
     match kind {
         "artifact" => &["artifact", "schema", "schema_file"],
-        "command" => &["command", "within", "fresh"],
+        "command" => &["command", "within", "fresh", "tier"],
         "hook" => &["hook", "within", "fresh"],
         "syntax" => &["syntax"],
         "approval" => &["approval"],
@@ -99,7 +99,11 @@ fn gate(reader: &mut Reader<'_, '_>, node: &Node, path: &str) -> Option<GateKind
         "command" => {
             let argv = argv(reader, value, &value_path);
             let (within_seconds, fresh) = run(reader, &fields, path, 10 * MINUTE)?;
-            Some(GateKind::Command { argv: argv?, within_seconds, fresh })
+            let observed = match fields.get("tier") {
+                Some(node) => reader.choice(node, &join(path, "tier"), &[("executed", false), ("observed", true)])?,
+                None => false,
+            };
+            Some(GateKind::Command { argv: argv?, within_seconds, fresh, observed })
         }
         "hook" => {
             let argv = argv(reader, value, &value_path);

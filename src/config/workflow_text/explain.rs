@@ -149,8 +149,10 @@ pub fn gate(kind: &GateKind) -> String {
                 if required.is_empty() { String::new() } else { format!(" with at least {}", quoted(&required)) };
             format!("hand in the document `{name}`{with}, valid against its schema")
         }
-        GateKind::Command { argv, within_seconds, fresh } => {
-            format!("`{}` succeeds within {}{}", argv.join(" "), duration::format(*within_seconds), when(*fresh))
+        GateKind::Command { argv, within_seconds, fresh, observed } => {
+            let seen = if *observed { "; a run of the agent's own that its hook saw will do" } else { "" };
+            let (argv, within) = (argv.join(" "), duration::format(*within_seconds));
+            format!("`{argv}` succeeds within {within}{}{seen}", when(*fresh))
         }
         GateKind::Hook { argv, within_seconds, fresh } => {
             format!("the hook `{}` agrees within {}{}", argv.join(" "), duration::format(*within_seconds), when(*fresh))

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use crate::domain::claim::{LEASE_SECONDS_MAX, LEASE_SECONDS_MIN};
 use crate::domain::command::{ClaimTask, Filter, NewTask, Want};
 use crate::domain::event::Event;
-use crate::domain::facts::{Context, Facts};
-use crate::domain::ids::TaskId;
+use crate::domain::facts::{Context, Facts, Sighting};
+use crate::domain::ids::{TaskId, WorkflowHash};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::{Status, Task};
+use crate::domain::workflow::Enforcement;
 
 use super::submit;
 
@@ -19,6 +20,34 @@ pub fn claim(facts: &Facts, command: &ClaimTask, context: &Context) -> Result<Ve
         let hint = format!("lease_seconds is {LEASE_SECONDS_MIN} to {LEASE_SECONDS_MAX}; any activity renews it");
         return Err(Refusal::new(Code::BadArguments, message, hint));
     }
+    let events = chosen(facts, command, context)?;
+    guarded(facts, &events, context)?;
+    Ok(events)
+}
+
+/// Who claims under a strict workflow has shown that its own tools are guarded, where its client can show that at all.
+fn guarded(facts: &Facts, events: &[Event], context: &Context) -> Result<(), Refusal> {
+    if context.caller.sighting != Sighting::Unseen {
+        return Ok(());
+    }
+    let hash = |event: &Event| match event {
+        Event::TaskSubmitted { workflow, .. } => Some(workflow.clone()),
+        other => other.task().and_then(|id| facts.state.tasks.get(&id)).map(|task| task.workflow.clone()),
+    };
+    let strict = |hash: &WorkflowHash| {
+        facts.workflows.get(hash).is_none_or(|workflow| workflow.enforcement == Enforcement::Strict)
+    };
+    if !events.iter().filter_map(hash).any(|hash| strict(&hash)) {
+        return Ok(());
+    }
+    let message = "this session is not guarded: phasegate's hook has not seen this call, so the client's own tools would run \
+                   unchecked, and a strict workflow gives it no task";
+    let hint = "`phasegate init` in the project puts the hooks in; then start the client anew. `phasegate doctor` says what \
+                is missing";
+    Err(Refusal::new(Code::Unguarded, message, hint))
+}
+
+fn chosen(facts: &Facts, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {
     if let Some(handle) = &command.resume {
         return resume(facts, command, handle, context);
     }

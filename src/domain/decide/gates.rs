@@ -46,6 +46,7 @@ fn one(
 ) -> Option<Unmet> {
     match &gate.kind {
         GateKind::Artifact { name, schema } => artifact(task, workflow, phase, gate, name, schema.as_ref()),
+        GateKind::Command { .. } if was_observed(task, phase, gate, tree) => None,
         GateKind::Command { argv, fresh, .. } | GateKind::Hook { argv, fresh, .. } => {
             run(task, phase, gate, &format!("`{}`", argv.join(" ")), *fresh, tree)
         }
@@ -141,6 +142,12 @@ fn sketch(schema: &Value, depth: usize) -> String {
         "" => "…".to_owned(),
         other => format!("<{other}>"),
     }
+}
+
+/// A hook saw it end well, and no file has changed since.
+fn was_observed(task: &Task, phase: &Phase, gate: &Gate, tree: Option<&str>) -> bool {
+    let seen = task.observed.get(&evidence_key(&phase.name, &gate.id));
+    gate.kind.takes_observed() && seen.is_some_and(|seen| seen.holds(&gate.kind, tree, task.visit))
 }
 
 fn run(task: &Task, phase: &Phase, gate: &Gate, what: &str, fresh: bool, tree: Option<&str>) -> Option<Unmet> {

@@ -109,16 +109,16 @@ pub fn erase(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    
     use std::sync::Arc;
 
     use super::*;
     use crate::domain::approver::Via;
     use crate::domain::facts::{Caller, Settings};
-    use crate::domain::ids::{AgentName, Time};
+    use crate::domain::ids::Time;
 
     fn context(role: Role) -> Context {
-        let caller = Caller { agent: AgentName("ana".to_owned()), role, capabilities: BTreeSet::new(), claims: 1 };
+        let caller = Caller::new("ana", role);
         Context { now: Time(0), caller, settings: Arc::new(Settings::default()) }
     }
 

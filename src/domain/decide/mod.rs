@@ -9,6 +9,7 @@ mod claiming;
 pub mod gates;
 pub mod log;
 mod proof;
+pub mod session;
 mod submit;
 mod sweep;
 mod transition;

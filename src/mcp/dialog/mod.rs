@@ -5,7 +5,7 @@
 pub mod form;
 pub mod state;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -25,7 +25,7 @@ use crate::domain::approver::Via;
 use crate::domain::canonical;
 use crate::domain::command::{DecideApprovals, Decision};
 use crate::domain::facts::{Caller, Role};
-use crate::domain::ids::{AgentName, ApprovalId, Time};
+use crate::domain::ids::{ApprovalId, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::{Engine, Failure, StoreError};
 use crate::tools::Reply;
@@ -221,12 +221,7 @@ fn decided(engine: &Engine, caller: &Caller, id: ApprovalId, decision: Decision)
 
 /// Whoever answers in an agent's client. It is all that is known of them, and the record says no more.
 fn person_at(caller: &Caller) -> Caller {
-    Caller {
-        agent: AgentName(format!("client-of:{}", caller.agent)),
-        role: Role::Approver,
-        capabilities: BTreeSet::new(),
-        claims: 0,
-    }
+    Caller { claims: 0, ..Caller::new(format!("client-of:{}", caller.agent), Role::Approver) }
 }
 
 fn mismatch(why: &str) -> Refusal {

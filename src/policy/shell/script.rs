@@ -6,6 +6,8 @@ pub struct Script {
     pub commands: Vec<Simple>,
     /// Why the text as a whole cannot be relied on; `commands` is then what could be found, enough to deny and never to allow.
     pub opaque: Option<String>,
+    /// Names that the text defines as functions; a command of that name is then the function, whose body is listed too.
+    pub functions: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -48,6 +48,7 @@ pub fn missing(tx: &mut dyn Tx, facts: &mut Facts, missing: Missing) -> Result<(
     match missing {
         Missing::Approvals(task) => approvals_of(tx, facts, task),
         Missing::Bypasses => bypasses(tx, facts),
+        Missing::Gates(task) => super::gates(tx, facts, task),
     }
 }
 

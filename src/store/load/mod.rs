@@ -10,7 +10,7 @@ use crate::domain::call::Call;
 use crate::domain::canonical;
 use crate::domain::command::{Filter, Target};
 use crate::domain::facts::{Facts, HandleRecord};
-use crate::domain::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, TaskId, Time, WorkflowHash};
+use crate::domain::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, SessionId, TaskId, Time, WorkflowHash};
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::{GateKind, Workflow};
 
@@ -52,6 +52,16 @@ pub enum Scope {
     /// What a backup brings back and must not: unused approvals, open bypasses.
     Restored,
     Call(CallId),
+    /// What a hook tells of: its session, the task of the agent or of the one in whose name it works.
+    Hook {
+        session: SessionId,
+        /// The agent on the session's main thread, where another acts.
+        parent: Option<AgentName>,
+        /// A call whose end is told.
+        call: Option<String>,
+        /// What its gates speak of is wanted too.
+        gates: bool,
+    },
     /// Everything whose time is up, a bounded number at a time.
     Sweep,
 }
@@ -135,6 +145,20 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
             let sql = "SELECT body FROM calls WHERE id = ?1";
             let found: Option<Call> = body(tx, "calls", sql, &[Param::id(id.0)])?;
             facts.state.calls.extend(found.map(|known| (*id, known)));
+        }
+        Scope::Hook { session, parent, call, gates: with_gates } => {
+            super::sessions::load(tx, &mut facts, session)?;
+            if let Some(parent) = parent {
+                super::sessions::held_by(tx, &mut facts, parent)?;
+            }
+            if let Some(call) = call {
+                let seen = super::sessions::seen_call(tx, call)?;
+                facts.state.seen_calls.extend(seen.map(|seen| (call.clone(), seen)));
+            }
+            let about: Vec<TaskId> = facts.held.iter().chain(&facts.lent).copied().collect();
+            for id in about.into_iter().filter(|_| *with_gates) {
+                gates(tx, &mut facts, id)?;
+            }
         }
         Scope::Sweep => sweep(tx, &mut facts, by.at)?,
     }
@@ -450,6 +474,7 @@ fn all_gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), Store
 /// What the exit gates of a task's phase speak of; nothing is read that no gate asks for.
 fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
     workflows(tx, facts)?;
+    facts.gates_of.insert(id);
     let Some(task) = facts.state.tasks.get(&id) else { return Ok(()) };
     let Some(workflow) = facts.workflows.get(&task.workflow).cloned() else { return Ok(()) };
     let phase = task.phase.clone();

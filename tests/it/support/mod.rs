@@ -4,7 +4,6 @@ pub mod keys;
 pub mod receivers;
 pub mod replay;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use phasegate::config::workspace::Workspace;
 use phasegate::domain::approver::{Proof, Via};
 use phasegate::domain::command::{DecideApprovals, Decision};
 use phasegate::domain::facts::{Caller, Role};
-use phasegate::domain::ids::{AgentName, ApprovalId, Time};
+use phasegate::domain::ids::{ApprovalId, Time};
 use phasegate::domain::refusal::Refusal;
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::{Engine, Failure, Unwatched};
@@ -103,7 +102,7 @@ impl TestEnv {
 }
 
 pub fn agent(name: &str) -> Caller {
-    Caller { agent: AgentName(name.to_owned()), role: Role::Agent, capabilities: BTreeSet::new(), claims: 1 }
+    Caller::new(name, Role::Agent)
 }
 
 pub fn at_a_terminal() -> Proof {

@@ -1,0 +1,146 @@
+//! `phasegate hook CLIENT`: one event on standard input, one answer in the client's own words. Whatever goes wrong, a call
+//! that was to be judged does not run.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::clients::claude_code::permissions;
+use crate::clients::hooked::{HookAnswer, HookEvent, Printed};
+use crate::clients::{self, Client, EVENT_BYTES_MAX};
+use crate::config::settings::Environment;
+use crate::domain::session::Guard;
+use crate::engine::hook::{TheirRules, Told};
+use crate::engine::{self, Failure, clock};
+
+use super::{Ended, Global, Out, Place};
+
+/// Far inside what clients grant a hook, so that the word is ours and not their time limit's.
+const WITHIN: Duration = Duration::from_secs(6);
+const SETTINGS_BYTES_MAX: u64 = 1 << 20;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// claude-code, codex, gemini or opencode.
+    client: String,
+}
+
+pub fn run(args: &Args, global: &Global, out: &Out) -> u8 {
+    let Some(client) = clients::find(&args.client) else {
+        let known: Vec<&str> = clients::CLIENTS.iter().map(|client| client.name).collect();
+        let message = format!("phasegate: `{}` is no client whose hooks are known: {}", args.client, known.join(", "));
+        return print(out, &Printed { stderr: message, code: 2, ..Printed::default() });
+    };
+    let mut event = Vec::new();
+    let most = u64::try_from(EVENT_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let read = std::io::stdin().lock().take(most).read_to_end(&mut event);
+    let printed = match read {
+        Ok(_) => answered(client, global, &event),
+        Err(error) => (client.failed)(&event, &failed(&format!("its input could not be read: {error}"), "")),
+    };
+    print(out, &printed)
+}
+
+fn print(out: &Out, printed: &Printed) -> u8 {
+    if !printed.stdout.is_empty() {
+        out.text(&printed.stdout);
+    }
+    if !printed.stderr.is_empty() {
+        out.aside(&printed.stderr);
+    }
+    // An answer that nobody got is none.
+    if out.was_lost() { 2 } else { printed.code }
+}
+
+/// On a thread of its own, so that a store that hangs cannot make the hook hang.
+fn answered(client: &'static Client, global: &Global, event: &[u8]) -> Printed {
+    let (tell, told) = mpsc::channel();
+    let (global, bytes) = (global.clone(), event.to_vec());
+    let work = move || {
+        let _ = tell.send(answer(client, &global, &bytes));
+    };
+    let started = std::thread::Builder::new().name("phasegate-hook".to_owned()).spawn(work);
+    let why = match started {
+        Ok(_) => match told.recv_timeout(WITHIN) {
+            Ok(Ok(printed)) => return printed,
+            Ok(Err(why)) => why,
+            Err(mpsc::RecvTimeoutError::Timeout) => failed(
+                &format!("it could not decide within {} s", WITHIN.as_secs()),
+                "another program may hold the store; `phasegate doctor` looks",
+            ),
+            Err(mpsc::RecvTimeoutError::Disconnected) => failed("it broke", "`phasegate doctor` checks the set-up"),
+        },
+        Err(error) => failed(&format!("it could not start: {error}"), "free some memory, then try again"),
+    };
+    (client.failed)(event, &why)
+}
+
+fn failed(what: &str, hint: &str) -> String {
+    let hint = if hint.is_empty() { String::new() } else { format!("\nnext: {hint}") };
+    format!("phasegate could not judge this, so it does not run: {what}{hint}")
+}
+
+fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Printed, String> {
+    let hooked = (client.read)(event).map_err(|why| failed(&why, "this client may be newer than this phasegate"))?;
+    let environment = Environment::read();
+    let here = environment.client.project.clone().unwrap_or_else(|| hooked.cwd.clone());
+    let home = environment.home.clone();
+    let config = environment.config_home.as_ref().map(|folder| folder.join("phasegate"));
+    let surroundings = environment.client.clone();
+    let place = Place::from(global, &here, environment).map_err(|ended| said(&ended))?;
+    if !governs(&place) {
+        return Ok((client.answer)(&hooked, &HookAnswer::Nothing));
+    }
+    let engine = engine::open(place.workspace.clone(), &place.settings, std::sync::Arc::new(clock::System))
+        .map_err(|failure| said(&failure.into()))?;
+    let settings = permissions::files(&place.workspace.root, home.as_deref(), surroundings.claude_config.as_deref());
+    let binary = std::env::current_exe().map_err(|error| failed(&error.to_string(), ""))?;
+    let told = Told {
+        client: client.name,
+        guard: if client.abilities.blocks_on_failure { Guard::Enforced } else { Guard::Advisory },
+        asks: client.abilities.asks && surroundings.entrypoint.as_deref().is_none_or(|how| how == "cli"),
+        rewrite: client.abilities.rewrites.then_some(client.rewrite_shell),
+        route: client.abilities.rewrites.then_some(client.set_model),
+        theirs: if client.name == clients::claude_code::CLIENT.name { their_rules(&settings) } else { TheirRules::default() },
+        guard_lost: None,
+        binary,
+        home,
+        own_paths: config.into_iter().collect(),
+        hooked,
+    };
+    let answer = match engine.hook(&told) {
+        Ok(answer) => answer,
+        Err(Failure::Refused(refusal)) if matches!(told.hooked.event, HookEvent::Before(_)) => {
+            HookAnswer::Deny { reason: format!("phasegate: {refusal}") }
+        }
+        Err(Failure::Refused(refusal)) => HookAnswer::Tell { context: format!("phasegate: {refusal}") },
+        Err(Failure::Broken(error)) => return Err(failed(&error.to_string(), error.hint())),
+    };
+    Ok((client.answer)(&told.hooked, &answer))
+}
+
+/// Hooks of a user or a plugin run everywhere; a folder that has nothing of phasegate is left alone.
+fn governs(place: &Place) -> bool {
+    place.has_store() || place.workspace.workflow_file().exists()
+}
+
+fn said(ended: &Ended) -> String {
+    let (message, hint) = ended.said();
+    failed(&message, &hint)
+}
+
+/// What cannot be read restricts nothing here; the client reads it itself, and says so.
+fn their_rules(files: &[PathBuf]) -> TheirRules {
+    let mut rules = TheirRules::default();
+    for file in files {
+        let Ok(found) = std::fs::metadata(file) else { continue };
+        if !found.is_file() || found.len() > SETTINGS_BYTES_MAX {
+            continue;
+        }
+        let (deny, ask) = std::fs::read(file).map(|text| permissions::rules(&text)).unwrap_or_default();
+        rules.deny.extend(deny);
+        rules.ask.extend(ask);
+    }
+    rules
+}

@@ -1,0 +1,106 @@
+//! One run of a client, as its hooks show it: who works in it, and how well it is guarded. What it may do is not here.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{AgentName, SessionId, TaskId, Time};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub id: SessionId,
+    /// Such as `claude-code`.
+    pub client: String,
+    /// Who works on its main thread.
+    pub agent: AgentName,
+    pub guard: Guard,
+    pub folder: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    pub since: Time,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub subagents: BTreeMap<AgentName, SubAgent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubAgent {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    pub since: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Time>,
+}
+
+/// What stands between the client's own tools and the work tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Guard {
+    /// Phasegate does not see its calls.
+    Blind,
+    /// It sees and refuses, and a hook that fails lets the call pass.
+    Advisory,
+    /// A hook that fails blocks the call.
+    Enforced,
+}
+
+impl Guard {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::Advisory => "advisory",
+            Self::Enforced => "enforced",
+        }
+    }
+}
+
+/// How a session came to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Opened {
+    Fresh,
+    Resumed,
+    Cleared,
+    Compacted,
+    /// By a call: its hooks were not there when it began.
+    Midway,
+}
+
+/// A call that a hook let through and whose end is awaited: what joins it to the server's view of it, and to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenCall {
+    /// The client's own id of it.
+    pub call: String,
+    pub session: SessionId,
+    pub agent: AgentName,
+    pub tool: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// The command line of a shell call as the agent wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confined: Option<String>,
+}
+
+/// Subagents that are remembered; older ones that have ended go first.
+const SUBAGENTS_MAX: usize = 200;
+
+impl Session {
+    /// The name of a subagent: its parent's, and what the client calls it.
+    pub fn subagent(parent: &AgentName, id: &str) -> AgentName {
+        let id: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(12).collect();
+        AgentName(format!("{parent}/{}", if id.is_empty() { "sub" } else { &id }))
+    }
+
+    pub fn add_subagent(&mut self, name: AgentName, subagent: SubAgent) {
+        self.subagents.insert(name, subagent);
+        while self.subagents.len() > SUBAGENTS_MAX {
+            let oldest = self.subagents.iter().min_by_key(|(_, known)| (known.ended.is_none(), known.since));
+            let Some(name) = oldest.map(|(name, _)| name.clone()) else { return };
+            self.subagents.remove(&name);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A call that has run: its end goes on record, with what a gate can use of it, and what it did to the work tree is looked at.
+
+use crate::clients::hooked::{HookAnswer, ToolCall, ToolResult};
+use crate::domain::decide::session;
+use crate::domain::event::Event;
+use crate::domain::facts::Facts;
+use crate::domain::session::SeenCall;
+use crate::policy::client_call::SHELL;
+use crate::policy::observed;
+use crate::store::{Decide, Outcome};
+
+use super::{Actor, TOOL, Told};
+use crate::engine::gates::tree;
+use crate::engine::{Engine, Failure};
+
+const SUMMARY_CHARS: usize = 200;
+
+/// How a call ended, as its client tells it.
+#[derive(Clone)]
+struct Ending {
+    well: bool,
+    exit_code: Option<i32>,
+    last_line: String,
+    /// Of the work tree as the call left it; looked up only where a gate may ask.
+    tree: Option<String>,
+}
+
+impl Engine {
+    pub(super) fn after(
+        &self,
+        told: &Told,
+        actor: &Actor,
+        call: &ToolCall,
+        result: &ToolResult,
+    ) -> Result<HookAnswer, Failure> {
+        self.read_usage_of(told, actor);
+        let Some(id) = call.id.clone() else { return Ok(HookAnswer::Nothing) };
+        let command = call.input.get("command").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let may_show = call.tool == SHELL && !result.interrupted && !command.is_empty();
+        let last_line = result.output.lines().next_back().unwrap_or_default().chars().take(SUMMARY_CHARS).collect();
+        let mut ending = Ending { well: result.well, exit_code: result.exit_code, last_line, tree: None };
+        if may_show {
+            ending.tree = tree::fingerprint(&self.workspace.root).ok().map(|print| print.digest);
+        }
+        let outcome = self.ended(actor, id, ending)?;
+        drop(outcome);
+        Ok(HookAnswer::Nothing)
+    }
+
+    fn ended(&self, actor: &Actor, id: String, ending: Ending) -> Result<Outcome, Failure> {
+        let caller = self.hook_caller(actor);
+        let scope = actor.scope(Some(&id), false);
+        let decide: Decide = Box::new(move |facts| {
+            let Some(seen) = facts.state.seen_calls.get(&id) else { return Ok(Vec::new()) };
+            let mut events = shows(facts, seen, &ending);
+            events.extend(session::observed(facts, &id, ending.well, ending.exit_code));
+            Ok(events)
+        });
+        self.transact(scope, self.by(&caller, TOOL), Vec::new(), decide)
+    }
+
+    /// Token use since the last look, from the client's own transcript.
+    pub(super) fn read_usage_of(&self, _told: &Told, _actor: &Actor) {}
+}
+
+/// What the run of a gate's own command shows for it.
+fn shows(facts: &Facts, seen: &SeenCall, ending: &Ending) -> Vec<Event> {
+    let task = seen.task.and_then(|id| facts.state.tasks.get(&id));
+    let phase = task.and_then(|task| facts.phase_of(task).ok());
+    let (Some(task), Some(phase), Some(command)) = (task, phase, seen.command.as_deref()) else { return Vec::new() };
+    let well = ending.well && ending.exit_code.is_none_or(|code| code == 0);
+    let event = |gate: &crate::domain::workflow::Gate| Event::GateObserved {
+        task: task.id,
+        gate: gate.id.clone(),
+        session: seen.session.clone(),
+        well,
+        summary: format!("the agent's own run ended {}: {}", if well { "well" } else { "badly" }, ending.last_line),
+        tree: ending.tree.clone(),
+    };
+    observed::gates(phase, command).into_iter().map(event).collect()
+}

@@ -1,0 +1,206 @@
+//! A call that is about to run: judged and recorded in one transaction, then answered.
+
+use serde_json::Value;
+
+use crate::clients::hooked::{HookAnswer, ToolCall};
+use crate::domain::approval::Approval;
+use crate::domain::decide::{consume, session};
+use crate::domain::event::{Event, Judged};
+use crate::domain::facts::{Context, Facts};
+use crate::domain::session::SeenCall;
+use crate::domain::task::Task;
+use crate::domain::workflow::ModelTier;
+use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, Unruled};
+use crate::store::{self, Decide, Missing, Stop};
+
+use super::{Actor, TOOL, Told};
+use crate::engine::{Engine, Failure};
+
+/// Our own tools, however the client names them: the engine judges those itself.
+const OWN: &str = "mcp__phasegate__";
+const SUBAGENT: &str = "Agent";
+
+impl Engine {
+    pub(super) fn before(&self, told: &Told, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
+        if call.tool.starts_with(OWN) {
+            return self.own_call(actor, call);
+        }
+        let rung = self.kernel();
+        let can_confine = told.rewrite.is_some() && call.id.is_some();
+        let judged = self.client_call(told, call, can_confine && rung == crate::sandbox::Rung::Full);
+        let shown = judged.shown();
+        let caller = self.hook_caller(actor);
+        let decide = decision(self.context(&caller), actor.shown.clone(), judged, call.clone(), told.asks, can_confine.then_some(rung));
+        let outcome = self.transact(actor.scope(None, false), self.by(&caller, TOOL), Vec::new(), decide)?;
+        let Some(verdict) = outcome.events.iter().find_map(said) else { return Ok(HookAnswer::Nothing) };
+        let held = outcome.facts.held.first().or(outcome.facts.lent.first());
+        let task = held.and_then(|id| outcome.facts.state.tasks.get(id));
+        Ok(match verdict {
+            Said::Allowed { confined: true } => self.confined(told, actor, call, &outcome.facts, task)?,
+            Said::Allowed { confined: false } => {
+                let input = routed(told, call, &outcome.facts, task);
+                HookAnswer::Allow { input, note: None }
+            }
+            Said::Left => HookAnswer::Nothing,
+            Said::Noted(reason) => HookAnswer::Tell { context: format!("phasegate: {reason}; recorded") },
+            Said::Asked(reason) => HookAnswer::Ask { reason: format!("phasegate: `{shown}`: {reason}") },
+            Said::Denied(reason) => HookAnswer::Deny { reason: format!("phasegate: {reason}") },
+        })
+    }
+
+    /// The call that the server is about to get: this row is how it learns who calls, and that a guard is there.
+    fn own_call(&self, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
+        self.note_session(actor, None)?;
+        if let Some(id) = &call.id {
+            let seen = SeenCall {
+                call: id.clone(),
+                session: actor.shown.session.clone(),
+                agent: actor.acting.clone(),
+                tool: call.tool.clone(),
+                task: None,
+                command: None,
+                confined: None,
+            };
+            store::sessions::note(self.backend.as_ref(), seen, self.clock.now())?;
+        }
+        Ok(HookAnswer::Allow { input: None, note: None })
+    }
+
+    /// Whatever is new about the session goes on record; nothing is written where nothing is.
+    pub(super) fn note_session(
+        &self,
+        actor: &Actor,
+        how: Option<crate::domain::session::Opened>,
+    ) -> Result<store::Outcome, Failure> {
+        let caller = self.hook_caller(actor);
+        let (scope, by, shown) = (actor.scope(None, true), self.by(&caller, TOOL), actor.shown.clone());
+        let facts = store::snapshot(self.backend.as_ref(), |tx| store::look(tx, &scope, &by))?;
+        if session::shown(&facts, &shown, how).is_empty() {
+            return Ok(store::Outcome { facts, ..store::Outcome::default() });
+        }
+        let by = self.by(&caller, TOOL);
+        let decide: Decide = Box::new(move |facts| Ok(session::shown(facts, &shown, how)));
+        Ok(self.transact(scope, by, Vec::new(), decide)?)
+    }
+}
+
+enum Said {
+    Allowed { confined: bool },
+    Left,
+    /// It passes although the verdict was no.
+    Noted(String),
+    Asked(String),
+    Denied(String),
+}
+
+fn said(event: &Event) -> Option<Said> {
+    let Event::CallJudged { verdict, reason, waived, confined, .. } = event else { return None };
+    Some(match verdict {
+        Judged::Allow => Said::Allowed { confined: confined.is_some() },
+        Judged::Left => Said::Left,
+        Judged::Deny | Judged::Ask if *waived => Said::Noted(reason.clone()),
+        Judged::Ask => Said::Asked(reason.clone()),
+        Judged::Deny => Said::Denied(reason.clone()),
+    })
+}
+
+/// The phase's model for a subagent that is about to start; a choice of the agent's own stays within the phase's tier.
+fn routed(told: &Told, call: &ToolCall, facts: &Facts, task: Option<&Task>) -> Option<Value> {
+    let route = told.route.filter(|_| call.tool == SUBAGENT)?;
+    let tier: ModelTier = task.and_then(|task| facts.phase_of(task).ok())?.model?.tier;
+    route(&call.native, tier)
+}
+
+fn decision(
+    context: Context,
+    shown: session::Shown,
+    judged: ClientCall,
+    call: ToolCall,
+    asks: bool,
+    rung: Option<crate::sandbox::Rung>,
+) -> Decide {
+    Box::new(move |facts| {
+        let mut events = session::shown(facts, &shown, None);
+        let ruling = client_call::rule(facts, &judged, &context).map_err(|unruled| match unruled {
+            Unruled::Lacks(Lacks::Bypasses) => Stop::Missing(Missing::Bypasses),
+            Unruled::Lacks(Lacks::Gates(task)) => Stop::Missing(Missing::Gates(task)),
+            Unruled::Refused(refusal) => Stop::Refused(refusal),
+        })?;
+        let (verdict, reason) = match &ruling.ruled {
+            Ruled::Allow { .. } => (Judged::Allow, ruling.reason.clone()),
+            Ruled::Left => (Judged::Left, ruling.reason.clone()),
+            Ruled::Deny => (Judged::Deny, with_hint(&ruling)),
+            Ruled::Ask { approval } => {
+                let (verdict, reason, used) = asked(facts, &ruling, &call, *approval, asks, &context)?;
+                events.extend(used);
+                (verdict, reason)
+            }
+        };
+        let confined = match (&ruling.ruled, verdict, rung) {
+            (Ruled::Allow { confined: true }, Judged::Allow, Some(rung)) => Some(rung.word().to_owned()),
+            _ => None,
+        };
+        let (input, digest) = session::kept(&call.tool, &call.input);
+        events.push(Event::CallJudged {
+            session: shown.session.clone(),
+            task: ruling.task,
+            phase: ruling.phase.clone(),
+            call: call.id.clone(),
+            tool: call.tool.clone(),
+            input,
+            digest,
+            verdict,
+            rule: ruling.rule.clone(),
+            reason,
+            waived: ruling.waived.is_some(),
+            bypass: ruling.waived.and_then(|waived| waived.bypass),
+            confined,
+        });
+        Ok(events)
+    })
+}
+
+fn with_hint(ruling: &Ruling) -> String {
+    if ruling.hint.is_empty() { ruling.reason.clone() } else { format!("{}\n{}", ruling.reason, ruling.hint) }
+}
+
+/// A person's yes to exactly this call is used up; without one it is left to a person, where one can be asked.
+fn asked(
+    facts: &Facts,
+    ruling: &Ruling,
+    call: &ToolCall,
+    approval: bool,
+    asks: bool,
+    context: &Context,
+) -> Result<(Judged, String, Option<Event>), Stop> {
+    let Some(task) = ruling.task.and_then(|id| facts.state.tasks.get(&id)) else {
+        let reason = with_hint(ruling);
+        return Ok(if asks { (Judged::Ask, reason, None) } else { (Judged::Deny, reason, None) });
+    };
+    if !facts.approvals_of.contains(&task.id) {
+        return Err(Stop::Missing(Missing::Approvals(task.id)));
+    }
+    let arguments = as_approved(facts, task, call);
+    match consume(facts, task, &call.tool, &arguments, &ruling.reason, context) {
+        Ok(used) => Ok((Judged::Allow, "a person approved exactly this call".to_owned(), Some(used))),
+        Err(_) if asks && !approval => Ok((Judged::Ask, with_hint(ruling), None)),
+        Err(refusal) => Ok((Judged::Deny, format!("{}\nnext: {}", refusal.message, refusal.hint), None)),
+    }
+}
+
+/// The arguments of the approval that means this call. What a model says of a call beside it changes nothing.
+fn as_approved(facts: &Facts, task: &Task, call: &ToolCall) -> Value {
+    let bare = |input: &Value| {
+        let mut bare = input.clone();
+        if let Value::Object(fields) = &mut bare {
+            fields.remove("description");
+        }
+        bare
+    };
+    let wanted = bare(&call.input);
+    let about = |known: &Approval| {
+        let (tool, arguments) = known.call().filter(|_| known.task == Some(task.id))?;
+        (tool == call.tool && bare(arguments) == wanted).then(|| arguments.clone())
+    };
+    facts.state.approvals.values().rev().find_map(about).unwrap_or(wanted)
+}

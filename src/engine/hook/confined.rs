@@ -1,0 +1,73 @@
+//! A shell command that the kernel holds to its phase: what it may do is written into a ticket, and the client's shell is
+//! given the ticket in place of the command.
+
+use std::path::PathBuf;
+
+use crate::clients::hooked::{HookAnswer, ToolCall};
+use crate::domain::facts::Facts;
+use crate::domain::task::Task;
+use crate::domain::workflow::Network;
+use crate::sandbox::{self, Bounds, Rung, Ticket, TicketId};
+
+use super::{Actor, Told};
+use crate::engine::{Engine, Failure, StoreError};
+
+/// A ticket that is not used by then is void.
+const TICKET_SECONDS: u64 = 10 * 60;
+
+impl Engine {
+    /// What the kernel of this machine can hold, found out once and kept beside the store.
+    pub(super) fn kernel(&self) -> Rung {
+        Rung::None
+    }
+
+    pub(super) fn confined(
+        &self,
+        told: &Told,
+        actor: &Actor,
+        call: &ToolCall,
+        facts: &Facts,
+        task: Option<&Task>,
+    ) -> Result<HookAnswer, Failure> {
+        let refuse = |why: String| Ok(HookAnswer::Deny { reason: format!("phasegate: {why}") });
+        let (Some(task), Some(rewrite)) = (task, told.rewrite) else {
+            return refuse("the command was to be confined, and there is no task to confine it to".to_owned());
+        };
+        let Some(command) = call.input.get("command").and_then(serde_json::Value::as_str) else {
+            return refuse("the call has no command".to_owned());
+        };
+        let bounds = self.bounds(told, actor, facts, task)?;
+        let Some(id) = TicketId::parse(&self.clock.random_hex(TicketId::BYTES)) else {
+            return refuse("no ticket could be made".to_owned());
+        };
+        let expires = self.clock.now().plus_seconds(TICKET_SECONDS);
+        let ticket = Ticket { command: command.to_owned(), cwd: told.hooked.cwd.clone(), bounds, snapshot: None, expires };
+        let folder = self.workspace.state.join("exec");
+        ticket.store(&folder, &id).map_err(|source| StoreError::File { path: folder.clone(), source })?;
+        let words = sandbox::rewritten(&told.binary.display().to_string(), &folder, &id);
+        Ok(HookAnswer::Allow { input: Some(rewrite(&call.native, &words)), note: None })
+    }
+
+    fn bounds(&self, told: &Told, _actor: &Actor, facts: &Facts, task: &Task) -> Result<Bounds, Failure> {
+        let workflow = facts.workflow_of(task)?;
+        let phase = facts.phase_of(task)?;
+        let denied = workflow.protect.deny.iter().chain(&phase.rules.deny);
+        let read_denied = denied.filter_map(|rule| rule.strip_prefix("Read(")?.strip_suffix(')'));
+        let own = told.own_paths.iter().chain(std::iter::once(&self.workspace.state));
+        Ok(Bounds {
+            phase: phase.name.clone(),
+            root: self.workspace.root.clone(),
+            writes: phase.writes.clone(),
+            grants: Vec::new(),
+            build_grants: true,
+            read_denied: read_denied.map(str::to_owned).collect(),
+            write_denied: own.map(|path| path.display().to_string()).collect(),
+            network: phase.sandbox.network == Network::Allow,
+            sockets: sandbox::Sockets::Mask,
+            needs: Rung::None,
+            most: Rung::Full,
+            temp: PathBuf::from("/tmp/phasegate").join(task.id.to_string()),
+            keep_variables: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! What a client's hook is answered: its session is noted, a call is judged and recorded, and what came of it is looked at.
+//! Reading and writing the client's own JSON is not here (`clients`).
+
+mod after;
+mod around;
+mod before;
+mod confined;
+mod session;
+
+use std::path::PathBuf;
+
+use crate::clients::hooked::{HookAnswer, HookEvent, Hooked};
+use crate::domain::decide::session::Shown;
+use crate::domain::facts::{Caller, Role};
+use crate::domain::ids::{AgentName, SessionId};
+use crate::domain::session::{Guard, Session};
+use crate::store::Scope;
+
+use super::{Engine, Failure};
+
+const TOOL: &str = "hook";
+/// A client's own id, or it is nothing that could be looked up again.
+const SESSION_CHARS_MAX: usize = 128;
+const NAMED_BY_CHARS: usize = 8;
+
+/// One event, with what the client can do about an answer.
+pub struct Told {
+    pub client: &'static str,
+    pub guard: Guard,
+    pub hooked: Hooked,
+    /// The client can ask a person who sits in front of it.
+    pub asks: bool,
+    /// Puts another command line into a shell call, in the client's own form; nothing where it cannot.
+    pub rewrite: Option<fn(&serde_json::Value, &str) -> serde_json::Value>,
+    /// Puts another model into the start of a subagent.
+    pub route: Option<fn(&serde_json::Value, crate::domain::workflow::ModelTier) -> Option<serde_json::Value>>,
+    /// The person's own deny and ask rules for this client.
+    pub theirs: TheirRules,
+    /// Why the client's settings, as they are about to count, would take the guard away.
+    pub guard_lost: Option<String>,
+    /// This very program, for a command that it holds to its phase.
+    pub binary: PathBuf,
+    pub home: Option<PathBuf>,
+    /// Folders and files of ours outside the workspace.
+    pub own_paths: Vec<PathBuf>,
+}
+
+/// As written in the client's settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TheirRules {
+    pub deny: Vec<String>,
+    pub ask: Vec<String>,
+}
+
+/// Who acts in an event.
+struct Actor {
+    /// On the main thread.
+    main: AgentName,
+    /// The same, or a subagent.
+    acting: AgentName,
+    shown: Shown,
+}
+
+impl Engine {
+    pub fn hook(&self, told: &Told) -> Result<HookAnswer, Failure> {
+        let actor = self.actor(told);
+        match &told.hooked.event {
+            HookEvent::Before(call) => self.before(told, &actor, call),
+            HookEvent::After { call, result } => self.after(told, &actor, call, result),
+            HookEvent::SessionStarted { how } => self.session_started(told, &actor, *how),
+            HookEvent::PromptSubmitted => self.prompted(told, &actor),
+            HookEvent::SubAgentStarted => self.subagent_started(told, &actor),
+            HookEvent::SubAgentStopped => self.subagent_stopped(told, &actor),
+            HookEvent::BeforeCompaction => self.before_compaction(told, &actor),
+            HookEvent::SettingsChanged { source, file } => self.settings_changed(told, &actor, source, file.as_deref()),
+            HookEvent::Stopping { again } => self.stopping(told, &actor, *again),
+            HookEvent::StoppedByFailure { message } => self.stopped_by_failure(told, &actor, message),
+            HookEvent::SessionEnded { why } => self.session_ended(told, &actor, why),
+            // What was judged before it ran is not judged twice.
+            HookEvent::PermissionAsked(_) | HookEvent::Other { .. } => Ok(HookAnswer::Nothing),
+        }
+    }
+
+    fn actor(&self, told: &Told) -> Actor {
+        let hooked = &told.hooked;
+        let session: String = hooked.session.chars().take(SESSION_CHARS_MAX).collect();
+        let short: String = session.chars().filter(char::is_ascii_alphanumeric).take(NAMED_BY_CHARS).collect();
+        let main = self.hook_agent.clone().unwrap_or_else(|| AgentName(format!("{}-{short}", told.client)));
+        let subagent = hooked.agent.as_ref().map(|sub| (Session::subagent(&main, &sub.id), sub.kind.clone()));
+        let acting = subagent.as_ref().map_or_else(|| main.clone(), |(name, _)| name.clone());
+        let shown = Shown {
+            session: SessionId(session),
+            client: told.client.to_owned(),
+            guard: told.guard,
+            folder: hooked.cwd.display().to_string(),
+            model: hooked.model.clone(),
+            agent: main.clone(),
+            subagent,
+        };
+        Actor { main, acting, shown }
+    }
+
+    fn hook_caller(&self, actor: &Actor) -> Caller {
+        Caller::new(actor.acting.0.as_str(), Role::Agent)
+    }
+}
+
+impl Actor {
+    fn scope(&self, call: Option<&str>, gates: bool) -> Scope {
+        let parent = (self.main != self.acting).then(|| self.main.clone());
+        Scope::Hook { session: self.shown.session.clone(), parent, call: call.map(str::to_owned), gates }
+    }
+}

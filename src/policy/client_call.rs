@@ -1,0 +1,361 @@
+//! May this call of a client's own tool run? The rules of the task's phase, what the phase may write, and what a person has
+//! opened; asked inside the transaction. Carrying out the answer is not here.
+
+use serde_json::Value;
+
+use crate::domain::brief::open_words;
+use crate::domain::bypass::Bypass;
+use crate::domain::decide::gates::all_unmet;
+use crate::domain::facts::{Context, Facts};
+use crate::domain::ids::{BypassId, TaskId};
+use crate::domain::refusal::Refusal;
+use crate::domain::task::Task;
+use crate::domain::workflow::{Enforcement, Phase, Rules, Uninspectable, Workflow};
+
+use super::judge::{self, Around, Decision, RuleSet, Verdict};
+use super::paths;
+
+pub const SHELL: &str = "Bash";
+const UNCLAIMED: &str = "unclaimed";
+const SHOWN_CHARS: usize = 100;
+
+/// The call, and what was looked up for it beforehand.
+#[derive(Clone, Debug)]
+pub struct ClientCall {
+    pub tool: String,
+    pub input: Value,
+    /// What the client does in one call and we know as several: all of it must be allowed.
+    pub also: Vec<(String, Value)>,
+    pub around: Around,
+    /// The person's own deny and ask rules for this client, which would not be asked about a rewritten call.
+    pub theirs: RuleSet,
+    /// The kernel can hold a command to everything its phase may do.
+    pub kernel: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ruled {
+    Allow {
+        /// Held to the phase by the kernel.
+        confined: bool,
+    },
+    /// A person decides: in front of the client, or by an approval where the workflow asks for that.
+    Ask { approval: bool },
+    Deny,
+    /// No rule decided and no task is held, or the person's own rules decide: the client goes by its own.
+    Left,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    pub ruled: Ruled,
+    pub task: Option<TaskId>,
+    pub phase: String,
+    pub rule: Option<String>,
+    pub reason: String,
+    pub hint: String,
+    /// The verdict was no and does not count: the workflow does not enforce it, or a bypass is open.
+    pub waived: Option<Waived>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waived {
+    pub shown: bool,
+    pub bypass: Option<BypassId>,
+}
+
+/// What has to be loaded first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    Bypasses,
+    Gates(TaskId),
+}
+
+#[derive(Debug)]
+pub enum Unruled {
+    Lacks(Lacks),
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Unruled {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+pub fn rule(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruling, Unruled> {
+    let own = facts.held.first().or(facts.lent.first()).and_then(|id| facts.state.tasks.get(id));
+    match own {
+        Some(task) => in_phase(facts, task, call, context),
+        None => unclaimed(facts, call, context),
+    }
+}
+
+fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) -> Result<Ruling, Unruled> {
+    let workflow = facts.workflow_of(task)?;
+    let phase = facts.phase_of(task)?;
+    let mut layers = Layers::of(&[&workflow.protect, &phase.rules], &phase.require_approval);
+    // A subagent with a task of its own does not get past what is denied to whom it works for.
+    for lent in facts.lent.iter().filter(|_| !facts.held.is_empty()).filter_map(|id| facts.state.tasks.get(id)) {
+        let (workflow, phase) = (facts.workflow_of(lent)?, facts.phase_of(lent)?);
+        layers.narrow(&[&workflow.protect, &phase.rules], &phase.require_approval);
+    }
+    let mut ruling = Ruling {
+        ruled: Ruled::Deny,
+        task: Some(task.id),
+        phase: phase.name.clone(),
+        rule: None,
+        reason: String::new(),
+        hint: String::new(),
+        waived: None,
+    };
+    let found = layers.judge(facts, Some(task.id), call, context)?;
+    (ruling.rule, ruling.reason) = (found.verdict.rule.clone(), found.verdict.reason.clone());
+    match found.verdict.decision {
+        Decision::Allow => {
+            if let Some(path) = outside(phase, call) {
+                ruling.rule = None;
+                ruling.reason = format!("`{path}` is outside `writes` of the phase");
+                return closed(facts, task, workflow, phase, call, ruling, context);
+            }
+            ruling.ruled = allowed(call, phase);
+            ruling.waived = found.passed.map(|bypass| Waived { shown: true, bypass: Some(bypass.id) });
+            Ok(ruling)
+        }
+        Decision::Ask => {
+            let approval = found.verdict.rule.as_ref().is_some_and(|rule| layers.approvals.contains(rule));
+            ruling.ruled = Ruled::Ask { approval };
+            ruling.hint = "a person decides about it".to_owned();
+            Ok(ruling)
+        }
+        // Without a rule it is phasegate itself that is kept, and nothing opens that.
+        Decision::Deny if found.verdict.rule.is_none() => {
+            ruling.hint = "a person does this, outside the agent's session".to_owned();
+            Ok(ruling)
+        }
+        Decision::None if found.verdict.opaque => Ok(unread(workflow, phase, call, ruling)),
+        Decision::Deny | Decision::None => closed(facts, task, workflow, phase, call, ruling, context),
+    }
+}
+
+/// A command that could not be read: held by the kernel where the phase has all of the shell anyway, else a person's to say.
+fn unread(workflow: &Workflow, phase: &Phase, call: &ClientCall, mut ruling: Ruling) -> Ruling {
+    let bare = phase.rules.allow.iter().any(|rule| rule.trim() == SHELL);
+    let some = phase.rules.allow.iter().any(|rule| rule.trim().starts_with(SHELL));
+    ruling.ruled = if bare && call.kernel && confines(phase) {
+        Ruled::Allow { confined: true }
+    } else if some && workflow.uninspectable == Uninspectable::Ask {
+        Ruled::Ask { approval: false }
+    } else {
+        Ruled::Deny
+    };
+    ruling.hint = format!("write it as plain commands that can be read; open now: {}", open_words(phase));
+    ruling
+}
+
+/// The workflow may want commands of this phase to run as they are.
+fn confines(_phase: &Phase) -> bool {
+    true
+}
+
+fn allowed(call: &ClientCall, phase: &Phase) -> Ruled {
+    if call.theirs_decide() {
+        return Ruled::Left;
+    }
+    Ruled::Allow { confined: call.tool == SHELL && confines(phase) }
+}
+
+/// A file that an allowed call would write and the phase may not.
+fn outside(phase: &Phase, call: &ClientCall) -> Option<String> {
+    let writes = phase.writes.as_ref()?;
+    let written = |(tool, input)| written(tool, input).map(str::to_owned);
+    call.parts().filter_map(written).find(|path| !paths::writes_cover(writes, path, &call.around))
+}
+
+fn written<'v>(tool: &str, input: &'v Value) -> Option<&'v str> {
+    let field = match tool {
+        "Edit" | "Write" | "MultiEdit" => "file_path",
+        "NotebookEdit" => "notebook_path",
+        _ => return None,
+    };
+    input.get(field).and_then(Value::as_str)
+}
+
+fn closed(
+    facts: &Facts,
+    task: &Task,
+    workflow: &Workflow,
+    phase: &Phase,
+    call: &ClientCall,
+    mut ruling: Ruling,
+    context: &Context,
+) -> Result<Ruling, Unruled> {
+    if workflow.enforcement != Enforcement::Strict {
+        ruling.waived = Some(Waived { shown: workflow.enforcement == Enforcement::Warn, bypass: None });
+        return Ok(ruling);
+    }
+    if !facts.gates_of.contains(&task.id) {
+        return Err(Unruled::Lacks(Lacks::Gates(task.id)));
+    }
+    let unmet = all_unmet(facts, task, None, context)?;
+    let missing: Vec<&str> = unmet.iter().map(|gate| gate.missing.as_str()).collect();
+    let missing = if missing.is_empty() { String::new() } else { format!("; missing: {}", missing.join("; ")) };
+    let next = phase.next.first().map_or("the end", String::as_str);
+    let holder = if facts.held.is_empty() { "its holder calls " } else { "" };
+    ruling.reason = format!("`{}` is not open in phase {} of {} ({})", call.shown(), phase.name, task.id, ruling.reason);
+    ruling.hint = format!("open now: {}\nnext: {holder}transition_phase to {next}{missing}", open_words(phase));
+    Ok(ruling)
+}
+
+/// Without a task the default workflow's word for that counts; where it has none, the client's own rules.
+fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruling, Unruled> {
+    let default = facts.in_force().find(|(_, trust)| trust.default);
+    let workflow = default.and_then(|(_, trust)| facts.workflows.get(&trust.hash));
+    let mut ruling = Ruling {
+        ruled: Ruled::Left,
+        task: None,
+        phase: UNCLAIMED.to_owned(),
+        rule: None,
+        reason: "no workflow is in force".to_owned(),
+        hint: String::new(),
+        waived: None,
+    };
+    let nothing = Rules::default();
+    let (protect, open) = workflow.map_or((&nothing, &nothing), |known| (&known.protect, &known.unclaimed));
+    let found = Layers::of(&[protect, open], &[]).judge(facts, None, call, context)?;
+    let verdict = &found.verdict;
+    (ruling.rule, ruling.reason) = (verdict.rule.clone(), verdict.reason.clone());
+    match verdict.decision {
+        Decision::Allow => {
+            ruling.ruled = if call.theirs_decide() { Ruled::Left } else { Ruled::Allow { confined: false } };
+            ruling.waived = found.passed.map(|bypass| Waived { shown: true, bypass: Some(bypass.id) });
+            return Ok(ruling);
+        }
+        Decision::Ask => {
+            ruling.ruled = Ruled::Ask { approval: false };
+            return Ok(ruling);
+        }
+        Decision::Deny if verdict.rule.is_none() => {
+            ruling.ruled = Ruled::Deny;
+            ruling.hint = "a person does this, outside the agent's session".to_owned();
+            return Ok(ruling);
+        }
+        Decision::None if open.allow.is_empty() => return Ok(ruling),
+        Decision::Deny | Decision::None => {}
+    }
+    ruling.ruled = Ruled::Deny;
+    match workflow.map_or(Enforcement::Strict, |known| known.enforcement) {
+        Enforcement::Strict => {}
+        Enforcement::Warn => ruling.waived = Some(Waived { shown: true, bypass: None }),
+        Enforcement::Observe => ruling.waived = Some(Waived { shown: false, bypass: None }),
+    }
+    ruling.reason = format!("`{}` is not open to an agent without a task ({})", call.shown(), ruling.reason);
+    let list = if open.allow.is_empty() { "nothing".to_owned() } else { open.allow.join(", ") };
+    ruling.hint = format!(
+        "open now: {list}\nnext: claim_task {{\"new\":{{\"title\":\"…\"}}}} makes a task of what you were asked to do"
+    );
+    Ok(ruling)
+}
+
+/// Rules by list, as written.
+struct Layers {
+    deny: Vec<String>,
+    ask: Vec<String>,
+    allow: Vec<String>,
+    /// Of `ask`: those that take an approval, not a word in front of the client.
+    approvals: Vec<String>,
+}
+
+struct Found<'f> {
+    verdict: Verdict,
+    /// The bypass of a rule that would have closed it.
+    passed: Option<&'f Bypass>,
+}
+
+impl Layers {
+    fn of(rules: &[&Rules], approvals: &[String]) -> Self {
+        let list = |of: fn(&Rules) -> &Vec<String>| rules.iter().flat_map(|rules| of(rules)).cloned().collect();
+        let mut ask: Vec<String> = list(|rules| &rules.ask);
+        ask.extend_from_slice(approvals);
+        Self { deny: list(|rules| &rules.deny), ask, allow: list(|rules| &rules.allow), approvals: approvals.to_vec() }
+    }
+
+    fn narrow(&mut self, rules: &[&Rules], approvals: &[String]) {
+        let more = Self::of(rules, approvals);
+        self.deny.extend(more.deny);
+        self.ask.extend(more.ask);
+        self.approvals.extend(more.approvals);
+    }
+
+    fn judge<'f>(
+        &self,
+        facts: &'f Facts,
+        task: Option<TaskId>,
+        call: &ClientCall,
+        context: &Context,
+    ) -> Result<Found<'f>, Unruled> {
+        let with = |deny: &[String], ask: &[String]| call.judge(&RuleSet::compile(deny, ask, &self.allow).0);
+        let verdict = with(&self.deny, &self.ask);
+        let by_rule = verdict.rule.is_some() && matches!(verdict.decision, Decision::Deny | Decision::Ask);
+        if !by_rule {
+            return Ok(Found { verdict, passed: None });
+        }
+        if !facts.bypasses_loaded {
+            return Err(Unruled::Lacks(Lacks::Bypasses));
+        }
+        let open = || facts.state.bypasses.values();
+        let over = |rule: &str| open().find(|known| known.covers(rule, task, context.now));
+        let left = |rules: &[String]| -> Vec<String> { rules.iter().filter(|rule| over(rule).is_none()).cloned().collect() };
+        let passed = verdict.rule.as_deref().and_then(over);
+        if passed.is_none() {
+            return Ok(Found { verdict, passed });
+        }
+        let (deny, ask) = (left(&self.deny), left(&self.ask));
+        let mut then = with(&deny, &ask);
+        // What a person would have been asked about is open once nobody has to be asked.
+        if then.decision == Decision::None && verdict.decision == Decision::Ask {
+            then.decision = Decision::Allow;
+        }
+        Ok(Found { verdict: then, passed })
+    }
+}
+
+impl ClientCall {
+    fn parts(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let also = self.also.iter().map(|(tool, input)| (tool.as_str(), input));
+        std::iter::once((self.tool.as_str(), &self.input)).chain(also)
+    }
+
+    /// The least that is said of any part.
+    fn judge(&self, rules: &RuleSet) -> Verdict {
+        let rank = |verdict: &Verdict| match verdict.decision {
+            Decision::Deny => 0,
+            Decision::Ask => 1,
+            Decision::None => 2,
+            Decision::Allow => 3,
+        };
+        let each = self.parts().map(|(tool, input)| judge::judge(rules, tool, input, &self.around));
+        let nothing = || Verdict { decision: Decision::None, rule: None, reason: "it does nothing".to_owned(), opaque: false };
+        each.min_by_key(rank).unwrap_or_else(nothing)
+    }
+
+    /// The person's own rules have something to say, which the client says itself.
+    fn theirs_decide(&self) -> bool {
+        matches!(self.judge(&self.theirs).decision, Decision::Deny | Decision::Ask) 
+    }
+
+    /// The call in a few words.
+    pub fn shown(&self) -> String {
+        let field = |name: &str| self.input.get(name).and_then(Value::as_str);
+        let subject = ["command", "file_path", "notebook_path", "path", "url", "subagent_type"].into_iter().find_map(field);
+        let Some(subject) = subject else { return self.tool.clone() };
+        let root = format!("{}/", self.around.root);
+        let subject = subject.strip_prefix(&root).unwrap_or(subject);
+        let plain: String = subject.chars().map(|c| if c.is_control() || c == '`' { ' ' } else { c }).collect();
+        let mut cut: String = plain.chars().take(SHOWN_CHARS).collect();
+        if cut.len() < plain.len() {
+            cut.push('…');
+        }
+        format!("{} {cut}", self.tool)
+    }
+}

@@ -1,0 +1,140 @@
+//! Which variables a text gives values that are not known to be numbers, and which of them arithmetic evaluates: bash runs
+//! the substitutions in such a value. Values from outside the text are not seen here.
+
+use std::collections::BTreeSet;
+
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    data: BTreeSet<String>,
+    evaluated: BTreeSet<String>,
+}
+
+impl Variables {
+    pub(super) fn holds_data(&mut self, name: &str) {
+        self.data.insert(name.to_owned());
+    }
+
+    pub(super) fn evaluates(&mut self, name: &str) {
+        self.evaluated.insert(name.to_owned());
+    }
+
+    pub(super) fn evaluated_data(&self) -> Option<&str> {
+        self.data.intersection(&self.evaluated).next().map(String::as_str)
+    }
+}
+
+/// Assigning these changes how the rest of the text is read, or which programs its names mean.
+pub(super) fn is_sensitive(name: &str) -> bool {
+    const NAMES: [&str; 22] = [
+        "PATH",
+        "IFS",
+        "PS4",
+        "PROMPT_COMMAND",
+        "BASH_ENV",
+        "ENV",
+        "SHELLOPTS",
+        "BASHOPTS",
+        "BASH_ALIASES",
+        "BASH_CMDS",
+        "BASH_COMPAT",
+        "BASH_LOADABLES_PATH",
+        "BASH_XTRACEFD",
+        "CDPATH",
+        "EXECIGNORE",
+        "GLOBIGNORE",
+        "POSIXLY_CORRECT",
+        "PS0",
+        "PS1",
+        "PS2",
+        "BASH_ARGV0",
+        "HASHCMDS",
+    ];
+    NAMES.contains(&name) || name.starts_with("BASH_FUNC_")
+}
+
+pub(super) fn is_reserved(word: &str) -> bool {
+    const WORDS: [&str; 23] = [
+        "!", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "select",
+        "then", "until", "while", "{", "}", "time", "[[", "]]", "",
+    ];
+    WORDS.contains(&word)
+}
+
+/// Functions of these names would change what the reading of the text relies on.
+pub(super) fn is_builtin(name: &str) -> bool {
+    const NAMES: [&str; 62] = [
+        ".",
+        ":",
+        "[",
+        "alias",
+        "bg",
+        "bind",
+        "break",
+        "builtin",
+        "caller",
+        "cd",
+        "command",
+        "compgen",
+        "complete",
+        "compopt",
+        "continue",
+        "declare",
+        "dirs",
+        "disown",
+        "echo",
+        "enable",
+        "eval",
+        "exec",
+        "exit",
+        "export",
+        "false",
+        "fc",
+        "fg",
+        "getopts",
+        "hash",
+        "help",
+        "history",
+        "jobs",
+        "kill",
+        "let",
+        "local",
+        "logout",
+        "mapfile",
+        "popd",
+        "printf",
+        "pushd",
+        "pwd",
+        "read",
+        "readarray",
+        "readonly",
+        "return",
+        "set",
+        "shift",
+        "shopt",
+        "source",
+        "suspend",
+        "test",
+        "times",
+        "trap",
+        "true",
+        "type",
+        "typeset",
+        "ulimit",
+        "umask",
+        "unalias",
+        "unset",
+        "wait",
+        "command_not_found_handle",
+    ];
+    NAMES.contains(&name)
+}
+
+pub(super) fn is_identifier(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !text.is_empty() && text.bytes().all(letter) && !text.starts_with(|first: char| first.is_ascii_digit())
+}
+
+pub(super) fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}

@@ -1,0 +1,158 @@
+//! A command that waits to be carried out once, in a file under a name that cannot be guessed, and the words that the
+//! client's shell is given in its place.
+
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::Time;
+
+use super::Bounds;
+
+/// A file of ours is far smaller; more than this is not read.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+/// What is left of a ticket that was taken, or never, goes after this.
+const KEPT_MS: i64 = 24 * 3600 * 1000;
+const WAITING: &str = "json";
+const TAKEN: &str = "taken";
+
+/// 128 random bits in hex.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketId(String);
+
+impl TicketId {
+    pub const BYTES: usize = 16;
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits =
+            text.len() == Self::BYTES * 2 && text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn file(&self, folder: &Path, ending: &str) -> PathBuf {
+        folder.join(format!("{}.{ending}", self.0))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The command text as the model wrote it, or as it was approved.
+    pub command: String,
+    /// Where it starts.
+    pub cwd: PathBuf,
+    pub bounds: Bounds,
+    /// What the client's shell sources first (functions, aliases); nothing: taken from the shell that asks.
+    #[serde(default)]
+    pub snapshot: Option<PathBuf>,
+    /// After this moment it does not run any more.
+    pub expires: Time,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TicketError {
+    #[error("there is no such command waiting: it ran already, or its call was never judged; call the tool again")]
+    Gone,
+    #[error("the command waited too long after it was judged; call the tool again")]
+    Expired,
+    #[error("the file of the command cannot be read ({0}); call the tool again, and see `phasegate doctor`")]
+    Unreadable(String),
+}
+
+/// A ticket that is used up, with the place where the shell notes the folder it ends in.
+#[derive(Debug)]
+pub struct Taken {
+    pub ticket: Ticket,
+    pub end_folder: PathBuf,
+}
+
+impl Ticket {
+    /// Writes it below `folder` (`<state>/exec`), for its owner alone, whole or not at all.
+    pub fn store(&self, folder: &Path, id: &TicketId) -> io::Result<()> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let text = serde_json::to_vec(self)?;
+        let file = id.file(folder, WAITING);
+        let mut open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
+        open.write_all(&text)
+    }
+
+    /// Once: the rename is what makes it so, for two takers at the same time too.
+    pub fn take(folder: &Path, id: &TicketId, now: Time) -> Result<Taken, TicketError> {
+        let taken = id.file(folder, TAKEN);
+        match std::fs::rename(id.file(folder, WAITING), &taken) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(TicketError::Gone),
+            Err(error) => return Err(TicketError::Unreadable(error.to_string())),
+        }
+        let ticket = read(&taken)?;
+        if ticket.expires.0 < now.0 {
+            let _ = std::fs::remove_file(&taken);
+            return Err(TicketError::Expired);
+        }
+        let end_folder = end_folder(&ticket, id);
+        Ok(Taken { ticket, end_folder })
+    }
+
+    /// Where the shell stood at its end, if it ended well and the folder is there; what is left of the ticket goes.
+    pub fn ended_in(folder: &Path, id: &TicketId) -> Option<PathBuf> {
+        let taken = id.file(folder, TAKEN);
+        let ticket = read(&taken).ok()?;
+        let _ = std::fs::remove_file(&taken);
+        let note = end_folder(&ticket, id);
+        let text = std::fs::read_to_string(&note).ok()?;
+        let _ = std::fs::remove_file(&note);
+        let ended = PathBuf::from(text.strip_suffix('\n')?);
+        (ended.is_absolute() && ended.is_dir()).then_some(ended)
+    }
+}
+
+fn end_folder(ticket: &Ticket, id: &TicketId) -> PathBuf {
+    ticket.bounds.temp.join(format!(".ended-in-{}", id.as_str()))
+}
+
+fn read(file: &Path) -> Result<Ticket, TicketError> {
+    let unreadable = |error: &dyn std::fmt::Display| TicketError::Unreadable(error.to_string());
+    let length = std::fs::metadata(file).map_err(|error| unreadable(&error))?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(unreadable(&"it is too long"));
+    }
+    let text = std::fs::read(file).map_err(|error| unreadable(&error))?;
+    serde_json::from_slice(&text).map_err(|error| unreadable(&error))
+}
+
+/// Removes what was left behind a day ago.
+pub fn sweep(folder: &Path, now: Time) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let since = entry.metadata().and_then(|found| found.modified()).ok();
+        let age = since.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let written = age.and_then(|age| i64::try_from(age.as_millis()).ok()).unwrap_or_default();
+        if now.0.saturating_sub(written) > KEPT_MS {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// What the client's shell runs instead: the command itself is not in it, so no quoting can go wrong, and the folder that
+/// the command ended in and its exit code are the shell's. Where the second call fails, `cd ""` changes nothing.
+pub fn rewritten(binary: &str, folder: &Path, id: &TicketId) -> String {
+    let (binary, folder, id) = (quoted(binary), quoted(&folder.display().to_string()), id.as_str());
+    format!(
+        "{binary} exec --from {folder} {id}; r=$?; cd -- \"$({binary} exec --from {folder} --cwd {id})\"; (exit $r)"
+    )
+}
+
+/// As it is where a shell takes it so, else in single quotes.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
