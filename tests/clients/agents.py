@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 
-from harness import TOOLS, Workspace
+from harness import BINARY, TOOLS, Workspace
 from models import Service
 
 RUN_SECONDS_MAX = 90.0
@@ -96,6 +96,12 @@ class Agent(Workspace):
                 more()
 
 
+EVENTS = (
+    "SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure", "SubagentStart", "SubagentStop",
+    "PreCompact", "ConfigChange", "Stop", "StopFailure", "SessionEnd",
+)
+
+
 class ClaudeCode(Agent):
     def _prepare(self, trusted=True, settings=None):
         self.settings_home = self.home / ".claude"
@@ -106,6 +112,18 @@ class ClaudeCode(Agent):
         (self.settings_home / ".claude.json").write_text(json.dumps(state))
         if settings is not None:
             self.write(".claude/settings.json", json.dumps(settings))
+
+    def guard(self, program=BINARY, events=EVENTS, **hook):
+        """The server and the hooks, as a person would write them who has read what the client can do."""
+        server = {"type": "stdio", "command": str(BINARY), "args": ["serve"], "alwaysLoad": True}
+        self.write(".mcp.json", json.dumps({"mcpServers": {"phasegate": server}}))
+        command = {
+            "type": "command", "command": str(program), "args": ["hook", "claude-code"], "timeout": 10, "onFailure": "block",
+            **hook,
+        }
+        one = [{"hooks": [command]}]
+        settings = {"hooks": {event: [{"matcher": "*", **one[0]}] if "Tool" in event else one for event in events}}
+        self.write(".claude/settings.json", json.dumps(settings, indent=2))
 
     def _env(self, address):
         switches = (
@@ -154,15 +172,18 @@ class Codex(Agent):
         if hooks is not None:
             (self.settings_home / "hooks.json").write_text(json.dumps({"hooks": hooks}))
 
+    def guard(self, events=EVENTS):
+        command = {"type": "command", "command": f"'{BINARY}' hook codex", "timeout": 10}
+        hooks = {event: [{"hooks": [command]}] for event in events if event not in ("ConfigChange", "PostToolUseFailure", "StopFailure")}
+        (self.settings_home / "hooks.json").write_text(json.dumps({"hooks": hooks}))
+        self.config = f'[mcp_servers.phasegate]\ncommand = "{BINARY}"\nargs = ["serve"]\n'
+
     def _env(self, _):
         return {"CODEX_HOME": str(self.settings_home), "NO_KEY": "none"}
 
     def _command(self, address, prompts, arguments):
-        place = self.settings_home / "config.toml"
-        kept = place.read_text() if place.exists() and "model_providers.here" not in place.read_text() else self.config
-        # Keys of the top stand before any table.
-        place.write_text(CODEX.replace("ADDRESS", address).replace("ROOT", str(self.root)) + kept)
-        self.config = kept
+        text = CODEX.replace("ADDRESS", address).replace("ROOT", str(self.root))
+        (self.settings_home / "config.toml").write_text(text + self.config)
         codex = str(native("@openai/codex", "codex"))
         command = [codex, "exec", "--json", "--skip-git-repo-check", "-C", str(self.root), "--dangerously-bypass-hook-trust"]
         return [*command, *arguments, prompts[0]], []
