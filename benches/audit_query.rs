@@ -131,8 +131,7 @@ fn history(engine: &Engine, folder: &Path, records: u64) {
         let filter = RecordFilter { task: Some(TaskId(task(round + 600))), limit: 50, ..RecordFilter::default() };
         assert_eq!(engine.records(&filter).unwrap().records.len() as u64, PER_TASK);
     });
-    let auditor =
-        Caller::new("ada", Role::Auditor);
+    let auditor = Caller::new("ada", Role::Auditor);
     let tool = tools::find("query_audit").unwrap();
     let call = timed(|round| {
         let arguments = json!({ "task": format!("T-{}", task(round + 1200)), "limit": 50 });

@@ -102,7 +102,11 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
         asks: client.abilities.asks && surroundings.entrypoint.as_deref().is_none_or(|how| how == "cli"),
         rewrite: client.abilities.rewrites.then_some(client.rewrite_shell),
         route: client.abilities.rewrites.then_some(client.set_model),
-        theirs: if client.name == clients::claude_code::CLIENT.name { their_rules(&settings) } else { TheirRules::default() },
+        theirs: if client.name == clients::claude_code::CLIENT.name {
+            their_rules(&settings)
+        } else {
+            TheirRules::default()
+        },
         guard_lost: None,
         binary,
         home,

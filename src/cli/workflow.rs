@@ -11,6 +11,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
 use crate::engine::{Engine, read_workflow};
 
+use super::audit::moment;
 use super::output::visible;
 use super::signing::SignArgs;
 use super::{Ended, Out, Place};
@@ -46,6 +47,17 @@ enum Act {
         /// Default: phasegate.yaml.
         file: Option<PathBuf>,
     },
+    /// Hold the calls on record against a file: every verdict that would change.
+    Backtest {
+        /// A file, the name of a workflow in force, or a starter; default: phasegate.yaml.
+        what: Option<String>,
+        /// Only calls since then: 7d, 12h, or a date.
+        #[arg(long)]
+        since: Option<String>,
+        /// Changes that are shown; all are counted.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
     /// Put a file, or a starter by its name, in force. A person's act: it decides what agents may do.
     Trust {
         /// Default: phasegate.yaml.
@@ -69,6 +81,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         }
         Act::Lint { file } => check(place, file.as_deref(), out),
         Act::Diff { file } => compare(place, file.as_deref(), out),
+        Act::Backtest { what, since, limit } => backtest(place, what.as_deref(), since.as_deref(), *limit, out),
         Act::Trust { file, yes, signing } => trust(place, file.as_deref(), *yes, signing, out),
     }
 }
@@ -243,5 +256,34 @@ fn trust(place: &Place, file: Option<&Path>, yes: bool, signing: &SignArgs, out:
         format!("“{}” was in force already: version {hash}", workflow.name)
     };
     out.answer(&json!({ "name": workflow.name, "hash": hash, "changed": changed }), &text);
+    Ok(())
+}
+
+fn backtest(place: &Place, what: Option<&str>, since: Option<&str>, most: usize, out: &Out) -> Result<(), Ended> {
+    let engine = place.open_existing()?;
+    let workflow = named(place, what)?;
+    let since = since.map(|text| moment(text, engine.now())).transpose()?;
+    let found = engine.backtest(&workflow, since, most)?;
+    if out.is_json() {
+        out.value(&serde_json::to_value(&found).unwrap_or_default());
+        return Ok(());
+    }
+    for change in &found.changed {
+        let task = change.task.map_or_else(|| "no task".to_owned(), |task| task.to_string());
+        let note =
+            if change.inexact { " (the record is shortened; the call itself may be judged otherwise)" } else { "" };
+        let line = format!(
+            "{} {} {task} {}: {}\n    {} -> {}: {}{note}",
+            change.seq, change.at, change.phase, change.call, change.was, change.would_be, change.reason
+        );
+        out.text(&visible(&line));
+    }
+    let hidden = found.changes.saturating_sub(u64::try_from(found.changed.len()).unwrap_or(u64::MAX));
+    let more = if hidden > 0 { format!(", {hidden} of them not shown (`--limit`)") } else { String::new() };
+    let gone = match found.without_phase {
+        0 => String::new(),
+        some => format!("; {some} calls were made in phases that `{}` does not have", workflow.name),
+    };
+    out.text(&format!("{} recorded calls, {} verdicts would change{more}{gone}.", found.calls, found.changes));
     Ok(())
 }

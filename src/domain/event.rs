@@ -361,6 +361,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<String>,
         tool: String,
+        folder: String,
         input: Value,
         /// Of tool and input, whole.
         digest: String,

@@ -9,8 +9,8 @@ use crate::config::workflow_text::explain::explain;
 use crate::domain;
 use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
-use crate::domain::session::{SeenCall, Session};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, WorkflowRow};
+use crate::domain::session::{SeenCall, Session};
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Workflow;
 use crate::store::{StoreError, read, sessions};
@@ -53,6 +53,11 @@ impl Engine {
     /// Sessions of clients that have not ended, and when each was last seen.
     pub fn sessions(&self, limit: u32) -> Result<Vec<(Session, Time)>, StoreError> {
         self.view(|tx| sessions::open(tx, limit))
+    }
+
+    pub(super) fn home(&self) -> Option<String> {
+        let home = self.gate_environment.iter().find(|(name, _)| name == "HOME")?;
+        Some(home.1.to_string_lossy().into_owned())
     }
 
     pub fn workflows(&self) -> Result<Vec<WorkflowRow>, StoreError> {

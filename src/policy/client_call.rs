@@ -40,7 +40,9 @@ pub enum Ruled {
         confined: bool,
     },
     /// A person decides: in front of the client, or by an approval where the workflow asks for that.
-    Ask { approval: bool },
+    Ask {
+        approval: bool,
+    },
     Deny,
     /// No rule decided and no task is held, or the person's own rules decide: the client goes by its own.
     Left,
@@ -166,7 +168,7 @@ fn allowed(call: &ClientCall, phase: &Phase) -> Ruled {
 }
 
 /// A file that an allowed call would write and the phase may not.
-fn outside(phase: &Phase, call: &ClientCall) -> Option<String> {
+pub(super) fn outside(phase: &Phase, call: &ClientCall) -> Option<String> {
     let writes = phase.writes.as_ref()?;
     let written = |(tool, input)| written(tool, input).map(str::to_owned);
     call.parts().filter_map(written).find(|path| !paths::writes_cover(writes, path, &call.around))
@@ -202,7 +204,8 @@ fn closed(
     let missing = if missing.is_empty() { String::new() } else { format!("; missing: {}", missing.join("; ")) };
     let next = phase.next.first().map_or("the end", String::as_str);
     let holder = if facts.held.is_empty() { "its holder calls " } else { "" };
-    ruling.reason = format!("`{}` is not open in phase {} of {} ({})", call.shown(), phase.name, task.id, ruling.reason);
+    ruling.reason =
+        format!("`{}` is not open in phase {} of {} ({})", call.shown(), phase.name, task.id, ruling.reason);
     ruling.hint = format!("open now: {}\nnext: {holder}transition_phase to {next}{missing}", open_words(phase));
     Ok(ruling)
 }
@@ -258,7 +261,7 @@ fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruli
 }
 
 /// Rules by list, as written.
-struct Layers {
+pub(super) struct Layers {
     deny: Vec<String>,
     ask: Vec<String>,
     allow: Vec<String>,
@@ -273,11 +276,15 @@ struct Found<'f> {
 }
 
 impl Layers {
-    fn of(rules: &[&Rules], approvals: &[String]) -> Self {
+    pub(super) fn of(rules: &[&Rules], approvals: &[String]) -> Self {
         let list = |of: fn(&Rules) -> &Vec<String>| rules.iter().flat_map(|rules| of(rules)).cloned().collect();
         let mut ask: Vec<String> = list(|rules| &rules.ask);
         ask.extend_from_slice(approvals);
         Self { deny: list(|rules| &rules.deny), ask, allow: list(|rules| &rules.allow), approvals: approvals.to_vec() }
+    }
+
+    pub(super) fn by_rules(&self, call: &ClientCall) -> Verdict {
+        call.judge(&RuleSet::compile(&self.deny, &self.ask, &self.allow).0)
     }
 
     fn narrow(&mut self, rules: &[&Rules], approvals: &[String]) {
@@ -305,7 +312,8 @@ impl Layers {
         }
         let open = || facts.state.bypasses.values();
         let over = |rule: &str| open().find(|known| known.covers(rule, task, context.now));
-        let left = |rules: &[String]| -> Vec<String> { rules.iter().filter(|rule| over(rule).is_none()).cloned().collect() };
+        let left =
+            |rules: &[String]| -> Vec<String> { rules.iter().filter(|rule| over(rule).is_none()).cloned().collect() };
         let passed = verdict.rule.as_deref().and_then(over);
         if passed.is_none() {
             return Ok(Found { verdict, passed });
@@ -335,19 +343,21 @@ impl ClientCall {
             Decision::Allow => 3,
         };
         let each = self.parts().map(|(tool, input)| judge::judge(rules, tool, input, &self.around));
-        let nothing = || Verdict { decision: Decision::None, rule: None, reason: "it does nothing".to_owned(), opaque: false };
+        let nothing =
+            || Verdict { decision: Decision::None, rule: None, reason: "it does nothing".to_owned(), opaque: false };
         each.min_by_key(rank).unwrap_or_else(nothing)
     }
 
     /// The person's own rules have something to say, which the client says itself.
     fn theirs_decide(&self) -> bool {
-        matches!(self.judge(&self.theirs).decision, Decision::Deny | Decision::Ask) 
+        matches!(self.judge(&self.theirs).decision, Decision::Deny | Decision::Ask)
     }
 
     /// The call in a few words.
     pub fn shown(&self) -> String {
         let field = |name: &str| self.input.get(name).and_then(Value::as_str);
-        let subject = ["command", "file_path", "notebook_path", "path", "url", "subagent_type"].into_iter().find_map(field);
+        let subject =
+            ["command", "file_path", "notebook_path", "path", "url", "subagent_type"].into_iter().find_map(field);
         let Some(subject) = subject else { return self.tool.clone() };
         let root = format!("{}/", self.around.root);
         let subject = subject.strip_prefix(&root).unwrap_or(subject);

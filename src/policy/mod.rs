@@ -1,8 +1,13 @@
 //! PURE: may this call run? Rules as written, the reading of shell, paths and hosts, and the verdict.
 
+pub mod backtest;
+pub mod bash;
 pub mod client_call;
+pub mod hosts;
 pub mod judge;
+pub mod names;
 pub mod observed;
+pub mod parameters;
 pub mod paths;
 pub mod permit;
 pub mod rule;

@@ -37,7 +37,15 @@ mod tests {
         let words = |text| words(text).unwrap_or_default().join(" ");
         assert_eq!(words("cargo test"), "cargo test");
         assert_eq!(words("cargo 'test'"), "cargo test");
-        for other in ["cargo test || true", "cargo test | tail", "! cargo test", "cargo test > log", "A=1 cargo test", "cargo $x", "cargo test &"] {
+        for other in [
+            "cargo test || true",
+            "cargo test | tail",
+            "! cargo test",
+            "cargo test > log",
+            "A=1 cargo test",
+            "cargo $x",
+            "cargo test &",
+        ] {
             assert_eq!(words(other), "", "{other}");
         }
     }

@@ -1,5 +1,8 @@
 //! One permission rule: its form, and the names of tools it covers.
-//! What stands in the brackets is kept as written; shell, paths and hosts are read elsewhere.
+//! What stands in the brackets is kept as written and read once; shell, paths and hosts are judged elsewhere.
+
+use super::hosts;
+use super::paths::{self, Pattern};
 
 /// Phasegate's own tools, which a rule or a call may name with or without `mcp__phasegate__`.
 pub const OWN_TOOLS: [&str; 14] = [
@@ -45,6 +48,10 @@ pub struct Rule {
     pub spec: Option<String>,
     /// The rule as written.
     pub text: String,
+    /// The brackets as a pattern of paths, where the tool works on files.
+    pub(super) path: Option<Pattern>,
+    /// The brackets as a pattern of hosts: `domain:`.
+    pub(super) host: Option<hosts::Pattern>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,7 +95,10 @@ impl Rule {
                 }
             },
         };
-        Ok(Self { tool: ToolPattern::parse(tool, text)?, spec, text: text.to_owned() })
+        let tool = ToolPattern::parse(tool, text)?;
+        let path = paths::pattern(&tool, spec.as_deref());
+        let host = spec.as_deref().and_then(|spec| spec.strip_prefix("domain:")).and_then(hosts::Pattern::read);
+        Ok(Self { tool, spec, text: text.to_owned(), path, host })
     }
 
     /// Why this rule has no effect in that list, if so.
@@ -116,7 +126,7 @@ impl Rule {
                 "`{text}` has brackets, which work for an mcp tool in deny and ask only: write `{name}`"
             ));
         }
-        if name == "WebFetch" && spec.strip_prefix("domain:").is_none_or(|host| host.trim().is_empty()) {
+        if name == "WebFetch" && self.host.is_none() {
             return Some(format!("`{text}` names no host: write `WebFetch(domain:example.com)`"));
         }
         if !SPECIFIED.contains(&name) && is_parameter(spec) {

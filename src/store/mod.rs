@@ -6,8 +6,8 @@ pub mod notices;
 mod place;
 mod put;
 pub mod read;
-pub mod sessions;
 pub mod records;
+pub mod sessions;
 pub mod sqlite;
 pub mod tree;
 

@@ -103,9 +103,8 @@ pub fn forget_old_calls(backend: &dyn Backend, now: Time) -> Result<(), StoreErr
     if !any {
         return Ok(());
     }
-    backend.write(Box::new(move |tx| {
-        tx.execute("DELETE FROM seen_calls WHERE at < ?1", &[Param::Int(before)]).map(drop)
-    }))
+    backend
+        .write(Box::new(move |tx| tx.execute("DELETE FROM seen_calls WHERE at < ?1", &[Param::Int(before)]).map(drop)))
 }
 
 /// Sessions that have not ended, the one seen last first; and when each was.

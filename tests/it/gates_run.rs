@@ -173,7 +173,8 @@ fn a_gate_runs_in_the_work_tree_with_a_clean_environment() {
     assert!(report.detail.starts_with(&root.path().canonicalize().unwrap().to_string_lossy().into_owned()));
     let report = gates::run(&GateKind::Children, &ctx, &never, &|_| ());
     assert!(!report.passed && report.error);
-    let gate = GateKind::Command { argv: argv(&["sh", "-c", "exit 3"]), within_seconds: 10, fresh: false, observed: false };
+    let gate =
+        GateKind::Command { argv: argv(&["sh", "-c", "exit 3"]), within_seconds: 10, fresh: false, observed: false };
     assert!(gates::run(&gate, &ctx, &never, &|_| ()).summary.contains("failed with exit code 3"));
 }
 

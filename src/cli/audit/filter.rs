@@ -74,7 +74,7 @@ impl FilterArgs {
 }
 
 /// `2026-11-20T14:00:00Z`, or how long before now.
-fn moment(text: &str, now: Time) -> Result<Time, Ended> {
+pub fn moment(text: &str, now: Time) -> Result<Time, Ended> {
     if let Ok(seconds) = crate::domain::duration::parse(text) {
         let ms = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
         return Ok(Time(now.0.saturating_sub(ms)));

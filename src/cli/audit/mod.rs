@@ -4,6 +4,7 @@ mod erase;
 mod export;
 mod files;
 mod filter;
+pub use filter::moment;
 mod head;
 mod key;
 mod prove;

@@ -89,7 +89,12 @@ fn the_example_of_the_design_compiles() {
     assert_eq!(build.exit.iter().map(|gate| gate.id.as_str()).collect::<Vec<_>>(), ["command:cargo test", "syntax"]);
     assert_eq!(
         build.exit[0].kind,
-        GateKind::Command { argv: vec!["cargo".into(), "test".into()], within_seconds: 600, fresh: true, observed: false }
+        GateKind::Command {
+            argv: vec!["cargo".into(), "test".into()],
+            within_seconds: 600,
+            fresh: true,
+            observed: false
+        }
     );
     assert_eq!(build.exit[1].kind, GateKind::Syntax { files: SyntaxFiles::Changed });
     let GateKind::Approval(ship) = &workflow.phase("review").unwrap().exit[0].kind else { panic!("no approval") };
@@ -165,7 +170,12 @@ fn every_kind_of_gate_is_read() {
     );
     assert_eq!(
         gates[1].kind,
-        GateKind::Command { argv: vec!["make".into(), String::new()], within_seconds: 7_200, fresh: false, observed: false }
+        GateKind::Command {
+            argv: vec!["make".into(), String::new()],
+            within_seconds: 7_200,
+            fresh: false,
+            observed: false
+        }
     );
     assert_eq!(gates[9].kind, GateKind::Hook { argv: vec!["check".into()], within_seconds: 60, fresh: true });
 }

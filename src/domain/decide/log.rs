@@ -109,7 +109,7 @@ pub fn erase(
 
 #[cfg(test)]
 mod tests {
-    
+
     use std::sync::Arc;
 
     use super::*;

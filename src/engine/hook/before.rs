@@ -30,7 +30,14 @@ impl Engine {
         let judged = self.client_call(told, call, can_confine && rung == crate::sandbox::Rung::Full);
         let shown = judged.shown();
         let caller = self.hook_caller(actor);
-        let decide = decision(self.context(&caller), actor.shown.clone(), judged, call.clone(), told.asks, can_confine.then_some(rung));
+        let decide = decision(
+            self.context(&caller),
+            actor.shown.clone(),
+            judged,
+            call.clone(),
+            told.asks,
+            can_confine.then_some(rung),
+        );
         let outcome = self.transact(actor.scope(None, false), self.by(&caller, TOOL), Vec::new(), decide)?;
         let Some(verdict) = outcome.events.iter().find_map(said) else { return Ok(HookAnswer::Nothing) };
         let held = outcome.facts.held.first().or(outcome.facts.lent.first());
@@ -85,7 +92,9 @@ impl Engine {
 }
 
 enum Said {
-    Allowed { confined: bool },
+    Allowed {
+        confined: bool,
+    },
     Left,
     /// It passes although the verdict was no.
     Noted(String),
@@ -147,6 +156,7 @@ fn decision(
             phase: ruling.phase.clone(),
             call: call.id.clone(),
             tool: call.tool.clone(),
+            folder: judged.around.cwd.clone(),
             input,
             digest,
             verdict,

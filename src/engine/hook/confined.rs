@@ -41,7 +41,8 @@ impl Engine {
             return refuse("no ticket could be made".to_owned());
         };
         let expires = self.clock.now().plus_seconds(TICKET_SECONDS);
-        let ticket = Ticket { command: command.to_owned(), cwd: told.hooked.cwd.clone(), bounds, snapshot: None, expires };
+        let ticket =
+            Ticket { command: command.to_owned(), cwd: told.hooked.cwd.clone(), bounds, snapshot: None, expires };
         let folder = self.workspace.state.join("exec");
         ticket.store(&folder, &id).map_err(|source| StoreError::File { path: folder.clone(), source })?;
         let words = sandbox::rewritten(&told.binary.display().to_string(), &folder, &id);

@@ -182,12 +182,7 @@ impl Engine {
     }
 
     /// A limit of the model's service: the claim waits for it.
-    pub(super) fn stopped_by_failure(
-        &self,
-        told: &Told,
-        actor: &Actor,
-        message: &str,
-    ) -> Result<HookAnswer, Failure> {
+    pub(super) fn stopped_by_failure(&self, told: &Told, actor: &Actor, message: &str) -> Result<HookAnswer, Failure> {
         let now = self.clock.now();
         if let Some((until, why)) = self.limit_of(told, message, now) {
             let caller = self.hook_caller(actor);

@@ -10,7 +10,9 @@ use crate::domain::call::Call;
 use crate::domain::canonical;
 use crate::domain::command::{Filter, Target};
 use crate::domain::facts::{Facts, HandleRecord};
-use crate::domain::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, SessionId, TaskId, Time, WorkflowHash};
+use crate::domain::ids::{
+    AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, SessionId, TaskId, Time, WorkflowHash,
+};
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::{GateKind, Workflow};
 

@@ -1,0 +1,115 @@
+//! One case as data: the call, its surroundings and the rules, all in one JSON line. No file is looked at.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::policy::judge::{self, Around, Guard, RuleSet, Verdict};
+
+/// Links that one path may go through, as the system counts them.
+const LINKS_MAX: usize = 40;
+
+/// Judges the case. What the surroundings say about links is followed as the system would.
+pub fn judged(case: &Value) -> Result<Verdict, String> {
+    let tool = case.get("tool").and_then(Value::as_str).ok_or("the line has no `tool`")?;
+    let input = case.get("input").filter(|input| input.is_object()).ok_or("`input` is not an object")?;
+    let mut around = around(case.get("context"))?;
+    around.namesakes.extend(texts(case.get("fixture"), "other_servers_with_tool"));
+    let (rules, _) = rules(case.get("rules"))?;
+    Ok(judge::judge(&rules, tool, input, &linked(around, case.get("context"), tool, input)))
+}
+
+pub fn rules(rules: Option<&Value>) -> Result<(RuleSet, Vec<String>), String> {
+    let list = |name: &str| -> Result<Vec<String>, String> {
+        let Some(list) = rules.and_then(|rules| rules.get(name)) else { return Ok(Vec::new()) };
+        let told = || format!("`rules.{name}` is not a list of texts");
+        let texts = list.as_array().ok_or_else(told)?;
+        texts.iter().map(|text| text.as_str().map(str::to_owned).ok_or_else(told)).collect()
+    };
+    if rules.is_some_and(|rules| !rules.is_object()) {
+        return Err("`rules` is not an object".to_owned());
+    }
+    Ok(RuleSet::compile(&list("deny")?, &list("ask")?, &list("allow")?))
+}
+
+fn around(context: Option<&Value>) -> Result<Around, String> {
+    let Some(context) = context else { return Err("the line has no `context`".to_owned()) };
+    let text = |name: &str| context.get(name).and_then(Value::as_str).map(str::to_owned);
+    let cwd = text("cwd").ok_or("`context.cwd` is missing: a path cannot be judged without it")?;
+    let guard = context.get("guard").map_or_else(Guard::default, |guard| Guard {
+        programs: texts(Some(guard), "programs"),
+        paths: texts(Some(guard), "paths"),
+        ports: guard
+            .get("ports")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|port| u16::try_from(port.as_u64()?).ok())
+            .collect(),
+    });
+    Ok(Around {
+        home: text("home"),
+        root: text("settings_source").unwrap_or_else(|| cwd.clone()),
+        cwd,
+        links: BTreeMap::new(),
+        case_insensitive: context.get("case_insensitive").and_then(Value::as_bool).unwrap_or(false),
+        namesakes: texts(Some(context), "other_servers_with_tool"),
+        guard,
+    })
+}
+
+fn texts(place: Option<&Value>, name: &str) -> Vec<String> {
+    let list = place.and_then(|place| place.get(name)).and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// With what the links of `context.symlinks` (or `links`) make of the paths of the call.
+fn linked(mut around: Around, context: Option<&Value>, tool: &str, input: &Value) -> Around {
+    let mut links: BTreeMap<String, String> = BTreeMap::new();
+    for name in ["symlinks", "links"] {
+        let given = context.and_then(|context| context.get(name)).and_then(Value::as_object);
+        for (from, to) in given.into_iter().flatten() {
+            links.extend(to.as_str().map(|to| (from.clone(), to.to_owned())));
+        }
+    }
+    if links.is_empty() {
+        return around;
+    }
+    // A `..` in a path makes more paths to look up only by its letters, so once is enough.
+    for path in judge::paths(tool, input, &around) {
+        let real = followed(&path, &links);
+        if real != path {
+            around.links.insert(path, real);
+        }
+    }
+    around
+}
+
+/// Where a path leads, or nothing for a circle.
+fn followed(path: &str, links: &BTreeMap<String, String>) -> String {
+    let mut ahead: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+    let (mut at, mut taken) = (String::new(), 0);
+    while let Some(name) = ahead.pop() {
+        match name.as_str() {
+            "" | "." => continue,
+            ".." => {
+                at.truncate(at.rfind('/').unwrap_or(0));
+                continue;
+            }
+            name => {
+                at.push('/');
+                at.push_str(name);
+            }
+        }
+        if let Some(target) = links.get(&at) {
+            taken += 1;
+            if taken > LINKS_MAX {
+                return String::new();
+            }
+            ahead.extend(target.split('/').rev().map(str::to_owned));
+            let start = if target.starts_with('/') { 0 } else { at.rfind('/').unwrap_or(0) };
+            at.truncate(start);
+        }
+    }
+    if at.is_empty() { "/".to_owned() } else { at }
+}

@@ -1,0 +1,110 @@
+//! Recorded calls held against another version of a workflow: every verdict that would change. It changes nothing.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::ids::{TaskId, Time};
+use crate::domain::record::{Record, RecordFilter};
+use crate::domain::workflow::Workflow;
+use crate::policy::backtest::would;
+use crate::policy::client_call::ClientCall;
+use crate::policy::judge::{Around, Decision, RuleSet};
+
+use super::{Engine, StoreError};
+
+const PAGE: usize = 1000;
+/// What a shortened text ends with in the record (`domain::decide::session`).
+const SHORTENED: &str = "more characters]";
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Backtest {
+    pub calls: u64,
+    /// Calls of phases that this version does not have.
+    pub without_phase: u64,
+    pub changed: Vec<Changed>,
+    pub changes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    pub seq: u64,
+    pub at: Time,
+    pub task: Option<TaskId>,
+    pub phase: String,
+    pub call: String,
+    pub was: String,
+    pub would_be: &'static str,
+    pub rule: Option<String>,
+    pub reason: String,
+    /// The record holds the call shortened or without its secrets, so the verdict may differ from that of the call itself.
+    pub inexact: bool,
+}
+
+impl Engine {
+    /// Over all calls on record since then; the first `most` changes are given, all are counted.
+    pub fn backtest(&self, workflow: &Workflow, since: Option<Time>, most: usize) -> Result<Backtest, StoreError> {
+        let kinds = std::iter::once("CallJudged".to_owned()).collect();
+        let mut filter = RecordFilter { kinds, since, after: Some(0), limit: PAGE, ..RecordFilter::default() };
+        let mut found = Backtest::default();
+        loop {
+            let page = self.records(&filter)?;
+            for record in &page.records {
+                self.again(workflow, record, most, &mut found);
+            }
+            match page.next {
+                Some(next) => filter.after = Some(next),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    fn again(&self, workflow: &Workflow, record: &Record, most: usize, found: &mut Backtest) {
+        let text = |name: &str| record.event.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (tool, phase, was) = (text("tool"), text("phase"), text("verdict"));
+        let claimed = record.event.get("task").is_some_and(Value::is_string);
+        found.calls += 1;
+        let there = workflow.phase(&phase);
+        if claimed && there.is_none() {
+            found.without_phase += 1;
+            return;
+        }
+        let input = record.event.get("input").cloned().unwrap_or_default();
+        let whole = crate::domain::canonical::digest(&serde_json::json!({ "tool": tool, "input": input }));
+        let inexact = whole != text("digest") || input.to_string().contains(SHORTENED);
+        let root = self.workspace.root.display().to_string();
+        let around =
+            Around { cwd: text("folder"), home: self.home(), root, links: BTreeMap::new(), ..Around::default() };
+        let theirs = RuleSet::default();
+        let call = ClientCall { tool, input, also: Vec::new(), around, theirs, kernel: false };
+        let would = would(workflow, there.filter(|_| claimed), &call);
+        let would_be = match would.allowed {
+            Decision::Allow => "allow",
+            Decision::Ask => "ask",
+            Decision::Deny => "deny",
+            Decision::None => "left",
+        };
+        if was == would_be {
+            return;
+        }
+        found.changes += 1;
+        if found.changed.len() < most {
+            let (rule, reason) = (would.rule, would.reason);
+            let task = record.event.get("task").and_then(Value::as_str).and_then(|id| id.parse().ok());
+            let (seq, at) = (record.seq, record.at);
+            found.changed.push(Changed {
+                seq,
+                at,
+                task,
+                phase,
+                call: call.shown(),
+                was,
+                would_be,
+                rule,
+                reason,
+                inexact,
+            });
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Whether allow rules cover a whole text: every command, every file of a redirection, nothing that cannot be seen.
+
+use super::super::judge::{Around, Decision, RuleSet};
+use super::super::paths::{self, Access};
+use super::super::rule::{Rule, RuleList};
+use super::super::shell::script::{Script, Word};
+use super::assignments::{Values, is_safe, stays_inside};
+use super::effects::{self, Effect, Risk, base};
+use super::files;
+use super::pattern::{Pattern, joined_strictly};
+use super::shown;
+use super::table;
+use super::uses::{Uses, is_free};
+use super::views::{Seen, View};
+use super::wrappers::{Inner, look_inside};
+
+#[derive(Debug)]
+pub struct Spec<'r> {
+    pub rule: &'r Rule,
+    /// Nothing where the rule is about every command.
+    pub pattern: Option<Pattern>,
+}
+
+/// The rules of a list that are about shell commands.
+pub fn specs(rules: &[Rule], list: RuleList) -> Vec<Spec<'_>> {
+    let mut found = Vec::new();
+    for rule in rules {
+        if !rule.tool.matches("Bash") || rule.grants_nothing(list).is_some() {
+            continue;
+        }
+        let pattern = rule.spec.as_deref().map(Pattern::parse).filter(|pattern| !pattern.is_everything());
+        found.push(Spec { rule, pattern });
+    }
+    found
+}
+
+#[derive(Debug)]
+pub struct Cover<'a> {
+    pub rules: &'a RuleSet,
+    pub around: &'a Around,
+    pub script: &'a Script,
+    pub values: &'a Values,
+    pub allow: &'a [Spec<'a>],
+    /// A deny or ask rule with brackets exists: what cannot be seen may be what it is about.
+    pub scoped: bool,
+}
+
+impl<'a> Cover<'a> {
+    /// The rule that allows, or why none does.
+    pub fn all(&self, command: &str, seen: &[Seen<'_>], uses: &Uses) -> Result<(&'a Rule, String), String> {
+        let written = command.trim_matches([' ', '\t', '\n']);
+        for spec in self.allow {
+            let exact = spec.pattern.as_ref().filter(|pattern| !pattern.has_wildcard());
+            if exact.is_some_and(|pattern| pattern.matches(written)) {
+                return Ok((spec.rule, format!("the rule `{}` is this command", spec.rule.text)));
+            }
+        }
+        let whole = self.allow.iter().find(|spec| spec.pattern.is_none()).map(|spec| spec.rule);
+        if let Some(why) = &self.script.opaque {
+            match whole {
+                Some(_) if !self.scoped => {}
+                Some(_) => return Err(format!("{why}; a rule of deny or ask may be about what it hides")),
+                None => return Err(format!("what it runs cannot be read for certain: {why}")),
+            }
+        }
+        if seen.is_empty() && self.script.opaque.is_none() {
+            return Err("there is no command in it".to_owned());
+        }
+        let mut by: Option<&'a Rule> = None;
+        for one in seen {
+            let rule = match whole {
+                Some(rule) => self.everything(one).map(|()| rule),
+                None => self.one(one),
+            }?;
+            by.get_or_insert(rule);
+        }
+        self.files(uses)?;
+        match by.or(whole) {
+            Some(rule) => Ok((rule, format!("every command in it is covered, the first by `{}`", rule.text))),
+            None => Err("no rule covers it".to_owned()),
+        }
+    }
+
+    /// Under bare `Bash`: only what hides something from the rules of deny and ask is kept back.
+    fn everything(&self, one: &Seen<'_>) -> Result<(), String> {
+        if !self.scoped {
+            return Ok(());
+        }
+        if let Some(why) = &one.closed {
+            return Err(format!("{why}; a rule of deny or ask may be about what it hides"));
+        }
+        for view in &one.views {
+            let words = view.words();
+            let inside = look_inside(words, view.input);
+            if !inside.inner.is_empty() {
+                continue;
+            }
+            for variant in self.variants(words) {
+                let hides = effects::risks(&variant, view.input).into_iter().find(|risk| match risk.effect {
+                    Effect::Runs => true,
+                    Effect::Writes => false,
+                    Effect::Unknown => variant.get(risk.at).is_some_and(|word| word.expands.value),
+                });
+                if let Some(risk) = hides {
+                    let word = words.get(risk.at).or(words.first());
+                    let word = word.map_or("", |word| word.text.as_str());
+                    return Err(format!("`{}` can run what a rule of deny or ask may be about", shown(word)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn one(&self, one: &Seen<'_>) -> Result<&'a Rule, String> {
+        let assignments = &one.simple.assignments;
+        if one.simple.words.is_empty() {
+            return match assignments.iter().find(|assignment| !stays_inside(assignment)) {
+                Some(assignment) => {
+                    Err(format!("the variable `{}` may change what programs do", shown(&assignment.name)))
+                }
+                // Covered by whatever covers the rest; alone there is nothing to allow.
+                None => self.allow.first().map(|spec| spec.rule).ok_or_else(|| "no rule covers it".to_owned()),
+            };
+        }
+        if let Some(assignment) = assignments.iter().find(|assignment| !is_safe(assignment)) {
+            return Err(format!("the variable `{}` may change what the program does", shown(&assignment.name)));
+        }
+        let mut why = None;
+        for view in one.views.iter().filter(|view| view.open) {
+            for spec in self.allow {
+                let Some(pattern) = &spec.pattern else { continue };
+                match self.fits(pattern, view) {
+                    Ok(true) => return Ok(spec.rule),
+                    Ok(false) => {}
+                    Err(reason) => why = why.or(Some(reason)),
+                }
+            }
+        }
+        if self.stays_here(one) {
+            return self.allow.first().map(|spec| spec.rule).ok_or_else(|| "no rule covers it".to_owned());
+        }
+        let words =
+            one.views.first().map(|view| joined_strictly(view.words()).replace('\u{f8ff}', " ")).unwrap_or_default();
+        Err(why.unwrap_or_else(|| format!("no rule covers `{}`", shown(&words))))
+    }
+
+    /// `cd` to the folder where it is already changes nothing.
+    fn stays_here(&self, one: &Seen<'_>) -> bool {
+        let [cd, folder] = one.simple.words.as_slice() else { return false };
+        cd.text == "cd"
+            && cd.expands.nothing()
+            && folder.expands.nothing()
+            && folder.text.starts_with('/')
+            && files::normal(&folder.text) == files::normal(&self.around.cwd)
+            && !self.script.functions.iter().any(|name| name == "cd")
+    }
+
+    /// Whether an allow rule covers these words; an error says what it leaves open.
+    fn fits(&self, pattern: &Pattern, view: &View) -> Result<bool, String> {
+        let words = view.words();
+        if !pattern.matches(&joined_strictly(words)) {
+            return Ok(false);
+        }
+        if !pattern.has_wildcard() && words.iter().all(|word| word.expands.nothing()) {
+            return Ok(true);
+        }
+        if let Some(word) = words.iter().find(|word| self.values.words(word).is_none() && word.text != "$@") {
+            return Err(format!("`{}` is not known before it runs", shown(&word.text)));
+        }
+        let literal = pattern.literal_words().len();
+        for variant in self.variants(words) {
+            // A value that was put in must fit as well as what was written.
+            if !pattern.matches(&joined_strictly(&variant)) && variant.iter().all(|word| word.expands.nothing()) {
+                return Ok(false);
+            }
+            for risk in all_risks(&variant, view) {
+                if risk.at < literal || !pattern.has_wildcard() || self.may_write(&risk, view) {
+                    continue;
+                }
+                let word = variant.get(risk.at).or(variant.first()).map_or("", |word| word.text.as_str());
+                let what = match risk.effect {
+                    Effect::Runs => "can run another program",
+                    Effect::Writes => "writes or deletes files",
+                    Effect::Unknown => "may become an option that runs or writes something",
+                };
+                return Err(format!(
+                    "`{}` of `{}` {what}, which a rule with `*` does not cover",
+                    shown(word),
+                    base_of(&variant)
+                ));
+            }
+        }
+        Ok(true)
+    }
+
+    fn may_write(&self, risk: &Risk, view: &View) -> bool {
+        let (Effect::Writes, Some(target)) = (risk.effect, &risk.target) else { return false };
+        if !target.expands.nothing() {
+            return false;
+        }
+        if is_free(&target.text) {
+            return true;
+        }
+        let (places, open) = files::places(target, &view.folders, &[], self.around);
+        !open
+            && places
+                .iter()
+                .all(|place| paths::judge(self.rules, Access::Write, place, self.around).decision == Decision::Allow)
+    }
+
+    /// The words with each value that a variable of the text can have.
+    fn variants(&self, words: &[Word]) -> Vec<Vec<Word>> {
+        let all: Vec<Vec<Word>> =
+            words.iter().map(|word| self.values.words(word).unwrap_or_else(|| vec![word.clone()])).collect();
+        let count = all.iter().map(Vec::len).max().unwrap_or(1);
+        (0..count)
+            .map(|turn| all.iter().filter_map(|values| values.get(turn).or(values.last()).cloned()).collect())
+            .collect()
+    }
+
+    fn files(&self, uses: &Uses) -> Result<(), String> {
+        if let Some(why) = &uses.doubt {
+            return Err(why.clone());
+        }
+        for one in uses.all.iter().filter(|one| !one.aside) {
+            let path = shown(&one.path);
+            if one.protected {
+                return Err(format!("`{path}` is never written without a person"));
+            }
+            if !one.redirected {
+                continue;
+            }
+            let opened = one.verdict.decision == Decision::Allow;
+            match one.access {
+                Access::Write if !opened => return Err(format!("no rule opens writing `{path}`")),
+                Access::Read if !opened && !self.lies_here(&one.path) => {
+                    return Err(format!("no rule opens reading `{path}`"));
+                }
+                Access::Write | Access::Read => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn lies_here(&self, path: &str) -> bool {
+        let real = self.around.links.get(path).map_or(path, String::as_str);
+        [&self.around.cwd, &self.around.root].iter().any(|folder| {
+            folder.len() > 1 && real.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+}
+
+fn base_of(words: &[Word]) -> String {
+    words.first().map(|word| shown(base(&word.text))).unwrap_or_default()
+}
+
+/// What the command does by itself and through the wrappers before it, each with the word that decides.
+fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
+    let mut found = Vec::new();
+    let mut words = words.to_vec();
+    let mut from = 0;
+    while let Some(first) = words.first() {
+        let name = base(&first.text).to_owned();
+        let runs_others = table::RUNS_OTHERS.contains(&name.as_str());
+        let own = effects::risks(&words, view.input);
+        found.extend(own.into_iter().map(|risk| Risk { at: risk.at.saturating_add(from), ..risk }));
+        let inside = look_inside(&words, view.input);
+        let (next, rest) = match inside.inner.first() {
+            Some(Inner::From(at)) if runs_others || inside.transparent => {
+                (*at, words.split_off((*at).min(words.len())))
+            }
+            Some(Inner::Words(inner)) if name == "xargs" => (words.len() + 1 - inner.len(), inner.clone()),
+            Some(_) | None => {
+                if runs_others && !(inside.inner.is_empty() && inside.transparent) {
+                    found.push(Risk { at: usize::MAX, effect: Effect::Runs, target: None });
+                }
+                return found;
+            }
+        };
+        if next == 0 {
+            return found;
+        }
+        from += next;
+        found.push(Risk { at: from, effect: Effect::Runs, target: None });
+        words = rest;
+    }
+    found
+}

@@ -1,0 +1,171 @@
+//! Which words of a command make an everyday program run another one or write a file: what a rule with `*` does not
+//! cover unless it spells them out. The programs stand in `table.rs`; looking through wrappers is elsewhere.
+
+use super::super::shell::script::{Input, Word};
+use super::options::{Part, Style, Valued, parts};
+use super::{scripts, table};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Runs what the command names, or reads settings that can.
+    Runs,
+    /// Writes, deletes or moves what the command names.
+    Writes,
+    /// Could be either, once it is expanded.
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Risk {
+    /// The word that decides.
+    pub at: usize,
+    pub effect: Effect,
+    /// The file that is written, where that is all that happens and it is known.
+    pub target: Option<Word>,
+}
+
+/// What the table knows of a program, or of one of its subcommands.
+#[derive(Debug)]
+pub struct Program {
+    pub name: &'static str,
+    /// The subcommand it is about; empty for every one.
+    pub sub: &'static str,
+    pub style: Style,
+    /// Letters and names of options whose value is the next word.
+    pub letters: &'static str,
+    pub names: &'static [&'static str],
+    pub runs: &'static [&'static str],
+    pub writes: &'static [&'static str],
+    pub operands: Operands,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operands {
+    Plain,
+    /// The first operand, or the value of `-e`, is a program text in that language.
+    Sed,
+    Awk,
+    /// From that operand on each is written, counted from 0.
+    WrittenFrom(usize),
+    /// The whole subcommand runs or writes what is named.
+    Runs,
+    Writes,
+    /// The program text comes with an option; without any operand it is read from standard input.
+    Interpreter,
+}
+
+/// The name of a program without its folder.
+pub fn base(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
+    let mut found = Vec::new();
+    let Some(first) = words.first() else { return found };
+    let name = unversioned(base(&first.text));
+    if table::RUNS_OTHERS.contains(&name) {
+        found.push(Risk { at: 1, effect: Effect::Runs, target: None });
+    }
+    let sub = table::subcommand(name, words);
+    for program in table::PROGRAMS.iter().filter(|program| program.name == name) {
+        if !program.sub.is_empty() && sub.is_none_or(|(_, sub)| sub != program.sub) {
+            continue;
+        }
+        let start = if program.sub.is_empty() { 1 } else { sub.map_or(1, |(at, _)| at + 1) };
+        judge(program, words, start, input, &mut found);
+    }
+    found.sort_by_key(|risk| risk.at);
+    found
+}
+
+/// `python3.12` is `python3`, `perl5.36` is `perl5`.
+fn unversioned(name: &str) -> &str {
+    let cut = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+    if table::INTERPRETERS.contains(&cut) { cut } else { name }
+}
+
+fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &mut Vec<Risk>) {
+    let careful = !program.runs.is_empty() || !program.writes.is_empty();
+    let mut operands = Vec::new();
+    let mut texts: Vec<(usize, &str)> = Vec::new();
+    let mut script_given = false;
+    let mut inline = false;
+    for part in parts(words, start, program.style, Valued { letters: program.letters, names: program.names }) {
+        match part {
+            Part::Operand { at } => operands.push(at),
+            Part::Unknown { at } => {
+                operands.push(at);
+                if careful {
+                    found.push(Risk { at, effect: Effect::Unknown, target: None });
+                }
+            }
+            Part::Option { name, long, value, attached, at } => {
+                if names(program.runs, name, long, program.style) {
+                    inline = true;
+                    found.push(Risk { at, effect: Effect::Runs, target: None });
+                } else if names(program.writes, name, long, program.style) {
+                    let target = value.cloned().or_else(|| attached.map(|text| attached_word(words, at, text)));
+                    found.push(Risk { at, effect: Effect::Writes, target });
+                }
+                if matches!(name, "e" | "expression" | "source") {
+                    script_given = true;
+                    texts.extend(value.map(|value| (at, value.text.as_str())).or(attached.map(|text| (at, text))));
+                }
+                script_given |= matches!(name, "f" | "file");
+            }
+        }
+    }
+    match program.operands {
+        Operands::Plain => {}
+        Operands::Sed | Operands::Awk => {
+            if !script_given {
+                texts.extend(operands.first().and_then(|at| words.get(*at).map(|word| (*at, word.text.as_str()))));
+            }
+            texts.retain(|(at, text)| {
+                // What is expanded inside a program text can be any part of it.
+                let known = words.get(*at).is_none_or(|word| !word.expands.value);
+                !known
+                    || match program.operands {
+                        Operands::Sed => scripts::sed_acts(text),
+                        _ => scripts::awk_acts(text),
+                    }
+            });
+            found.extend(texts.iter().map(|(at, _)| Risk { at: *at, effect: Effect::Runs, target: None }));
+        }
+        Operands::WrittenFrom(count) => found.extend(operands.iter().skip(count).map(|at| Risk {
+            at: *at,
+            effect: Effect::Writes,
+            target: words.get(*at).cloned(),
+        })),
+        Operands::Runs => found.push(Risk { at: start.saturating_sub(1), effect: Effect::Runs, target: None }),
+        Operands::Writes => found.push(Risk { at: start.saturating_sub(1), effect: Effect::Writes, target: None }),
+        Operands::Interpreter => {
+            let from_input = match operands.first().and_then(|at| words.get(*at)) {
+                None => !inline && !words.iter().skip(1).any(|word| is_question(&word.text)),
+                Some(word) => matches!(word.text.as_str(), "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0"),
+            };
+            if from_input && (input != Input::Inherited || operands.is_empty()) {
+                found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
+            }
+        }
+    }
+}
+
+/// Options that only ask the program about itself.
+fn is_question(text: &str) -> bool {
+    matches!(text, "--version" | "-V" | "-v" | "--help" | "-h") || text.starts_with("-m")
+}
+
+fn attached_word(words: &[Word], at: usize, text: &str) -> Word {
+    let expands = words.get(at).map(|word| word.expands).unwrap_or_default();
+    Word { text: text.to_owned(), expands }
+}
+
+/// A long name also when it is cut short, as GNU and git read it.
+fn names(list: &[&str], name: &str, long: bool, style: Style) -> bool {
+    list.iter().any(|listed| match (long, style) {
+        (false, _) => *listed == name,
+        (true, Style::Words) => *listed == name || listed.strip_suffix('*').is_some_and(|stem| name.starts_with(stem)),
+        (true, Style::Getopt) => listed.len() > 1 && !name.is_empty() && listed.starts_with(name),
+    })
+}

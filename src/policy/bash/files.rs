@@ -1,0 +1,355 @@
+//! Which files a command names, whether it reads or writes them, and where they lie. What is allowed there is not here.
+
+use super::super::judge::Around;
+use super::super::paths::Access;
+use super::super::shell::script::{Expands, Folders, Word};
+use super::effects::base;
+use super::options::{Part, Style, Valued, parts};
+use super::table;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub path: Word,
+    pub access: Access,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Reads,
+    /// The first operand is a pattern or a program text.
+    ReadsAfterFirst,
+    Writes,
+    /// The last operand, or the value of `-t`, is written and the others are read.
+    Copies,
+    /// The same, and the others go away.
+    Moves,
+    /// `if=` and `of=`.
+    Pairs,
+}
+
+/// Letters of options whose value is the next word; in order of name.
+const COMMANDS: &[(&str, Way, &str)] = &[
+    (".", Way::Reads, ""),
+    ("ack", Way::ReadsAfterFirst, "ABCm"),
+    ("ag", Way::ReadsAfterFirst, "ABCm"),
+    ("awk", Way::ReadsAfterFirst, "Fv"),
+    ("b2sum", Way::Reads, ""),
+    ("base32", Way::Reads, "w"),
+    ("base64", Way::Reads, "w"),
+    ("bash", Way::Reads, "o"),
+    ("bat", Way::Reads, "lHr"),
+    ("batcat", Way::Reads, "lHr"),
+    ("bzcat", Way::Reads, ""),
+    ("bzip2", Way::Moves, ""),
+    ("cat", Way::Reads, ""),
+    ("chattr", Way::Writes, ""),
+    ("chgrp", Way::Writes, ""),
+    ("chmod", Way::Writes, ""),
+    ("chown", Way::Writes, ""),
+    ("cksum", Way::Reads, ""),
+    ("cmp", Way::Reads, "nis"),
+    ("code", Way::Reads, ""),
+    ("column", Way::Reads, "tsco"),
+    ("comm", Way::Reads, ""),
+    ("cp", Way::Copies, "tS"),
+    ("csplit", Way::Reads, "fbn"),
+    ("curl", Way::Reads, "HXAeumbx"),
+    ("cut", Way::Reads, "dfbc"),
+    ("dash", Way::Reads, "o"),
+    ("dd", Way::Pairs, ""),
+    ("diff", Way::Reads, "UCxXWLI"),
+    ("egrep", Way::ReadsAfterFirst, "ABCmdD"),
+    ("expand", Way::Reads, "t"),
+    ("fgrep", Way::ReadsAfterFirst, "ABCmdD"),
+    ("file", Way::Reads, "F"),
+    ("fmt", Way::Reads, "w"),
+    ("fold", Way::Reads, "w"),
+    ("gawk", Way::ReadsAfterFirst, "Fv"),
+    ("git", Way::Reads, ""),
+    ("gpg", Way::Reads, "ru"),
+    ("grep", Way::ReadsAfterFirst, "ABCmdD"),
+    ("gzip", Way::Moves, "S"),
+    ("gunzip", Way::Moves, "S"),
+    ("hd", Way::Reads, "sn"),
+    ("head", Way::Reads, "nc"),
+    ("hexdump", Way::Reads, "sne"),
+    ("iconv", Way::Reads, "ft"),
+    ("install", Way::Copies, "tmogS"),
+    ("join", Way::Reads, "12jtoe"),
+    ("jq", Way::ReadsAfterFirst, "L"),
+    ("less", Way::Reads, "pjPx"),
+    ("link", Way::Copies, ""),
+    ("ln", Way::Copies, "tS"),
+    ("look", Way::Reads, ""),
+    ("md5sum", Way::Reads, ""),
+    ("mkdir", Way::Writes, "m"),
+    ("mkfifo", Way::Writes, "m"),
+    ("mknod", Way::Writes, "m"),
+    ("more", Way::Reads, "n"),
+    ("mv", Way::Moves, "tS"),
+    ("nano", Way::Moves, ""),
+    ("nl", Way::Reads, "bdfhilnsvw"),
+    ("nvim", Way::Moves, ""),
+    ("od", Way::Reads, "AjNStw"),
+    ("openssl", Way::Reads, ""),
+    ("paste", Way::Reads, "d"),
+    ("patch", Way::Writes, "p"),
+    ("pg", Way::Reads, ""),
+    ("pr", Way::Reads, ""),
+    ("readarray", Way::Reads, ""),
+    ("rev", Way::Reads, ""),
+    ("rg", Way::ReadsAfterFirst, "ABCgmtTjMr"),
+    ("rm", Way::Writes, ""),
+    ("rmdir", Way::Writes, ""),
+    ("rsync", Way::Copies, "e"),
+    ("scp", Way::Copies, "PiloF"),
+    ("sed", Way::ReadsAfterFirst, "l"),
+    ("sh", Way::Reads, "o"),
+    ("sha1sum", Way::Reads, ""),
+    ("sha224sum", Way::Reads, ""),
+    ("sha256sum", Way::Reads, ""),
+    ("sha384sum", Way::Reads, ""),
+    ("sha512sum", Way::Reads, ""),
+    ("shasum", Way::Reads, "a"),
+    ("shred", Way::Writes, "ns"),
+    ("sort", Way::Reads, "kStT"),
+    ("source", Way::Reads, ""),
+    ("split", Way::Reads, "abClnt"),
+    ("sqlite3", Way::Moves, ""),
+    ("srm", Way::Writes, ""),
+    ("strings", Way::Reads, "nte"),
+    ("sum", Way::Reads, ""),
+    ("tac", Way::Reads, "s"),
+    ("tail", Way::Reads, "nc"),
+    ("tar", Way::Reads, "bHV"),
+    ("tee", Way::Writes, ""),
+    ("touch", Way::Writes, "dt"),
+    ("truncate", Way::Writes, "s"),
+    ("tsort", Way::Reads, ""),
+    ("unexpand", Way::Reads, "t"),
+    ("uniq", Way::Reads, "fsw"),
+    ("unlink", Way::Writes, ""),
+    ("uuencode", Way::Reads, ""),
+    ("vi", Way::Moves, ""),
+    ("view", Way::Reads, ""),
+    ("vim", Way::Moves, ""),
+    ("wc", Way::Reads, ""),
+    ("wget", Way::Reads, "UtTQ"),
+    ("xxd", Way::Reads, "cglos"),
+    ("xz", Way::Moves, ""),
+    ("xzcat", Way::Reads, ""),
+    ("yq", Way::ReadsAfterFirst, ""),
+    ("zcat", Way::Reads, ""),
+    ("zip", Way::Reads, "bn"),
+    ("zless", Way::Reads, ""),
+    ("zgrep", Way::ReadsAfterFirst, "ABCm"),
+    ("zsh", Way::Reads, "o"),
+    ("zstd", Way::Moves, ""),
+    ("zstdcat", Way::Reads, ""),
+    ("setfacl", Way::Writes, "m"),
+    ("tailf", Way::Reads, "n"),
+    ("fallocate", Way::Writes, "lo"),
+    ("sponge", Way::Writes, ""),
+];
+
+/// Reading subcommands of git, and those that change files of the work tree.
+const GIT_READS: &[&str] = &["annotate", "blame", "cat-file", "diff", "grep", "hash-object", "log", "show", "archive"];
+const GIT_WRITES: &[&str] = &["apply", "checkout", "clean", "mv", "restore", "rm", "update-index"];
+
+/// The files among the words of one command, as far as the program is one that is known to open what it names.
+pub fn named(words: &[Word]) -> Vec<Named> {
+    let Some(name) = words.first().map(|word| base(&word.text)) else { return Vec::new() };
+    let Some((_, way, letters)) = COMMANDS.iter().find(|(known, _, _)| *known == name) else { return Vec::new() };
+    if name == "git" {
+        return git(words);
+    }
+    let (mut operands, mut found) = (Vec::new(), Vec::new());
+    let mut pattern_given = false;
+    for part in parts(words, 1, Style::Getopt, Valued { letters, names: &["target-directory"] }) {
+        match part {
+            Part::Operand { at } | Part::Unknown { at } => operands.extend(words.get(at)),
+            Part::Option { name: option, long, value, attached, at } => {
+                pattern_given |= matches!(option, "e" | "f" | "regexp" | "file" | "expression" | "from-file");
+                let expands = words.get(at).map(|word| word.expands).unwrap_or_default();
+                let value = value.cloned().or_else(|| attached.map(|text| Word { text: text.to_owned(), expands }));
+                if let Some(path) = value {
+                    let written = matches!(option, "t" | "target-directory") && matches!(way, Way::Copies | Way::Moves);
+                    found.push(Named { path, access: if written { Access::Write } else { Access::Read } });
+                } else if long || *way != Way::ReadsAfterFirst {
+                    continue;
+                }
+            }
+        }
+    }
+    if *way == Way::ReadsAfterFirst && !pattern_given && !operands.is_empty() {
+        operands.remove(0);
+    }
+    let written = found.iter().any(|named| named.access == Access::Write);
+    let last = operands.len().saturating_sub(1);
+    for (place, word) in operands.into_iter().enumerate() {
+        let mut add = |access| found.push(Named { path: word.clone(), access });
+        match way {
+            Way::Reads | Way::ReadsAfterFirst => add(Access::Read),
+            Way::Writes => add(Access::Write),
+            Way::Copies | Way::Moves => {
+                if (place == last && !written) || *way == Way::Moves {
+                    add(Access::Write);
+                }
+                if place != last || written || *way == Way::Moves {
+                    add(Access::Read);
+                }
+            }
+            Way::Pairs => {
+                for (prefix, access) in [("if=", Access::Read), ("of=", Access::Write)] {
+                    if let Some(path) = word.text.strip_prefix(prefix) {
+                        found.push(Named { path: Word { text: path.to_owned(), expands: word.expands }, access });
+                    }
+                }
+            }
+        }
+    }
+    if matches!(name, "curl" | "wget" | "scp" | "rsync" | "zip" | "jq") {
+        uploads(words, &mut found);
+    }
+    found
+}
+
+/// `-d @file`, `-F name=@file`, `host:file`.
+fn uploads(words: &[Word], found: &mut Vec<Named>) {
+    for word in words.iter().skip(1) {
+        if let Some((_, path)) = word.text.split_once(['@', '<']).filter(|(_, path)| !path.is_empty()) {
+            found.push(Named { path: Word { text: path.to_owned(), expands: word.expands }, access: Access::Read });
+        }
+    }
+}
+
+fn git(words: &[Word]) -> Vec<Named> {
+    let Some((at, sub)) = table::subcommand("git", words) else { return Vec::new() };
+    let access = if GIT_READS.contains(&sub) {
+        Access::Read
+    } else if GIT_WRITES.contains(&sub) {
+        Access::Write
+    } else {
+        return Vec::new();
+    };
+    let named = |text: &str, expands: Expands| Named { path: Word { text: text.to_owned(), expands }, access };
+    words
+        .iter()
+        .skip(at + 1)
+        .filter(|word| !word.text.starts_with('-'))
+        .flat_map(|word| {
+            let inside = word.text.split_once(':').map(|(_, path)| named(path, word.expands));
+            [Some(named(&word.text, word.expands)), inside].into_iter().flatten()
+        })
+        .collect()
+}
+
+/// Every absolute path that a word may mean, and whether more are possible than are listed.
+pub fn places(word: &Word, folders: &Folders, cds: &[String], around: &Around) -> (Vec<String>, bool) {
+    let home = around.home.as_deref();
+    let text = if word.expands.tilde { expand_home(&word.text, home) } else { word.text.clone() };
+    if text.starts_with('/') {
+        return (vec![normal(&text)], false);
+    }
+    let mut starts: Vec<String> = Vec::new();
+    let open = match folders {
+        Folders::Known(all) => {
+            for steps in all {
+                starts.push(steps.iter().fold(around.cwd.clone(), |from, step| join(&from, &expand_home(step, home))));
+            }
+            false
+        }
+        Folders::Unknown => {
+            starts.push(around.cwd.clone());
+            starts.extend(cds.iter().map(|folder| join(&around.cwd, &expand_home(folder, home))));
+            true
+        }
+    };
+    (starts.iter().map(|start| join(start, &text)).collect(), open)
+}
+
+fn expand_home(text: &str, home: Option<&str>) -> String {
+    match (text.strip_prefix('~'), home) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
+        (_, _) => text.to_owned(),
+    }
+}
+
+pub fn join(folder: &str, path: &str) -> String {
+    if path.starts_with('/') { normal(path) } else { normal(&format!("{folder}/{path}")) }
+}
+
+/// Absolute, without `.`, `..` and repeated slashes; the file system is not asked.
+pub fn normal(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            name => kept.push(name),
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<Word> {
+        text.split(' ').map(|text| Word { text: text.to_owned(), ..Word::default() }).collect()
+    }
+
+    #[test]
+    fn files_that_are_read_and_written() {
+        for (text, expected) in [
+            ("cat a b", "r:a r:b"),
+            ("head -n 5 a", "r:5 r:a"),
+            ("grep -r KEY .env", "r:.env"),
+            ("grep -e KEY .env", "r:KEY r:.env"),
+            ("grep -fx .env", "r:x r:.env"),
+            ("cp a b", "r:a w:b"),
+            ("cp -t d a b", "w:d r:a r:b"),
+            ("mv a b", "w:a r:a w:b r:b"),
+            ("ln -s a b", "r:a w:b"),
+            ("tee -a log", "w:log"),
+            ("dd if=a of=b", "r:a w:b"),
+            ("rm -rf x", "w:x"),
+            ("git show HEAD:.env", "r:HEAD:.env r:.env"),
+            ("git push origin", ""),
+            ("curl -d @.env h", "r:@.env r:h r:.env"),
+            ("echo .env", ""),
+        ] {
+            let mut found: Vec<String> = named(&words(text))
+                .iter()
+                .map(|named| format!("{}:{}", if named.access == Access::Read { "r" } else { "w" }, named.path.text))
+                .collect();
+            found.dedup();
+            if text.starts_with("curl") {
+                assert!(found.contains(&"r:.env".to_owned()), "{found:?}");
+                continue;
+            }
+            assert_eq!(found.join(" "), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn where_a_word_leads() {
+        let around = Around { cwd: "/p".into(), home: Some("/home/d".into()), ..Around::default() };
+        let tilde = Expands { tilde: true, ..Expands::default() };
+        for (text, expands, steps, expected) in [
+            ("a/../b", Expands::default(), vec![], "/p/b"),
+            ("../../x", Expands::default(), vec![], "/x"),
+            ("~/x", tilde, vec![], "/home/d/x"),
+            ("~/x", Expands::default(), vec![], "/p/~/x"),
+            ("x", Expands::default(), vec!["~/s".to_owned(), "t".to_owned()], "/home/d/s/t/x"),
+            ("/x//y/.", Expands::default(), vec!["z".to_owned()], "/x/y"),
+        ] {
+            let word = Word { text: text.to_owned(), expands };
+            let (found, open) = places(&word, &Folders::Known(vec![steps]), &[], &around);
+            assert_eq!((found, open), (vec![expected.to_owned()], false), "{text}");
+        }
+    }
+}

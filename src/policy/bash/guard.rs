@@ -1,0 +1,397 @@
+//! What no rule opens to an agent: deciding its own approvals, trusting workflows, minting credentials, stopping or editing
+//! the guard, touching phasegate's files, program and ports. Files are looked up in `paths`; here is the rest.
+
+use super::super::judge::Around;
+use super::super::shell::script::{Script, Word};
+use super::effects::base;
+use super::table;
+use super::views::Seen;
+
+/// What the loop of an agent needs, and what only shows. The second word where the first has several meanings.
+const OPEN: &[(&str, &[&str])] = &[
+    ("approvals", &["list", "show"]),
+    ("audit", &["query", "tail", "export", "verify", "prove", "head"]),
+    ("board", &[]),
+    ("budget", &["list", "show"]),
+    ("bypass", &["list", "show"]),
+    ("call", &[]),
+    ("channels", &["list"]),
+    ("completions", &[]),
+    ("context", &[]),
+    ("demo", &[]),
+    ("doctor", &[]),
+    ("exec", &[]),
+    ("help", &[]),
+    ("models", &["list", "show"]),
+    ("policy", &[]),
+    ("route", &[]),
+    ("schedule", &["list", "show"]),
+    ("schema", &[]),
+    ("sessions", &["list", "show"]),
+    ("spend", &["list", "show"]),
+    ("tasks", &["list", "show"]),
+    ("workflow", &["list", "show", "explain", "lint", "diff"]),
+];
+
+/// Words after the program's name in a text that is not read as a command.
+const DECIDES: &[&str] = &[
+    "approve",
+    "approvals",
+    "approver",
+    "bypass",
+    "restore",
+    "token",
+    "trust",
+    "workflow",
+    "reject",
+    "adjust",
+    "init",
+    "downstream",
+    "hook",
+    "unlock",
+    "grant",
+    "lease",
+    "stop",
+    "disable",
+    "off",
+    "uninstall",
+];
+
+/// They only print or search what stands in their words.
+const PASSIVE: &[&str] = &[
+    "echo",
+    "printf",
+    "grep",
+    "egrep",
+    "fgrep",
+    "rg",
+    "ag",
+    "git",
+    "gh",
+    "test",
+    "[",
+    "[[",
+    "ls",
+    "stat",
+    "which",
+    "type",
+    "command",
+    "wc",
+    "du",
+    "basename",
+    "dirname",
+    "find",
+    "fd",
+    "tree",
+    "file",
+    "true",
+    "false",
+    ":",
+    "cd",
+    "head",
+    "tail",
+    "cat",
+    "phasegate",
+];
+
+const KILLERS: &[&str] = &[
+    "kill",
+    "pkill",
+    "killall",
+    "killall5",
+    "skill",
+    "fuser",
+    "systemctl",
+    "service",
+    "launchctl",
+    "initctl",
+    "rc-service",
+    "supervisorctl",
+    "pm2",
+    "xkill",
+    "docker",
+    "podman",
+    "gdb",
+    "strace",
+    "ptrace",
+];
+
+const CLIENTS: &[&str] =
+    &["claude", "codex", "gemini", "opencode", "cursor-agent", "aider", "amp", "crush", "goose", "qwen"];
+
+/// Words that start such a client without what holds it, or take that away.
+const UNGUARDED: &[&str] = &[
+    "disableAllHooks",
+    "--settings",
+    "--setting-sources",
+    "--dangerously",
+    "bypassPermissions",
+    "--yolo",
+    "--bare",
+    "--strict-mcp-config",
+    "--mcp-config",
+    "--config",
+    "--no-hooks",
+    "--approval-mode",
+    "--permission-mode",
+    "--full-auto",
+    "danger-full-access",
+    "--allowedTools",
+    "--allowed-tools",
+    "--safe-mode",
+    "--disable",
+];
+
+const NETWORK: &[&str] = &[
+    "curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "xh", "telnet", "httpie", "curlie", "lynx",
+    "w3m", "openssl", "websocat", "aria2c", "grpcurl",
+];
+
+pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) -> Option<String> {
+    let mention = Mention::of(text, around);
+    for one in seen {
+        for assignment in &one.simple.assignments {
+            if let Some(why) = variable(&assignment.name, &mention) {
+                return Some(why);
+            }
+        }
+        for view in &one.views {
+            if let Some(why) = command(view.words(), seen, &mention, around) {
+                return Some(why);
+            }
+        }
+    }
+    let unclear = script.opaque.is_some() || seen.iter().any(|one| one.closed.is_some());
+    if unclear && mention.decides {
+        return Some(
+            "a command that cannot be read for certain names phasegate and what only a person may do".to_owned(),
+        );
+    }
+    None
+}
+
+/// Whether the text names phasegate, its files, or a decision, quotes and backslashes taken away.
+struct Mention {
+    ours: bool,
+    state: bool,
+    hooks: bool,
+    decides: bool,
+}
+
+impl Mention {
+    fn of(text: &str, around: &Around) -> Self {
+        let plain: String = text.chars().filter(|letter| !matches!(letter, '"' | '\'' | '\\')).collect();
+        let state = names_state(&plain, around);
+        let ours = names_program(&plain, around);
+        Self { ours: ours.is_some(), state, hooks: names_hooks(&plain), decides: ours.is_some_and(decides) }
+    }
+}
+
+/// The text after phasegate's name, where it stands as a program.
+fn names_program<'a>(text: &'a str, around: &Around) -> Option<&'a str> {
+    let own = around.guard.programs.iter().map(String::as_str).filter(|path| path.len() > 1);
+    own.chain(["phasegate"]).find_map(|name| {
+        let (_, after) = text.split_once(name)?;
+        Some(after)
+    })
+}
+
+fn decides(after: &str) -> bool {
+    after
+        .split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_' || letter == '-'))
+        .take(400)
+        .any(|word| DECIDES.contains(&word))
+}
+
+fn names_state(text: &str, around: &Around) -> bool {
+    let own = |path: &String| path.len() > 1 && text.contains(path.as_str());
+    around.guard.paths.iter().any(own)
+        || text.match_indices(".phasegate").any(|(at, name)| {
+            let next = text.get(at + name.len()..).and_then(|rest| rest.chars().next());
+            next.is_none_or(|next| !(next.is_ascii_alphanumeric() || next == '_'))
+        })
+}
+
+fn names_hooks(text: &str) -> bool {
+    [
+        ".claude/settings",
+        ".codex/config",
+        ".codex/hooks",
+        ".gemini/settings",
+        "opencode.json",
+        ".opencode/plugin",
+        ".cursor/hooks",
+    ]
+    .iter()
+    .any(|file| text.contains(file))
+}
+
+fn variable(name: &str, mention: &Mention) -> Option<String> {
+    if name.starts_with("PHASEGATE_") {
+        return Some(format!("{name} says to phasegate who calls and where its store is"));
+    }
+    let moves_clock = matches!(name, "FAKETIME" | "LD_PRELOAD" | "LD_LIBRARY_PATH" | "DYLD_INSERT_LIBRARIES");
+    (moves_clock && mention.ours).then(|| format!("{name} changes how phasegate itself runs"))
+}
+
+fn command(words: &[Word], all: &[Seen<'_>], mention: &Mention, around: &Around) -> Option<String> {
+    let first = words.first()?;
+    let name = base(&first.text);
+    if name == "phasegate" || around.guard.programs.iter().any(|own| *own == first.text) {
+        return ours(words);
+    }
+    // `npx phasegate`, `cargo run -- …` and the like are read as wrappers; here are the ways around them.
+    for word in words.iter().skip(1) {
+        if let Some((assigned, _)) = word.text.split_once('=')
+            && let Some(why) = variable(assigned, mention)
+        {
+            return Some(why);
+        }
+    }
+    let has = |wanted: &[&str]| words.iter().skip(1).any(|word| wanted.iter().any(|part| word.text.contains(part)));
+    let sub = words.get(1).map_or("", |word| word.text.as_str());
+    if let Some(why) = terminal_or_clock(name, sub, words, mention) {
+        return Some(why);
+    }
+    if KILLERS.contains(&name) {
+        let everything = name == "kill" && words.iter().skip(2).any(|word| word.text == "-1");
+        let by_name = has(&["phasegate"]) && !matches!((name, sub), ("systemctl" | "service", "status"));
+        let by_lookup = mention.ours && words.iter().skip(1).any(|word| word.expands.value);
+        let by_port = around.guard.ports.iter().any(|port| has(&[&port.to_string()])) && name == "fuser";
+        if everything || by_name || by_lookup || by_port {
+            return Some("it would stop phasegate".to_owned());
+        }
+    }
+    if CLIENTS.contains(&name)
+        && (has(UNGUARDED) || (name == "gemini" && has(&["-y"])) || (name == "codex" && sub == "-c"))
+    {
+        return Some("it would start an agent without what holds it to its phase".to_owned());
+    }
+    if CLIENTS.contains(&name)
+        && matches!(sub, "mcp" | "plugin" | "config" | "hooks" | "plugins" | "extensions")
+        && !has(&["list", "get"])
+    {
+        return Some("it would change the settings that hold an agent to its phase".to_owned());
+    }
+    if NETWORK.contains(&name) && reaches_us(words, around) {
+        return Some("it would speak to phasegate itself".to_owned());
+    }
+    if mention.decides && runs_text_of_others(name) && words_decide(all, around) {
+        return Some("it would have a command of phasegate run that only a person may give".to_owned());
+    }
+    if !PASSIVE.contains(&name) {
+        let text_of = |word: &&Word| !word.text.is_empty();
+        for word in words.iter().skip(1).filter(text_of) {
+            if names_state(&word.text, around) {
+                return Some("it would touch the state, settings or keys of phasegate".to_owned());
+            }
+            let code = word.text.contains([' ', '(', ';', '\n']);
+            if code && names_program(&word.text, around).is_some_and(decides) {
+                return Some("a text in it gives phasegate a command that only a person may give".to_owned());
+            }
+            if code && names_hooks(&word.text) && table::INTERPRETERS.iter().any(|known| name.starts_with(known)) {
+                return Some("a program in it names the settings that hold an agent to its phase".to_owned());
+            }
+        }
+    }
+    let _ = mention.state || mention.hooks;
+    None
+}
+
+/// One of phasegate's own commands.
+fn ours(words: &[Word]) -> Option<String> {
+    let mut named = Vec::new();
+    let mut at = 1;
+    while let Some(word) = words.get(at) {
+        at += 1;
+        let text = word.text.as_str();
+        if matches!(text, "--help" | "-h" | "--version" | "-V") {
+            return None;
+        }
+        if matches!(text, "--workspace" | "--store" | "--agent") {
+            at += 1;
+        } else if !text.starts_with('-') || !word.expands.nothing() {
+            named.push(word);
+        }
+    }
+    let Some(first) = named.first() else { return None };
+    let unknown = || Some("which command of phasegate it is is not known before it runs".to_owned());
+    if !first.expands.nothing() {
+        return unknown();
+    }
+    let Some((_, subs)) = OPEN.iter().find(|(open, _)| *open == first.text) else {
+        return Some(format!("`phasegate {}` is for a person", super::shown(&first.text)));
+    };
+    match named.get(1) {
+        _ if subs.is_empty() => None,
+        None => None,
+        Some(second) if !second.expands.nothing() => unknown(),
+        Some(second) if subs.contains(&second.text.as_str()) => None,
+        Some(second) => Some(format!("`phasegate {} {}` is for a person", first.text, super::shown(&second.text))),
+    }
+}
+
+fn terminal_or_clock(name: &str, sub: &str, words: &[Word], mention: &Mention) -> Option<String> {
+    let has = |wanted: &[&str]| words.iter().skip(1).any(|word| wanted.contains(&word.text.as_str()));
+    let types = match name {
+        "tmux" => has(&["send-keys", "send", "send-k", "paste-buffer", "pasteb", "pipe-pane", "set-buffer"]),
+        "screen" => has(&["stuff", "-X", "paste"]),
+        "xdotool" | "ydotool" | "wtype" | "dotool" | "ttyecho" | "writevt" | "doinput" => true,
+        "zellij" | "kitty" | "kitten" | "wezterm" => has(&["write-chars", "write", "send-text", "send-key"]),
+        "expect" | "script" | "unbuffer" | "pexpect" | "empty" => mention.decides,
+        _ => false,
+    };
+    if types {
+        return Some("it would type into a terminal, which may be a person's".to_owned());
+    }
+    let sets = |word: &Word| {
+        let text = word.text.as_str();
+        text == "--set"
+            || text.starts_with("--set=")
+            || text.starts_with("--se")
+            || (text.starts_with('-') && !text.starts_with("--") && !text.starts_with("-d") && text.contains('s'))
+    };
+    let moves = match name {
+        "date" => words.iter().skip(1).any(sets),
+        "timedatectl" => matches!(sub, "set-time" | "set-ntp" | "set-timezone" | "set-local-rtc"),
+        "hwclock" => has(&["-w", "-s", "--set", "--hctosys", "--systohc"]),
+        "faketime" | "datefudge" | "rdate" => mention.ours || mention.state,
+        "ntpdate" | "chronyc" | "adjtimex" => true,
+        _ => false,
+    };
+    moves.then(|| "it would move the clock that leases and approvals run by".to_owned())
+}
+
+fn reaches_us(words: &[Word], around: &Around) -> bool {
+    let here = ["localhost", "127.", "[::1]", "[::]", "0.0.0.0", "::1", "0x7f", "2130706433", "[::ffff:"];
+    let local = words.iter().skip(1).any(|word| here.iter().any(|name| word.text.contains(name)));
+    let port = around.guard.ports.iter().any(|port| {
+        let port = port.to_string();
+        words
+            .iter()
+            .skip(1)
+            .any(|word| word.text.split(|letter: char| !letter.is_ascii_digit()).any(|number| number == port))
+    });
+    let answers = words
+        .iter()
+        .skip(1)
+        .any(|word| ["/approv", "/trust", "/token", "/bypass"].iter().any(|path| word.text.contains(path)));
+    local && (port || answers) || (port && words.iter().any(|word| !word.expands.nothing()))
+}
+
+/// They run what comes on their input or in a file that was just written.
+fn runs_text_of_others(name: &str) -> bool {
+    table::SHELLS.contains(&name)
+        || table::INTERPRETERS.iter().any(|known| name.starts_with(known))
+        || matches!(
+            name,
+            "crontab" | "at" | "batch" | "xargs" | "parallel" | "systemd-run" | "ssh" | "source" | "." | "eval"
+        )
+}
+
+fn words_decide(all: &[Seen<'_>], around: &Around) -> bool {
+    all.iter()
+        .flat_map(|one| &one.views)
+        .flat_map(|view| view.words())
+        .any(|word| names_program(&word.text, around).is_some_and(decides))
+}

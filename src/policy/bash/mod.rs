@@ -1,0 +1,242 @@
+//! May this shell command run? What it would start is read by `shell`; here the rules are held against each of it.
+//! Deny and ask need one match anywhere, allow needs all of it.
+
+mod assignments;
+mod cover;
+mod effects;
+mod files;
+mod guard;
+mod options;
+mod pattern;
+mod reach;
+mod scripts;
+mod table;
+mod uses;
+mod views;
+mod wrappers;
+
+use std::collections::BTreeSet;
+
+use super::judge::{Around, Decision, RuleSet, Verdict};
+use super::rule::{Rule, RuleList};
+use super::shell;
+use super::shell::script::{Script, Word};
+use assignments::Values;
+use cover::{Cover, Spec, specs};
+use effects::base;
+use files::Named;
+use uses::{Finder, Uses};
+use views::{Seen, Walk};
+
+/// A piece of a command in a reason, in characters.
+const MAX_SHOWN: usize = 120;
+/// Paths that are looked up for one call.
+const MAX_PATHS: usize = 400;
+
+pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
+    let script = shell::read(command);
+    let mut walk = Walk::new();
+    let seen: Vec<Seen<'_>> = script.commands.iter().map(|simple| walk.see(simple)).collect();
+    let values = Values::of(command, &script);
+    let finder = Finder::new(rules, around, &values, &seen);
+    let uses = finder.uses(&seen);
+    let (deny, ask, allow) =
+        (specs(&rules.deny, RuleList::Deny), specs(&rules.ask, RuleList::Ask), specs(&rules.allow, RuleList::Allow));
+    let opaque = script.opaque.is_some();
+    let verdict = |decision, rule: Option<&str>, reason: String| Verdict {
+        decision,
+        rule: rule.map(str::to_owned),
+        reason,
+        opaque,
+    };
+
+    let denied = refused(&deny, command, &seen, &values);
+    if let Some((rule, part)) = &denied.certain {
+        return verdict(Decision::Deny, Some(&rule.text), format!("the rule `{}` denies `{}`", rule.text, shown(part)));
+    }
+    if let Some(one) = uses.all.iter().find(|one| one.verdict.decision == Decision::Deny) {
+        return Verdict { opaque, ..one.verdict.clone() };
+    }
+    if let Some(why) = guard::verdict(&seen, &script, command, around) {
+        return verdict(Decision::Deny, None, format!("{why}; no agent may do that, whatever the rules allow"));
+    }
+    let asked = refused(&ask, command, &seen, &values);
+    if let Some((rule, part)) = &asked.certain {
+        return verdict(
+            Decision::Ask,
+            Some(&rule.text),
+            format!("the rule `{}` leaves `{}` to a person", rule.text, shown(part)),
+        );
+    }
+    if let Some(one) = uses.all.iter().find(|one| one.verdict.decision == Decision::Ask) {
+        return Verdict { opaque, ..one.verdict.clone() };
+    }
+
+    let scoped = is_scoped(rules);
+    let cover = Cover { rules, around, script: &script, values: &values, allow: &allow, scoped };
+    let covered = cover.all(command, &seen, &uses);
+    let exact = matches!(&covered, Ok((rule, _)) if is_exactly(rule, command));
+    if !exact && let Some((decision, rule, part)) = possible(&denied, &asked, &uses) {
+        let reason =
+            format!("`{}` is not known before it runs and may be what the rule `{rule}` is about", shown(&part));
+        return verdict(decision, Some(&rule), reason);
+    }
+    match covered {
+        Ok((rule, reason)) => verdict(Decision::Allow, Some(&rule.text), reason),
+        Err(why) => verdict(Decision::None, None, why),
+    }
+}
+
+/// The absolute paths whose real place the verdict may depend on.
+pub fn paths(command: &str, around: &Around) -> Vec<String> {
+    let script = shell::read(command);
+    let mut walk = Walk::new();
+    let seen: Vec<Seen<'_>> = script.commands.iter().map(|simple| walk.see(simple)).collect();
+    let values = Values::of(command, &script);
+    let rules = RuleSet::default();
+    let finder = Finder::new(&rules, around, &values, &seen);
+    let mut found: BTreeSet<String> = finder.folders.iter().map(|folder| files::join(&around.cwd, folder)).collect();
+    let mut add = |word: &Word, folders| {
+        for word in values.words(word).unwrap_or_default() {
+            let (places, _) = files::places(&word, folders, &finder.folders, around);
+            found.extend(places.into_iter().filter(|path| !uses::is_free(path)));
+        }
+    };
+    for one in &seen {
+        for redirection in &one.simple.redirections {
+            add(&redirection.target, &one.simple.folders);
+        }
+        for (redirection, folders) in &one.redirections {
+            add(&redirection.target, folders);
+        }
+        for view in &one.views {
+            for Named { path, .. } in files::named(view.words()) {
+                add(&path, &view.folders);
+            }
+            for risk in effects::risks(view.words(), view.input) {
+                if let Some(target) = &risk.target {
+                    add(target, &view.folders);
+                }
+            }
+        }
+    }
+    found.into_iter().take(MAX_PATHS).collect()
+}
+
+/// A rule of deny or ask that says which commands or files it is about.
+fn is_scoped(rules: &RuleSet) -> bool {
+    rules
+        .deny
+        .iter()
+        .chain(&rules.ask)
+        .any(|rule| rule.spec.is_some() && ["Bash", "Read", "Edit", "Write"].iter().any(|tool| rule.tool.matches(tool)))
+}
+
+fn is_exactly(rule: &Rule, command: &str) -> bool {
+    rule.spec.as_deref().is_some_and(|spec| {
+        !spec.contains('*') && spec.trim_matches([' ', '\t']) == command.trim_matches([' ', '\t', '\n'])
+    })
+}
+
+#[derive(Default)]
+struct Refused<'r> {
+    certain: Option<(&'r Rule, String)>,
+    possible: Option<(&'r Rule, String)>,
+}
+
+/// One match anywhere is enough.
+fn refused<'r>(specs: &[Spec<'r>], command: &str, seen: &[Seen<'_>], values: &Values) -> Refused<'r> {
+    let mut found = Refused::default();
+    let written = command.trim_matches([' ', '\t', '\n']);
+    for spec in specs {
+        let fits = spec.pattern.as_ref().is_none_or(|pattern| pattern.matches(written));
+        if fits {
+            found.certain = Some((spec.rule, written.to_owned()));
+            return found;
+        }
+    }
+    if specs.is_empty() {
+        return found;
+    }
+    for view in seen.iter().flat_map(|one| &one.views) {
+        let words = view.words();
+        for text in spellings(words, values) {
+            if let Some(spec) =
+                specs.iter().find(|spec| spec.pattern.as_ref().is_none_or(|pattern| pattern.matches(&text)))
+            {
+                found.certain = Some((spec.rule, text));
+                return found;
+            }
+        }
+        if found.possible.is_none() && words.iter().any(|word| !word.expands.nothing()) {
+            let could = |spec: &&Spec<'_>| spec.pattern.as_ref().is_none_or(|pattern| pattern.could_match(words));
+            found.possible = specs.iter().find(could).map(|spec| (spec.rule, pattern::joined(words)));
+        }
+    }
+    found
+}
+
+/// The ways in which a rule may have been meant to name this command.
+fn spellings(words: &[Word], values: &Values) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut add = |words: &[Word]| {
+        let text = pattern::joined(words);
+        if let Some((program, rest)) = text.split_once(' ').or(Some((text.as_str(), "")))
+            && program.contains('/')
+        {
+            let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
+            found.push(format!("{}{rest}", base(program)));
+        }
+        found.push(text);
+    };
+    add(words);
+    let settled: Vec<Word> = words
+        .iter()
+        .flat_map(|word| match values.words(word) {
+            Some(values) if word.expands.value => values,
+            Some(_) | None => vec![word.clone()],
+        })
+        .collect();
+    if settled.as_slice() != words {
+        add(&settled);
+    }
+    // `git -C folder push` is a push.
+    if let Some(first) = words.first()
+        && table::has_subcommands(base(&first.text))
+        && let Some((at, _)) = table::subcommand(base(&first.text), words)
+        && at > 1
+    {
+        let direct: Vec<Word> = [first].into_iter().chain(words.iter().skip(at)).cloned().collect();
+        add(&direct);
+    }
+    found
+}
+
+fn possible(denied: &Refused<'_>, asked: &Refused<'_>, uses: &Uses) -> Option<(Decision, String, String)> {
+    if let Some((rule, part)) = &denied.possible {
+        return Some((Decision::None, rule.text.clone(), part.clone()));
+    }
+    let of = |wanted| uses.possible.iter().find(|(decision, _, _)| *decision == wanted);
+    if let Some((_, rule, part)) = of(Decision::Deny) {
+        return Some((Decision::None, rule.clone(), part.clone()));
+    }
+    if let Some((rule, part)) = &asked.possible {
+        return Some((Decision::Ask, rule.text.clone(), part.clone()));
+    }
+    of(Decision::Ask).map(|(_, rule, part)| (Decision::Ask, rule.clone(), part.clone()))
+}
+
+/// A piece of a command for people: bounded, control characters as escapes.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for (count, letter) in text.chars().enumerate() {
+        if count == MAX_SHOWN {
+            shown.push('…');
+            break;
+        }
+        let unseen = letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if unseen { shown.extend(letter.escape_default()) } else { shown.push(letter) }
+    }
+    shown
+}

@@ -1,0 +1,266 @@
+//! Every file that a text would read or write, with what the path rules say of it.
+
+use std::collections::BTreeSet;
+
+use super::super::judge::{Around, Decision, RuleSet, Verdict};
+use super::super::paths::{self, Access};
+use super::super::rule::Rule;
+use super::super::shell::script::{Expands, Folders, Redirection, Way, Word};
+use super::assignments::Values;
+use super::effects::base;
+use super::files::{self, Named};
+use super::reach::{could_meet, names_of_rule};
+use super::views::Seen;
+
+/// Files of one call that are judged one by one.
+const MAX_FILES: usize = 400;
+/// A name that stands for whatever lies in a folder.
+const ANYTHING_IN_IT: &str = "phasegate-any";
+
+#[derive(Debug)]
+pub struct Use {
+    pub access: Access,
+    pub path: String,
+    pub verdict: Verdict,
+    /// Named by a redirection, which only a path rule opens.
+    pub redirected: bool,
+    /// No rule opens it by itself.
+    pub protected: bool,
+    /// Only for refusing: it is not certain to be used.
+    pub aside: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Uses {
+    pub all: Vec<Use>,
+    /// A rule of deny or ask that may be about a file, and the word that it may be.
+    pub possible: Vec<(Decision, String, String)>,
+    /// Why no rule may allow the call.
+    pub doubt: Option<String>,
+    known: BTreeSet<(bool, bool, String)>,
+}
+
+#[derive(Debug)]
+pub struct Finder<'a> {
+    pub rules: &'a RuleSet,
+    pub around: &'a Around,
+    pub values: &'a Values,
+    /// Folders that a `cd` of the text names.
+    pub folders: Vec<String>,
+    /// Everything is open to it: what is still refused is protected.
+    pub anything: RuleSet,
+}
+
+pub fn is_free(path: &str) -> bool {
+    matches!(path, "-" | "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/stdin" | "/dev/zero" | "/dev/urandom")
+        || path
+            .strip_prefix("/dev/fd/")
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+impl<'a> Finder<'a> {
+    pub fn new(rules: &'a RuleSet, around: &'a Around, values: &'a Values, seen: &[Seen<'_>]) -> Self {
+        let allow = ["Edit", "Read"].iter().filter_map(|text| Rule::parse(text).ok()).collect();
+        let anything = RuleSet { allow, ..RuleSet::default() };
+        let mut folders: Vec<String> = Vec::new();
+        for view in seen.iter().flat_map(|one| &one.views) {
+            let words = view.words();
+            if words.first().is_some_and(|word| matches!(word.text.as_str(), "cd" | "pushd")) {
+                folders.extend(words.iter().skip(1).filter(|word| !word.expands.value).map(|word| word.text.clone()));
+            }
+        }
+        folders.truncate(8);
+        Self { rules, around, values, folders, anything }
+    }
+
+    pub fn uses(&self, seen: &[Seen<'_>]) -> Uses {
+        let mut uses = Uses::default();
+        for one in seen {
+            for redirection in &one.simple.redirections {
+                self.redirection(redirection, &one.simple.folders, &mut uses);
+            }
+            for (redirection, folders) in &one.redirections {
+                self.redirection(redirection, folders, &mut uses);
+            }
+            for view in &one.views {
+                for Named { path, access } in files::named(view.words()) {
+                    self.word(&path, access, &view.folders, false, &mut uses);
+                }
+            }
+        }
+        self.names_handed_on(seen, &mut uses);
+        uses
+    }
+
+    fn redirection(&self, redirection: &Redirection, folders: &Folders, uses: &mut Uses) {
+        let target = &redirection.target;
+        let writes = match redirection.way {
+            Way::Descriptor => return,
+            Way::Read => false,
+            Way::Write | Way::Append | Way::ReadWrite => true,
+        };
+        if target.expands.nothing() && is_free(&target.text) {
+            return;
+        }
+        if !target.expands.nothing() {
+            doubt(
+                uses,
+                &format!("the file `{}` of a redirection is not known before it runs", super::shown(&target.text)),
+            );
+        }
+        if target.text.starts_with("/dev/tcp/") || target.text.starts_with("/dev/udp/") {
+            doubt(uses, "a redirection opens a connection");
+        }
+        let access = if writes { Access::Write } else { Access::Read };
+        self.word(target, access, folders, true, uses);
+    }
+
+    /// What `echo`, `find` and the like print may be what `xargs` hands to a program that opens it.
+    fn names_handed_on(&self, seen: &[Seen<'_>], uses: &mut Uses) {
+        let views = || seen.iter().flat_map(|one| &one.views);
+        let hands_on = views()
+            .any(|view| view.words().first().is_some_and(|word| matches!(base(&word.text), "xargs" | "parallel")));
+        let known = |view: &&super::views::View| {
+            view.words()
+                .first()
+                .is_some_and(|word| matches!(base(&word.text), "echo" | "printf" | "find" | "ls" | "fd"))
+        };
+        if !hands_on {
+            return;
+        }
+        for view in views().filter(known) {
+            for word in view.words().iter().skip(1).filter(|word| word.expands.nothing()) {
+                for path in word.text.split(['\n', ' ']).filter(|path| !path.is_empty() && !path.starts_with('-')) {
+                    let path = path.trim_end_matches("\\n").trim_end_matches("\\0");
+                    self.paths(path, Access::Read, &view.folders, true, uses);
+                }
+            }
+        }
+    }
+
+    fn paths(&self, path: &str, access: Access, folders: &Folders, aside: bool, uses: &mut Uses) {
+        let word = Word { text: path.to_owned(), ..Word::default() };
+        let (places, _) = files::places(&word, folders, &self.folders, self.around);
+        for place in places {
+            self.one(place, access, false, aside, uses);
+        }
+    }
+
+    fn word(&self, word: &Word, access: Access, folders: &Folders, redirected: bool, uses: &mut Uses) {
+        // What a wrapper appends is looked at where it comes from.
+        if word.text == "$@" && word.expands.value && !redirected {
+            return;
+        }
+        let variants = self.values.words(word).unwrap_or_else(|| vec![word.clone()]);
+        for variant in variants {
+            let variant = self.settled(variant);
+            if !redirected && variant.expands.nothing() && is_free(&variant.text) {
+                continue;
+            }
+            let (places, open) = files::places(&variant, folders, &self.folders, self.around);
+            let certain = !(variant.expands.value || variant.expands.glob || variant.expands.brace);
+            if certain {
+                for place in &places {
+                    self.one(place.clone(), access, redirected, false, uses);
+                }
+            }
+            if open && redirected {
+                doubt(uses, "the folder that a redirection is relative to is not known before it runs");
+            }
+            if !certain || open {
+                self.perhaps(&variant, &places, open, access, uses);
+            }
+        }
+    }
+
+    fn one(&self, path: String, access: Access, redirected: bool, aside: bool, uses: &mut Uses) {
+        if !uses.known.insert((access == Access::Write, redirected, path.clone())) {
+            return;
+        }
+        if uses.known.len() > MAX_FILES {
+            doubt(uses, "it names more files than are looked at");
+            return;
+        }
+        let verdict = paths::judge(self.rules, access, &path, self.around);
+        let protected = access == Access::Write
+            && paths::judge(&self.anything, Access::Write, &path, self.around).decision != Decision::Allow;
+        if !redirected {
+            let inside = paths::judge(self.rules, access, &format!("{path}/{ANYTHING_IN_IT}"), self.around);
+            if matches!(inside.decision, Decision::Deny | Decision::Ask) {
+                let verdict = inside;
+                uses.all.push(Use { access, path: path.clone(), verdict, redirected, protected, aside });
+            }
+        }
+        uses.all.push(Use { access, path, verdict, redirected, protected, aside });
+    }
+
+    /// `$HOME` and `$PWD` are known.
+    fn settled(&self, mut word: Word) -> Word {
+        if !word.expands.value {
+            return word;
+        }
+        let home = self.around.home.as_deref();
+        for (name, value) in [
+            ("$HOME", home),
+            ("${HOME}", home),
+            ("$PWD", Some(self.around.cwd.as_str())),
+            ("${PWD}", Some(self.around.cwd.as_str())),
+        ] {
+            let Some((value, rest)) = value.and_then(|value| word.text.strip_prefix(name).map(|rest| (value, rest)))
+            else {
+                continue;
+            };
+            if (rest.is_empty() || rest.starts_with('/')) && !rest.contains(['$', '`']) {
+                let expands = Expands { value: false, ..word.expands };
+                word = Word { text: format!("{value}{rest}"), expands };
+                break;
+            }
+        }
+        if !word.text.contains(['$', '`', '<', '>']) {
+            word.expands.value = false;
+        }
+        word
+    }
+
+    /// Rules of deny and ask that could be about it.
+    fn perhaps(&self, word: &Word, places: &[String], open: bool, access: Access, uses: &mut Uses) {
+        let any = word.expands.value || (word.expands.brace && word.text.contains('/'));
+        for (list, decision) in [(&self.rules.deny, Decision::Deny), (&self.rules.ask, Decision::Ask)] {
+            for rule in list {
+                let Some(spec) = rule.spec.as_deref() else { continue };
+                if !is_about_files(rule, access) {
+                    continue;
+                }
+                let names = names_of_rule(spec, self.around);
+                let meets = any
+                    || places.iter().any(|place| could_meet(place, &names))
+                    || (open && could_meet(&format!("/**/{}", word.text), &names));
+                if meets {
+                    uses.possible.push((decision, rule.text.clone(), word.text.clone()));
+                    break;
+                }
+            }
+        }
+        let own = [".phasegate", ".config/phasegate", ".claude", ".codex", ".gemini"];
+        let meets = |name: &&str| {
+            places.iter().any(|place| {
+                word.expands.glob && place.contains('.') && could_meet(place, &names_of_rule(name, self.around))
+            })
+        };
+        if access == Access::Write && own.iter().any(|name| meets(&name)) {
+            doubt(uses, &format!("`{}` may reach what holds agents to their phase", super::shown(&word.text)));
+        }
+    }
+}
+
+fn is_about_files(rule: &Rule, access: Access) -> bool {
+    let tools: &[&str] = match access {
+        Access::Read => &["Read"],
+        Access::Write => &["Edit", "Write", "Read"],
+    };
+    tools.iter().any(|tool| rule.tool.matches(tool))
+}
+
+fn doubt(uses: &mut Uses, why: &str) {
+    uses.doubt.get_or_insert_with(|| why.to_owned());
+}

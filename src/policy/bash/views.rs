@@ -1,0 +1,156 @@
+//! Everything that a command would run, as far as it can be seen: itself, and what stands inside wrappers, shell texts and
+//! options. One bounded walk; nothing here decides.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use super::super::shell;
+use super::super::shell::script::{Folders, Input, Redirection, Script, Simple, Word};
+use super::wrappers::{Inner, look_inside};
+
+/// Commands within commands.
+const MAX_DEPTH: usize = 8;
+/// Texts within texts, all their bytes together.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// Commands within others that are looked at in one call; those of the text itself are all looked at.
+const MAX_INNER_VIEWS: usize = 4_000;
+
+/// A command: some words of a list, from one on.
+#[derive(Clone, Debug)]
+pub struct View {
+    list: Rc<Vec<Word>>,
+    start: usize,
+    pub folders: Folders,
+    pub input: Input,
+    /// What an allow rule may be matched with: the command itself, or behind transparent wrappers only.
+    pub open: bool,
+}
+
+impl View {
+    pub fn words(&self) -> &[Word] {
+        self.list.get(self.start..).unwrap_or_default()
+    }
+
+    fn of(words: Vec<Word>, folders: Folders, input: Input, open: bool) -> Self {
+        Self { list: Rc::new(words), start: 0, folders, input, open }
+    }
+}
+
+/// One simple command of the text and what stands inside it.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    pub simple: &'a Simple,
+    /// The first is the command itself.
+    pub views: Vec<View>,
+    /// Redirections of the texts inside.
+    pub redirections: Vec<(Redirection, Folders)>,
+    /// Why part of it cannot be seen.
+    pub closed: Option<String>,
+}
+
+/// What is left of the bounds for one call.
+#[derive(Debug)]
+pub struct Walk {
+    bytes: usize,
+    views: usize,
+}
+
+impl Walk {
+    pub fn new() -> Self {
+        Self { bytes: MAX_TEXT_BYTES, views: MAX_INNER_VIEWS }
+    }
+
+    pub fn see<'a>(&mut self, simple: &'a Simple) -> Seen<'a> {
+        let mut seen = Seen { simple, views: Vec::new(), redirections: Vec::new(), closed: None };
+        if simple.words.is_empty() {
+            return seen;
+        }
+        let own = View::of(simple.words.clone(), simple.folders.clone(), simple.input, true);
+        let mut waiting = VecDeque::from([(own, 0)]);
+        let mut known = BTreeSet::new();
+        while let Some((view, depth)) = waiting.pop_front() {
+            if !known.insert((Rc::as_ptr(&view.list) as usize, view.start)) {
+                continue;
+            }
+            let found = look_inside(view.words(), view.input);
+            for inner in found.inner {
+                if depth == MAX_DEPTH || self.views == 0 {
+                    close(&mut seen, "it holds more commands within commands than are looked through");
+                    break;
+                }
+                self.views -= 1;
+                let open = view.open && found.transparent;
+                match inner {
+                    Inner::From(at) | Inner::Perhaps(at) => {
+                        let start = view.start + at;
+                        if matches!(inner, Inner::From(_))
+                            && view.list.get(start).is_some_and(|word| !word.expands.nothing())
+                        {
+                            close(&mut seen, "the program that it starts is not known before it runs");
+                        }
+                        waiting.push_back((View { start, open, ..view.clone() }, depth + 1));
+                    }
+                    Inner::Words(words) => {
+                        if words.first().is_some_and(|word| !word.expands.nothing()) {
+                            close(&mut seen, "the program that it starts is not known before it runs");
+                        }
+                        if self.pay(words.iter().map(|word| word.text.len() + 1).sum(), &mut seen) {
+                            waiting.push_back((View::of(words, view.folders.clone(), view.input, open), depth + 1));
+                        }
+                    }
+                    Inner::Closed(why) => close(&mut seen, why),
+                    Inner::Text(text) => {
+                        if self.pay(text.len(), &mut seen) {
+                            text_inside(&text, &view, depth + 1, &mut waiting, &mut seen);
+                        }
+                    }
+                }
+            }
+            seen.views.push(view);
+        }
+        seen
+    }
+
+    fn pay(&mut self, bytes: usize, seen: &mut Seen<'_>) -> bool {
+        let Some(left) = self.bytes.checked_sub(bytes) else {
+            close(seen, "the texts within it are too long to look through");
+            return false;
+        };
+        self.bytes = left;
+        true
+    }
+}
+
+fn close(seen: &mut Seen<'_>, why: &str) {
+    seen.closed.get_or_insert_with(|| why.to_owned());
+}
+
+fn text_inside(text: &str, around: &View, depth: usize, waiting: &mut VecDeque<(View, usize)>, seen: &mut Seen<'_>) {
+    let Script { commands, opaque, .. } = shell::read(text);
+    if let Some(why) = opaque {
+        seen.closed.get_or_insert(why);
+    }
+    for command in commands {
+        let folders = after(&around.folders, command.folders);
+        for redirection in command.redirections {
+            seen.redirections.push((redirection, folders.clone()));
+        }
+        let input = if command.input == Input::Inherited { around.input } else { command.input };
+        if !command.words.is_empty() {
+            waiting.push_back((View::of(command.words, folders, input, false), depth));
+        }
+    }
+}
+
+/// The folders of a text inside a command, from where the outer text starts.
+fn after(outer: &Folders, inner: Folders) -> Folders {
+    match (outer, inner) {
+        (Folders::Known(outer), Folders::Known(inner)) if outer.len() * inner.len() <= 8 => Folders::Known(
+            outer
+                .iter()
+                .flat_map(|start| inner.iter().map(|then| [start.as_slice(), then.as_slice()].concat()))
+                .collect(),
+        ),
+        (_, _) => Folders::Unknown,
+    }
+}

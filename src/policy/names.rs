@@ -1,0 +1,149 @@
+//! Names of tools: what kind a tool is, which rules cover it by name, and which name a call of it carries.
+
+use serde_json::Value;
+
+use super::rule::{OWN_TOOLS, Rule, RuleList, ToolPattern, glob_matches};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Shell,
+    File(File),
+    Fetch,
+    Other,
+}
+
+/// A tool that works on a file or on a folder of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where its input names the path.
+    pub field: &'static str,
+    /// Where it names files by a pattern.
+    pub glob: Option<&'static str>,
+    pub writes: bool,
+    /// Works on all that is in the path, by default in the current folder.
+    pub folder: bool,
+}
+
+const fn file(field: &'static str, writes: bool) -> Kind {
+    Kind::File(File { field, glob: None, writes, folder: false })
+}
+
+const fn folder(glob: Option<&'static str>) -> Kind {
+    Kind::File(File { field: "path", glob, writes: false, folder: true })
+}
+
+/// Ways in which clients spell the server that is phasegate's own.
+const OWN_SERVERS: [&str; 4] =
+    ["mcp__phasegate__", "mcp__plugin_phasegate_phasegate__", "mcp_phasegate_", "phasegate_"];
+
+/// One name for what clients call differently: our own tools by their full name, `Task` as `Agent`.
+pub fn canonical(tool: &str) -> String {
+    let own = OWN_SERVERS.iter().find_map(|server| tool.strip_prefix(server)).unwrap_or(tool);
+    if OWN_TOOLS.contains(&own) {
+        return format!("mcp__phasegate__{own}");
+    }
+    if tool == "Task" { "Agent".to_owned() } else { tool.to_owned() }
+}
+
+pub fn kind(tool: &str) -> Kind {
+    match tool {
+        "Bash" => Kind::Shell,
+        "Read" => file("file_path", false),
+        "NotebookRead" => file("notebook_path", false),
+        "Grep" => folder(Some("glob")),
+        "Glob" => folder(Some("pattern")),
+        "LS" => folder(None),
+        "Edit" | "MultiEdit" | "Write" => file("file_path", true),
+        "NotebookEdit" => file("notebook_path", true),
+        "WebFetch" => Kind::Fetch,
+        _ => Kind::Other,
+    }
+}
+
+/// Whether a rule without brackets covers every call of this tool.
+pub fn covers(rule: &Rule, list: RuleList, tool: &str) -> bool {
+    rule.spec.is_none() && pattern_covers(&rule.tool, list, tool)
+}
+
+/// Whether the part before the brackets means this tool.
+pub fn pattern_covers(pattern: &ToolPattern, list: RuleList, tool: &str) -> bool {
+    if family(pattern, tool) || pattern.matches(tool) {
+        return true;
+    }
+    if list == RuleList::Allow {
+        return false;
+    }
+    // Refusing goes further: the case of letters does not matter, and `a__b` may be a server or a tool of `a`.
+    let Some(rest) = tool.strip_prefix("mcp__") else { return false };
+    let (text, lower) = (pattern.text().to_lowercase(), rest.to_lowercase());
+    match pattern {
+        ToolPattern::Glob(_) => glob_matches(&text, &format!("mcp__{lower}")),
+        ToolPattern::Name(_) | ToolPattern::Server(_) => text
+            .strip_prefix("mcp__")
+            .map(|name| name.trim_end_matches("__"))
+            .and_then(|name| lower.strip_prefix(name))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("__")),
+    }
+}
+
+/// `Edit` stands for all that writes files, `Read` for all that reads them.
+fn family(pattern: &ToolPattern, tool: &str) -> bool {
+    let ToolPattern::Name(name) = pattern else { return false };
+    match name.as_str() {
+        "Task" => tool == "Agent",
+        "Edit" => matches!(tool, "MultiEdit" | "Write" | "NotebookEdit"),
+        "Read" => matches!(tool, "Grep" | "Glob" | "LS" | "NotebookRead"),
+        _ => false,
+    }
+}
+
+/// Whether the brackets name what this call starts: the kind of a subagent, a skill, a slash command.
+pub fn names_what_is_called(rule: &Rule, list: RuleList, tool: &str, input: &Value) -> bool {
+    let (Some(spec), true) = (rule.spec.as_deref(), pattern_covers(&rule.tool, list, tool)) else { return false };
+    let text = |field: &str| input.get(field).and_then(Value::as_str).map(str::trim);
+    let called = match tool {
+        // What the client takes where the call names none.
+        "Agent" => match input.get("subagent_type") {
+            None | Some(Value::Null) => Some("general-purpose".to_owned()),
+            Some(_) => text("subagent_type").map(str::to_owned),
+        },
+        "Skill" => text("skill").or_else(|| text("command")).map(|name| match text("args") {
+            Some(arguments) if !arguments.is_empty() => format!("{name} {arguments}"),
+            _ => name.to_owned(),
+        }),
+        "SlashCommand" => text("command").map(str::to_owned),
+        _ => return false,
+    };
+    let Some(called) = called.filter(|called| !called.is_empty()) else { return list != RuleList::Allow };
+    let bare = |text: &str| text.trim_start_matches('/').to_owned();
+    let (spec, called) = if tool == "Agent" { (spec.to_owned(), called) } else { (bare(spec), bare(&called)) };
+    let wide = list != RuleList::Allow;
+    let (spec, called) = if wide { (spec.to_lowercase(), called.to_lowercase()) } else { (spec, called) };
+    let name_only = called.split_whitespace().next().unwrap_or_default();
+    let start = spec.strip_suffix(":*").or_else(|| spec.strip_suffix(" *"));
+    match start {
+        Some(start) => {
+            called.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+        }
+        None => glob_matches(&spec, &called) || wide && glob_matches(&spec, name_only),
+    }
+}
+
+/// The name that a tool of a gateway has at its own server: `mcp__gw__github__get` is `mcp__github__get` there.
+pub fn behind_gateway(tool: &str) -> Option<String> {
+    let (_, name) = tool.strip_prefix("mcp__")?.split_once("__")?;
+    name.contains("__").then(|| format!("mcp__{name}"))
+}
+
+/// Why a name is not one that a rule can allow.
+pub fn doubt(tool: &str) -> Option<&'static str> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
+    if tool.is_empty() || !tool.chars().all(plain) {
+        return Some("a tool's name has letters, digits and `_-.` only");
+    }
+    let rest = tool.strip_prefix("mcp__")?;
+    match rest.split_once("__") {
+        Some((server, name)) if !server.is_empty() && !name.trim_matches('_').is_empty() => None,
+        _ => Some("the name of an MCP tool is `mcp__SERVER__TOOL`"),
+    }
+}

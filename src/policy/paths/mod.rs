@@ -1,0 +1,242 @@
+//! May this path be read or written? Patterns, the real place behind a link, and what is never written without a person.
+//! No file is looked at.
+
+mod pattern;
+mod place;
+mod protected;
+mod writes;
+
+use serde_json::Value;
+
+use super::judge::{Around, Parts, RuleSet, Verdict, order};
+use super::names::{self, File};
+use super::parameters::{self, Held};
+use super::rule::{Rule, RuleList, ToolPattern};
+pub use pattern::Pattern;
+use pattern::Reach;
+use place::Place;
+pub use place::normal;
+pub use writes::{Writes, effective_writes, writes_cover};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+}
+
+/// Names in a message are no longer than this, in characters.
+const SHOWN_MAX: usize = 120;
+
+/// `path` as written: absolute, or relative to `around.cwd`.
+pub fn judge(rules: &RuleSet, access: Access, path: &str, around: &Around) -> Verdict {
+    let what = match access {
+        Access::Read => format!("reading `{}`", shown(path)),
+        Access::Write => format!("writing `{}`", shown(path)),
+    };
+    let refuses_by_name = |rule: &Rule, list| match access {
+        Access::Read => names::covers(rule, list, "Read"),
+        // A redirection makes a file as `Write` does.
+        Access::Write => names::covers(rule, list, "Edit") || names::covers(rule, list, "Write"),
+    };
+    let asked = Asked {
+        tool: if access == Access::Write { "Edit" } else { "Read" },
+        writes: access == Access::Write,
+        place: Place::of(path, around),
+        also: Vec::new(),
+        what,
+    };
+    decide(rules, &asked, refuses_by_name, None, around)
+}
+
+/// One call of a tool that works on files.
+pub(super) fn call(rules: &RuleSet, file: File, tool: &str, input: &Value, around: &Around) -> Verdict {
+    let what = |path: &str| format!("`{tool}` on `{}`", shown(path));
+    let path = match written(file, input) {
+        Ok(path) => path,
+        Err(why) => {
+            let refuses = |rule: &Rule, list| {
+                names::covers(rule, list, tool) || parameters::held(rule, list, tool, input) == Held::Yes
+            };
+            let (what, doubt) = (format!("`{tool}`"), Some(why));
+            return order(Parts { rules, what, refuses, guard: None, doubt, allows: || None });
+        }
+    };
+    let mut place = Place::of(path, around);
+    let mut also = Vec::new();
+    if file.folder {
+        place = place.folder();
+        also = globbed(file, path, input).iter().map(|path| Place::of(path, around)).collect();
+    }
+    let unsure = parameters::unsure(rules, tool, input);
+    let doubt = unsure.map(|rule| format!("the rule `{}` looks at a field that holds more than one value", rule.text));
+    let asked = Asked { tool, writes: file.writes, place, also, what: what(path) };
+    let refuses = |rule: &Rule, list| {
+        // No tool of the family is left out: what denies reading denies writing.
+        names::covers(rule, list, tool)
+            || file.writes && list == RuleList::Deny && names::covers(rule, list, "Read")
+            || parameters::held(rule, list, tool, input) == Held::Yes
+    };
+    decide(rules, &asked, refuses, doubt, around)
+}
+
+struct Asked<'a> {
+    tool: &'a str,
+    writes: bool,
+    place: Place,
+    /// Files that a pattern in the call names, taken by their letters: enough to refuse, never to allow.
+    also: Vec<Place>,
+    what: String,
+}
+
+fn decide(
+    rules: &RuleSet,
+    asked: &Asked<'_>,
+    by_name: impl Fn(&Rule, RuleList) -> bool,
+    doubt: Option<String>,
+    around: &Around,
+) -> Verdict {
+    let Asked { tool, writes, place, also, what } = asked;
+    let refuses = |rule: &Rule, list: RuleList| {
+        by_name(rule, list)
+            || rule.path.as_ref().is_some_and(|pattern| {
+                is_about(rule, tool, *writes, list)
+                    && [place].into_iter().chain(also).any(|place| pattern.covers(Reach::Wide, place, around))
+            })
+    };
+    let guard = [place].into_iter().chain(also).find_map(|place| protected::guarded(place, *writes, around));
+    let doubt = doubt.or_else(|| place.doubt.clone()).or_else(|| also.iter().find_map(|place| place.doubt.clone()));
+    let doubt = doubt.or_else(|| if *writes { protected::protected(place).map(str::to_owned) } else { None });
+    let later = if *writes { protected::runs_later(place) } else { None };
+    let later_doubt = later.as_ref().map(|(why, _)| (*why).to_owned());
+    let allows = || {
+        let named = |rule: &&Rule| match (&later, &rule.path) {
+            (None, _) => true,
+            (Some((_, name)), Some(pattern)) => protected::names_it(pattern, name),
+            (Some(_), None) => false,
+        };
+        let whole = |rule: &&Rule| names::covers(rule, RuleList::Allow, tool);
+        if let Some(rule) = rules.allow.iter().filter(named).find(whole) {
+            return Some((rule, format!("the rule `{}` allows {what}", rule.text)));
+        }
+        // A pattern that reaches out of the folder that was judged needs a rule for everything.
+        let folder = pattern::names(&place.path);
+        let inside = |other: &Place| pattern::names(&other.path).starts_with(&folder);
+        if !also.iter().all(inside) {
+            return None;
+        }
+        // The path as written and what it leads to may be covered by a rule each.
+        let about = |rule: &&Rule| is_about(rule, tool, *writes, RuleList::Allow);
+        let mut decided = None;
+        for spelling in place.spellings() {
+            let covers = |rule: &&Rule| {
+                rule.path.as_ref().is_some_and(|path| path.covers_spelling(spelling, place.is_folder, around))
+            };
+            let rule = rules.allow.iter().filter(about).filter(named).find(covers)?;
+            decided.get_or_insert(rule);
+        }
+        decided.map(|rule| (rule, format!("the rule `{}` allows {what}", rule.text)))
+    };
+    let verdict = order(Parts { rules, what: what.clone(), refuses, guard, doubt, allows });
+    match later_doubt {
+        Some(why) if verdict.decision == super::judge::Decision::None => {
+            Verdict::none(format!("{what} is not allowed without a person: {why}"))
+        }
+        _ => verdict,
+    }
+}
+
+/// Whether the brackets of a rule are about paths of such a tool.
+fn is_about(rule: &Rule, tool: &str, writes: bool, list: RuleList) -> bool {
+    let ToolPattern::Name(name) = &rule.tool else { return false };
+    match (name.as_str(), list) {
+        ("Edit", _) => writes,
+        ("Read", RuleList::Deny) => true,
+        ("Read", RuleList::Ask | RuleList::Allow) => !writes,
+        // Clients read no path in the brackets of these, so they allow nothing; refusing goes by them.
+        (_, RuleList::Allow) => false,
+        ("Write" | "MultiEdit" | "NotebookEdit", _) => name == tool || tool == "Edit" && writes,
+        (name, _) => name == tool,
+    }
+}
+
+/// Why a rule with a path in its brackets counts for nothing in that list.
+pub(super) fn without_effect(rule: &Rule, list: RuleList) -> Option<String> {
+    let (ToolPattern::Name(name), Some(spec), Some(_)) = (&rule.tool, &rule.spec, &rule.path) else { return None };
+    let text = &rule.text;
+    if spec.trim_start().starts_with('!') {
+        return Some(format!("`{text}` counts for nothing, since a path in a rule cannot be taken out with `!`"));
+    }
+    if list != RuleList::Allow {
+        return None;
+    }
+    match name.as_str() {
+        "Write" | "MultiEdit" | "NotebookEdit" => {
+            Some(format!("`{text}` allows nothing, since paths are read in `Edit` rules: write `Edit({spec})`"))
+        }
+        "Grep" | "Glob" | "LS" | "NotebookRead" => {
+            Some(format!("`{text}` allows nothing, since paths are read in `Read` rules: write `Read({spec})`"))
+        }
+        _ => None,
+    }
+}
+
+/// The pattern in the brackets of a rule that is about files.
+pub(super) fn pattern(tool: &ToolPattern, spec: Option<&str>) -> Option<Pattern> {
+    let (ToolPattern::Name(name), Some(spec)) = (tool, spec) else { return None };
+    matches!(names::kind(name), names::Kind::File(_)).then(|| Pattern::read(spec))
+}
+
+fn written<'i>(file: File, input: &'i Value) -> Result<&'i str, String> {
+    // Names under which a client may have put the path of such a tool.
+    let known = [file.field, "file_path", "path", "notebook_path"];
+    if !input.is_object() {
+        return Err("its input is not an object".to_owned());
+    }
+    match input.get(file.field) {
+        Some(Value::String(path)) if !path.is_empty() => Ok(path),
+        None | Some(Value::Null) if file.folder => Ok("."),
+        Some(Value::String(_)) if file.folder => Ok("."),
+        Some(_) => Err(format!("its `{}` is not a path", file.field)),
+        None if known.iter().any(|field| input.get(field).is_some()) => {
+            Err(format!("its path does not stand in `{}`", file.field))
+        }
+        None => Err(format!("it names no path in `{}`", file.field)),
+    }
+}
+
+/// Paths that a pattern of the call spells, with its wildcards as letters.
+fn globbed(file: File, folder: &str, input: &Value) -> Vec<String> {
+    let Some(glob) = file.glob.and_then(|field| input.get(field)).and_then(Value::as_str) else { return Vec::new() };
+    let glob = glob.strip_prefix('!').unwrap_or(glob);
+    let mut all = pattern::braces(glob);
+    all.push(glob.to_owned());
+    let join =
+        |glob: String| if glob.starts_with('/') || glob.starts_with('~') { glob } else { format!("{folder}/{glob}") };
+    all.into_iter().map(join).collect()
+}
+
+/// The absolute paths of a call whose real place counts.
+pub(super) fn of_call(file: File, input: &Value, around: &Around) -> Vec<String> {
+    let Ok(path) = written(file, input) else { return Vec::new() };
+    let mut found = place::looked_up(path, around);
+    for other in globbed(file, path, input) {
+        found.extend(place::looked_up(&other, around));
+    }
+    found
+}
+
+/// What came from outside, on one line and not too long.
+pub(super) fn shown(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars().take(SHOWN_MAX) {
+        if character.is_control() || place::is_unseen(character) {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    if text.chars().nth(SHOWN_MAX).is_some() {
+        out.push('…');
+    }
+    out
+}
