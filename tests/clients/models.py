@@ -47,6 +47,8 @@ class Heard:
         self.agent = headers.get("x-claude-code-agent-id")
         read = self._responses if "input" in body else self._messages
         self.results, self.first, self.all = read(body)
+        # A client that has its conversation summed up asks with all tools, and says that none may be used.
+        self.summing_up = not body.get("tools") or "Respond with TEXT ONLY" in self.all[-20_000:]
 
     def _messages(self, body):
         users = [message for message in body["messages"] if message["role"] != "assistant"]
@@ -90,11 +92,11 @@ class Heard:
 
 
 class Service(ThreadingHTTPServer):
-    """`stories`: by a word that stands in what a subagent was told first; `main` for the main thread; `summary` is said to
-    a request that offers no tools."""
+    """`stories`: by a word that stands in what a subagent was told first; `main` for the main thread; `summary` is said to a
+    client that sums its conversation up."""
 
     daemon_threads = True
-    summary = "<summary>what was done so far</summary>"
+    summary = "<analysis>It was long.</analysis>\n<summary>What was done so far.</summary>"
 
     def __init__(self, **stories):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -111,7 +113,7 @@ class Service(ThreadingHTTPServer):
         """What the model says: a list of texts and calls."""
         with self.lock:
             self.requests.append(heard)
-            if not heard.tools:
+            if heard.summing_up:
                 return [self.summary]
             name = next((name for name in self.stories if name != "main" and name in heard.first), "main")
             story = self.stories[name]

@@ -27,6 +27,7 @@ phases:
     goal: Make it.
     allow: [Read, Agent, "Edit(src/**)", Bash]
     writes: ["src/**"]
+    require_approval: ["Edit(src/important.txt)"]
     model: { tier: base }
     next: [done]
   done: { end: true }
@@ -94,8 +95,8 @@ class Phases(Guarded):
         self.run_agent(main=main)
         self.assertEqual((self.place.root / "src/new.txt").read_text(), "x\n")
         self.assertAbsent("elsewhere.txt")
-        kinds = [record["kind"] for record in self.place.records()]
-        self.assertIn("call_judged", kinds)
+        judged = [record["event"] for record in self.place.records() if record["event"]["type"] == "CallJudged"]
+        self.assertEqual({verdict["verdict"] for verdict in judged}, {"allow", "deny"}, judged)
         self.place.cli("audit", "verify")
 
     def test_what_is_kept_from_everyone_is_kept_from_every_tool(self):
@@ -105,6 +106,8 @@ class Phases(Guarded):
             heard = yield claim()
             for step in to_build():
                 heard = yield step
+            heard = yield call("Read", file_path=self.path("src/kept.txt"))
+            heard.ran("kept")
             heard = yield call("Read", file_path=self.path(".env"))
             heard.refused(".env")
             for command in ("cat .env", "cat < .env", "cp .env src/copy", "python3 -c 'print(open(\".env\").read())'"):
@@ -204,6 +207,32 @@ class Hooks(Guarded):
         self.assertAbsent("src/new.txt")
 
 
+class Approvals(Guarded):
+    def test_a_call_that_a_person_must_allow_runs_once_after_the_yes(self):
+        important = {"file_path": self.path("src/important.txt"), "content": "x\n"}
+
+        def main(heard):
+            heard = yield claim()
+            for step in to_build():
+                heard = yield step
+            heard = yield call("Write", **important)
+            heard.refused("request_approval")
+            heard = yield ours("request_approval", call={"tool": "Write", "arguments": important}, reason="it is needed")
+            heard.ran("A-1")
+            heard = yield call("Write", **important)
+            heard.refused("A-1")
+            self.place.cli("approvals", "approve", "A-1", "--yes")
+            heard = yield call("Write", **{**important, "content": "y\n"})
+            heard.refused()
+            heard = yield call("Write", **important)
+            heard.ran()
+            heard = yield call("Write", **important)
+            heard.refused()
+
+        self.run_agent(main=main)
+        self.assertEqual((self.place.root / "src/important.txt").read_text(), "x\n")
+
+
 class Subagents(Guarded):
     def agent(self, name):
         return call("Agent", description=name, prompt=f"{name} do your part", subagent_type="general-purpose", run_in_background=False)
@@ -238,8 +267,8 @@ class Subagents(Guarded):
         self.assertTrue((self.place.root / "src/alpha.txt").exists())
         self.assertTrue(all("haiku" in model for model in models.values()), models)
         self.assertNotIn("haiku", run.requests[0].model)
-        agents = {task["claimed_by"] for task in self.place.cli_json("tasks")["tasks"] if task.get("claimed_by")}
-        self.assertGreaterEqual(len(agents) + 1, 1)
+        claims = [record for record in self.place.records() if record["event"]["type"] == "TaskClaimed"]
+        self.assertEqual(len({record["agent"] for record in claims}), 3, claims)
 
     def test_a_subagent_without_a_task_works_under_the_phase_of_whoever_sent_it(self):
         def main(heard):

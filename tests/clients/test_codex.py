@@ -44,7 +44,6 @@ class Guarded(unittest.TestCase):
                 "src/mixed.txt": (add("src/mixed.txt"), add("elsewhere.txt")),
                 "moved.txt": ("*** Update File: src/kept.txt\n*** Move to: moved.txt\n@@\n-kept\n+x\n",),
                 "phasegate.yaml": ("*** Delete File: phasegate.yaml\n",),
-                "src/odd.txt": ("*** Environment: x\n", add("src/odd.txt")),
             }.items():
                 heard = yield patch(*parts)
                 assert "phasegate" in heard.said, f"{name}: {heard.said}"
@@ -53,7 +52,7 @@ class Guarded(unittest.TestCase):
 
         self.place.agent(main=main).check()
         self.assertEqual(
-            self.there("src/early.txt", "src/mixed.txt", "elsewhere.txt", "moved.txt", "src/odd.txt", "phasegate.yaml", "src/made.txt"),
+            self.there("src/early.txt", "src/mixed.txt", "elsewhere.txt", "moved.txt", "phasegate.yaml", "src/made.txt"),
             ["phasegate.yaml", "src/made.txt"],
         )
 
