@@ -16,6 +16,7 @@ mod place;
 mod schemas;
 mod serve;
 mod signing;
+mod spending;
 mod tasks;
 mod welcome;
 mod workflow;

@@ -64,6 +64,10 @@ enum Act {
         #[arg(long, default_value = "freed by a person")]
         reason: String,
     },
+    /// What a task and everything below it has cost, by task, phase, agent, model and session.
+    Cost { id: TaskId },
+    /// Give a task other caps.
+    Budget(super::spending::BudgetArgs),
     /// Clear a task's blockers.
     Unblock {
         id: TaskId,
@@ -104,6 +108,8 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
             Ok(())
         }
         Act::Show { id } => show(&engine, *id, out),
+        Act::Cost { id } => super::spending::cost(&engine, *id, out),
+        Act::Budget(args) => super::spending::budget(&engine, place, args, out),
         Act::Cancel { id, reason, dependents } => {
             let change = Change::Cancel { reason: reason.clone(), dependents: *dependents };
             tend(&engine, place, *id, change, out)
@@ -135,7 +141,10 @@ pub fn board(place: &Place, out: &Out) -> Result<(), Ended> {
         let (counts, page) = (engine.status_counts()?, engine.tasks(&filter)?);
         let counts: serde_json::Map<String, Value> =
             counts.into_iter().map(|(status, count)| (status.word().to_owned(), json!(count))).collect();
-        out.value(&json!({ "counts": counts, "open": page.tasks }));
+        let ids: Vec<TaskId> = page.tasks.iter().map(|task| task.id).collect();
+        let spending: serde_json::Map<String, Value> =
+            engine.accounts(&ids)?.into_iter().map(|(id, account)| (id.to_string(), json!(account))).collect();
+        out.value(&json!({ "counts": counts, "open": page.tasks, "spending": spending }));
     } else {
         out.text(&visible(&engine.board_text()?));
     }
@@ -155,12 +164,17 @@ fn show(engine: &Engine, id: TaskId, out: &Out) -> Result<(), Ended> {
     if out.is_json() {
         let mut value = engine.task_view(id)?.unwrap_or(Value::Null);
         if let Value::Object(fields) = &mut value {
+            let cost = engine.cost(id)?.map(|cost| super::spending::value(&cost));
+            fields.insert("cost".to_owned(), cost.unwrap_or(Value::Null));
             fields.insert("records".to_owned(), serde_json::to_value(&story.records).unwrap_or(Value::Null));
         }
         out.value(&value);
         return Ok(());
     }
     let mut text = described(&task);
+    if let Some(cost) = engine.cost(id)? {
+        let _ = writeln!(text, "  {:<12}{}", "cost", super::spending::said(&cost));
+    }
     let _ = writeln!(text, "\nStory");
     for record in &story.records {
         let _ = writeln!(text, "  {}", visible(&crate::tools::query_audit::line(record)));

@@ -13,6 +13,7 @@ pub mod codex;
 pub mod gemini;
 pub mod hooked;
 pub mod opencode;
+pub mod transcript;
 
 use serde_json::Value;
 

@@ -4,12 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::decide::budget;
 use super::decide::gates::{self, Unmet};
 use super::facts::{Context, Facts};
 use super::ids::{Fence, TaskId, Time};
 use super::refusal::Refusal;
 use super::task::{Priority, Task};
-use super::workflow::{Budget, Enforcement, Gate, GateKind, Phase, Workflow};
+use super::workflow::{Budget, Enforcement, Gate, GateKind, Phase};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Brief {
@@ -65,7 +66,6 @@ fn is_zero(count: &u32) -> bool {
 
 /// For the holder of `task`, right after a command; `claim` is the secret handle where one was just made.
 pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, context: &Context) -> Result<Brief, Refusal> {
-    let now = context.now;
     let workflow = facts.workflow_of(task)?;
     let phase = facts.phase_of(task)?;
     let lease_seconds = task.claim().map_or(0, |claim| claim.lease_seconds);
@@ -86,7 +86,7 @@ pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, context: &Contex
         writes: phase.writes.clone(),
         unmet: gates::all_unmet(facts, task, None, context)?,
         next: phase.next.clone(),
-        budget_left: budget_left(task, workflow, now),
+        budget_left: budget::left(facts, task, context.now)?,
         failed_attempts: task.attempts.failed,
         checkpoint: task.checkpoint.as_ref().map(|checkpoint| checkpoint.data.clone()),
         last_progress: task.progress.as_ref().map(|progress| progress.note.clone()),
@@ -105,16 +105,6 @@ fn enforcement_note(enforcement: Enforcement) -> Option<String> {
             Some("this workflow only warns: calls outside the rules pass, and are recorded".to_owned())
         }
     }
-}
-
-fn budget_left(task: &Task, workflow: &Workflow, now: Time) -> Option<Budget> {
-    let minutes = task.spec.budget.minutes.or(workflow.budget.minutes);
-    let left = Budget {
-        usd: task.spec.budget.usd.or(workflow.budget.usd),
-        tokens: task.spec.budget.tokens.or(workflow.budget.tokens),
-        minutes: minutes.map(|minutes| minutes.saturating_sub(task.worked_minutes(now))),
-    };
-    (left.usd.is_some() || left.tokens.is_some() || left.minutes.is_some()).then_some(left)
 }
 
 /// A gate in one line, for people: what it asks for.

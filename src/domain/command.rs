@@ -8,6 +8,7 @@ use super::approver::{Proof, PublicKey, Signed, Via};
 use super::event::{ErasedRecord, Origin};
 use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, TaskId, WorkflowHash};
 use super::task::{Outcome, Priority, TaskSpec};
+use super::workflow::Budget;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -48,6 +49,7 @@ pub enum Command {
         limit_seconds: u64,
     },
     FinishCall(FinishCall),
+    ChangeBudget(ChangeBudget),
     TrustWorkflows {
         versions: Vec<NewTrust>,
         proof: Proof,
@@ -235,6 +237,15 @@ pub struct OpenBypass {
     pub rules: Vec<String>,
     pub task: Option<TaskId>,
     pub seconds: u64,
+    pub reason: String,
+    pub proof: Proof,
+}
+
+/// Caps of a task in place of those it had; what is absent stays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangeBudget {
+    pub task: TaskId,
+    pub budget: Budget,
     pub reason: String,
     pub proof: Proof,
 }

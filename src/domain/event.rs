@@ -16,6 +16,7 @@ use super::ids::{
 use super::refusal::Code;
 use super::session::{Guard, Opened};
 use super::task::{Outcome, TaskSpec};
+use super::workflow::Budget;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
@@ -290,6 +291,18 @@ pub enum Event {
         bypass: BypassId,
         why: String,
     },
+    /// A person gave a task other caps.
+    BudgetChanged {
+        task: TaskId,
+        /// What counted until now.
+        before: Budget,
+        budget: Budget,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        level: u8,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
+    },
     /// An approved act begins; its approval is used up in the same transaction.
     CallStarted {
         call: CallId,
@@ -541,6 +554,7 @@ impl Event {
             Self::ApproverRevoked { .. } => ("ApproverRevoked", None),
             Self::BypassOpened { task, .. } => ("BypassOpened", *task),
             Self::BypassClosed { .. } => ("BypassClosed", None),
+            Self::BudgetChanged { task, .. } => ("BudgetChanged", Some(*task)),
             Self::CallStarted { task, .. } => ("CallStarted", *task),
             Self::CallFinished { task, .. } => ("CallFinished", *task),
             Self::CallFailed { task, .. } => ("CallFailed", *task),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::approver::{Approver, PublicKey, standing};
 use super::ids::{AgentName, Fence, HandleHash, TaskId, Time, WorkflowHash};
 use super::refusal::{Code, Refusal};
+use super::spending::Account;
 use super::state::{State, Trust};
 use super::task::Task;
 use super::workflow::{Phase, Workflow};
@@ -140,6 +141,10 @@ pub struct Facts {
     /// Tasks whose approvals are loaded, with the approvers.
     pub approvals_of: BTreeSet<TaskId>,
     pub bypasses_loaded: bool,
+    /// Of tasks under a cap, and of those they are a part of.
+    pub accounts: BTreeMap<TaskId, Account>,
+    /// Ready tasks that were passed over because a budget is used up.
+    pub over_budget: Vec<TaskId>,
     /// The store's own name, where approvals are loaded: part of what is approved.
     pub workspace: String,
     pub next: NextIds,

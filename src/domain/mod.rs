@@ -24,6 +24,7 @@ pub mod record;
 pub mod refusal;
 pub mod route;
 pub mod session;
+pub mod spending;
 pub mod state;
 pub mod task;
 pub mod visible;

@@ -76,6 +76,7 @@ codes! {
     NotClaimable = "not_claimable",
     MissingCapability = "missing_capability",
     ClaimLimit = "claim_limit",
+    BudgetExceeded = "budget_exceeded",
     NoClaim = "no_claim",
     WhichClaim = "which_claim",
     NotHolder = "not_holder",

@@ -129,6 +129,7 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::TaskFailed { .. }
         | Event::TaskReopened { .. }
         | Event::TaskCancelled { .. }
+        | Event::BudgetChanged { .. }
         | Event::PhaseEntered { .. }
         | Event::TaskCompleted { .. } => work(state, event, stamp),
     }
@@ -179,6 +180,7 @@ fn submit(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), Appl
             checkpoint: None,
             outcome: None,
             worked_ms: 0,
+            caps: None,
         };
         state.tasks.insert(*task, new);
     }
@@ -454,6 +456,9 @@ fn carry_out(task: &mut Task, event: &Event, stamp: Stamp<'_>) -> Result<(), App
         change_state(task, |now| now.park(*until))
     } else if let Event::TaskReadied { met, .. } = event {
         change_state(task, |now| now.dependency_met(*met))
+    } else if let Event::BudgetChanged { budget, .. } = event {
+        task.caps = Some(*budget);
+        Ok(())
     } else if let Event::ProgressNoted { note, percent, .. } = event {
         task.progress = Some(Progress { note: note.clone(), percent: *percent, at: stamp.at });
         Ok(())

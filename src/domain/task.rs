@@ -44,6 +44,9 @@ pub struct Task {
     /// Time under claims that have ended, for the budget.
     #[serde(default)]
     pub worked_ms: i64,
+    /// In place of those it was submitted with, since a person changed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caps: Option<Budget>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -393,6 +396,11 @@ impl Task {
 
     pub fn status(&self) -> Status {
         self.state.status()
+    }
+
+    /// Its own caps; those of its workflow come on top (`decide::budget`).
+    pub fn budget(&self) -> Budget {
+        self.caps.unwrap_or(self.spec.budget)
     }
 
     /// Minutes under claim so far, the running one included.

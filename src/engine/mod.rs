@@ -24,6 +24,7 @@ mod screening;
 pub mod sealer;
 pub mod secret_file;
 mod service;
+pub mod spending;
 mod startup;
 pub mod sweeper;
 pub mod verify;

@@ -23,6 +23,7 @@ impl Engine {
             }
             let outcome = self.command(&system(), "sweep", Scope::Sweep, Command::Sweep, Vec::new())?;
             store::close_refusal_windows(self.backend(), now)?;
+            self.backend().write(Box::new(move |tx| store::spending::lapse(tx, now)))?;
             did = true;
             if outcome.events.is_empty() {
                 break;

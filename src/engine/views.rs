@@ -11,9 +11,10 @@ use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, WorkflowRow};
 use crate::domain::session::{SeenCall, Session};
+use crate::domain::spending::dollars;
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Workflow;
-use crate::store::{StoreError, read, sessions};
+use crate::store::{StoreError, read, sessions, spending};
 
 use super::Engine;
 
@@ -102,6 +103,10 @@ impl Engine {
                     if let Some(agent) = &row.agent {
                         let left = row.lease_until.map_or(0, |until| now.seconds_until(until));
                         let _ = write!(text, "  {agent}, lease {left} s");
+                    }
+                    let spent = spending::account(tx, row.id)?.spent;
+                    if !spent.is_nothing() {
+                        let _ = write!(text, "  {}", dollars(spent.micro_usd));
                     }
                     if !row.waiting_on.is_empty() {
                         let _ = write!(text, "  waits for {}", crate::domain::decide::words(row.waiting_on.iter()));

@@ -5,10 +5,12 @@ use serde_json::Value;
 
 use crate::domain::brief::open_words;
 use crate::domain::bypass::Bypass;
+use crate::domain::decide::budget;
 use crate::domain::decide::gates::all_unmet;
 use crate::domain::facts::{Context, Facts};
 use crate::domain::ids::{BypassId, TaskId};
 use crate::domain::refusal::Refusal;
+use crate::domain::spending::Spent;
 use crate::domain::task::Task;
 use crate::domain::workflow::{Enforcement, Phase, Rules, Uninspectable, Workflow};
 
@@ -112,6 +114,10 @@ fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) ->
         waived: None,
     };
     let found = layers.judge(facts, Some(task.id), call, context)?;
+    if let Err(spent) = budget::within(facts, task.id, Spent::default(), context.now) {
+        (ruling.reason, ruling.hint) = (spent.message, format!("next: {}", spent.hint));
+        return Ok(unless_enforced(workflow, ruling));
+    }
     (ruling.rule, ruling.reason) = (found.verdict.rule.clone(), found.verdict.reason.clone());
     match found.verdict.decision {
         Decision::Allow => {
@@ -183,6 +189,16 @@ fn written<'v>(tool: &str, input: &'v Value) -> Option<&'v str> {
     input.get(field).and_then(Value::as_str)
 }
 
+/// A no that only counts where the workflow enforces it.
+fn unless_enforced(workflow: &Workflow, mut ruling: Ruling) -> Ruling {
+    ruling.waived = match workflow.enforcement {
+        Enforcement::Strict => None,
+        Enforcement::Warn => Some(Waived { shown: true, bypass: None }),
+        Enforcement::Observe => Some(Waived { shown: false, bypass: None }),
+    };
+    ruling
+}
+
 fn closed(
     facts: &Facts,
     task: &Task,
@@ -193,8 +209,7 @@ fn closed(
     context: &Context,
 ) -> Result<Ruling, Unruled> {
     if workflow.enforcement != Enforcement::Strict {
-        ruling.waived = Some(Waived { shown: workflow.enforcement == Enforcement::Warn, bypass: None });
-        return Ok(ruling);
+        return Ok(unless_enforced(workflow, ruling));
     }
     if !facts.gates_of.contains(&task.id) {
         return Err(Unruled::Lacks(Lacks::Gates(task.id)));

@@ -2,9 +2,11 @@
 
 use crate::domain::brief::open_words;
 use crate::domain::bypass::Bypass;
+use crate::domain::decide::budget;
 use crate::domain::facts::Facts;
 use crate::domain::ids::{BypassId, TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::spending::Spent;
 use crate::domain::task::Task;
 use crate::domain::workflow::{Enforcement, Rules, Workflow};
 
@@ -45,6 +47,11 @@ pub fn permit(facts: &Facts, tool: &str, need: Need, now: Time) -> Result<Permit
     }
 }
 
+/// What is open under a budget that is used up: ending work and handing it over, asking for more, and finding out why. Whether
+/// other work may be claimed is decided by the budget of that work.
+const ENDS_WORK: [&str; 6] =
+    ["transition_phase", "update_task", "submit_artifact", "request_approval", "query_audit", "claim_task"];
+
 /// The task whose phase decides: the one the call is about, where the caller holds it; else the one it holds.
 fn standing(facts: &Facts) -> Option<&Task> {
     let subject = facts.subject.filter(|id| facts.held.contains(id));
@@ -54,6 +61,19 @@ fn standing(facts: &Facts) -> Option<&Task> {
 fn in_phase(facts: &Facts, task: &Task, tool: &str, need: Need, now: Time) -> Result<Permit, Refusal> {
     let workflow = facts.workflow_of(task)?;
     let phase = facts.phase_of(task)?;
+    if !ENDS_WORK.contains(&tool)
+        && let Err(refusal) = budget::within(facts, task.id, Spent::default(), now)
+    {
+        let waived = |shown| {
+            let message = refusal.message.clone();
+            Ok(Permit::Waived { phase: phase.name.clone(), message, shown, bypass: None })
+        };
+        return match workflow.enforcement {
+            Enforcement::Strict => Err(refusal),
+            Enforcement::Warn => waived(true),
+            Enforcement::Observe => waived(false),
+        };
+    }
     let passes = Passes { facts, task: Some(task.id), now };
     let found = verdict(&[&workflow.protect, &phase.rules], &phase.require_approval, tool, need, &passes);
     let (why, asks) = match found {

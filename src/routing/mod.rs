@@ -1,5 +1,7 @@
-//! PURE: how hard a piece of work is, and the tier of model it deserves. Prices, learning from outcomes and money have
-//! their place here and are not built yet.
+//! PURE: how hard a piece of work is, the tier of model it deserves, and what models cost. Learning from outcomes has its
+//! place here and is not built yet.
+
+pub mod prices;
 
 use crate::domain::route::{Part, Risk, Route, Work};
 use crate::domain::workflow::{ModelChoice, ModelTier};

@@ -8,6 +8,7 @@ mod put;
 pub mod read;
 pub mod records;
 pub mod sessions;
+pub mod spending;
 pub mod sqlite;
 pub mod tree;
 

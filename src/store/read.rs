@@ -273,6 +273,7 @@ pub fn something_is_due(tx: &mut dyn Tx, now: Time) -> Result<bool, StoreError> 
         ("SELECT 1 FROM approvals WHERE expires_at <= ?1 LIMIT 1", Param::Int(now.0)),
         ("SELECT 1 FROM calls WHERE running_until <= ?1 LIMIT 1", Param::Int(now.0)),
         ("SELECT 1 FROM bypasses WHERE open_until <= ?1 LIMIT 1", Param::Int(now.0)),
+        ("SELECT 1 FROM reservations WHERE until <= ?1 LIMIT 1", Param::Int(now.0)),
         ("SELECT 1 FROM refusals WHERE since <= ?1 LIMIT 1", minute_ago),
     ] {
         tx.query(sql, &[at], &mut |_| {

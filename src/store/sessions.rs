@@ -2,7 +2,7 @@
 //! hook saw to what the server sees, and go with the call.
 
 use crate::domain::facts::Facts;
-use crate::domain::ids::{AgentName, SessionId, Time};
+use crate::domain::ids::{AgentName, SessionId, TaskId, Time};
 use crate::domain::session::{SeenCall, Session};
 use crate::domain::state::State;
 
@@ -118,12 +118,21 @@ pub fn open(tx: &mut dyn Tx, limit: u32) -> Result<Vec<(Session, Time)>, StoreEr
     Ok(found)
 }
 
+pub fn first_held(tx: &mut dyn Tx, agent: &AgentName) -> Result<Option<TaskId>, StoreError> {
+    let mut found = None;
+    tx.query("SELECT task FROM leases WHERE agent = ?1 ORDER BY task LIMIT 1", &[Param::Text(&agent.0)], &mut |row| {
+        found = row.int(0)?.and_then(|id| u64::try_from(id).ok()).map(TaskId);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// Tasks that an agent holds, for those who work in its name.
 pub fn held_by(tx: &mut dyn Tx, facts: &mut Facts, agent: &AgentName) -> Result<(), StoreError> {
     let mut ids = Vec::new();
     let sql = "SELECT task FROM leases WHERE agent = ?1 ORDER BY task LIMIT 100";
     tx.query(sql, &[Param::Text(&agent.0)], &mut |row| {
-        ids.extend(row.int(0)?.and_then(|id| u64::try_from(id).ok()).map(crate::domain::ids::TaskId));
+        ids.extend(row.int(0)?.and_then(|id| u64::try_from(id).ok()).map(TaskId));
         Ok(())
     })?;
     for id in ids {

@@ -2,15 +2,16 @@
 //! and what is recorded of refusals.
 
 use phasegate::domain::approver::Via;
-use phasegate::domain::command::{Command, DecideApprovals, Decision};
+use phasegate::domain::command::{ChangeBudget, Command, DecideApprovals, Decision};
 use phasegate::domain::event::Event;
 use phasegate::domain::facts::{Caller, Role};
-use phasegate::domain::ids::ApprovalId;
+use phasegate::domain::ids::{ApprovalId, TaskId};
+use phasegate::domain::workflow::Budget;
 use phasegate::engine::Failure;
 use phasegate::store::Scope;
 use serde_json::{Value, json};
 
-use crate::support::{TestEnv, agent, person, replay};
+use crate::support::{TestEnv, agent, at_a_terminal, person, replay};
 
 fn workflow(phases: &str) -> String {
     format!("version: 1\nname: flow\nphases:\n{phases}  done: {{ end: true }}\n")
@@ -281,11 +282,16 @@ fn children_labels_and_budgets_keep_a_phase_closed() {
         ok(&env, &ana, "update_task", json!({"progress": minutes.to_string()}));
     }
     let (_, words) = refused(&env, &ana, "transition_phase", json!({}));
-    assert!(words.contains("12 minutes of work, the budget is 10"), "{words}");
+    assert!(words.contains("the budget of T-1 is 10 minutes: 12 minutes spent"), "{words}");
     ok(&env, &ana, "update_task", json!({"release": true}));
     env.clock.advance_seconds(3600);
+    let (code, words) = refused(&env, &agent("bo"), "claim_task", json!({}));
+    assert_eq!(code, "budget_exceeded", "{words}");
+    let budget = Budget { minutes: Some(20), ..Budget::default() };
+    let change = ChangeBudget { task: TaskId(1), budget, reason: String::new(), proof: at_a_terminal() };
+    env.engine.change_budget(&person("lead"), change).unwrap();
     let left = ok(&env, &agent("bo"), "claim_task", json!({}))["budget_left"]["minutes"].clone();
-    assert_eq!(left, json!(0), "work counts, waiting does not, and another holder does not start anew");
+    assert_eq!(left, json!(8), "work counts, waiting does not, and another holder does not start anew");
 }
 
 #[test]

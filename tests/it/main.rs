@@ -32,6 +32,7 @@ mod screening;
 mod screening_service;
 mod sealing;
 mod self_approval;
+mod spending;
 mod stdio_limits;
 mod stdio_process;
 mod store_contract;

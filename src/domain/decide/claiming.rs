@@ -9,10 +9,11 @@ use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Sighting};
 use crate::domain::ids::{TaskId, WorkflowHash};
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::spending::Spent;
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Enforcement;
 
-use super::submit;
+use super::{budget, submit};
 
 pub fn claim(facts: &Facts, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {
     if !(LEASE_SECONDS_MIN..=LEASE_SECONDS_MAX).contains(&command.lease_seconds) {
@@ -158,11 +159,15 @@ fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Re
     fits(task, context)?;
     let refuse = |message: String, hint: &str| Err(Refusal::new(Code::NotClaimable, message, hint));
     match task.status() {
-        Status::Ready => Ok(vec![claimed(task, command, context)]),
+        Status::Ready => {
+            budget::within(facts, task.id, Spent::default(), context.now)?;
+            Ok(vec![claimed(task, command, context)])
+        }
         Status::Claimed => {
             let lapsed = facts.leases.get(&task.id).is_none_or(|until| *until <= context.now);
             match task.claim() {
                 Some(claim) if lapsed => {
+                    budget::within(facts, task.id, Spent::default(), context.now)?;
                     let expired = Event::ClaimExpired { task: task.id, agent: claim.agent.clone(), fence: claim.fence };
                     Ok(vec![expired, claimed(task, command, context)])
                 }
@@ -198,6 +203,9 @@ fn fresh(facts: &Facts, new: &NewTask, command: &ClaimTask, context: &Context) -
     let id = TaskId(facts.next.task);
     let submitted = submit::one(facts, new, id, &BTreeMap::new(), context)?;
     if let Event::TaskSubmitted { waiting_on, spec, .. } = &submitted {
+        if let Some(parent) = spec.parent {
+            budget::within(facts, parent, Spent::default(), context.now)?;
+        }
         if !waiting_on.is_empty() {
             let message = format!("the new task would wait for {}", super::words(waiting_on.iter()));
             let hint = "submit_task hands it in without claiming it";
@@ -227,10 +235,15 @@ fn next(facts: &Facts, filter: &Filter, command: &ClaimTask, context: &Context) 
         .chain(ready)
         .filter(|task| matches!(task.status(), Status::Ready | Status::Claimed))
         .filter(|task| filter.matches(task) && fits(task, context).is_ok())
+        .filter(|task| budget::within(facts, task.id, Spent::default(), context.now).is_ok())
         .max_by_key(|task| (task.spec.priority.rank(), std::cmp::Reverse(task.id)));
     match best {
         Some(task) => one(facts, task, command, context),
-        None => Err(nothing(facts, filter)),
+        None => {
+            // Of what is ready, all is kept back by a budget: that is what the caller can do something about.
+            facts.over_budget.iter().try_for_each(|id| budget::within(facts, *id, Spent::default(), context.now))?;
+            Err(nothing(facts, filter))
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::domain::state::evidence_key;
 use crate::domain::task::Task;
 use crate::domain::workflow::{ApprovalGate, Gate, GateKind, Phase, Workflow};
 
-use super::holder;
+use super::{budget, holder};
 
 /// A gate that is not met: what is missing, and how to meet it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -76,16 +76,17 @@ fn one(
             }
         }
         GateKind::Budget => {
-            let limit = task.spec.budget.minutes.or(workflow.budget.minutes)?;
-            let worked = task.worked_minutes(context.now);
-            if worked <= limit {
-                return None;
-            }
-            let missing = format!("{worked} minutes of work, the budget is {limit}");
+            // A fault of the facts is found where the task is judged; here it keeps the phase closed.
+            let over = budget::overspent(facts, task, context.now);
+            let words = match &over {
+                Ok(over) if over.is_empty() => return None,
+                Ok(over) => over.iter().map(budget::Exceeded::words).collect::<Vec<_>>().join("; "),
+                Err(refusal) => refusal.message.clone(),
+            };
             unmet(
                 gate,
-                missing,
-                "update_task with `release` or `fail` gives it up; what is left can be submitted as smaller tasks",
+                words,
+                "update_task with `release` or `fail` gives it up; a person raises a cap with `phasegate tasks budget`",
             )
         }
     }

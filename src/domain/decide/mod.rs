@@ -3,6 +3,7 @@
 mod approve;
 mod approver;
 mod ask;
+pub mod budget;
 mod bypass;
 mod call;
 mod claiming;
@@ -52,6 +53,7 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
         Command::CloseBypass { bypass, reason } => bypass::close(facts, *bypass, reason, context),
         Command::StartCall { approval, limit_seconds } => call::start(facts, *approval, *limit_seconds, context),
         Command::FinishCall(finish) => call::finish(facts, finish),
+        Command::ChangeBudget(change) => budget::change(facts, change, context),
         Command::TrustWorkflows { versions, proof } => trust::workflows(facts, versions, proof, context),
         Command::NoteRestore { sha256, bytes, proof } => log::restored(facts, sha256, *bytes, proof, context),
         Command::Sweep => Ok(sweep::sweep(facts, context)),

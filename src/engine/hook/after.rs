@@ -33,7 +33,7 @@ impl Engine {
         call: &ToolCall,
         result: &ToolResult,
     ) -> Result<HookAnswer, Failure> {
-        self.read_usage_of(told, actor);
+        self.read_usage_of(told, actor, false);
         let Some(id) = call.id.clone() else { return Ok(HookAnswer::Nothing) };
         let command = call.input.get("command").and_then(serde_json::Value::as_str).unwrap_or_default();
         let may_show = call.tool == SHELL && !result.interrupted && !command.is_empty();
@@ -58,9 +58,6 @@ impl Engine {
         });
         self.transact(scope, self.by(&caller, TOOL), Vec::new(), decide)
     }
-
-    /// Token use since the last look, from the client's own transcript.
-    pub(super) fn read_usage_of(&self, _told: &Told, _actor: &Actor) {}
 }
 
 /// What the run of a gate's own command shows for it.

@@ -6,6 +6,7 @@ mod around;
 mod before;
 mod confined;
 mod session;
+mod usage;
 
 use std::path::PathBuf;
 

@@ -10,7 +10,6 @@ use crate::domain::command::{Change, Command, Target};
 use crate::domain::decide::{gates::all_unmet, session};
 use crate::domain::event::Event;
 use crate::domain::facts::Facts;
-use crate::domain::ids::Time;
 use crate::domain::session::Opened;
 use crate::domain::task::Task;
 use crate::store::{self, Decide, Scope, With};
@@ -18,9 +17,6 @@ use crate::tools::Output;
 
 use super::{Actor, TOOL, Told};
 use crate::engine::{Engine, Failure};
-
-/// What a service that takes no more for now is given where it does not say until when.
-const PARKED_SECONDS: u64 = 15 * 60;
 
 impl Engine {
     pub(super) fn session_started(&self, told: &Told, actor: &Actor, how: Start) -> Result<HookAnswer, Failure> {
@@ -76,7 +72,7 @@ impl Engine {
 
     /// What a subagent holds at its end goes back, so that others can have it.
     pub(super) fn subagent_stopped(&self, told: &Told, actor: &Actor) -> Result<HookAnswer, Failure> {
-        self.read_usage_of(told, actor);
+        self.read_usage_of(told, actor, true);
         if actor.main == actor.acting {
             return Ok(HookAnswer::Nothing);
         }
@@ -145,7 +141,7 @@ impl Engine {
 
     /// Once: an agent that insists may stop, and its claim runs out or is taken up again.
     pub(super) fn stopping(&self, told: &Told, actor: &Actor, again: bool) -> Result<HookAnswer, Failure> {
-        self.read_usage_of(told, actor);
+        self.read_usage_of(told, actor, true);
         if again {
             return Ok(HookAnswer::Nothing);
         }
@@ -184,7 +180,7 @@ impl Engine {
     /// A limit of the model's service: the claim waits for it.
     pub(super) fn stopped_by_failure(&self, told: &Told, actor: &Actor, message: &str) -> Result<HookAnswer, Failure> {
         let now = self.clock.now();
-        if let Some((until, why)) = self.limit_of(told, message, now) {
+        if let Some((until, why)) = self.limit_of(told, actor, message, now) {
             let caller = self.hook_caller(actor);
             let context = self.context(&caller);
             let decide: Decide = Box::new(move |facts| Ok(session::parked(facts, until, &why, &context)));
@@ -195,7 +191,7 @@ impl Engine {
 
     /// Claims stay until their leases end: the session may be taken up again.
     pub(super) fn session_ended(&self, told: &Told, actor: &Actor, why: &str) -> Result<HookAnswer, Failure> {
-        self.read_usage_of(told, actor);
+        self.read_usage_of(told, actor, true);
         let caller = self.hook_caller(actor);
         let (session, why) = (actor.shown.session.clone(), why.to_owned());
         let decide: Decide = Box::new(move |facts| {
@@ -212,14 +208,6 @@ impl Engine {
         let by = self.by(&self.hook_caller(actor), TOOL);
         let scope = actor.scope(None, true);
         Ok(store::snapshot(self.backend.as_ref(), |tx| store::look(tx, &scope, &by))?)
-    }
-
-    /// Until when the service takes no more, as its words say; nothing where it is another failure.
-    fn limit_of(&self, _told: &Told, message: &str, now: Time) -> Option<(Time, String)> {
-        let low = message.to_ascii_lowercase();
-        let signs = ["rate limit", "rate_limit", "usage limit", "overloaded", "limit reached", "429", "529"];
-        let limited = signs.iter().any(|sign| low.contains(sign));
-        limited.then(|| (now.plus_seconds(PARKED_SECONDS), message.chars().take(200).collect()))
     }
 }
 

@@ -52,6 +52,8 @@ pub enum Operands {
     Writes,
     /// The program text comes with an option; without any operand it is read from standard input.
     Interpreter,
+    /// From the first operand on the words belong to the program that is started.
+    OthersAfterFirst,
 }
 
 /// The name of a program without its folder.
@@ -63,19 +65,56 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
     let mut found = Vec::new();
     let Some(first) = words.first() else { return found };
     let name = unversioned(base(&first.text));
-    if table::RUNS_OTHERS.contains(&name) {
-        found.push(Risk { at: 1, effect: Effect::Runs, target: None });
+    // `python3 -m pytest` is pytest.
+    if name == "python"
+        && let Some(at) = words.iter().position(|word| word.text == "-m").filter(|at| *at < 4)
+        && let Some(module) = words.get(at + 1..).filter(|rest| rest.first().is_some_and(|word| word.text != "python"))
+    {
+        found.extend(risks_of(unversioned(&module.first().map_or("", |word| &word.text)), module, input).into_iter().map(
+            |risk| Risk { at: risk.at.saturating_add(at + 1), ..risk },
+        ));
     }
+    found.extend(risks_of(name, words, input));
+    found.sort_by_key(|risk| risk.at);
+    found
+}
+
+fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
+    let mut found = Vec::new();
+    special(name, words, &mut found);
     let sub = table::subcommand(name, words);
     for program in table::PROGRAMS.iter().filter(|program| program.name == name) {
         if !program.sub.is_empty() && sub.is_none_or(|(_, sub)| sub != program.sub) {
             continue;
         }
         let start = if program.sub.is_empty() { 1 } else { sub.map_or(1, |(at, _)| at + 1) };
-        judge(program, words, start, input, &mut found);
+        // What stands after the subcommand is read with it.
+        let end = if name == "git" && program.sub.is_empty() { sub.map_or(words.len(), |(at, _)| at) } else { words.len() };
+        judge(program, words.get(..end).unwrap_or(words), start, input, &mut found);
     }
-    found.sort_by_key(|risk| risk.at);
     found
+}
+
+/// What no table of options can say.
+fn special(name: &str, words: &[Word], found: &mut Vec<Risk>) {
+    let mut runs = |at| found.push(Risk { at, effect: Effect::Runs, target: None });
+    for (at, word) in words.iter().enumerate().skip(1) {
+        let text = word.text.as_str();
+        let risky = match name {
+            // `make SHELL=/tmp/x`, and any variable that a recipe runs.
+            "make" | "gmake" => !text.starts_with('-') && text.contains('='),
+            // A transport that is a command.
+            "git" => text.starts_with("ext::") || text.starts_with("fd::"),
+            // `tar cIf program archive`, without a dash.
+            "tar" => at == 1 && !text.starts_with('-') && text.contains(['I', 'F']),
+            "cargo" => at == 1 && text.starts_with('+') && text.contains('/'),
+            "dd" => false,
+            _ => return,
+        };
+        if risky {
+            runs(at);
+        }
+    }
 }
 
 /// `python3.12` is `python3`, `perl5.36` is `perl5`.
@@ -90,9 +129,15 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
     let mut texts: Vec<(usize, &str)> = Vec::new();
     let mut script_given = false;
     let mut inline = false;
+    let mut module = None;
     for part in parts(words, start, program.style, Valued { letters: program.letters, names: program.names }) {
         match part {
-            Part::Operand { at } => operands.push(at),
+            Part::Operand { at } => {
+                operands.push(at);
+                if matches!(program.operands, Operands::Interpreter | Operands::OthersAfterFirst) {
+                    break;
+                }
+            }
             Part::Unknown { at } => {
                 operands.push(at);
                 if careful {
@@ -100,6 +145,10 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
                 }
             }
             Part::Option { name, long, value, attached, at } => {
+                if program.operands == Operands::Interpreter && name == "m" && program.name == "python" {
+                    module = Some(at);
+                    break;
+                }
                 if names(program.runs, name, long, program.style) {
                     inline = true;
                     found.push(Risk { at, effect: Effect::Runs, target: None });
@@ -115,6 +164,8 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
             }
         }
     }
+    // A subcommand is named by its own word, a program only together with what it is to do.
+    let whole = if program.sub.is_empty() { 1 } else { start.saturating_sub(1) };
     match program.operands {
         Operands::Plain => {}
         Operands::Sed | Operands::Awk => {
@@ -137,11 +188,12 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
             effect: Effect::Writes,
             target: words.get(*at).cloned(),
         })),
-        Operands::Runs => found.push(Risk { at: start.saturating_sub(1), effect: Effect::Runs, target: None }),
-        Operands::Writes => found.push(Risk { at: start.saturating_sub(1), effect: Effect::Writes, target: None }),
+        Operands::Runs => found.push(Risk { at: whole, effect: Effect::Runs, target: None }),
+        Operands::Writes => found.push(Risk { at: whole, effect: Effect::Writes, target: None }),
+        Operands::OthersAfterFirst => {}
         Operands::Interpreter => {
             let from_input = match operands.first().and_then(|at| words.get(*at)) {
-                None => !inline && !words.iter().skip(1).any(|word| is_question(&word.text)),
+                None => !inline && module.is_none() && !words.iter().skip(1).any(|word| is_question(&word.text)),
                 Some(word) => matches!(word.text.as_str(), "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0"),
             };
             if from_input && (input != Input::Inherited || operands.is_empty()) {
@@ -153,7 +205,7 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
 
 /// Options that only ask the program about itself.
 fn is_question(text: &str) -> bool {
-    matches!(text, "--version" | "-V" | "-v" | "--help" | "-h") || text.starts_with("-m")
+    matches!(text, "--version" | "-V" | "-v" | "--help" | "-h")
 }
 
 fn attached_word(words: &[Word], at: usize, text: &str) -> Word {

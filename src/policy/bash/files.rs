@@ -29,127 +29,37 @@ enum Way {
 
 /// Letters of options whose value is the next word; in order of name.
 const COMMANDS: &[(&str, Way, &str)] = &[
-    (".", Way::Reads, ""),
-    ("ack", Way::ReadsAfterFirst, "ABCm"),
-    ("ag", Way::ReadsAfterFirst, "ABCm"),
-    ("awk", Way::ReadsAfterFirst, "Fv"),
-    ("b2sum", Way::Reads, ""),
-    ("base32", Way::Reads, "w"),
-    ("base64", Way::Reads, "w"),
-    ("bash", Way::Reads, "o"),
-    ("bat", Way::Reads, "lHr"),
-    ("batcat", Way::Reads, "lHr"),
-    ("bzcat", Way::Reads, ""),
-    ("bzip2", Way::Moves, ""),
-    ("cat", Way::Reads, ""),
-    ("chattr", Way::Writes, ""),
-    ("chgrp", Way::Writes, ""),
-    ("chmod", Way::Writes, ""),
-    ("chown", Way::Writes, ""),
-    ("cksum", Way::Reads, ""),
-    ("cmp", Way::Reads, "nis"),
-    ("code", Way::Reads, ""),
-    ("column", Way::Reads, "tsco"),
-    ("comm", Way::Reads, ""),
-    ("cp", Way::Copies, "tS"),
-    ("csplit", Way::Reads, "fbn"),
-    ("curl", Way::Reads, "HXAeumbx"),
-    ("cut", Way::Reads, "dfbc"),
-    ("dash", Way::Reads, "o"),
-    ("dd", Way::Pairs, ""),
-    ("diff", Way::Reads, "UCxXWLI"),
-    ("egrep", Way::ReadsAfterFirst, "ABCmdD"),
-    ("expand", Way::Reads, "t"),
-    ("fgrep", Way::ReadsAfterFirst, "ABCmdD"),
-    ("file", Way::Reads, "F"),
-    ("fmt", Way::Reads, "w"),
-    ("fold", Way::Reads, "w"),
-    ("gawk", Way::ReadsAfterFirst, "Fv"),
-    ("git", Way::Reads, ""),
-    ("gpg", Way::Reads, "ru"),
-    ("grep", Way::ReadsAfterFirst, "ABCmdD"),
-    ("gzip", Way::Moves, "S"),
-    ("gunzip", Way::Moves, "S"),
-    ("hd", Way::Reads, "sn"),
-    ("head", Way::Reads, "nc"),
-    ("hexdump", Way::Reads, "sne"),
-    ("iconv", Way::Reads, "ft"),
-    ("install", Way::Copies, "tmogS"),
-    ("join", Way::Reads, "12jtoe"),
-    ("jq", Way::ReadsAfterFirst, "L"),
-    ("less", Way::Reads, "pjPx"),
-    ("link", Way::Copies, ""),
-    ("ln", Way::Copies, "tS"),
-    ("look", Way::Reads, ""),
-    ("md5sum", Way::Reads, ""),
-    ("mkdir", Way::Writes, "m"),
-    ("mkfifo", Way::Writes, "m"),
-    ("mknod", Way::Writes, "m"),
-    ("more", Way::Reads, "n"),
-    ("mv", Way::Moves, "tS"),
-    ("nano", Way::Moves, ""),
-    ("nl", Way::Reads, "bdfhilnsvw"),
-    ("nvim", Way::Moves, ""),
-    ("od", Way::Reads, "AjNStw"),
-    ("openssl", Way::Reads, ""),
-    ("paste", Way::Reads, "d"),
-    ("patch", Way::Writes, "p"),
-    ("pg", Way::Reads, ""),
-    ("pr", Way::Reads, ""),
-    ("readarray", Way::Reads, ""),
-    ("rev", Way::Reads, ""),
-    ("rg", Way::ReadsAfterFirst, "ABCgmtTjMr"),
-    ("rm", Way::Writes, ""),
-    ("rmdir", Way::Writes, ""),
-    ("rsync", Way::Copies, "e"),
-    ("scp", Way::Copies, "PiloF"),
-    ("sed", Way::ReadsAfterFirst, "l"),
-    ("sh", Way::Reads, "o"),
-    ("sha1sum", Way::Reads, ""),
-    ("sha224sum", Way::Reads, ""),
-    ("sha256sum", Way::Reads, ""),
-    ("sha384sum", Way::Reads, ""),
-    ("sha512sum", Way::Reads, ""),
-    ("shasum", Way::Reads, "a"),
-    ("shred", Way::Writes, "ns"),
-    ("sort", Way::Reads, "kStT"),
-    ("source", Way::Reads, ""),
-    ("split", Way::Reads, "abClnt"),
-    ("sqlite3", Way::Moves, ""),
-    ("srm", Way::Writes, ""),
-    ("strings", Way::Reads, "nte"),
-    ("sum", Way::Reads, ""),
-    ("tac", Way::Reads, "s"),
-    ("tail", Way::Reads, "nc"),
-    ("tar", Way::Reads, "bHV"),
-    ("tee", Way::Writes, ""),
-    ("touch", Way::Writes, "dt"),
-    ("truncate", Way::Writes, "s"),
-    ("tsort", Way::Reads, ""),
-    ("unexpand", Way::Reads, "t"),
-    ("uniq", Way::Reads, "fsw"),
-    ("unlink", Way::Writes, ""),
-    ("uuencode", Way::Reads, ""),
-    ("vi", Way::Moves, ""),
-    ("view", Way::Reads, ""),
-    ("vim", Way::Moves, ""),
-    ("wc", Way::Reads, ""),
-    ("wget", Way::Reads, "UtTQ"),
-    ("xxd", Way::Reads, "cglos"),
-    ("xz", Way::Moves, ""),
-    ("xzcat", Way::Reads, ""),
-    ("yq", Way::ReadsAfterFirst, ""),
-    ("zcat", Way::Reads, ""),
-    ("zip", Way::Reads, "bn"),
-    ("zless", Way::Reads, ""),
-    ("zgrep", Way::ReadsAfterFirst, "ABCm"),
-    ("zsh", Way::Reads, "o"),
-    ("zstd", Way::Moves, ""),
-    ("zstdcat", Way::Reads, ""),
-    ("setfacl", Way::Writes, "m"),
-    ("tailf", Way::Reads, "n"),
-    ("fallocate", Way::Writes, "lo"),
-    ("sponge", Way::Writes, ""),
+    (".", Way::Reads, ""), ("ack", Way::ReadsAfterFirst, "ABCm"), ("ag", Way::ReadsAfterFirst, "ABCm"),
+    ("awk", Way::ReadsAfterFirst, "Fv"), ("b2sum", Way::Reads, ""), ("base32", Way::Reads, "w"),
+    ("base64", Way::Reads, "w"), ("bash", Way::Reads, "o"), ("bat", Way::Reads, "lHr"), ("batcat", Way::Reads, "lHr"),
+    ("bzcat", Way::Reads, ""), ("bzip2", Way::Moves, ""), ("cat", Way::Reads, ""), ("chattr", Way::Writes, ""),
+    ("chgrp", Way::Writes, ""), ("chmod", Way::Writes, ""), ("chown", Way::Writes, ""), ("cksum", Way::Reads, ""),
+    ("cmp", Way::Reads, "nis"), ("code", Way::Reads, ""), ("column", Way::Reads, "tsco"), ("comm", Way::Reads, ""),
+    ("cp", Way::Copies, "tS"), ("csplit", Way::Reads, "fbn"), ("curl", Way::Reads, "HXAeumbx"), ("cut", Way::Reads, "dfbc"),
+    ("dash", Way::Reads, "o"), ("dd", Way::Pairs, ""), ("diff", Way::Reads, "UCxXWLI"), ("egrep", Way::ReadsAfterFirst, "ABCmdD"),
+    ("expand", Way::Reads, "t"), ("fgrep", Way::ReadsAfterFirst, "ABCmdD"), ("file", Way::Reads, "F"),
+    ("fmt", Way::Reads, "w"), ("fold", Way::Reads, "w"), ("gawk", Way::ReadsAfterFirst, "Fv"), ("git", Way::Reads, ""),
+    ("gpg", Way::Reads, "ru"), ("grep", Way::ReadsAfterFirst, "ABCmdD"), ("gzip", Way::Moves, "S"), ("gunzip", Way::Moves, "S"),
+    ("hd", Way::Reads, "sn"), ("head", Way::Reads, "nc"), ("hexdump", Way::Reads, "sne"), ("iconv", Way::Reads, "ft"),
+    ("install", Way::Copies, "tmogS"), ("join", Way::Reads, "12jtoe"), ("jq", Way::ReadsAfterFirst, "L"),
+    ("less", Way::Reads, "pjPx"), ("link", Way::Copies, ""), ("ln", Way::Copies, "tS"), ("look", Way::Reads, ""),
+    ("md5sum", Way::Reads, ""), ("mkdir", Way::Writes, "m"), ("mkfifo", Way::Writes, "m"), ("mknod", Way::Writes, "m"),
+    ("more", Way::Reads, "n"), ("mv", Way::Moves, "tS"), ("nano", Way::Moves, ""), ("nl", Way::Reads, "bdfhilnsvw"),
+    ("nvim", Way::Moves, ""), ("od", Way::Reads, "AjNStw"), ("openssl", Way::Reads, ""), ("paste", Way::Reads, "d"),
+    ("patch", Way::Writes, "p"), ("pg", Way::Reads, ""), ("pr", Way::Reads, ""), ("readarray", Way::Reads, ""),
+    ("rev", Way::Reads, ""), ("rg", Way::ReadsAfterFirst, "ABCgmtTjMr"), ("rm", Way::Writes, ""), ("rmdir", Way::Writes, ""),
+    ("rsync", Way::Copies, "e"), ("scp", Way::Copies, "PiloF"), ("sed", Way::ReadsAfterFirst, "l"), ("sh", Way::Reads, "o"),
+    ("sha1sum", Way::Reads, ""), ("sha224sum", Way::Reads, ""), ("sha256sum", Way::Reads, ""), ("sha384sum", Way::Reads, ""),
+    ("sha512sum", Way::Reads, ""), ("shasum", Way::Reads, "a"), ("shred", Way::Writes, "ns"), ("sort", Way::Reads, "kStT"),
+    ("source", Way::Reads, ""), ("split", Way::Reads, "abClnt"), ("sqlite3", Way::Moves, ""), ("srm", Way::Writes, ""),
+    ("strings", Way::Reads, "nte"), ("sum", Way::Reads, ""), ("tac", Way::Reads, "s"), ("tail", Way::Reads, "nc"),
+    ("tar", Way::Reads, "bHV"), ("tee", Way::Writes, ""), ("touch", Way::Writes, "dt"), ("truncate", Way::Writes, "s"),
+    ("tsort", Way::Reads, ""), ("unexpand", Way::Reads, "t"), ("uniq", Way::Reads, "fsw"), ("unlink", Way::Writes, ""),
+    ("uuencode", Way::Reads, ""), ("vi", Way::Moves, ""), ("view", Way::Reads, ""), ("vim", Way::Moves, ""), ("wc", Way::Reads, ""),
+    ("wget", Way::Reads, "UtTQ"), ("xxd", Way::Reads, "cglos"), ("xz", Way::Moves, ""), ("xzcat", Way::Reads, ""),
+    ("yq", Way::ReadsAfterFirst, ""), ("zcat", Way::Reads, ""), ("zip", Way::Reads, "bn"), ("zless", Way::Reads, ""),
+    ("zgrep", Way::ReadsAfterFirst, "ABCm"), ("zsh", Way::Reads, "o"), ("zstd", Way::Moves, ""), ("zstdcat", Way::Reads, ""),
+    ("setfacl", Way::Writes, "m"), ("tailf", Way::Reads, "n"), ("fallocate", Way::Writes, "lo"), ("sponge", Way::Writes, ""),
 ];
 
 /// Reading subcommands of git, and those that change files of the work tree.
@@ -165,18 +75,20 @@ pub fn named(words: &[Word]) -> Vec<Named> {
     }
     let (mut operands, mut found) = (Vec::new(), Vec::new());
     let mut pattern_given = false;
+    let mut in_place = false;
     for part in parts(words, 1, Style::Getopt, Valued { letters, names: &["target-directory"] }) {
         match part {
             Part::Operand { at } | Part::Unknown { at } => operands.extend(words.get(at)),
             Part::Option { name: option, long, value, attached, at } => {
                 pattern_given |= matches!(option, "e" | "f" | "regexp" | "file" | "expression" | "from-file");
                 let expands = words.get(at).map(|word| word.expands).unwrap_or_default();
+                in_place |= matches!(name, "sed" | "yq") && (option == "i" || option.starts_with("in"));
+                // The rest of a bundle of letters is no value, unless it looks like a path.
+                let attached = attached.filter(|text| long || option == "f" || letters.contains(option) || text.contains(['.', '/']));
                 let value = value.cloned().or_else(|| attached.map(|text| Word { text: text.to_owned(), expands }));
                 if let Some(path) = value {
                     let written = matches!(option, "t" | "target-directory") && matches!(way, Way::Copies | Way::Moves);
                     found.push(Named { path, access: if written { Access::Write } else { Access::Read } });
-                } else if long || *way != Way::ReadsAfterFirst {
-                    continue;
                 }
             }
         }
@@ -189,6 +101,7 @@ pub fn named(words: &[Word]) -> Vec<Named> {
     for (place, word) in operands.into_iter().enumerate() {
         let mut add = |access| found.push(Named { path: word.clone(), access });
         match way {
+            Way::ReadsAfterFirst if in_place => add(Access::Write),
             Way::Reads | Way::ReadsAfterFirst => add(Access::Read),
             Way::Writes => add(Access::Write),
             Way::Copies | Way::Moves => {
@@ -225,6 +138,12 @@ fn uploads(words: &[Word], found: &mut Vec<Named>) {
 
 fn git(words: &[Word]) -> Vec<Named> {
     let Some((at, sub)) = table::subcommand("git", words) else { return Vec::new() };
+    if sub == "config" && !words.iter().any(|word| matches!(word.text.as_str(), "--get" | "--list" | "-l" | "get" | "list" | "--get-all")) {
+        let home = words.iter().any(|word| matches!(word.text.as_str(), "--global" | "--system"));
+        let (text, tilde) = if home { ("~/.gitconfig", true) } else { (".git/config", false) };
+        let path = Word { text: text.to_owned(), expands: Expands { tilde, ..Expands::default() } };
+        return vec![Named { path, access: Access::Write }];
+    }
     let access = if GIT_READS.contains(&sub) {
         Access::Read
     } else if GIT_WRITES.contains(&sub) {

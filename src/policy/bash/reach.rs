@@ -73,13 +73,14 @@ fn mark(open: &mut [bool], at: usize, rule: &[String]) {
 
 /// Two globs of one name each: is there a name that both fit?
 fn letters_meet(shell: &str, rule: &str) -> bool {
+    let braced = shell.starts_with('{');
     let shell: Vec<char> = flattened(shell);
     let rule: Vec<char> = flattened(rule);
     if shell.len() > MAX_LETTERS || rule.len() > MAX_LETTERS {
         return true;
     }
     // The shell's `*` does not reach names that begin with a dot.
-    if matches!(shell.first(), Some('*' | '?')) && rule.first() == Some(&'.') {
+    if !braced && matches!(shell.first(), Some('*' | '?')) && rule.first() == Some(&'.') {
         return false;
     }
     let mut open = vec![false; rule.len() + 1];
@@ -98,9 +99,7 @@ fn letters_meet(shell: &str, rule: &str) -> bool {
             match wanted {
                 Some('*') => spread(&mut next, at, &rule),
                 Some('?') => spread(&mut next, at + 1, &rule),
-                Some(wanted) if *letter == '?' || wanted.eq_ignore_ascii_case(letter) => {
-                    spread(&mut next, at + 1, &rule)
-                }
+                Some(wanted) if *letter == '?' || wanted.eq_ignore_ascii_case(letter) => spread(&mut next, at + 1, &rule),
                 Some(_) | None => {}
             }
         }

@@ -75,16 +75,8 @@ const WRAPPERS: &[Wrapper] = &[
     through("timeout", "ks", &["kill-after", "signal"], "vfp", &["preserve-status", "foreground", "verbose"], 1),
     through("xargs", "", &[], "", &[], 0),
     Wrapper { assigns: true, ..inside("env", "uC", &["unset", "chdir", "argv0"], "i0v", 0) },
-    Wrapper {
-        assigns: true,
-        ..inside(
-            "sudo",
-            "ugpCchrtTUDR",
-            &["user", "group", "prompt", "host", "role", "type", "chdir", "chroot", "close-from"],
-            "AbBEHnPSkis",
-            0,
-        )
-    },
+    Wrapper { assigns: true, ..inside("sudo", "ugpCchrtTUDR", &["user", "group", "prompt", "host", "role", "type",
+        "chdir", "chroot", "close-from"], "AbBEHnPSkis", 0) },
     Wrapper { assigns: true, ..inside("doas", "uC", &[], "nLs", 0) },
     inside("chroot", "", &["groups", "userspec"], "", 1),
     inside("chrt", "TPD", &[], "abfiormv", 1),
@@ -99,139 +91,18 @@ const WRAPPERS: &[Wrapper] = &[
 
 /// Programs that run one of their words, or the text in one of them, in ways too many to list: each word may be it.
 const LOOSE: &[&str] = &[
-    "abduco",
-    "asdf",
-    "at",
-    "batch",
-    "bundle",
-    "busybox",
-    "bunx",
-    "bwrap",
-    "caffeinate",
-    "capsh",
-    "catchsegv",
-    "cgexec",
-    "chpst",
-    "conda",
-    "coproc",
-    "corepack",
-    "crontab",
-    "cpulimit",
-    "daemonize",
-    "dbus-run-session",
-    "devbox",
-    "direnv",
-    "distrobox",
-    "docker",
-    "dtach",
-    "entr",
-    "eatmydata",
-    "expect",
-    "fakeroot",
-    "faketime",
-    "fd",
-    "fdfind",
-    "firejail",
-    "flatpak",
-    "flock",
-    "gdb",
-    "hatch",
-    "hyperfine",
-    "kubectl",
-    "ld-linux-x86-64.so.2",
-    "ld-linux-aarch64.so.1",
-    "ld-musl-x86_64.so.1",
-    "ld.so",
-    "linux32",
-    "linux64",
-    "lldb",
-    "lxc",
-    "ltrace",
-    "mise",
-    "nerdctl",
-    "newgrp",
-    "nix",
-    "nix-shell",
-    "npx",
-    "nsenter",
-    "numactl",
-    "nvm",
-    "parallel",
-    "pdm",
-    "perf",
-    "pipenv",
-    "pipx",
-    "podman",
-    "poetry",
-    "prlimit",
-    "proot",
-    "proxychains",
-    "proxychains4",
-    "rlwrap",
-    "rr",
-    "run-parts",
-    "run0",
-    "runcon",
-    "runuser",
-    "rye",
-    "screen",
-    "script",
-    "setarch",
-    "setfattr",
-    "setpriv",
-    "sg",
-    "softlimit",
-    "ssh",
-    "start-stop-daemon",
-    "strace",
-    "su",
-    "systemd-run",
-    "time",
-    "timeout",
-    "nice",
-    "stdbuf",
-    "tini",
-    "tmux",
-    "toolbox",
-    "toybox",
-    "torify",
-    "torsocks",
-    "trap",
-    "tsp",
-    "unshare",
-    "uv",
-    "uvx",
-    "valgrind",
-    "vagrant",
-    "watch",
-    "watchexec",
-    "xargs",
-    "xvfb-run",
-    "zellij",
-    "env",
-    "sudo",
-    "doas",
-    "chroot",
-    "chrt",
-    "exec",
-    "ionice",
-    "pkexec",
-    "setsid",
-    "taskset",
-    "unbuffer",
-    "command",
-    "builtin",
-    "dumb-init",
-    "gosu",
-    "su-exec",
-    "cgroupexec",
-    "wsl",
-    "winpty",
-    "rtk",
-    "ts-node",
-    "pnpm",
-    "yarn",
-    "npm",
+    "abduco", "asdf", "at", "batch", "bundle", "busybox", "bunx", "bwrap", "caffeinate", "capsh", "catchsegv", "cgexec",
+    "chpst", "conda", "coproc", "corepack", "crontab", "cpulimit", "daemonize", "dbus-run-session", "devbox", "direnv",
+    "distrobox", "docker", "dtach", "entr", "eatmydata", "expect", "fakeroot", "faketime", "fd", "fdfind", "firejail",
+    "flatpak", "flock", "gdb", "hatch", "hyperfine", "kubectl", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1",
+    "ld-musl-x86_64.so.1", "ld.so", "linux32", "linux64", "lldb", "lxc", "ltrace", "mise", "nerdctl", "newgrp", "nix",
+    "nix-shell", "npx", "nsenter", "numactl", "nvm", "parallel", "pdm", "perf", "pipenv", "pipx", "podman", "poetry",
+    "prlimit", "proot", "proxychains", "proxychains4", "rlwrap", "rr", "run-parts", "run0", "runcon", "runuser", "rye",
+    "screen", "script", "setarch", "setfattr", "setpriv", "sg", "softlimit", "ssh", "start-stop-daemon", "strace", "su",
+    "systemd-run", "time", "timeout", "nice", "stdbuf", "tini", "tmux", "toolbox", "toybox", "torify", "torsocks", "trap",
+    "tsp", "unshare", "uv", "uvx", "valgrind", "vagrant", "watch", "watchexec", "xargs", "xvfb-run", "zellij", "env",
+    "sudo", "doas", "chroot", "chrt", "exec", "ionice", "pkexec", "setsid", "taskset", "unbuffer", "command", "builtin",
+    "dumb-init", "gosu", "su-exec", "cgroupexec", "wsl", "winpty", 
 ];
 
 /// More words than this before a command are not tried one by one.
@@ -247,6 +118,11 @@ pub fn look_inside(words: &[Word], input: Input) -> Found {
         "eval" => return only(Inner::Text(rest(words, 1))),
         "find" => return Found { inner: find(words), transparent: false },
         "git" => return Found { inner: git(words), transparent: false },
+        // Arguments of a package's own script are arguments; only these run what they are given.
+        "npm" | "pnpm" | "yarn" | "bun" | "deno" | "go" | "cargo" => {
+            let runs = table::subcommand(name, words).filter(|(_, sub)| matches!(*sub, "exec" | "x" | "dlx"));
+            return Found { inner: runs.map_or_else(Vec::new, |(at, _)| loose(words, at + 1)), transparent: false };
+        }
         "command" if words.get(1).is_some_and(|word| matches!(word.text.as_str(), "-v" | "-V" | "-pv" | "-pV")) => {
             return Found::default();
         }
@@ -360,10 +236,7 @@ fn loose(words: &[Word], from: usize) -> Vec<Inner> {
     // `env -S 'text'`, `env '-Stext'`.
     for word in words.iter().skip(from) {
         let text = word.text.as_str();
-        let split = text
-            .strip_prefix("-S")
-            .or_else(|| text.strip_prefix("-vS"))
-            .or_else(|| text.strip_prefix("--split-string="));
+        let split = text.strip_prefix("-S").or_else(|| text.strip_prefix("-vS")).or_else(|| text.strip_prefix("--split-string="));
         if let Some(text) = split.filter(|text| !text.is_empty()) {
             inner.push(Inner::Text(text.to_owned()));
         }
@@ -472,7 +345,9 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<Word> {
-        text.split(' ').map(|text| Word { text: text.replace('_', " "), ..Word::default() }).collect()
+        text.split(' ')
+            .map(|text| Word { text: text.replace('_', " "), ..Word::default() })
+            .collect()
     }
 
     #[test]

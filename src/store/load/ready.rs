@@ -1,0 +1,171 @@
+//! Which ready task is next for a caller, found by index. What becomes of it is decided elsewhere.
+
+use std::collections::BTreeSet;
+
+use crate::domain::command::Filter;
+use crate::domain::decide::budget::within;
+use crate::domain::facts::Facts;
+use crate::domain::ids::{TaskId, Time};
+use crate::domain::spending::Spent;
+use crate::domain::task::Status;
+
+use super::super::{Param, StoreError, Tx};
+use super::budgets::budget;
+use super::{lease, task};
+
+/// The most urgent, then oldest, ready task whose needs the caller meets: one index seek for each distinct set of needs.
+pub fn candidate(
+    tx: &mut dyn Tx,
+    facts: &mut Facts,
+    filter: &Filter,
+    capabilities: &BTreeSet<String>,
+    now: Time,
+) -> Result<(), StoreError> {
+    let best = loop {
+        let best = best_ready(tx, filter, capabilities, &facts.over_budget)?;
+        let Some(id) = best.filter(|_| facts.over_budget.len() < OVER_BUDGET_MAX) else { break best };
+        task(tx, facts, id)?;
+        budget(tx, facts, id)?;
+        if within(facts, id, Spent::default(), now).is_ok() {
+            break best;
+        }
+        facts.over_budget.push(id);
+    };
+    if let Some(id) = first_lapsed(tx, filter, capabilities, now)? {
+        task(tx, facts, id)?;
+        lease(tx, facts, id)?;
+        facts.expired.push(id);
+    }
+    if let Some(id) = best {
+        task(tx, facts, id)?;
+        facts.candidate = Some(id);
+    } else if facts.expired.is_empty() {
+        counts(tx, facts)?;
+    }
+    Ok(())
+}
+
+/// Ready tasks that are passed over for their budgets in one claim, before it gives up.
+const OVER_BUDGET_MAX: usize = 20;
+
+fn best_ready(
+    tx: &mut dyn Tx,
+    filter: &Filter,
+    capabilities: &BTreeSet<String>,
+    except: &[TaskId],
+) -> Result<Option<TaskId>, StoreError> {
+    let mut best = first_ready(tx, "", filter, except)?;
+    // Who can do nothing special fits only what needs nothing special.
+    let mut needs = if capabilities.is_empty() { None } else { first_needs(tx, "")? };
+    while let Some(group) = needs {
+        if meets(&group, capabilities) {
+            let found = first_ready(tx, &group, filter, except)?;
+            if let Some((urgency, id)) = found
+                && best.is_none_or(|(known, other)| urgency > known || (urgency == known && id < other))
+            {
+                best = Some((urgency, id));
+            }
+        }
+        needs = first_needs(tx, &group)?;
+    }
+    Ok(best.map(|(_, id)| id))
+}
+
+fn first_needs(tx: &mut dyn Tx, after: &str) -> Result<Option<String>, StoreError> {
+    let mut found = None;
+    let sql = "SELECT needs FROM tasks WHERE status = 'ready' AND needs > ?1 ORDER BY needs LIMIT 1";
+    tx.query(sql, &[Param::Text(after)], &mut |row| {
+        found = row.text(0)?.map(str::to_owned);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn first_ready(
+    tx: &mut dyn Tx,
+    needs: &str,
+    filter: &Filter,
+    except: &[TaskId],
+) -> Result<Option<(i64, TaskId)>, StoreError> {
+    let mut sql = "SELECT urgency, id FROM tasks WHERE status = 'ready' AND needs = ?1".to_owned();
+    let mut params = vec![Param::Text(needs)];
+    narrow(&mut sql, &mut params, filter);
+    for id in except {
+        params.push(Param::id(id.0));
+        sql.push_str(&format!(" AND id <> ?{}", params.len()));
+    }
+    sql.push_str(" ORDER BY urgency DESC, id LIMIT 1");
+    let mut found = None;
+    tx.query(&sql, &params, &mut |row| {
+        let id = row.int(1)?.and_then(|id| u64::try_from(id).ok());
+        found = row.int(0)?.zip(id.map(TaskId));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The same among tasks whose lease has run out; the sweeper keeps them few, and without one this must find them all.
+fn first_lapsed(
+    tx: &mut dyn Tx,
+    filter: &Filter,
+    capabilities: &BTreeSet<String>,
+    now: Time,
+) -> Result<Option<TaskId>, StoreError> {
+    let mut sql = "SELECT needs, id FROM leases JOIN tasks ON tasks.id = leases.task WHERE expires_at <= ?1".to_owned();
+    let mut params = vec![Param::Int(now.0)];
+    narrow(&mut sql, &mut params, filter);
+    sql.push_str(" ORDER BY urgency DESC, id");
+    let mut found = None;
+    tx.query(&sql, &params, &mut |row| {
+        if found.is_none() && meets(row.text(0)?.unwrap_or_default(), capabilities) {
+            found = row.int(1)?.and_then(|id| u64::try_from(id).ok()).map(TaskId);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn meets(needs: &str, capabilities: &BTreeSet<String>) -> bool {
+    needs.split(',').all(|need| need.is_empty() || capabilities.contains(need))
+}
+
+/// Adds the conditions of a filter on `tasks`.
+fn narrow<'f>(sql: &mut String, params: &mut Vec<Param<'f>>, filter: &'f Filter) {
+    let mut also = |clause: &str, param| {
+        params.push(param);
+        sql.push_str(&clause.replace("??", &format!("?{}", params.len())));
+    };
+    if let Some(kind) = &filter.kind {
+        also(" AND kind = ??", Param::Text(kind));
+    }
+    if let Some(workflow) = &filter.workflow {
+        also(" AND workflow = ??", Param::Text(workflow));
+    }
+    if let Some(priority) = filter.priority {
+        also(" AND urgency >= ??", Param::Int(priority.rank()));
+    }
+    if let Some(parent) = filter.parent {
+        also(" AND parent = ??", Param::id(parent.0));
+    }
+    for label in &filter.labels {
+        let clause = " AND EXISTS (SELECT 1 FROM task_labels WHERE label = ?? AND task_labels.task = tasks.id)";
+        also(clause, Param::Text(label));
+    }
+}
+
+fn counts(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
+    for (status, slot) in [
+        (Status::Ready, &mut facts.counts.ready),
+        (Status::Waiting, &mut facts.counts.waiting),
+        (Status::Claimed, &mut facts.counts.claimed),
+        (Status::Blocked, &mut facts.counts.blocked),
+    ] {
+        // Bounded: it is for a sentence, and a million rows are not worth counting for it.
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM tasks WHERE status = ?1 LIMIT 1000) AS some";
+        tx.query(sql, &[Param::Text(status.word())], &mut |row| {
+            *slot = row.int(0)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}

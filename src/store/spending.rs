@@ -1,0 +1,311 @@
+//! What work has cost, in sums, and what is set aside for it. Measuring is not here (`clients`, `engine`), and whether a budget
+//! allows something is decided in `domain`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::canonical;
+use crate::domain::decide::budget::LINEAGE_MAX;
+use crate::domain::facts::Facts;
+use crate::domain::ids::{TaskId, Time};
+use crate::domain::refusal::Refusal;
+use crate::domain::spending::{Account, Cost, On, Spent, Tokens};
+
+use super::{Backend, By, Param, Row, Scope, StoreError, Tx, load, put};
+
+/// More tokens in one answer than any model gives: a transcript that says so is not believed, and sums stay far from overflow.
+const TOKENS_MAX: u64 = 1_000_000_000;
+/// The same for the price of one answer: a million dollars.
+const MICRO_USD_MAX: u64 = 1_000_000_000_000;
+/// Reservations that one pass lets lapse.
+const LAPSE_AT_ONCE: i64 = 256;
+
+/// How far a transcript was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    pub position: u64,
+    pub mark: String,
+    pub carried: String,
+}
+
+/// One answer of a model, priced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    pub id: String,
+    pub on: On,
+    pub tokens: Tokens,
+    pub micro_usd: u64,
+    pub guessed: bool,
+}
+
+pub fn position(tx: &mut dyn Tx, file: &str) -> Result<Position, StoreError> {
+    let mut found = Position::default();
+    let sql = "SELECT position, mark, carried FROM transcripts WHERE file = ?1";
+    tx.query(sql, &[Param::Text(file)], &mut |row| {
+        let text = |column| row.text(column).map(|text| text.unwrap_or_default().to_owned());
+        found = Position { position: whole(row, 0)?, mark: text(1)?, carried: text(2)? };
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn put_position(tx: &mut dyn Tx, file: &str, to: &Position) -> Result<(), StoreError> {
+    let sql = "INSERT INTO transcripts(file, position, mark, carried) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT(file) DO UPDATE SET position = excluded.position, mark = excluded.mark, carried = excluded.carried";
+    tx.execute(sql, &[Param::Text(file), Param::id(to.position), Param::Text(&to.mark), Param::Text(&to.carried)])
+        .map(drop)
+}
+
+/// Counts each answer once, however often it is reported; gives what came on top of what was known.
+pub fn record(tx: &mut dyn Tx, charges: &[Charge]) -> Result<Spent, StoreError> {
+    let mut by_task: BTreeMap<TaskId, Spent> = BTreeMap::new();
+    let mut all = Spent::default();
+    for charge in charges {
+        let grown = one(tx, charge)?;
+        if let Some(task) = charge.on.task {
+            let sum = by_task.entry(task).or_default();
+            *sum = sum.plus(grown).unwrap_or(*sum);
+        }
+        all = all.plus(grown).unwrap_or(all);
+    }
+    for (task, grown) in by_task.into_iter().filter(|(_, grown)| !grown.is_nothing()) {
+        for part in lineage(tx, task)? {
+            let sql = "INSERT INTO accounts(task, micro_usd, tokens, calls) VALUES (?1, ?2, ?3, ?4) \
+                       ON CONFLICT(task) DO UPDATE SET micro_usd = accounts.micro_usd + excluded.micro_usd, \
+                       tokens = accounts.tokens + excluded.tokens, calls = accounts.calls + excluded.calls";
+            let amounts = [grown.micro_usd, grown.tokens, grown.calls].map(Param::id);
+            let [micro_usd, tokens, calls] = amounts;
+            tx.execute(sql, &[Param::id(part.0), micro_usd, tokens, calls])?;
+        }
+    }
+    Ok(all)
+}
+
+fn one(tx: &mut dyn Tx, charge: &Charge) -> Result<Spent, StoreError> {
+    let id: String = canonical::sha256(charge.id.as_bytes()).chars().take(32).collect();
+    let mut known: Option<(u64, Tokens, u64)> = None;
+    let sql = "SELECT spending, input, cache_write, cache_write_long, cache_read, output, micro_usd FROM answers WHERE id = ?1";
+    tx.query(sql, &[Param::Text(&id)], &mut |row| {
+        known = Some((whole(row, 0)?, tokens(row, 1)?, whole(row, 6)?));
+        Ok(())
+    })?;
+    let (old, old_usd) = known.map_or((Tokens::default(), 0), |(_, tokens, micro_usd)| (tokens, micro_usd));
+    let new = bounded(&charge.tokens).most(old);
+    let new_usd = charge.micro_usd.min(MICRO_USD_MAX).max(old_usd);
+    if known.is_some() && new == old && new_usd == old_usd {
+        return Ok(Spent::default());
+    }
+    let spending = match known {
+        // Where the rest of it is counted: an answer belongs to what was worked on when it began.
+        Some((spending, ..)) => spending,
+        None => spending(tx, &charge.on)?,
+    };
+    let parts = |of: &Tokens| [of.input, of.cache_write, of.cache_write_long, of.cache_read, of.output];
+    let [input, cache_write, cache_write_long, cache_read, output] = parts(&new).map(Param::id);
+    let sql = "INSERT INTO answers(id, spending, input, cache_write, cache_write_long, cache_read, output, micro_usd) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(id) DO UPDATE SET input = excluded.input, \
+               cache_write = excluded.cache_write, cache_write_long = excluded.cache_write_long, \
+               cache_read = excluded.cache_read, output = excluded.output, micro_usd = excluded.micro_usd";
+    let (row, usd) = (Param::id(spending), Param::id(new_usd));
+    tx.execute(sql, &[Param::Text(&id), row, input, cache_write, cache_write_long, cache_read, output, usd])?;
+    let grown_usd = new_usd - old_usd;
+    let mut grown = parts(&new).into_iter().zip(parts(&old)).map(|(new, old)| Param::id(new.saturating_sub(old)));
+    let mut next = || grown.next().unwrap_or(Param::Int(0));
+    let calls = u64::from(known.is_none());
+    let sql = "UPDATE spending SET calls = calls + ?2, input = input + ?3, cache_write = cache_write + ?4, \
+               cache_write_long = cache_write_long + ?5, cache_read = cache_read + ?6, output = output + ?7, \
+               micro_usd = micro_usd + ?8, guessed_micro_usd = guessed_micro_usd + ?9 WHERE id = ?1";
+    let guessed = Param::id(if charge.guessed { grown_usd } else { 0 });
+    let usd = Param::id(grown_usd);
+    tx.execute(sql, &[row, Param::id(calls), next(), next(), next(), next(), next(), usd, guessed])?;
+    Ok(Spent { micro_usd: grown_usd, tokens: new.counted().saturating_sub(old.counted()), calls })
+}
+
+fn bounded(tokens: &Tokens) -> Tokens {
+    Tokens {
+        input: tokens.input.min(TOKENS_MAX),
+        cache_write: tokens.cache_write.min(TOKENS_MAX),
+        cache_write_long: tokens.cache_write_long.min(TOKENS_MAX),
+        cache_read: tokens.cache_read.min(TOKENS_MAX),
+        output: tokens.output.min(TOKENS_MAX),
+    }
+}
+
+fn spending(tx: &mut dyn Tx, on: &On) -> Result<u64, StoreError> {
+    let task = Param::id(on.task.map_or(0, |task| task.0));
+    let key = [task, Param::Text(&on.phase), Param::Text(&on.agent), Param::Text(&on.session), Param::Text(&on.model)];
+    let sql = "INSERT INTO spending(task, phase, agent, session, model, calls, input, cache_write, cache_write_long, \
+               cache_read, output, micro_usd, guessed_micro_usd) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, 0, 0, 0, 0) \
+               ON CONFLICT(task, phase, agent, session, model) DO NOTHING";
+    tx.execute(sql, &key)?;
+    let mut id = 0;
+    let sql = "SELECT id FROM spending WHERE task = ?1 AND phase = ?2 AND agent = ?3 AND session = ?4 AND model = ?5";
+    tx.query(sql, &key, &mut |row| {
+        id = whole(row, 0)?;
+        Ok(())
+    })?;
+    Ok(id)
+}
+
+/// The task and those it is a part of, nearest first.
+fn lineage(tx: &mut dyn Tx, task: TaskId) -> Result<Vec<TaskId>, StoreError> {
+    let mut found = vec![task];
+    while let Some(last) = found.last().copied().filter(|_| found.len() < LINEAGE_MAX) {
+        let mut parent = None;
+        tx.query("SELECT parent FROM tasks WHERE id = ?1", &[Param::id(last.0)], &mut |row| {
+            parent = row.int(0)?.and_then(|id| u64::try_from(id).ok()).map(TaskId);
+            Ok(())
+        })?;
+        match parent {
+            Some(parent) if !found.contains(&parent) => found.push(parent),
+            _ => break,
+        }
+    }
+    Ok(found)
+}
+
+pub fn account(tx: &mut dyn Tx, task: TaskId) -> Result<Account, StoreError> {
+    let mut found = Account::default();
+    let sql = "SELECT micro_usd, tokens, calls, reserved_micro_usd, reserved_tokens FROM accounts WHERE task = ?1";
+    tx.query(sql, &[Param::id(task.0)], &mut |row| {
+        found = Account {
+            spent: Spent { micro_usd: whole(row, 0)?, tokens: whole(row, 1)?, calls: whole(row, 2)? },
+            reserved: Spent { micro_usd: whole(row, 3)?, tokens: whole(row, 4)?, calls: 0 },
+        };
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// What it is all made of: of a task and everything below it, or of the whole workspace.
+pub fn costs(tx: &mut dyn Tx, of: Option<TaskId>) -> Result<Vec<Cost>, StoreError> {
+    let mut found = Vec::new();
+    let columns = "SELECT task, phase, agent, session, model, calls, input, cache_write, cache_write_long, cache_read, \
+                   output, micro_usd, guessed_micro_usd FROM spending";
+    let below = "WITH RECURSIVE below(id) AS (SELECT id FROM tasks WHERE id = ?1 \
+                 UNION SELECT tasks.id FROM tasks JOIN below ON tasks.parent = below.id) ";
+    let order = "ORDER BY task, phase, agent, session, model LIMIT 10000";
+    let sql = match of {
+        Some(_) => format!("{below}{columns} WHERE task IN (SELECT id FROM below) {order}"),
+        None => format!("{columns} {order}"),
+    };
+    let params: Vec<Param<'_>> = of.iter().map(|task| Param::id(task.0)).collect();
+    tx.query(&sql, &params, &mut |row| {
+        let text = |column| row.text(column).map(|text| text.unwrap_or_default().to_owned());
+        let task = Some(whole(row, 0)?).filter(|task| *task > 0).map(TaskId);
+        let on = On { task, phase: text(1)?, agent: text(2)?, session: text(3)?, model: text(4)? };
+        let (calls, tokens) = (whole(row, 5)?, tokens(row, 6)?);
+        found.push(Cost { on, calls, tokens, micro_usd: whole(row, 11)?, guessed_micro_usd: whole(row, 12)? });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// What was decided about a wish to set something aside: the number of the reservation, or why not.
+pub type Reserved = Result<u64, Refusal>;
+
+/// Sets something aside for a task if `decide` lets it, on the facts of the same transaction.
+pub fn reserve(
+    backend: &dyn Backend,
+    by: By,
+    task: TaskId,
+    wish: Spent,
+    until: Time,
+    decide: impl Fn(&Facts) -> Result<(), Refusal> + Send + 'static,
+) -> Result<Reserved, StoreError> {
+    let slot = Arc::new(Mutex::new(None));
+    let fill = Arc::clone(&slot);
+    backend.write(Box::new(move |tx| {
+        // What a holder that is gone left behind must not keep others waiting.
+        lapse(tx, by.at)?;
+        let facts = load::facts(tx, &Scope::Budget(task), &by)?;
+        let reserved = match decide(&facts) {
+            Ok(()) => Ok(set_aside(tx, task, wish, &by.agent.0, until)?),
+            Err(refusal) => {
+                put::refusal(tx, &refusal, Some(task), &by)?;
+                Err(refusal)
+            }
+        };
+        *fill.lock().unwrap_or_else(PoisonError::into_inner) = Some(reserved);
+        Ok(())
+    }))?;
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(StoreError::Closed)
+}
+
+fn set_aside(tx: &mut dyn Tx, task: TaskId, wish: Spent, holder: &str, until: Time) -> Result<u64, StoreError> {
+    tx.execute("UPDATE counters SET value = value + 1 WHERE name = 'reservation'", &[])?;
+    let mut id = 0;
+    tx.query("SELECT value FROM counters WHERE name = 'reservation'", &[], &mut |row| {
+        id = whole(row, 0)?;
+        Ok(())
+    })?;
+    let sql = "INSERT INTO reservations(id, task, holder, micro_usd, tokens, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let (micro_usd, tokens) = (Param::id(wish.micro_usd), Param::id(wish.tokens));
+    tx.execute(sql, &[Param::id(id), Param::id(task.0), Param::Text(holder), micro_usd, tokens, Param::Int(until.0)])?;
+    for part in lineage(tx, task)? {
+        let sql = "INSERT INTO accounts(task, reserved_micro_usd, reserved_tokens) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT(task) DO UPDATE SET \
+                   reserved_micro_usd = accounts.reserved_micro_usd + excluded.reserved_micro_usd, \
+                   reserved_tokens = accounts.reserved_tokens + excluded.reserved_tokens";
+        tx.execute(sql, &[Param::id(part.0), micro_usd, tokens])?;
+    }
+    Ok(id)
+}
+
+/// Gives back what was set aside; what was really spent is counted as it is read. False when it had lapsed or was settled.
+pub fn settle(tx: &mut dyn Tx, reservation: u64) -> Result<bool, StoreError> {
+    let mut known = None;
+    let sql = "SELECT task, micro_usd, tokens FROM reservations WHERE id = ?1";
+    tx.query(sql, &[Param::id(reservation)], &mut |row| {
+        known = Some((TaskId(whole(row, 0)?), whole(row, 1)?, whole(row, 2)?));
+        Ok(())
+    })?;
+    let Some((task, micro_usd, tokens)) = known else { return Ok(false) };
+    for part in lineage(tx, task)? {
+        let sql = "UPDATE accounts SET reserved_micro_usd = reserved_micro_usd - ?2, \
+                   reserved_tokens = reserved_tokens - ?3 WHERE task = ?1";
+        tx.execute(sql, &[Param::id(part.0), Param::id(micro_usd), Param::id(tokens)])?;
+    }
+    tx.execute("DELETE FROM reservations WHERE id = ?1", &[Param::id(reservation)])?;
+    Ok(true)
+}
+
+pub fn reserved(tx: &mut dyn Tx, reservation: u64) -> Result<bool, StoreError> {
+    let mut known = false;
+    tx.query("SELECT 1 FROM reservations WHERE id = ?1", &[Param::id(reservation)], &mut |_| {
+        known = true;
+        Ok(())
+    })?;
+    Ok(known)
+}
+
+/// Settles reservations whose time is over.
+pub fn lapse(tx: &mut dyn Tx, now: Time) -> Result<(), StoreError> {
+    let mut due = Vec::new();
+    let sql = "SELECT id FROM reservations WHERE until <= ?1 ORDER BY until LIMIT ?2";
+    tx.query(sql, &[Param::Int(now.0), Param::Int(LAPSE_AT_ONCE)], &mut |row| {
+        due.push(whole(row, 0)?);
+        Ok(())
+    })?;
+    due.into_iter().try_for_each(|id| settle(tx, id).map(drop))
+}
+
+/// The holder is still there: what it set aside stays.
+pub fn prolong(tx: &mut dyn Tx, reservation: u64, until: Time) -> Result<bool, StoreError> {
+    let sql = "UPDATE reservations SET until = ?2 WHERE id = ?1";
+    Ok(tx.execute(sql, &[Param::id(reservation), Param::Int(until.0)])? > 0)
+}
+
+fn whole(row: &dyn Row, column: usize) -> Result<u64, StoreError> {
+    Ok(row.int(column)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(0))
+}
+
+fn tokens(row: &dyn Row, from: usize) -> Result<Tokens, StoreError> {
+    Ok(Tokens {
+        input: whole(row, from)?,
+        cache_write: whole(row, from + 1)?,
+        cache_write_long: whole(row, from + 2)?,
+        cache_read: whole(row, from + 3)?,
+        output: whole(row, from + 4)?,
+    })
+}
