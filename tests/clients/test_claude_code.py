@@ -291,12 +291,36 @@ class Memory(Guarded):
             heard = yield claim("The long way")
             heard = yield ours("update_task", checkpoint={"next": "write the second half"})
             heard.ran()
-            heard = yield "done so far"
+            heard = yield "that is all for now"
+            assert "T-1" in heard.all and "is not finished" in heard.all, heard.all[-3000:]
+            heard = yield "it is, for now"
+            assert "What was done so far." in heard.all and "is not finished" not in heard.all, heard.all[-3000:]
             assert "The long way" in heard.all and "write the second half" in heard.all, heard.all[-3000:]
             heard = yield self.put("src/new.txt")
             heard.refused("src/new.txt")
 
         self.run_agent("Go.", "/compact", "Go on.", main=main)
+
+
+class Budgets(Guarded):
+    workflow = FLOW.replace("unclaimed:", "budget: { tokens: 6000 }\nunclaimed:")
+
+    def test_an_agent_that_has_used_up_its_budget_is_stopped(self):
+        """An answer of the model is 1100 tokens here."""
+
+        def main(heard):
+            heard = yield claim()
+            calls = 0
+            while not any(heard.went_wrong):
+                heard = yield call("Read", file_path=self.path("src/kept.txt"))
+                calls += 1
+                assert calls < 12, "it was never stopped"
+            heard.refused("budget")
+            assert calls > 2, f"stopped after {calls} calls"
+            heard = yield ours("update_task", release="the budget is used up")
+            heard.ran()
+
+        self.run_agent(main=main)
 
 
 if __name__ == "__main__":
