@@ -103,6 +103,12 @@ enum Command {
 
 /// Runs what the command line asks for; the exit code is the result.
 pub fn run(cli: Cli) -> u8 {
+    // Before anything that takes time or a thread: it stands between a shell and each of its commands.
+    if let Some(Command::Exec(args)) = &cli.command
+        && let Some(code) = exec::confined(args)
+    {
+        return code;
+    }
     start_log();
     let out = Out::new(cli.global.json);
     if let Some(Command::Hook(args)) = &cli.command {

@@ -160,6 +160,12 @@ impl Out {
         self.is_gone() || asked && ends.iter().any(|end| end.revents().intersects(closed))
     }
 
+    /// Bytes as they are, such as a path; true if they were written.
+    pub fn bytes(&self, bytes: &[u8]) -> bool {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).is_ok()
+    }
+
     /// For bytes in bulk; errors are the caller's.
     pub fn stream(&self) -> impl Write {
         std::io::stdout().lock()

@@ -27,5 +27,6 @@ pub mod session;
 pub mod spending;
 pub mod state;
 pub mod task;
+pub mod violation;
 pub mod visible;
 pub mod workflow;

@@ -29,6 +29,7 @@ mod startup;
 pub mod sweeper;
 pub mod verify;
 pub mod views;
+pub mod worktree;
 
 use std::collections::HashMap;
 use std::ffi::OsString;

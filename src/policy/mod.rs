@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod bash;
 pub mod client_call;
+pub mod effects;
 pub mod hosts;
 pub mod judge;
 pub mod names;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::canonical;
 use crate::domain::ids::Time;
 
 use super::Bounds;
@@ -123,6 +124,15 @@ fn read(file: &Path) -> Result<Ticket, TicketError> {
     }
     let text = std::fs::read(file).map_err(|error| unreadable(&error))?;
     serde_json::from_slice(&text).map_err(|error| unreadable(&error))
+}
+
+/// The folder for temporary files of one task: below `base` (the user's own runtime folder, or `/tmp`), never `base`
+/// itself. One name for each user, workspace and task.
+pub fn temp_folder(base: &Path, uid: u32, workspace: &Path, task: &str) -> PathBuf {
+    let of = canonical::sha256(workspace.as_os_str().as_encoded_bytes());
+    let of = of.as_str().get(..12).unwrap_or_default().to_owned();
+    let task: String = task.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    base.join(format!("phasegate-{uid}-{of}")).join(task)
 }
 
 /// Removes what was left behind a day ago.

@@ -42,3 +42,4 @@ mod tamper;
 mod tidy;
 mod used_approvals;
 mod workflow_of_a_task;
+mod worktree;

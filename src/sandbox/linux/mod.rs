@@ -1,0 +1,73 @@
+//! Confinement of the running process by the Linux kernel, for good: it and all it starts. Order matters: Landlock
+//! refuses mounts, so it comes after them. Not there: a way back.
+
+mod mounts;
+mod network;
+mod rights;
+mod syscalls;
+mod writes;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::bounds::{Bounds, Rung};
+use super::plan::{Home, Plan};
+use super::{Applied, Why, hidden};
+
+/// Puts this process under the bounds, as far up as the machine allows, and not at all below what the bounds need.
+/// The process must have one thread. Afterwards its folder is `cwd`.
+pub fn confine(bounds: &Bounds, cwd: &Path, variables: &[(OsString, OsString)]) -> Result<Applied, Why> {
+    let root = std::fs::canonicalize(&bounds.root).map_err(Why::of("the work tree", &bounds.root))?;
+    let temp = own_folder(&bounds.temp)?;
+    let home = variables.iter().find(|(name, _)| name == "HOME").map(|(_, home)| PathBuf::from(home));
+    let mut plan = Plan::of(bounds, &root, &Home(home));
+    plan.open.insert(temp.clone());
+    let uid = rustix::process::getuid().as_raw();
+    let most = bounds.most;
+    let mut rung = Rung::None;
+    if most == Rung::Full {
+        let sockets = hidden::sockets(bounds, variables, uid);
+        if mounts::separate(uid, !bounds.network)? {
+            if !bounds.network {
+                network::loopback_up().map_err(Why::step("the loopback of the closed network cannot be brought up"))?;
+            }
+            mounts::arrange(&plan, &sockets, &temp, uid)?;
+            rung = Rung::Full;
+        }
+    }
+    if rung < bounds.needs && bounds.needs == Rung::Full {
+        return Err(Why::TooLittle { needs: bounds.needs, has: Rung::Writes });
+    }
+    std::env::set_current_dir(cwd).map_err(Why::of("the folder of the command", cwd))?;
+    if most >= Rung::Writes {
+        if uid == 0 {
+            rights::drop(rung).map_err(Why::step("the rights of root cannot be dropped"))?;
+        }
+        if writes::restrict(&plan, rung)? {
+            syscalls::refuse(bounds, rung)?;
+            rung = rung.max(Rung::Writes);
+        } else {
+            // Mounts alone hold no signals and no nested mounts: that is not what was promised.
+            rung = Rung::None;
+        }
+    }
+    if rung < bounds.needs {
+        return Err(Why::TooLittle { needs: bounds.needs, has: rung });
+    }
+    Ok(Applied { rung, temp, left_out: plan.left_out })
+}
+
+/// A folder that nobody else can reach into: somebody may have made that name in `/tmp` before us.
+fn own_folder(folder: &Path) -> Result<PathBuf, Why> {
+    let at = || Why::of("the folder for temporary files", folder);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at())?;
+    let found = folder.symlink_metadata().map_err(at())?;
+    if !found.is_dir() || found.uid() != rustix::process::getuid().as_raw() || found.mode() & 0o022 != 0 {
+        let foreign =
+            io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else, or others may write it");
+        return Err(at()(foreign));
+    }
+    std::fs::canonicalize(folder).map_err(at())
+}

@@ -1,0 +1,249 @@
+//! Bounds as places of this machine's file system: what is open, what is closed within it, what is hidden.
+//! How a kernel is told is not here.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::bounds::Bounds;
+use super::pattern::{self, Opening};
+use super::{build, hidden};
+
+/// Ours and the clients': whoever writes them is not bound any more. Relative to the work tree.
+const OWN: [&str; 11] = [
+    ".phasegate",
+    "phasegate.yaml",
+    "phasegate.d",
+    ".claude",
+    ".mcp.json",
+    ".codex",
+    ".gemini",
+    ".opencode",
+    "opencode.json",
+    ".cursor",
+    ".vscode",
+];
+/// What git runs or takes orders from, in its folder.
+const GIT_CLOSED: [&str; 5] = ["hooks", "config", "config.worktree", "info", "modules"];
+/// Made where missing, since a folder that is not there cannot be closed and somebody would make it.
+const GIT_MADE: [&str; 2] = ["hooks", "info"];
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Every file may be written but the closed ones.
+    pub anywhere: bool,
+    /// Folders and all below them, or single files.
+    pub open: BTreeSet<PathBuf>,
+    /// Folders in which some names are open: `shut` holds the entries that are there and are not.
+    pub part: BTreeSet<PathBuf>,
+    /// In a folder of `part`, what fits and is there.
+    pub fitting: BTreeSet<PathBuf>,
+    /// There, below something open, and not to be written.
+    pub shut: BTreeSet<PathBuf>,
+    pub hidden_files: BTreeSet<PathBuf>,
+    pub hidden_folders: BTreeSet<PathBuf>,
+    /// What could not be granted, and why.
+    pub left_out: Vec<String>,
+}
+
+/// The place of things outside the work tree.
+#[derive(Clone, Debug)]
+pub struct Home(pub Option<PathBuf>);
+
+impl Home {
+    pub fn path(&self, root: &Path, text: &str) -> Option<PathBuf> {
+        match text.strip_prefix("~/") {
+            Some(below) => self.0.as_ref().map(|home| home.join(below)),
+            None => Some(root.join(text.strip_prefix("./").unwrap_or(text))),
+        }
+    }
+}
+
+impl Plan {
+    /// `root` must be a real path. Folders that are to be written and are not there are made.
+    pub fn of(bounds: &Bounds, root: &Path, home: &Home) -> Self {
+        let mut plan = Self { anywhere: bounds.writes.is_none(), ..Self::default() };
+        for pattern in bounds.writes.iter().flatten() {
+            for opening in pattern::openings(root, pattern) {
+                plan.grant(root, opening);
+            }
+        }
+        for grant in &bounds.grants {
+            let Some(path) = home.path(root, grant) else { continue };
+            if path.is_file() || is_device(&path) {
+                plan.open.insert(path);
+            } else {
+                // A person wrote it down: it may lead anywhere.
+                plan.tree(Path::new("/"), &path);
+            }
+        }
+        if bounds.build_grants {
+            for folder in build::folders(root) {
+                plan.tree(root, &folder);
+            }
+            if let Some(home) = home.0.as_ref().filter(|_| bounds.network) {
+                plan.open.extend(build::fetched(home).iter().filter_map(|folder| std::fs::canonicalize(folder).ok()));
+            }
+        }
+        let writes_something = bounds.writes.as_ref().is_none_or(|writes| !writes.is_empty());
+        plan.git(root, writes_something && bounds.build_grants);
+        plan.close_entries();
+        for own in OWN {
+            plan.close(&root.join(own));
+        }
+        for denied in &bounds.write_denied {
+            if let Some(path) = home.path(root, denied) {
+                plan.close(&path);
+            }
+        }
+        hidden::find(bounds, root, home, &mut plan);
+        plan
+    }
+
+    fn grant(&mut self, root: &Path, opening: Opening) {
+        match opening {
+            Opening::Tree(folder) => self.tree(root, &folder),
+            Opening::Names { folder, name } => {
+                let Some(folder) = made(root, &folder) else {
+                    self.left_out.push(format!("{} leads out of the work tree", folder.display()));
+                    return;
+                };
+                let Ok(entries) = std::fs::read_dir(&folder) else { return };
+                for entry in entries.flatten() {
+                    // A link could lead anywhere; it is not followed.
+                    let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+                    if !is_link && pattern::name_fits(&name, &entry.file_name().to_string_lossy()) {
+                        self.fitting.insert(entry.path());
+                    }
+                }
+                self.part.insert(folder);
+            }
+        }
+    }
+
+    fn tree(&mut self, within: &Path, folder: &Path) {
+        match made(within, folder) {
+            Some(folder) => {
+                self.open.insert(folder);
+            }
+            None => self.left_out.push(format!("{} leads out of the work tree or cannot be made", folder.display())),
+        }
+    }
+
+    /// Git's folder may be written where files may, but for what git would run.
+    fn git(&mut self, root: &Path, is_open: bool) {
+        let dot_git = root.join(".git");
+        let mut folders = Vec::new();
+        if dot_git.is_dir() {
+            folders.push(dot_git);
+        } else if let Ok(text) = std::fs::read_to_string(&dot_git) {
+            // A linked work tree: its own part and the common one lie in the main work tree.
+            self.close(&dot_git);
+            if let Some(own) =
+                text.strip_prefix("gitdir:").and_then(|path| std::fs::canonicalize(root.join(path.trim())).ok())
+            {
+                let common = std::fs::read_to_string(own.join("commondir")).unwrap_or_default();
+                let common = std::fs::canonicalize(own.join(common.trim())).unwrap_or_else(|_| own.clone());
+                // Such a file could name any folder of the machine.
+                if common.join("HEAD").is_file() && common.join("objects").is_dir() {
+                    folders.extend([common, own]);
+                }
+            }
+        }
+        for folder in folders {
+            for name in GIT_MADE {
+                let _ = std::fs::create_dir(folder.join(name));
+            }
+            for name in GIT_CLOSED {
+                self.close(&folder.join(name));
+            }
+            for name in ["commondir", "gitdir"] {
+                self.close(&folder.join(name));
+            }
+            if is_open {
+                self.open.insert(folder);
+            }
+        }
+    }
+
+    fn close_entries(&mut self) {
+        for folder in self.part.clone() {
+            if self.is_below_open(&folder) {
+                continue;
+            }
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                let stays = self.fitting.contains(&path) || self.open.contains(&path) || self.part.contains(&path);
+                if !stays {
+                    self.shut.insert(path);
+                }
+            }
+        }
+    }
+
+    fn is_below_open(&self, path: &Path) -> bool {
+        self.anywhere || path.ancestors().any(|above| self.open.contains(above))
+    }
+
+    /// Links cannot be closed themselves; what they lead to is.
+    fn close(&mut self, path: &Path) {
+        let Ok(path) = std::fs::canonicalize(path) else { return };
+        self.open.remove(&path);
+        self.fitting.remove(&path);
+        self.shut.insert(path);
+    }
+
+    /// By the longest place that says something.
+    pub fn may_write(&self, path: &Path) -> bool {
+        for above in path.ancestors() {
+            if self.shut.contains(above) {
+                return false;
+            }
+            if self.open.contains(above) || self.part.contains(above) || self.fitting.contains(above) {
+                return true;
+            }
+        }
+        self.anywhere
+    }
+
+    /// Every place that has to be a mount of its own, from above to below: what is open or shut, and the folders between
+    /// a shut place and the open one above it, since a folder that is no mount could be moved away with what is in it.
+    pub fn mounts(&self) -> BTreeSet<PathBuf> {
+        let mut all: BTreeSet<PathBuf> = BTreeSet::new();
+        if !self.anywhere {
+            // One that lies in another open place needs no mount: files could not be moved between the two.
+            let own = self.open.iter().chain(&self.part);
+            all.extend(own.filter(|place| !place.parent().is_some_and(|above| self.may_write(above))).cloned());
+        }
+        for shut in &self.shut {
+            if !self.anywhere
+                && !shut.ancestors().skip(1).any(|above| self.open.contains(above) || self.part.contains(above))
+            {
+                continue;
+            }
+            all.insert(shut.clone());
+            let between =
+                shut.ancestors().skip(1).take_while(|above| above.parent().is_some_and(|upper| self.may_write(upper)));
+            if !self.anywhere {
+                all.extend(between.map(Path::to_path_buf));
+            }
+        }
+        all
+    }
+}
+
+fn is_device(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::metadata(path).is_ok_and(|found| found.file_type().is_char_device())
+}
+
+/// The real path of a folder, made if it is missing; nothing where it leads out of `within`, be it by a link.
+fn made(within: &Path, folder: &Path) -> Option<PathBuf> {
+    let there = folder.ancestors().find(|above| above.symlink_metadata().is_ok())?;
+    let real = std::fs::canonicalize(there).ok()?;
+    if !real.starts_with(within) || !real.is_dir() {
+        return None;
+    }
+    let missing = folder.strip_prefix(there).ok()?;
+    let real = real.join(missing);
+    if missing.as_os_str().is_empty() { Some(real) } else { std::fs::create_dir_all(&real).ok().map(|()| real) }
+}

@@ -1,0 +1,42 @@
+//! How much this machine can hold, found out by doing it once in a process of its own. Remembering it is the caller's.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::{Bounds, Rung, Sockets, confine};
+
+/// Starts `binary exec --probe`, which calls `try_here` and prints the word of the rung. A few milliseconds.
+pub fn probe(binary: &Path) -> Rung {
+    #[expect(clippy::disallowed_methods, reason = "what is tried here is for good, so it takes a process of its own")]
+    let tried = Command::new(binary).args(["exec", "--probe"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let said = tried.map(|tried| tried.stdout).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    [Rung::Full, Rung::Writes].into_iter().find(|rung| said.trim() == rung.word()).unwrap_or(Rung::None)
+}
+
+/// Confines this process with bounds that take every means, and sees whether it holds. Leaves `temp` to be removed.
+pub fn try_here(temp: &Path, variables: &[(OsString, OsString)]) -> Rung {
+    let (inside, outside) = (temp.join("inside"), temp.join("outside"));
+    if std::fs::create_dir_all(&inside).is_err() || std::fs::write(&outside, "").is_err() {
+        return Rung::None;
+    }
+    let bounds = Bounds {
+        phase: "probe".to_owned(),
+        root: inside.clone(),
+        writes: Some(Vec::new()),
+        grants: Vec::new(),
+        build_grants: false,
+        read_denied: vec![outside.display().to_string()],
+        write_denied: Vec::new(),
+        network: false,
+        sockets: Sockets::Mask,
+        needs: Rung::None,
+        most: Rung::Full,
+        temp: inside.clone(),
+        keep_variables: Vec::new(),
+    };
+    let Ok(applied) = confine(&bounds, &inside, variables) else { return Rung::None };
+    let is_held = std::fs::write(&outside, "x").is_err() && std::fs::write(inside.join("x"), "x").is_ok();
+    if is_held { applied.rung } else { Rung::None }
+}
