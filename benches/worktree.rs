@@ -1,4 +1,5 @@
-//! `cargo bench --bench worktree`: looks at work trees of 500 and 50,000 files, beside a bare walk of one thread that lists
+//! `cargo bench --bench worktree`: looks at work trees of 500 and 50,000 files, beside a bare walk of one thread that
+//! lists
 //! and stats the same entries. Nothing here asserts.
 #![allow(
     clippy::allow_attributes,

@@ -19,6 +19,7 @@ mod signing;
 mod spending;
 mod tasks;
 mod welcome;
+mod violations;
 mod workflow;
 
 use std::path::PathBuf;

@@ -68,6 +68,8 @@ enum Act {
     Cost { id: TaskId },
     /// Give a task other caps.
     Budget(super::spending::BudgetArgs),
+    /// Let changes stand that a phase did not allow.
+    Accept(super::violations::AcceptArgs),
     /// Clear a task's blockers.
     Unblock {
         id: TaskId,
@@ -109,6 +111,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         }
         Act::Show { id } => show(&engine, *id, out),
         Act::Cost { id } => super::spending::cost(&engine, *id, out),
+        Act::Accept(args) => super::violations::accept(&engine, place, args, out),
         Act::Budget(args) => super::spending::budget(&engine, place, args, out),
         Act::Cancel { id, reason, dependents } => {
             let change = Change::Cancel { reason: reason.clone(), dependents: *dependents };

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::approver::{Proof, PublicKey, Signed, Via};
 use super::event::{ErasedRecord, Origin};
-use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, TaskId, WorkflowHash};
+use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, SessionId, TaskId, WorkflowHash};
 use super::task::{Outcome, Priority, TaskSpec};
+use super::violation::{TreePath, Violation};
 use super::workflow::Budget;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +51,19 @@ pub enum Command {
     },
     FinishCall(FinishCall),
     ChangeBudget(ChangeBudget),
+    /// Of a call that a hook has told the end of.
+    NoteViolations {
+        task: TaskId,
+        session: SessionId,
+        call: Option<String>,
+        found: Vec<Violation>,
+    },
+    /// What was looked at again and is as it was.
+    NoteUndone {
+        task: TaskId,
+        paths: Vec<TreePath>,
+    },
+    AcceptViolations(AcceptViolations),
     TrustWorkflows {
         versions: Vec<NewTrust>,
         proof: Proof,
@@ -72,6 +86,15 @@ pub enum Command {
         reason: String,
         proof: Proof,
     },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct AcceptViolations {
+    pub task: TaskId,
+    /// Empty: all that stand.
+    pub paths: Vec<TreePath>,
+    pub reason: String,
+    pub proof: Proof,
 }
 
 /// Which task a holder means: by id, by the handle of its claim, or (neither) the only one it holds.

@@ -16,6 +16,7 @@ use super::ids::{
 use super::refusal::Code;
 use super::session::{Guard, Opened};
 use super::task::{Outcome, TaskSpec};
+use super::violation::{TreePath, Violation};
 use super::workflow::Budget;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -412,6 +413,31 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tree: Option<String>,
     },
+    /// A call changed what its phase may not change. No gate passes until that is undone or a person accepts it.
+    ViolationFound {
+        task: TaskId,
+        session: SessionId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
+        violations: Vec<Violation>,
+        /// Beyond those that are listed.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        more: u64,
+    },
+    /// What was there before is there again.
+    ViolationUndone {
+        task: TaskId,
+        paths: Vec<TreePath>,
+    },
+    /// A person lets it stand.
+    ViolationAccepted {
+        task: TaskId,
+        paths: Vec<TreePath>,
+        reason: String,
+        level: u8,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
+    },
     /// A change of the client's settings that would have taken the guard away did not count.
     GuardKept {
         session: SessionId,
@@ -459,6 +485,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<Signed>,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What was said about a call before it ran.
@@ -566,6 +597,9 @@ impl Event {
             Self::CallJudged { task, .. } => ("CallJudged", *task),
             Self::CallObserved { task, .. } => ("CallObserved", *task),
             Self::GateObserved { task, .. } => ("GateObserved", Some(*task)),
+            Self::ViolationFound { task, .. } => ("ViolationFound", Some(*task)),
+            Self::ViolationUndone { task, .. } => ("ViolationUndone", Some(*task)),
+            Self::ViolationAccepted { task, .. } => ("ViolationAccepted", Some(*task)),
             Self::GuardKept { .. } => ("GuardKept", None),
             Self::ClaimParked { task, .. } => ("ClaimParked", Some(*task)),
             Self::TextFlagged { task, .. } => ("TextFlagged", *task),

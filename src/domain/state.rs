@@ -121,6 +121,9 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::ClaimExpired { .. }
         | Event::ClaimReleased { .. }
         | Event::ClaimParked { .. }
+        | Event::ViolationFound { .. }
+        | Event::ViolationUndone { .. }
+        | Event::ViolationAccepted { .. }
         | Event::ProgressNoted { .. }
         | Event::CheckpointSaved { .. }
         | Event::TaskBlocked { .. }
@@ -176,6 +179,7 @@ fn submit(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), Appl
             artifacts: Default::default(),
             evidence: Default::default(),
             observed: Default::default(),
+            violations: Vec::new(),
             progress: None,
             checkpoint: None,
             outcome: None,
@@ -452,6 +456,12 @@ fn carry_out(task: &mut Task, event: &Event, stamp: Stamp<'_>) -> Result<(), App
         change_state(task, |now| now.claim(claim))
     } else if let Event::ClaimExpired { .. } | Event::ClaimReleased { .. } = event {
         change_state(task, TaskState::free)
+    } else if let Event::ViolationFound { violations, .. } = event {
+        task.violations.extend(violations.iter().cloned());
+        Ok(())
+    } else if let Event::ViolationUndone { paths, .. } | Event::ViolationAccepted { paths, .. } = event {
+        task.violations.retain(|known| !paths.contains(&known.path));
+        Ok(())
     } else if let Event::ClaimParked { until, .. } = event {
         change_state(task, |now| now.park(*until))
     } else if let Event::TaskReadied { met, .. } = event {

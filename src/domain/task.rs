@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::claim::Claim;
 use super::evidence::{Artifact, Evidence};
 use super::ids::{AgentName, Fence, TaskId, Time, WorkflowHash};
+use super::violation::Violation;
 use super::workflow::Budget;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct Task {
     /// What a hook saw of the commands of gates; a gate says whether that is enough for it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub observed: BTreeMap<String, Evidence>,
+    /// Changes that a phase did not allow and that still stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Violation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

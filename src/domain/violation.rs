@@ -1,5 +1,5 @@
-//! What a shell call changed in the work tree, and the changes that its phase does not allow. Finding changes is not here
-//! (`engine::worktree`), nor is which of them are violations (`policy::effects`).
+//! What a shell call changed in the work tree, and the changes that its phase does not allow. Finding changes is not
+//! here (`engine::worktree`), nor is which of them are violations (`policy::effects`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,8 +13,8 @@ use super::visible::is_hidden;
 /// How many paths a message names; the rest is counted.
 pub const NAMED_MAX: usize = 20;
 
-/// A path below the work tree, or an absolute one for what belongs to its repository but lies elsewhere. Printed so that it
-/// hides nothing and reads back as the same bytes.
+/// A path below the work tree, or an absolute one for what belongs to its repository but lies elsewhere. Printed so
+/// that it hides nothing and reads back as the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TreePath(pub Vec<u8>);
 
@@ -153,7 +153,8 @@ pub enum ChangeKind {
     Target,
     /// A file where a folder was, or the like.
     Type,
-    /// The system changed something of it that cannot be told: its content may be another behind a time that was set back.
+    /// The system changed something of it that cannot be told: its content may be another behind a time that was set
+    /// back.
     Touched,
 }
 
@@ -211,8 +212,8 @@ impl Why {
     }
 }
 
-/// A change that the phase does not allow, with what was there before it. It is open until that is there again or a person
-/// accepts it.
+/// A change that the phase does not allow, with what was there before it. It is open until that is there again or a
+/// person accepts it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Violation {
     pub path: TreePath,

@@ -80,6 +80,10 @@ impl Call<'_> {
         outcome: Option<task::Outcome>,
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
+        let held = self.look(&target, With::Nothing)?;
+        if let Some(task) = held.subject.and_then(|id| held.state.tasks.get(&id)).filter(|t| !t.violations.is_empty()) {
+            self.engine.note_undone(self.caller, task)?;
+        }
         // Without gates to run, leaving is one transaction; with them, the first attempt only finds out which.
         let first = self.attempt(TransitionPhase { target: target.clone(), to, outcome, tree: None })?;
         let (plan, command) = match first {

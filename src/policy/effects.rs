@@ -51,8 +51,9 @@ impl Patterns {
     }
 }
 
-/// The changes that are violations, in the order of the changes. `writes`: what the phase may write, `None` for everything;
-/// `grants`: what builds may write besides, such as `target/`. What is protected is a violation whatever they say.
+/// The changes that are violations, in the order of the changes. `writes`: what the phase may write, `None` for
+/// everything; `grants`: what builds may write besides, such as `target/`. What is protected is a violation whatever
+/// they say.
 pub fn violations(changes: &[Change], writes: Option<&[String]>, grants: &[String]) -> Vec<Violation> {
     let patterns = writes.map(|writes| Patterns::new(writes.iter().chain(grants)));
     let may_write = |path: &Path, is_folder: bool| {

@@ -1,5 +1,5 @@
-//! What changed in a work tree, on real files and real git: every edit is found, git's own bookkeeping is none, and what was
-//! undone is seen undone.
+//! What changed in a work tree, on real files and real git: every edit is found, git's own bookkeeping is none, and
+//! what was undone is seen undone.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -12,6 +12,7 @@ use crate::domain::ids::RunId;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::state::evidence_key;
 use crate::domain::task::Task;
+use crate::domain::violation;
 use crate::domain::workflow::{ApprovalGate, Gate, GateKind, Phase, Workflow};
 
 use super::{budget, holder};
@@ -32,7 +33,23 @@ fn unmet(gate: &Gate, missing: impl Into<String>, how: impl Into<String>) -> Opt
 pub fn all_unmet(facts: &Facts, task: &Task, tree: Option<&str>, context: &Context) -> Result<Vec<Unmet>, Refusal> {
     let workflow = facts.workflow_of(task)?;
     let phase = facts.phase_of(task)?;
-    Ok(phase.exit.iter().filter_map(|gate| one(facts, task, workflow, phase, gate, tree, context)).collect())
+    let gates = phase.exit.iter().filter_map(|gate| one(facts, task, workflow, phase, gate, tree, context));
+    Ok(stands(task).into_iter().chain(gates).collect())
+}
+
+/// What was changed against the rules of a phase keeps every phase closed while it stands.
+fn stands(task: &Task) -> Option<Unmet> {
+    if task.violations.is_empty() {
+        return None;
+    }
+    Some(Unmet {
+        gate: "violations".to_owned(),
+        missing: format!("changed against the rules: {}", violation::named(&task.violations)),
+        how: format!(
+            "put it back as it was; or a person lets it stand: `phasegate tasks accept {} --reason …`",
+            task.id
+        ),
+    })
 }
 
 fn one(

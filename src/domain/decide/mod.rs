@@ -16,6 +16,7 @@ mod sweep;
 mod transition;
 mod trust;
 mod update;
+pub mod violations;
 
 pub use approve::{answer_statement, usable, void};
 pub use ask::{approval_gate, found};
@@ -53,6 +54,11 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
         Command::CloseBypass { bypass, reason } => bypass::close(facts, *bypass, reason, context),
         Command::StartCall { approval, limit_seconds } => call::start(facts, *approval, *limit_seconds, context),
         Command::FinishCall(finish) => call::finish(facts, finish),
+        Command::NoteViolations { task, session, call, found } => {
+            violations::found(facts, *task, session, call.as_deref(), found)
+        }
+        Command::NoteUndone { task, paths } => violations::undone(facts, *task, paths),
+        Command::AcceptViolations(accept) => violations::accept(facts, accept, context),
         Command::ChangeBudget(change) => budget::change(facts, change, context),
         Command::TrustWorkflows { versions, proof } => trust::workflows(facts, versions, proof, context),
         Command::NoteRestore { sha256, bytes, proof } => log::restored(facts, sha256, *bytes, proof, context),

@@ -7,7 +7,7 @@ use crate::domain::facts::Facts;
 use crate::domain::session::SeenCall;
 use crate::policy::client_call::SHELL;
 use crate::policy::observed;
-use crate::store::{Decide, Outcome};
+use crate::store::{self, Decide, Outcome};
 
 use super::{Actor, TOOL, Told};
 use crate::engine::gates::tree;
@@ -35,16 +35,30 @@ impl Engine {
     ) -> Result<HookAnswer, Failure> {
         self.read_usage_of(told, actor, false);
         let Some(id) = call.id.clone() else { return Ok(HookAnswer::Nothing) };
-        let command = call.input.get("command").and_then(serde_json::Value::as_str).unwrap_or_default();
-        let may_show = call.tool == SHELL && !result.interrupted && !command.is_empty();
+        let by = self.by(&self.hook_caller(actor), TOOL);
+        let scope = actor.scope(Some(&id), false);
+        let before = self.view(|tx| store::look(tx, &scope, &by))?;
+        let Some(seen) = before.state.seen_calls.get(&id) else { return Ok(HookAnswer::Nothing) };
         let last_line = result.output.lines().next_back().unwrap_or_default().chars().take(SUMMARY_CHARS).collect();
         let mut ending = Ending { well: result.well, exit_code: result.exit_code, last_line, tree: None };
-        if may_show {
+        // The whole tree is read only for a command that a gate may ask about.
+        if !result.interrupted && !shows(&before, seen, &ending).is_empty() {
             ending.tree = tree::fingerprint(&self.workspace.root).ok().map(|print| print.digest);
         }
-        let outcome = self.ended(actor, id, ending)?;
-        drop(outcome);
-        Ok(HookAnswer::Nothing)
+        self.ended(actor, id.clone(), ending)?;
+        let mut words = Vec::new();
+        if let Some(task) = seen.task.filter(|_| call.tool == SHELL) {
+            words.extend(self.look_after(actor, call, task)?);
+            let facts = self.view(|tx| store::look(tx, &actor.scope(None, false), &by))?;
+            let held = facts.state.tasks.get(&task).filter(|_| seen.confined.is_some() && !result.well);
+            if let Some(held) = held {
+                words.extend(crate::sandbox::explain(&result.output, &self.bounds(told, &facts, held)?));
+            }
+        }
+        if words.is_empty() {
+            return Ok(HookAnswer::Nothing);
+        }
+        Ok(HookAnswer::Tell { context: format!("phasegate: {}", words.join("\n")) })
     }
 
     fn ended(&self, actor: &Actor, id: String, ending: Ending) -> Result<Outcome, Failure> {

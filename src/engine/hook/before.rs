@@ -10,6 +10,7 @@ use crate::domain::facts::{Context, Facts};
 use crate::domain::session::SeenCall;
 use crate::domain::task::Task;
 use crate::domain::workflow::ModelTier;
+use crate::sandbox::Rung;
 use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, Unruled};
 use crate::store::{self, Decide, Missing, Stop};
 
@@ -25,29 +26,24 @@ impl Engine {
         if call.tool.starts_with(OWN) {
             return self.own_call(actor, call);
         }
-        let rung = self.kernel();
+        let rung = self.kernel(&told.binary);
         let can_confine = told.rewrite.is_some() && call.id.is_some();
-        let judged = self.client_call(told, call, can_confine && rung == crate::sandbox::Rung::Full);
+        let judged = self.client_call(told, call, can_confine && rung == Rung::Full);
         let shown = judged.shown();
         let caller = self.hook_caller(actor);
-        let decide = decision(
-            self.context(&caller),
-            actor.shown.clone(),
-            judged,
-            call.clone(),
-            told.asks,
-            can_confine.then_some(rung),
-        );
+        let how = How { shown: actor.shown.clone(), asks: told.asks, rung: can_confine.then_some(rung) };
+        let decide = decision(self.context(&caller), how, judged, call.clone());
         let outcome = self.transact(actor.scope(None, false), self.by(&caller, TOOL), Vec::new(), decide)?;
         let Some(verdict) = outcome.events.iter().find_map(said) else { return Ok(HookAnswer::Nothing) };
-        let held = outcome.facts.held.first().or(outcome.facts.lent.first());
-        let task = held.and_then(|id| outcome.facts.state.tasks.get(id));
+        let facts = &outcome.facts;
+        let held = facts.held.first().or(facts.lent.first());
+        let task = held.and_then(|id| facts.state.tasks.get(id));
+        if let Some(task) = task.filter(|_| matches!(verdict, Said::Allowed { .. } | Said::Left | Said::Noted(_))) {
+            self.look_before(actor, call, facts, task);
+        }
         Ok(match verdict {
-            Said::Allowed { confined: true } => self.confined(told, actor, call, &outcome.facts, task)?,
-            Said::Allowed { confined: false } => {
-                let input = routed(told, call, &outcome.facts, task);
-                HookAnswer::Allow { input, note: None }
-            }
+            Said::Allowed { confined: true } => self.confined(told, call, facts, task)?,
+            Said::Allowed { confined: false } => HookAnswer::Allow { input: routed(told, call, facts, task), note: None },
             Said::Left => HookAnswer::Nothing,
             Said::Noted(reason) => HookAnswer::Tell { context: format!("phasegate: {reason}; recorded") },
             Said::Asked(reason) => HookAnswer::Ask { reason: format!("phasegate: `{shown}`: {reason}") },
@@ -120,14 +116,17 @@ fn routed(told: &Told, call: &ToolCall, facts: &Facts, task: Option<&Task>) -> O
     route(&call.native, tier)
 }
 
-fn decision(
-    context: Context,
+/// What the client and the machine can do.
+struct How {
     shown: session::Shown,
-    judged: ClientCall,
-    call: ToolCall,
+    /// The client can ask a person.
     asks: bool,
-    rung: Option<crate::sandbox::Rung>,
-) -> Decide {
+    /// What the kernel holds of a command that is given to it; nothing where none can be.
+    rung: Option<Rung>,
+}
+
+fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> Decide {
+    let How { shown, asks, rung } = how;
     Box::new(move |facts| {
         let mut events = session::shown(facts, &shown, None);
         let ruling = client_call::rule(facts, &judged, &context).map_err(|unruled| match unruled {

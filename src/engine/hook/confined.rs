@@ -1,30 +1,41 @@
 //! A shell command that the kernel holds to its phase: what it may do is written into a ticket, and the client's shell is
 //! given the ticket in place of the command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::facts::Facts;
 use crate::domain::task::Task;
 use crate::domain::workflow::Network;
+use crate::policy::paths::{Writes, effective_writes};
 use crate::sandbox::{self, Bounds, Rung, Ticket, TicketId};
 
-use super::{Actor, Told};
+use super::Told;
 use crate::engine::{Engine, Failure, StoreError};
 
 /// A ticket that is not used by then is void.
 const TICKET_SECONDS: u64 = 10 * 60;
 
 impl Engine {
-    /// What the kernel of this machine can hold, found out once and kept beside the store.
-    pub(super) fn kernel(&self) -> Rung {
-        Rung::None
+    /// What the kernel of this machine can hold, found out once for a program, a user and a start of the machine.
+    pub(super) fn kernel(&self, binary: &Path) -> Rung {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let user = rustix::process::geteuid().as_raw();
+        let of = format!("{} {user} {}", boot.trim(), env!("CARGO_PKG_VERSION"));
+        let file = self.workspace.state.join("kernel");
+        let known = std::fs::read_to_string(&file).unwrap_or_default();
+        if let Some(word) = known.strip_prefix(&of) {
+            return [Rung::Full, Rung::Writes].into_iter().find(|rung| rung.word() == word.trim()).unwrap_or(Rung::None);
+        }
+        let rung = sandbox::probe(binary);
+        // Where it cannot be kept it is found out again.
+        let _ = std::fs::write(&file, format!("{of} {}\n", rung.word()));
+        rung
     }
 
     pub(super) fn confined(
         &self,
         told: &Told,
-        actor: &Actor,
         call: &ToolCall,
         facts: &Facts,
         task: Option<&Task>,
@@ -36,7 +47,7 @@ impl Engine {
         let Some(command) = call.input.get("command").and_then(serde_json::Value::as_str) else {
             return refuse("the call has no command".to_owned());
         };
-        let bounds = self.bounds(told, actor, facts, task)?;
+        let bounds = self.bounds(told, facts, task)?;
         let Some(id) = TicketId::parse(&self.clock.random_hex(TicketId::BYTES)) else {
             return refuse("no ticket could be made".to_owned());
         };
@@ -49,7 +60,7 @@ impl Engine {
         Ok(HookAnswer::Allow { input: Some(rewrite(&call.native, &words)), note: None })
     }
 
-    fn bounds(&self, told: &Told, _actor: &Actor, facts: &Facts, task: &Task) -> Result<Bounds, Failure> {
+    pub(super) fn bounds(&self, told: &Told, facts: &Facts, task: &Task) -> Result<Bounds, Failure> {
         let workflow = facts.workflow_of(task)?;
         let phase = facts.phase_of(task)?;
         let denied = workflow.protect.deny.iter().chain(&phase.rules.deny);
@@ -58,8 +69,12 @@ impl Engine {
         Ok(Bounds {
             phase: phase.name.clone(),
             root: self.workspace.root.clone(),
-            writes: phase.writes.clone(),
-            grants: Vec::new(),
+            writes: match effective_writes(phase.writes.as_deref(), &phase.rules.allow) {
+                Writes::Everywhere => None,
+                Writes::Only(globs) => Some(globs),
+                Writes::Nowhere => Some(Vec::new()),
+            },
+            grants: phase.sandbox.grants.clone(),
             build_grants: true,
             read_denied: read_denied.map(str::to_owned).collect(),
             write_denied: own.map(|path| path.display().to_string()).collect(),
@@ -67,7 +82,12 @@ impl Engine {
             sockets: sandbox::Sockets::Mask,
             needs: Rung::None,
             most: Rung::Full,
-            temp: PathBuf::from("/tmp/phasegate").join(task.id.to_string()),
+            temp: sandbox::temp_folder(
+                &PathBuf::from("/tmp"),
+                rustix::process::geteuid().as_raw(),
+                &self.workspace.root,
+                &task.id.to_string(),
+            ),
             keep_variables: Vec::new(),
         })
     }

@@ -5,6 +5,7 @@ mod after;
 mod around;
 mod before;
 mod confined;
+mod effects;
 mod session;
 mod usage;
 

@@ -117,9 +117,9 @@ pub fn look(root: &Path, path: &TreePath) -> Result<Option<EntryPrint>, String> 
 
 fn looked(root: &Path, path: &TreePath) -> Result<EntryPrint, Errno> {
     let mut folder = opened(if path.0.starts_with(b"/") { Path::new("/") } else { root })?;
-    let mut parts = path.0.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).peekable();
+    let mut parts = path.0.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
     let mut name = parts.next().ok_or(Errno::NOENT)?;
-    while let Some(next) = parts.next() {
+    for next in parts {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         folder = openat(&folder, OsStr::from_bytes(name), flags, Mode::empty())?;
         name = next;
@@ -151,8 +151,8 @@ impl Meaning {
     }
 }
 
-/// A git configuration but for which branch follows which: `git push -u` and `git checkout -b` write that all the time, and
-/// no program runs by it. A section with anything else in it counts whole.
+/// A git configuration but for which branch follows which: `git push -u` and `git checkout -b` write that all the time,
+/// and no program runs by it. A section with anything else in it counts whole.
 fn without_tracking(config: &[u8]) -> Vec<u8> {
     let is_plain = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._/-@+#".contains(byte));
     let is_branch = |line: &[u8]| {
@@ -186,11 +186,6 @@ fn without_tracking(config: &[u8]) -> Vec<u8> {
 }
 
 /// The digest of a file's content; none where it is another file by now, or may not be read.
-#[expect(
-    clippy::unnecessary_cast,
-    clippy::cast_lossless,
-    reason = "the fields of stat have other widths on other systems"
-)]
 fn digest(folder: impl AsFd, path: &OsStr, inode: u64, meaning: Meaning) -> Option<ContentDigest> {
     // What became a pipe meanwhile must not be waited for.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

@@ -1,5 +1,5 @@
-//! The work tree at one moment, so that what a shell call changed can be found afterwards. Ignored files count too, unlike
-//! in `gates::tree`, which asks what git would show. What a change means is judged in `policy::effects`.
+//! The work tree at one moment, so that what a shell call changed can be found afterwards. Ignored files count too,
+//! unlike in `gates::tree`, which asks what git would show. What a change means is judged in `policy::effects`.
 
 mod compare;
 mod digest;

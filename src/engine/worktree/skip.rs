@@ -1,11 +1,13 @@
-//! Which folders of a work tree are not looked at: stated ones that builds fill. Git's own folders are not here (`walk`).
+//! Which folders of a work tree are not looked at: stated ones that builds fill. Git's own folders are not here
+//! (`walk`).
 
 /// A skipped folder is noted, and nothing in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skip {
     /// Names of folders, wherever they stand.
     pub names: Vec<String>,
-    /// Names of folders that are skipped only where they hold `CACHEDIR.TAG`: plain words that a project may use itself.
+    /// Names of folders that are skipped only where they hold `CACHEDIR.TAG`: plain words that a project may use
+    /// itself.
     pub tagged: Vec<String>,
     /// Folders by their path from the root, without slashes at the ends.
     pub paths: Vec<String>,

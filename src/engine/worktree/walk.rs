@@ -1,5 +1,5 @@
-//! Meets every entry of a work tree on a few threads: a list of names and one `stat` an entry, symlinks never followed. File
-//! contents are not read here (`digest`).
+//! Meets every entry of a work tree on a few threads: a list of names and one `stat` an entry, symlinks never followed.
+//! File contents are not read here (`digest`).
 
 use std::ffi::OsStr;
 use std::num::NonZero;
@@ -24,7 +24,8 @@ const THREADS_MAX: usize = 4;
 
 /// Parts of a git folder that are git's bookkeeping: no program runs by what they hold.
 const BOOKKEEPING: [&[u8]; 6] = [b"objects", b"refs", b"logs", b"lfs", b"rr-cache", b"annex"];
-/// What of a git folder itself is noted. The folders of submodules and linked work trees below it are looked into besides.
+/// What of a git folder itself is noted. The folders of submodules and linked work trees below it are looked into
+/// besides.
 const OBEYED: [&[u8]; 6] = [b"config", b"config.worktree", b"hooks", b"info", b"modules", b"worktrees"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -282,11 +283,7 @@ fn described(fd: impl AsFd, name: &CStr, stat: &Stat) -> Entry {
     of_stat(fd, name, kind, stat)
 }
 
-#[expect(
-    clippy::unnecessary_cast,
-    clippy::cast_lossless,
-    reason = "the fields of stat have other widths on other systems"
-)]
+#[expect(clippy::unnecessary_cast, reason = "the fields of stat have other widths on other systems")]
 fn of_stat(fd: impl AsFd, name: &CStr, kind: EntryKind, stat: &Stat) -> Entry {
     let entry = bare(name.to_bytes(), kind);
     let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);

@@ -1,0 +1,120 @@
+//! What a shell call did to the work tree: looked at before and after it, and held against what its phase may write.
+
+use std::path::PathBuf;
+
+use crate::clients::hooked::ToolCall;
+use crate::domain::canonical;
+use crate::domain::command::{AcceptViolations, Command, Target};
+use crate::domain::facts::{Caller, Facts};
+use crate::domain::ids::TaskId;
+use crate::domain::task::Task;
+use crate::domain::violation::{TreePath, Violation, named, still_there};
+use crate::engine::worktree::{Skip, Snapshot, changes, look};
+use crate::engine::{Engine, Failure};
+use crate::policy::client_call::SHELL;
+use crate::policy::effects::violations;
+use crate::policy::paths::{Writes, effective_writes};
+use crate::store::{Scope, With};
+
+use super::{Actor, TOOL};
+
+/// Looks that were taken before a call, by the call, below the state folder.
+const LOOKS: &str = "looks";
+
+impl Engine {
+    /// How the work tree stands before a command that may not write everywhere.
+    pub(super) fn look_before(&self, actor: &Actor, call: &ToolCall, facts: &Facts, task: &Task) {
+        let Ok(phase) = facts.phase_of(task) else { return };
+        if call.tool != SHELL || effective_writes(phase.writes.as_deref(), &phase.rules.allow) == Writes::Everywhere {
+            return;
+        }
+        let earlier = Snapshot::load(&self.last_look(actor));
+        let taken = Snapshot::take(&self.workspace.root, &Skip::builds(), earlier.as_ref(), self.clock.now());
+        let saved = taken.and_then(|taken| {
+            let folder = self.workspace.state.join(LOOKS);
+            std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+            taken.save(&self.look_of(actor, call))
+        });
+        if let Err(why) = saved {
+            tracing::warn!(why, "the work tree was not looked at before a call; its effects are not told");
+        }
+    }
+
+    /// What the call changed that its phase may not change, on record and in words for the agent.
+    pub(super) fn look_after(&self, actor: &Actor, call: &ToolCall, task: TaskId) -> Result<Option<String>, Failure> {
+        let file = self.look_of(actor, call);
+        let Some(before) = Snapshot::load(&file) else { return Ok(None) };
+        let _ = std::fs::remove_file(&file);
+        let caller = self.hook_caller(actor);
+        let facts = self.task_facts(&caller, task)?;
+        let (task, after) = (facts.task(task)?, before.again(self.clock.now()));
+        let after = match after {
+            Ok(after) => after,
+            Err(why) => return Ok(Some(format!("what this command changed could not be told: {why}"))),
+        };
+        let _ = after.save(&self.last_look(actor));
+        let phase = facts.phase_of(task)?;
+        let writes = match effective_writes(phase.writes.as_deref(), &phase.rules.allow) {
+            Writes::Everywhere => None,
+            Writes::Only(globs) => Some(globs),
+            Writes::Nowhere => Some(Vec::new()),
+        };
+        let found = violations(&changes(&before, &after), writes.as_deref(), &phase.sandbox.grants);
+        self.note_undone(&caller, task)?;
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let words = named(&found);
+        let (id, phase) = (task.id, phase.name.clone());
+        let session = actor.shown.session.clone();
+        let note = Command::NoteViolations { task: id, session, call: call.id.clone(), found };
+        self.command(&caller, TOOL, task_scope(id), note, Vec::new())?;
+        Ok(Some(format!(
+            "this command changed what phase {phase} of {id} does not allow: {words}. It is recorded. Put it back as it was; \
+             no gate passes until then, or until a person lets it stand (`phasegate tasks accept {id}`)"
+        )))
+    }
+
+    /// Of what stands against a task, that which is as it was goes on record as undone.
+    pub(in crate::engine) fn note_undone(&self, caller: &Caller, task: &Task) -> Result<(), Failure> {
+        let back = |violation: &&Violation| {
+            let now = look(&self.workspace.root, &violation.path);
+            now.is_ok_and(|now| !still_there(violation, now.as_ref()))
+        };
+        let paths: Vec<TreePath> = task.violations.iter().filter(back).map(|known| known.path.clone()).collect();
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let note = Command::NoteUndone { task: task.id, paths };
+        self.command(caller, TOOL, task_scope(task.id), note, Vec::new()).map(drop)
+    }
+
+    pub fn accept_violations(&self, caller: &Caller, accept: AcceptViolations) -> Result<Task, Failure> {
+        let id = accept.task;
+        let outcome = self.command(caller, "tasks", Scope::Budget(id), Command::AcceptViolations(accept), Vec::new())?;
+        Ok(outcome.facts.task(id)?.clone())
+    }
+
+    fn task_facts(&self, caller: &Caller, task: TaskId) -> Result<Facts, Failure> {
+        let by = self.by(caller, TOOL);
+        Ok(self.view(|tx| crate::store::look(tx, &task_scope(task), &by))?)
+    }
+
+    fn last_look(&self, actor: &Actor) -> PathBuf {
+        self.look_file(&format!("last {}", actor.shown.session))
+    }
+
+    fn look_of(&self, actor: &Actor, call: &ToolCall) -> PathBuf {
+        let call = call.id.as_deref().unwrap_or_default();
+        self.look_file(&format!("{} {} {call}", actor.shown.session, actor.acting))
+    }
+
+    fn look_file(&self, of: &str) -> PathBuf {
+        let name = canonical::sha256(of.as_bytes());
+        self.workspace.state.join(LOOKS).join(name.get(..32).unwrap_or(&name))
+    }
+}
+
+fn task_scope(task: TaskId) -> Scope {
+    Scope::Task { target: Target { task: Some(task), ..Target::default() }, with: With::Nothing }
+}
