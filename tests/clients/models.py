@@ -81,6 +81,16 @@ class Heard:
     def went_wrong(self):
         return [wrong for _, wrong in self.results]
 
+    @property
+    def told(self):
+        """All that was said since the model spoke last, by calls and beside them."""
+        since = []
+        for message in reversed(self.body.get("messages", [])):
+            if message["role"] == "assistant":
+                break
+            since.append(words(message["content"]))
+        return "\n".join(reversed(since))
+
     def ran(self, word=""):
         assert not any(self.went_wrong) and word in self.said, f"expected {word!r}: {self.said}"
         return self

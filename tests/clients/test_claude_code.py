@@ -142,6 +142,7 @@ class Shell(Guarded):
                 heard = yield call("Bash", command=trick)
                 text = (self.place.root / "kept.txt").read_text()
                 assert text == "kept\n", f"{trick}: {heard.results}"
+                assert all(heard.went_wrong) and "phasegate" in heard.told, f"{trick}: {heard.told}"
             heard = yield call("Bash", command="sh -c 'echo made > src/made.txt'")
             heard.ran()
 
