@@ -10,6 +10,7 @@ use crate::domain::canonical;
 use crate::domain::event::Origin;
 use crate::engine::gates::find;
 use crate::engine::{Engine, read_workflow};
+use crate::sandbox::{self, Rung};
 
 use super::{Ended, Out, Place};
 
@@ -85,6 +86,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
     channels(&mut findings, place);
     git(&mut findings, &place.workspace.root);
     clients(&mut findings, &place.workspace.root);
+    confinement(&mut findings);
     report(&findings, out)
 }
 
@@ -282,6 +284,26 @@ fn clients(findings: &mut Findings, root: &Path) {
         "the client's own tools (Read, Edit, Bash) are not guarded yet: their hooks are not part of this version",
         "phases, gates and approvals hold for everything that goes through phasegate",
     );
+}
+
+/// Tried by doing it once.
+fn confinement(findings: &mut Findings) {
+    let rung = std::env::current_exe().map_or(Rung::None, |binary| sandbox::probe(&binary));
+    match rung {
+        Rung::Full => {
+            findings.well("confinement", "full: files, what may be read, network and sockets of shell commands")
+        }
+        Rung::Writes => findings.note(
+            "confinement",
+            "writes: direct writes of shell commands; not what they read, nor modes of files outside",
+            "allow namespaces for ordinary users (`user.max_user_namespaces`, AppArmor), or run it outside a container",
+        ),
+        Rung::None => findings.note(
+            "confinement",
+            "none: shell commands are judged as they are written, and nothing holds what they do",
+            "Linux 6.2 or newer with Landlock is needed (`cat /sys/kernel/security/lsm`)",
+        ),
+    }
 }
 
 fn report(findings: &Findings, out: &Out) -> Result<(), Ended> {

@@ -28,8 +28,8 @@ pub struct Args {
     #[arg(long, hide = true, requires = "from")]
     cwd: bool,
     /// Print how much of a confined command this machine can hold.
-    #[arg(long, hide = true, exclusive = true)]
-    probe: bool,
+    #[arg(long, value_name = "DIR", hide = true, exclusive = true)]
+    probe: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,10 +53,9 @@ impl FromStr for Which {
 /// The exit code of what needs no workspace, if that is what is asked for; a command that begins does not come back.
 pub fn confined(args: &Args) -> Option<u8> {
     let out = Out::new(false);
-    if args.probe {
-        let temp = std::env::temp_dir().join(format!("phasegate-probe-{}", System.random_hex(8)));
+    if let Some(temp) = &args.probe {
         let variables: Vec<_> = environment_variables().collect();
-        let rung = sandbox::try_here(&temp, &variables);
+        let rung = sandbox::try_here(temp, &variables);
         out.text(rung.word());
         return Some(0);
     }

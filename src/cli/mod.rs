@@ -18,8 +18,8 @@ mod serve;
 mod signing;
 mod spending;
 mod tasks;
-mod welcome;
 mod violations;
+mod welcome;
 mod workflow;
 
 use std::path::PathBuf;

@@ -32,7 +32,8 @@ pub fn accept(engine: &Engine, place: &Place, args: &AcceptArgs, out: &Out) -> R
     let AcceptArgs { id, path, reason, yes, signing } = args;
     let parsed = path.iter().map(|path| path.parse::<TreePath>()).collect::<Result<Vec<_>, _>>();
     let paths = parsed.map_err(|why| Ended::usage(why, format!("copy it from `phasegate tasks show {id}`")))?;
-    let unknown = || Refusal::new(Code::UnknownTask, format!("there is no task {id}"), "`phasegate tasks list` shows them");
+    let unknown =
+        || Refusal::new(Code::UnknownTask, format!("there is no task {id}"), "`phasegate tasks list` shows them");
     let task = engine.task(*id)?.ok_or_else(unknown)?;
     if !yes {
         out.aside(&visible(&format!("Against {id} stands: {}", named(&task.violations))));

@@ -136,10 +136,19 @@ pub struct Phase {
     pub end: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What holds for shell commands, by the kernel's means. What is new is left out where it is the default, so that versions
+/// from before it keep their hash.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sandbox {
     #[serde(default)]
     pub network: Network,
+    #[serde(default, skip_serializing_if = "Confine::is_default")]
+    pub confine: Confine,
+    #[serde(default, skip_serializing_if = "Sockets::is_default")]
+    pub sockets: Sockets,
+    /// More places to write: below the work tree, absolute, or below `~/`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
 }
 
 impl Sandbox {
@@ -154,6 +163,46 @@ pub enum Network {
     #[default]
     Allow,
     Deny,
+}
+
+/// How much of a shell command the kernel must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Confine {
+    /// As much as the machine can.
+    #[default]
+    Auto,
+    /// Everything; a machine that cannot refuses the command.
+    Full,
+    /// Writes at least; a machine that cannot refuses the command.
+    Writes,
+    /// Nothing.
+    Off,
+}
+
+impl Confine {
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What becomes of the sockets of running services, which would do work for a command without its bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Sockets {
+    /// All can be reached.
+    Allow,
+    /// Those that are known to run things (containers, message buses, terminals, the client) are out of reach.
+    #[default]
+    Mask,
+    /// No unix socket can be made at all.
+    None,
+}
+
+impl Sockets {
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -12,10 +12,10 @@ use crate::domain::ids::{BypassId, TaskId};
 use crate::domain::refusal::Refusal;
 use crate::domain::spending::Spent;
 use crate::domain::task::Task;
-use crate::domain::workflow::{Enforcement, Phase, Rules, Uninspectable, Workflow};
+use crate::domain::workflow::{Confine, Enforcement, Network, Phase, Rules, Uninspectable, Workflow};
 
 use super::judge::{self, Around, Decision, RuleSet, Verdict};
-use super::paths;
+use super::paths::{self, Writes, effective_writes};
 
 pub const SHELL: &str = "Bash";
 const UNCLAIMED: &str = "unclaimed";
@@ -150,7 +150,7 @@ fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) ->
 fn unread(workflow: &Workflow, phase: &Phase, call: &ClientCall, mut ruling: Ruling) -> Ruling {
     let bare = phase.rules.allow.iter().any(|rule| rule.trim() == SHELL);
     let some = phase.rules.allow.iter().any(|rule| rule.trim().starts_with(SHELL));
-    ruling.ruled = if bare && call.kernel && confines(phase) {
+    ruling.ruled = if bare && call.kernel && phase.sandbox.confine != Confine::Off {
         Ruled::Allow { confined: true }
     } else if some && workflow.uninspectable == Uninspectable::Ask {
         Ruled::Ask { approval: false }
@@ -161,9 +161,15 @@ fn unread(workflow: &Workflow, phase: &Phase, call: &ClientCall, mut ruling: Rul
     ruling
 }
 
-/// The workflow may want commands of this phase to run as they are.
-fn confines(_phase: &Phase) -> bool {
-    true
+/// Whether there is anything to hold a command of this phase to, and the workflow wants it held.
+fn confines(phase: &Phase) -> bool {
+    let bounded = phase.sandbox.network == Network::Deny
+        || effective_writes(phase.writes.as_deref(), &phase.rules.allow) != Writes::Everywhere;
+    match phase.sandbox.confine {
+        Confine::Off => false,
+        Confine::Auto => bounded,
+        Confine::Writes | Confine::Full => true,
+    }
 }
 
 fn allowed(call: &ClientCall, phase: &Phase) -> Ruled {

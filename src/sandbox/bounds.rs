@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::workflow::{Confine, Network, Sandbox, Sockets};
+
 /// How much the kernel of this machine can hold, in rising order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -26,19 +28,6 @@ impl Rung {
             Self::Full => "full",
         }
     }
-}
-
-/// What becomes of the sockets of running services, which would do work for the command without its bounds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sockets {
-    /// All can be reached.
-    Allow,
-    /// Those that are known to run things (containers, message buses, terminals, the client) are out of reach.
-    #[default]
-    Mask,
-    /// No unix socket can be made at all.
-    None,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +56,7 @@ pub struct Bounds {
     /// The least that must be held; below it the command does not run.
     #[serde(default)]
     pub needs: Rung,
-    /// The most that is used, for `confine: writes` and `confine: off`.
+    /// The most that is tried, for `confine: off` and for machines that are known to hold less.
     #[serde(default = "full")]
     pub most: Rung,
     /// The command's own folder for temporary files, absolute; made if it is not there.
@@ -75,6 +64,40 @@ pub struct Bounds {
     /// Names of variables that stay though they look like keys of a client.
     #[serde(default)]
     pub keep_variables: Vec<String>,
+}
+
+impl Bounds {
+    /// Of a phase, for a machine that can hold `can`; what may not be read or written beside is added by the caller.
+    pub fn of(
+        phase: &str,
+        root: PathBuf,
+        writes: Option<Vec<String>>,
+        sandbox: &Sandbox,
+        can: Rung,
+        temp: PathBuf,
+    ) -> Self {
+        let (needs, most) = match sandbox.confine {
+            Confine::Auto => (Rung::None, can),
+            Confine::Full => (Rung::Full, Rung::Full),
+            Confine::Writes => (Rung::Writes, can.max(Rung::Writes)),
+            Confine::Off => (Rung::None, Rung::None),
+        };
+        Self {
+            phase: phase.to_owned(),
+            root,
+            writes,
+            grants: sandbox.grants.clone(),
+            build_grants: true,
+            read_denied: Vec::new(),
+            write_denied: Vec::new(),
+            network: sandbox.network == Network::Allow,
+            sockets: sandbox.sockets,
+            needs,
+            most,
+            temp,
+            keep_variables: Vec::new(),
+        }
+    }
 }
 
 fn yes() -> bool {

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use super::bounds::{Bounds, Sockets};
+use crate::domain::workflow::Sockets;
+
+use super::bounds::Bounds;
 use super::pattern::{self, name_fits};
 use super::plan::{Home, Plan};
 

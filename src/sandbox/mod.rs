@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use bounds::{Bounds, Rung, Sockets};
+pub use bounds::{Bounds, Rung};
 pub use explain::explain;
 pub use probe::{probe, try_here};
 pub use shell::run;

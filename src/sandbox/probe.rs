@@ -1,21 +1,32 @@
 //! How much this machine can hold, found out by doing it once in a process of its own. Remembering it is the caller's.
 
 use std::ffi::OsString;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Bounds, Rung, Sockets, confine};
+use crate::domain::workflow::Sockets;
 
-/// Starts `binary exec --probe`, which calls `try_here` and prints the word of the rung. A few milliseconds.
+use super::{Bounds, Rung, confine};
+
+/// Starts `binary exec --probe DIR`, which calls `try_here` and prints the word of the rung. A few milliseconds.
 pub fn probe(binary: &Path) -> Rung {
+    let temp = std::env::temp_dir().join(format!("phasegate-probe-{}", std::process::id()));
+    // A name that is there already is somebody else's, or left by a run that was killed.
+    let _ = std::fs::remove_dir_all(&temp);
+    if std::fs::DirBuilder::new().mode(0o700).create(&temp).is_err() {
+        return Rung::None;
+    }
     #[expect(clippy::disallowed_methods, reason = "what is tried here is for good, so it takes a process of its own")]
-    let tried = Command::new(binary).args(["exec", "--probe"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let tried =
+        Command::new(binary).args(["exec", "--probe"]).arg(&temp).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let _ = std::fs::remove_dir_all(&temp);
     let said = tried.map(|tried| tried.stdout).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     [Rung::Full, Rung::Writes].into_iter().find(|rung| said.trim() == rung.word()).unwrap_or(Rung::None)
 }
 
-/// Confines this process with bounds that take every means, and sees whether it holds. Leaves `temp` to be removed.
+/// Confines this process with bounds that take every means, and sees whether it holds.
 pub fn try_here(temp: &Path, variables: &[(OsString, OsString)]) -> Rung {
     let (inside, outside) = (temp.join("inside"), temp.join("outside"));
     if std::fs::create_dir_all(&inside).is_err() || std::fs::write(&outside, "").is_err() {

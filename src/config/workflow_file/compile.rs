@@ -5,8 +5,8 @@ use super::problem::At;
 use super::tree::{Node, Value};
 use super::{flow, gates};
 use crate::domain::workflow::{
-    Budget, Enforcement, ModelChoice, ModelTier, Network, Phase, Retry, Rules, Sandbox, Screening, Uninspectable,
-    Workflow,
+    Budget, Confine, Enforcement, ModelChoice, ModelTier, Network, Phase, Retry, Rules, Sandbox, Screening, Sockets,
+    Uninspectable, Workflow,
 };
 use crate::policy::rule::{Rule, RuleList};
 
@@ -266,10 +266,55 @@ pub fn outside(path: &str) -> Option<&'static str> {
 
 fn sandbox(reader: &mut Reader<'_, '_>, node: &Node, path: &str) -> Sandbox {
     let path = join(path, "sandbox");
-    let network = reader.fields(node, &path, &["network"]).and_then(|fields| fields.get("network")).and_then(|node| {
-        reader.choice(node, &join(&path, "network"), &[("allow", Network::Allow), ("deny", Network::Deny)])
-    });
-    Sandbox { network: network.unwrap_or_default() }
+    let Some(fields) = reader.fields(node, &path, &["network", "confine", "sockets", "grants"]) else {
+        return Sandbox::default();
+    };
+    let network = [("allow", Network::Allow), ("deny", Network::Deny)];
+    let confine =
+        [("auto", Confine::Auto), ("full", Confine::Full), ("writes", Confine::Writes), ("off", Confine::Off)];
+    let sockets = [("allow", Sockets::Allow), ("mask", Sockets::Mask), ("none", Sockets::None)];
+    Sandbox {
+        network: chosen(reader, &fields, &path, "network", &network),
+        confine: chosen(reader, &fields, &path, "confine", &confine),
+        sockets: chosen(reader, &fields, &path, "sockets", &sockets),
+        grants: fields.get("grants").map(|node| grants(reader, node, &join(&path, "grants"))).unwrap_or_default(),
+    }
+}
+
+fn chosen<T: Copy + Default>(
+    reader: &mut Reader<'_, '_>,
+    fields: &Fields<'_>,
+    path: &str,
+    key: &str,
+    choices: &[(&str, T)],
+) -> T {
+    let node = fields.get(key);
+    node.and_then(|node| reader.choice(node, &join(path, key), choices)).unwrap_or_default()
+}
+
+/// Places, not patterns: each is one folder or one file that a person has thought of.
+fn grants(reader: &mut Reader<'_, '_>, node: &Node, path: &str) -> Vec<String> {
+    let mut places = Vec::new();
+    for (index, (text, at)) in reader.texts(node, path, MAX_RULES).into_iter().enumerate() {
+        let is_whole = matches!(text.trim_end_matches('/'), "" | "~" | ".");
+        let why = if is_whole {
+            Some("opens everything")
+        } else if text.contains(['*', '?', '[', '{', '\\']) {
+            Some("is a pattern, and a grant is one folder or file")
+        } else if text.split('/').any(|part| part == "..") {
+            Some("leads upwards with `..`")
+        } else {
+            None
+        };
+        match why {
+            Some(why) => {
+                let hint = "write a folder or file, such as `out/`, `/dev/kvm` or `~/.cache/tool`";
+                reader.refuse(at, &format!("{path}[{index}]"), format!("`{text}` {why}"), hint);
+            }
+            None => places.push(text),
+        }
+    }
+    places
 }
 
 fn model(reader: &mut Reader<'_, '_>, node: &Node, path: &str) -> Option<ModelChoice> {

@@ -70,7 +70,13 @@ fn phase(rules: &Value) -> Value {
             "sandbox": {
                 "type": "object",
                 "additionalProperties": false,
-                "properties": { "network": { "enum": ["allow", "deny"] } },
+                "description": "For shell commands, by the kernel's means.",
+                "properties": {
+                    "network": { "enum": ["allow", "deny"] },
+                    "confine": { "enum": ["auto", "full", "writes", "off"] },
+                    "sockets": { "enum": ["allow", "mask", "none"] },
+                    "grants": { "type": "array", "items": { "type": "string", "minLength": 1 }, "maxItems": 256 },
+                },
             },
             "require_approval": rules,
             "model": {

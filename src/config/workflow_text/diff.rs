@@ -2,7 +2,8 @@
 
 use super::explain::{gate, quoted};
 use crate::domain::workflow::{
-    ApprovalGate, Enforcement, Gate, GateKind, Network, Phase, Rules, SyntaxFiles, Uninspectable, Workflow,
+    ApprovalGate, Confine, Enforcement, Gate, GateKind, Network, Phase, Rules, Sandbox, Sockets, SyntaxFiles,
+    Uninspectable, Workflow,
 };
 
 /// Ends a line that lets agents do more, or shows less, than before.
@@ -147,13 +148,7 @@ impl Changes {
             (Some(old), None) => self.add(true, format!("{place}: writes are no longer bounded to {}", list(old))),
             (None, None) => {}
         }
-        if old.sandbox.network != new.sandbox.network {
-            let allowed = new.sandbox.network == Network::Allow;
-            self.add(
-                allowed,
-                format!("{place}: the network is {} for shell commands", if allowed { "open" } else { "closed" }),
-            );
-        }
+        self.sandbox(&place, &old.sandbox, &new.sandbox);
         if old.model != new.model {
             let model = new.model.map_or("no longer chosen by the phase".to_owned(), |model| {
                 format!("{:?}{}", model.tier, if model.raise_on_failure { ", raised on failure" } else { "" })
@@ -163,6 +158,38 @@ impl Changes {
         }
         self.gates(&new.name, &old.exit, &new.exit);
         self.gains(&place, "next", &old.next, &new.next, |_| true, |_| false);
+    }
+
+    fn sandbox(&mut self, place: &str, old: &Sandbox, new: &Sandbox) {
+        if old.network != new.network {
+            let allowed = new.network == Network::Allow;
+            self.add(
+                allowed,
+                format!("{place}: the network is {} for shell commands", if allowed { "open" } else { "closed" }),
+            );
+        }
+        if old.confine != new.confine {
+            let rank = |confine: Confine| match confine {
+                Confine::Off => 0,
+                Confine::Auto => 1,
+                Confine::Writes => 2,
+                Confine::Full => 3,
+            };
+            let (was, is) = (old.confine, new.confine);
+            let text = format!("{place}: shell commands are confined `{is:?}`, not `{was:?}`").to_lowercase();
+            self.add(rank(is) < rank(was), text);
+        }
+        if old.sockets != new.sockets {
+            let rank = |sockets: Sockets| match sockets {
+                Sockets::Allow => 0,
+                Sockets::Mask => 1,
+                Sockets::None => 2,
+            };
+            let (was, is) = (old.sockets, new.sockets);
+            let text = format!("{place}: sockets for shell commands: `{is:?}`, not `{was:?}`").to_lowercase();
+            self.add(rank(is) < rank(was), text);
+        }
+        self.gains(place, "sandbox grants", &old.grants, &new.grants, |_| true, |_| false);
     }
 
     fn gates(&mut self, phase: &str, old: &[Gate], new: &[Gate]) {

@@ -2,8 +2,8 @@
 
 use crate::domain::duration;
 use crate::domain::workflow::{
-    ApprovalGate, Budget, Enforcement, GateKind, ModelTier, Network, Phase, Rules, Screening, SyntaxFiles,
-    Uninspectable, Workflow,
+    ApprovalGate, Budget, Confine, Enforcement, GateKind, ModelTier, Network, Phase, Rules, Screening, Sockets,
+    SyntaxFiles, Uninspectable, Workflow,
 };
 
 const WRITING: [&str; 3] = ["Edit", "Write", "NotebookEdit"];
@@ -86,6 +86,20 @@ fn phase(lines: &mut Vec<String>, number: usize, phase: &Phase) {
     lines.push(format!("   may write: {}", writes(phase)));
     if phase.sandbox.network == Network::Deny {
         lines.push("   network: none for shell commands".to_owned());
+    }
+    match phase.sandbox.confine {
+        Confine::Auto => {}
+        Confine::Full => lines.push("   shell commands: only where the machine can confine them fully".to_owned()),
+        Confine::Writes => lines.push("   shell commands: only where the machine can confine their writes".to_owned()),
+        Confine::Off => lines.push("   shell commands: not confined".to_owned()),
+    }
+    match phase.sandbox.sockets {
+        Sockets::Mask => {}
+        Sockets::Allow => lines.push("   sockets: running services can be reached by shell commands".to_owned()),
+        Sockets::None => lines.push("   sockets: no unix sockets for shell commands".to_owned()),
+    }
+    if !phase.sandbox.grants.is_empty() {
+        lines.push(format!("   shell commands may also write: {}", quoted(&phase.sandbox.grants)));
     }
     if let Some(model) = phase.model {
         let raise = if model.raise_on_failure { ", a stronger one after a failure" } else { "" };

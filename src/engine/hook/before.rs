@@ -10,8 +10,8 @@ use crate::domain::facts::{Context, Facts};
 use crate::domain::session::SeenCall;
 use crate::domain::task::Task;
 use crate::domain::workflow::ModelTier;
-use crate::sandbox::Rung;
 use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, Unruled};
+use crate::sandbox::Rung;
 use crate::store::{self, Decide, Missing, Stop};
 
 use super::{Actor, TOOL, Told};
@@ -43,7 +43,9 @@ impl Engine {
         }
         Ok(match verdict {
             Said::Allowed { confined: true } => self.confined(told, call, facts, task)?,
-            Said::Allowed { confined: false } => HookAnswer::Allow { input: routed(told, call, facts, task), note: None },
+            Said::Allowed { confined: false } => {
+                HookAnswer::Allow { input: routed(told, call, facts, task), note: None }
+            }
             Said::Left => HookAnswer::Nothing,
             Said::Noted(reason) => HookAnswer::Tell { context: format!("phasegate: {reason}; recorded") },
             Said::Asked(reason) => HookAnswer::Ask { reason: format!("phasegate: `{shown}`: {reason}") },

@@ -1,12 +1,11 @@
 //! A shell command that the kernel holds to its phase: what it may do is written into a ticket, and the client's shell is
 //! given the ticket in place of the command.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::facts::Facts;
 use crate::domain::task::Task;
-use crate::domain::workflow::Network;
 use crate::policy::paths::{Writes, effective_writes};
 use crate::sandbox::{self, Bounds, Rung, Ticket, TicketId};
 
@@ -25,7 +24,10 @@ impl Engine {
         let file = self.workspace.state.join("kernel");
         let known = std::fs::read_to_string(&file).unwrap_or_default();
         if let Some(word) = known.strip_prefix(&of) {
-            return [Rung::Full, Rung::Writes].into_iter().find(|rung| rung.word() == word.trim()).unwrap_or(Rung::None);
+            return [Rung::Full, Rung::Writes]
+                .into_iter()
+                .find(|rung| rung.word() == word.trim())
+                .unwrap_or(Rung::None);
         }
         let rung = sandbox::probe(binary);
         // Where it cannot be kept it is found out again.
@@ -66,29 +68,17 @@ impl Engine {
         let denied = workflow.protect.deny.iter().chain(&phase.rules.deny);
         let read_denied = denied.filter_map(|rule| rule.strip_prefix("Read(")?.strip_suffix(')'));
         let own = told.own_paths.iter().chain(std::iter::once(&self.workspace.state));
-        Ok(Bounds {
-            phase: phase.name.clone(),
-            root: self.workspace.root.clone(),
-            writes: match effective_writes(phase.writes.as_deref(), &phase.rules.allow) {
-                Writes::Everywhere => None,
-                Writes::Only(globs) => Some(globs),
-                Writes::Nowhere => Some(Vec::new()),
-            },
-            grants: phase.sandbox.grants.clone(),
-            build_grants: true,
-            read_denied: read_denied.map(str::to_owned).collect(),
-            write_denied: own.map(|path| path.display().to_string()).collect(),
-            network: phase.sandbox.network == Network::Allow,
-            sockets: sandbox::Sockets::Mask,
-            needs: Rung::None,
-            most: Rung::Full,
-            temp: sandbox::temp_folder(
-                &PathBuf::from("/tmp"),
-                rustix::process::geteuid().as_raw(),
-                &self.workspace.root,
-                &task.id.to_string(),
-            ),
-            keep_variables: Vec::new(),
-        })
+        let writes = match effective_writes(phase.writes.as_deref(), &phase.rules.allow) {
+            Writes::Everywhere => None,
+            Writes::Only(globs) => Some(globs),
+            Writes::Nowhere => Some(Vec::new()),
+        };
+        let user = rustix::process::geteuid().as_raw();
+        let temp = sandbox::temp_folder(Path::new("/tmp"), user, &self.workspace.root, &task.id.to_string());
+        let (root, can) = (self.workspace.root.clone(), self.kernel(&told.binary));
+        let mut bounds = Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp);
+        bounds.read_denied = read_denied.map(str::to_owned).collect();
+        bounds.write_denied = own.map(|path| path.display().to_string()).collect();
+        Ok(bounds)
     }
 }

@@ -91,7 +91,8 @@ impl Engine {
 
     pub fn accept_violations(&self, caller: &Caller, accept: AcceptViolations) -> Result<Task, Failure> {
         let id = accept.task;
-        let outcome = self.command(caller, "tasks", Scope::Budget(id), Command::AcceptViolations(accept), Vec::new())?;
+        let outcome =
+            self.command(caller, "tasks", Scope::Budget(id), Command::AcceptViolations(accept), Vec::new())?;
         Ok(outcome.facts.task(id)?.clone())
     }
 

@@ -6,17 +6,58 @@ use super::super::shell::script::{Assignment, Script, Word};
 
 /// They change how a program prints or how much it does, never what it runs.
 const SAFE: &[&str] = &[
-    "CARGO_TERM_COLOR", "CI", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "DEBUG", "FORCE_COLOR", "GOARCH", "GOOS",
-    "LANG", "LANGUAGE", "LINES", "LOG_LEVEL", "NODE_ENV", "NO_COLOR", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED",
-    "RUST_BACKTRACE", "RUST_LOG", "RUST_MIN_STACK", "SOURCE_DATE_EPOCH", "TERM", "TZ",
+    "CARGO_TERM_COLOR",
+    "CI",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COLUMNS",
+    "DEBUG",
+    "FORCE_COLOR",
+    "GOARCH",
+    "GOOS",
+    "LANG",
+    "LANGUAGE",
+    "LINES",
+    "LOG_LEVEL",
+    "NODE_ENV",
+    "NO_COLOR",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONUNBUFFERED",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+    "RUST_MIN_STACK",
+    "SOURCE_DATE_EPOCH",
+    "TERM",
+    "TZ",
 ];
 
 /// Lower-case names that programs read from their environment all the same.
 const READ_BY_PROGRAMS: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "histchars"];
 
 /// Set by the shell or by logging in: they hold a folder, a name or a number.
-const FROM_THE_SYSTEM: &[&str] = &["HOME", "PWD", "OLDPWD", "USER", "LOGNAME", "HOSTNAME", "UID", "EUID", "PPID", "SECONDS",
-    "RANDOM", "LINENO", "SHLVL", "TMPDIR", "EPOCHSECONDS", "COLUMNS", "LINES", "?", "$", "!", "#"];
+const FROM_THE_SYSTEM: &[&str] = &[
+    "HOME",
+    "PWD",
+    "OLDPWD",
+    "USER",
+    "LOGNAME",
+    "HOSTNAME",
+    "UID",
+    "EUID",
+    "PPID",
+    "SECONDS",
+    "RANDOM",
+    "LINENO",
+    "SHLVL",
+    "TMPDIR",
+    "EPOCHSECONDS",
+    "COLUMNS",
+    "LINES",
+    "?",
+    "$",
+    "!",
+    "#",
+];
 
 pub fn is_safe(assignment: &Assignment) -> bool {
     let name = assignment.name.as_str();
@@ -137,7 +178,8 @@ fn loops(text: &str) -> Vec<(&str, Option<Vec<Word>>)> {
                 .collect()
         });
         // Names of files that begin with anything at all are as unknown as any input.
-        let words = words.filter(|words| words.len() <= MAX_VALUES && !words.iter().any(|word| word.text.starts_with(['*', '-'])));
+        let words = words
+            .filter(|words| words.len() <= MAX_VALUES && !words.iter().any(|word| word.text.starts_with(['*', '-'])));
         found.push((name.trim(), words));
     }
     found
@@ -178,12 +220,17 @@ mod tests {
     fn values_that_are_known() {
         let script = Script {
             commands: vec![Simple {
-                assignments: vec![assignment("a", "x", false), assignment("b", "$(date)", true), assignment("c", "$1", true)],
+                assignments: vec![
+                    assignment("a", "x", false),
+                    assignment("b", "$(date)", true),
+                    assignment("c", "$1", true),
+                ],
                 ..Simple::default()
             }],
             ..Script::default()
         };
-        let values = Values::of("for i in 1 2; do x; done; for f in *.txt; do y; done; for s in src/*.rs; do z; done", &script);
+        let values =
+            Values::of("for i in 1 2; do x; done; for f in *.txt; do y; done; for s in src/*.rs; do z; done", &script);
         for (text, expected) in [
             ("$a", Some(vec!["x"])),
             ("p/${a}.txt", Some(vec!["p/x.txt"])),

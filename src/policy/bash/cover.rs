@@ -97,7 +97,10 @@ impl<'a> Cover<'a> {
             }
             let name = words.first().map_or("", |word| base(&word.text));
             if words.len() > 1 && table::RUNS_OTHERS.contains(&name) {
-                return Err(format!("`{}` runs what cannot be seen, and a rule of deny or ask may be about it", shown(name)));
+                return Err(format!(
+                    "`{}` runs what cannot be seen, and a rule of deny or ask may be about it",
+                    shown(name)
+                ));
             }
             for variant in self.variants(words) {
                 let hides = effects::risks(&variant, view.input).into_iter().find(|risk| match risk.effect {
@@ -119,7 +122,9 @@ impl<'a> Cover<'a> {
         let assignments = &one.simple.assignments;
         if one.simple.words.is_empty() {
             return match assignments.iter().find(|assignment| !stays_inside(assignment)) {
-                Some(assignment) => Err(format!("the variable `{}` may change what programs do", shown(&assignment.name))),
+                Some(assignment) => {
+                    Err(format!("the variable `{}` may change what programs do", shown(&assignment.name)))
+                }
                 // Covered by whatever covers the rest; alone there is nothing to allow.
                 None => self.allow.first().map(|spec| spec.rule).ok_or_else(|| "no rule covers it".to_owned()),
             };
@@ -141,7 +146,8 @@ impl<'a> Cover<'a> {
         if self.stays_here(one) {
             return self.allow.first().map(|spec| spec.rule).ok_or_else(|| "no rule covers it".to_owned());
         }
-        let words = one.views.first().map(|view| joined_strictly(view.words()).replace('\u{f8ff}', " ")).unwrap_or_default();
+        let words =
+            one.views.first().map(|view| joined_strictly(view.words()).replace('\u{f8ff}', " ")).unwrap_or_default();
         Err(why.unwrap_or_else(|| format!("no rule covers `{}`", shown(&words))))
     }
 
@@ -184,7 +190,11 @@ impl<'a> Cover<'a> {
                     Effect::Writes => "writes or deletes files",
                     Effect::Unknown => "may become an option that runs or writes something",
                 };
-                return Err(format!("`{}` of `{}` {what}, which a rule with `*` does not cover", shown(word), base_of(&variant)));
+                return Err(format!(
+                    "`{}` of `{}` {what}, which a rule with `*` does not cover",
+                    shown(word),
+                    base_of(&variant)
+                ));
             }
         }
         Ok(true)
@@ -199,7 +209,10 @@ impl<'a> Cover<'a> {
             return true;
         }
         let (places, open) = files::places(target, &view.folders, &[], self.around);
-        !open && places.iter().all(|place| paths::judge(self.rules, Access::Write, place, self.around).decision == Decision::Allow)
+        !open
+            && places
+                .iter()
+                .all(|place| paths::judge(self.rules, Access::Write, place, self.around).decision == Decision::Allow)
     }
 
     /// The words with each value that a variable of the text can have.
@@ -260,7 +273,9 @@ fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
         found.extend(own.into_iter().map(|risk| Risk { at: risk.at.saturating_add(from), ..risk }));
         let inside = look_inside(&words, view.input);
         let (next, rest) = match inside.inner.first() {
-            Some(Inner::From(at)) if runs_others || inside.transparent => (*at, words.split_off((*at).min(words.len()))),
+            Some(Inner::From(at)) if runs_others || inside.transparent => {
+                (*at, words.split_off((*at).min(words.len())))
+            }
             Some(Inner::Words(inner)) if name == "xargs" => (words.len() + 1 - inner.len(), inner.clone()),
             Some(_) | None => {
                 if runs_others && !(inside.inner.is_empty() && inside.transparent) {

@@ -70,9 +70,11 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
         && let Some(at) = words.iter().position(|word| word.text == "-m").filter(|at| *at < 4)
         && let Some(module) = words.get(at + 1..).filter(|rest| rest.first().is_some_and(|word| word.text != "python"))
     {
-        found.extend(risks_of(unversioned(&module.first().map_or("", |word| &word.text)), module, input).into_iter().map(
-            |risk| Risk { at: risk.at.saturating_add(at + 1), ..risk },
-        ));
+        found.extend(
+            risks_of(unversioned(&module.first().map_or("", |word| &word.text)), module, input)
+                .into_iter()
+                .map(|risk| Risk { at: risk.at.saturating_add(at + 1), ..risk }),
+        );
     }
     found.extend(risks_of(name, words, input));
     found.sort_by_key(|risk| risk.at);
@@ -89,7 +91,8 @@ fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
         }
         let start = if program.sub.is_empty() { 1 } else { sub.map_or(1, |(at, _)| at + 1) };
         // What stands after the subcommand is read with it.
-        let end = if name == "git" && program.sub.is_empty() { sub.map_or(words.len(), |(at, _)| at) } else { words.len() };
+        let end =
+            if name == "git" && program.sub.is_empty() { sub.map_or(words.len(), |(at, _)| at) } else { words.len() };
         judge(program, words.get(..end).unwrap_or(words), start, input, &mut found);
     }
     found

@@ -35,29 +35,117 @@ const OPEN: &[(&str, &[&str])] = &[
 
 /// Words after the program's name in a text that is not read as a command.
 const DECIDES: &[&str] = &[
-    "approve", "approvals", "approver", "bypass", "restore", "token", "trust", "workflow", "reject", "adjust", "init",
-    "downstream", "hook", "unlock", "grant", "lease", "stop", "disable", "off", "uninstall",
+    "approve",
+    "approvals",
+    "approver",
+    "bypass",
+    "restore",
+    "token",
+    "trust",
+    "workflow",
+    "reject",
+    "adjust",
+    "init",
+    "downstream",
+    "hook",
+    "unlock",
+    "grant",
+    "lease",
+    "stop",
+    "disable",
+    "off",
+    "uninstall",
 ];
 
 /// They only print or search what stands in their words.
-const PASSIVE: &[&str] = &["echo", "printf", "grep", "egrep", "fgrep", "rg", "ag", "git", "gh", "test", "[", "[[", "ls", "stat",
-    "which", "type", "command", "wc", "du", "basename", "dirname", "find", "fd", "tree", "file", "true", "false", ":", "cd", "head",
-    "tail", "cat", "phasegate"];
+const PASSIVE: &[&str] = &[
+    "echo",
+    "printf",
+    "grep",
+    "egrep",
+    "fgrep",
+    "rg",
+    "ag",
+    "git",
+    "gh",
+    "test",
+    "[",
+    "[[",
+    "ls",
+    "stat",
+    "which",
+    "type",
+    "command",
+    "wc",
+    "du",
+    "basename",
+    "dirname",
+    "find",
+    "fd",
+    "tree",
+    "file",
+    "true",
+    "false",
+    ":",
+    "cd",
+    "head",
+    "tail",
+    "cat",
+    "phasegate",
+];
 
-const KILLERS: &[&str] = &["kill", "pkill", "killall", "killall5", "skill", "fuser", "systemctl", "service", "launchctl", "initctl",
-    "rc-service", "supervisorctl", "pm2", "xkill", "docker", "podman", "gdb", "strace", "ptrace"];
+const KILLERS: &[&str] = &[
+    "kill",
+    "pkill",
+    "killall",
+    "killall5",
+    "skill",
+    "fuser",
+    "systemctl",
+    "service",
+    "launchctl",
+    "initctl",
+    "rc-service",
+    "supervisorctl",
+    "pm2",
+    "xkill",
+    "docker",
+    "podman",
+    "gdb",
+    "strace",
+    "ptrace",
+];
 
-const CLIENTS: &[&str] = &["claude", "codex", "gemini", "opencode", "cursor-agent", "aider", "amp", "crush", "goose", "qwen"];
+const CLIENTS: &[&str] =
+    &["claude", "codex", "gemini", "opencode", "cursor-agent", "aider", "amp", "crush", "goose", "qwen"];
 
 /// Words that start such a client without what holds it, or take that away.
 const UNGUARDED: &[&str] = &[
-    "disableAllHooks", "--settings", "--setting-sources", "--dangerously", "bypassPermissions", "--yolo", "--bare",
-    "--strict-mcp-config", "--mcp-config", "--config", "--no-hooks", "--approval-mode", "--permission-mode", "--full-auto",
-    "danger-full-access", "--allowedTools", "--allowed-tools", "--safe-mode", "--disable",
+    "disableAllHooks",
+    "--settings",
+    "--setting-sources",
+    "--dangerously",
+    "bypassPermissions",
+    "--yolo",
+    "--bare",
+    "--strict-mcp-config",
+    "--mcp-config",
+    "--config",
+    "--no-hooks",
+    "--approval-mode",
+    "--permission-mode",
+    "--full-auto",
+    "danger-full-access",
+    "--allowedTools",
+    "--allowed-tools",
+    "--safe-mode",
+    "--disable",
 ];
 
-const NETWORK: &[&str] = &["curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "xh", "telnet", "httpie", "curlie", "lynx",
-    "w3m", "openssl", "websocat", "aria2c", "grpcurl"];
+const NETWORK: &[&str] = &[
+    "curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "xh", "telnet", "httpie", "curlie", "lynx",
+    "w3m", "openssl", "websocat", "aria2c", "grpcurl",
+];
 
 pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) -> Option<String> {
     let mention = Mention::of(text, around);
@@ -75,7 +163,9 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
     }
     let unclear = script.opaque.is_some() || seen.iter().any(|one| one.closed.is_some());
     if unclear && mention.decides {
-        return Some("a command that cannot be read for certain names phasegate and what only a person may do".to_owned());
+        return Some(
+            "a command that cannot be read for certain names phasegate and what only a person may do".to_owned(),
+        );
     }
     None
 }
@@ -115,16 +205,25 @@ fn decides(after: &str) -> bool {
 
 fn names_state(text: &str, around: &Around) -> bool {
     let own = |path: &String| path.len() > 1 && text.contains(path.as_str());
-    around.guard.paths.iter().any(own) || text.match_indices(".phasegate").any(|(at, name)| {
-        let next = text.get(at + name.len()..).and_then(|rest| rest.chars().next());
-        next.is_none_or(|next| !(next.is_ascii_alphanumeric() || next == '_'))
-    })
+    around.guard.paths.iter().any(own)
+        || text.match_indices(".phasegate").any(|(at, name)| {
+            let next = text.get(at + name.len()..).and_then(|rest| rest.chars().next());
+            next.is_none_or(|next| !(next.is_ascii_alphanumeric() || next == '_'))
+        })
 }
 
 fn names_hooks(text: &str) -> bool {
-    [".claude/settings", ".codex/config", ".codex/hooks", ".gemini/settings", "opencode.json", ".opencode/plugin", ".cursor/hooks"]
-        .iter()
-        .any(|file| text.contains(file))
+    [
+        ".claude/settings",
+        ".codex/config",
+        ".codex/hooks",
+        ".gemini/settings",
+        "opencode.json",
+        ".opencode/plugin",
+        ".cursor/hooks",
+    ]
+    .iter()
+    .any(|file| text.contains(file))
 }
 
 fn variable(name: &str, mention: &Mention) -> Option<String> {
@@ -163,10 +262,15 @@ fn command(words: &[Word], all: &[Seen<'_>], mention: &Mention, around: &Around)
             return Some("it would stop phasegate".to_owned());
         }
     }
-    if CLIENTS.contains(&name) && (has(UNGUARDED) || (name == "gemini" && has(&["-y"])) || (name == "codex" && sub == "-c")) {
+    if CLIENTS.contains(&name)
+        && (has(UNGUARDED) || (name == "gemini" && has(&["-y"])) || (name == "codex" && sub == "-c"))
+    {
         return Some("it would start an agent without what holds it to its phase".to_owned());
     }
-    if CLIENTS.contains(&name) && matches!(sub, "mcp" | "plugin" | "config" | "hooks" | "plugins" | "extensions") && !has(&["list", "get"]) {
+    if CLIENTS.contains(&name)
+        && matches!(sub, "mcp" | "plugin" | "config" | "hooks" | "plugins" | "extensions")
+        && !has(&["list", "get"])
+    {
         return Some("it would change the settings that hold an agent to its phase".to_owned());
     }
     if NETWORK.contains(&name) && reaches_us(words, around) {
@@ -223,9 +327,7 @@ fn ours(words: &[Word]) -> Option<String> {
         None => None,
         Some(second) if !second.expands.nothing() => unknown(),
         Some(second) if subs.contains(&second.text.as_str()) => None,
-        Some(second) => {
-            Some(format!("`phasegate {} {}` is for a person", first.text, super::shown(&second.text)))
-        }
+        Some(second) => Some(format!("`phasegate {} {}` is for a person", first.text, super::shown(&second.text))),
     }
 }
 
@@ -244,7 +346,9 @@ fn terminal_or_clock(name: &str, sub: &str, words: &[Word], mention: &Mention) -
     }
     let sets = |word: &Word| {
         let text = word.text.as_str();
-        text == "--set" || text.starts_with("--set=") || text.starts_with("--se")
+        text == "--set"
+            || text.starts_with("--set=")
+            || text.starts_with("--se")
             || (text.starts_with('-') && !text.starts_with("--") && !text.starts_with("-d") && text.contains('s'))
     };
     let moves = match name {
@@ -263,13 +367,15 @@ fn reaches_us(words: &[Word], around: &Around) -> bool {
     let local = words.iter().skip(1).any(|word| here.iter().any(|name| word.text.contains(name)));
     let port = around.guard.ports.iter().any(|port| {
         let port = port.to_string();
-        words.iter().skip(1).any(|word| {
-            word.text.split(|letter: char| !letter.is_ascii_digit()).any(|number| number == port)
-        })
+        words
+            .iter()
+            .skip(1)
+            .any(|word| word.text.split(|letter: char| !letter.is_ascii_digit()).any(|number| number == port))
     });
-    let answers = words.iter().skip(1).any(|word| {
-        ["/approv", "/trust", "/token", "/bypass"].iter().any(|path| word.text.contains(path))
-    });
+    let answers = words
+        .iter()
+        .skip(1)
+        .any(|word| ["/approv", "/trust", "/token", "/bypass"].iter().any(|path| word.text.contains(path)));
     local && (port || answers) || (port && words.iter().any(|word| !word.expands.nothing()))
 }
 
@@ -277,11 +383,15 @@ fn reaches_us(words: &[Word], around: &Around) -> bool {
 fn runs_text_of_others(name: &str) -> bool {
     table::SHELLS.contains(&name)
         || table::INTERPRETERS.iter().any(|known| name.starts_with(known))
-        || matches!(name, "crontab" | "at" | "batch" | "xargs" | "parallel" | "systemd-run" | "ssh" | "source" | "." | "eval")
+        || matches!(
+            name,
+            "crontab" | "at" | "batch" | "xargs" | "parallel" | "systemd-run" | "ssh" | "source" | "." | "eval"
+        )
 }
 
 fn words_decide(all: &[Seen<'_>], around: &Around) -> bool {
-    all.iter().flat_map(|one| &one.views).flat_map(|view| view.words()).any(|word| {
-        names_program(&word.text, around).is_some_and(decides)
-    })
+    all.iter()
+        .flat_map(|one| &one.views)
+        .flat_map(|view| view.words())
+        .any(|word| names_program(&word.text, around).is_some_and(decides))
 }

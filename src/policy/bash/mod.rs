@@ -62,7 +62,11 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
     }
     let asked = refused(&ask, command, &seen, &values);
     if let Some((rule, part)) = &asked.certain {
-        return verdict(Decision::Ask, Some(&rule.text), format!("the rule `{}` leaves `{}` to a person", rule.text, shown(part)));
+        return verdict(
+            Decision::Ask,
+            Some(&rule.text),
+            format!("the rule `{}` leaves `{}` to a person", rule.text, shown(part)),
+        );
     }
     if let Some(one) = uses.all.iter().find(|one| one.verdict.decision == Decision::Ask) {
         return Verdict { opaque, ..one.verdict.clone() };
@@ -73,7 +77,8 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
     let covered = cover.all(command, &seen, &uses);
     let exact = matches!(&covered, Ok((rule, _)) if is_exactly(rule, command));
     if !exact && let Some((decision, rule, part)) = possible(&denied, &asked, &uses) {
-        let reason = format!("`{}` is not known before it runs and may be what the rule `{rule}` is about", shown(&part));
+        let reason =
+            format!("`{}` is not known before it runs and may be what the rule `{rule}` is about", shown(&part));
         return verdict(decision, Some(&rule), reason);
     }
     match covered {
@@ -120,9 +125,11 @@ pub fn paths(command: &str, around: &Around) -> Vec<String> {
 
 /// A rule of deny or ask that says which commands or files it is about.
 fn is_scoped(rules: &RuleSet) -> bool {
-    rules.deny.iter().chain(&rules.ask).any(|rule| {
-        rule.spec.is_some() && ["Bash", "Read", "Edit", "Write"].iter().any(|tool| rule.tool.matches(tool))
-    })
+    rules
+        .deny
+        .iter()
+        .chain(&rules.ask)
+        .any(|rule| rule.spec.is_some() && ["Bash", "Read", "Edit", "Write"].iter().any(|tool| rule.tool.matches(tool)))
 }
 
 fn is_exactly(rule: &Rule, command: &str) -> bool {
@@ -154,7 +161,9 @@ fn refused<'r>(specs: &[Spec<'r>], command: &str, seen: &[Seen<'_>], values: &Va
     for view in seen.iter().flat_map(|one| &one.views) {
         let words = view.words();
         for text in spellings(words, values) {
-            if let Some(spec) = specs.iter().find(|spec| spec.pattern.as_ref().is_none_or(|pattern| pattern.matches(&text))) {
+            if let Some(spec) =
+                specs.iter().find(|spec| spec.pattern.as_ref().is_none_or(|pattern| pattern.matches(&text)))
+            {
                 found.certain = Some((spec.rule, text));
                 return found;
             }
@@ -225,7 +234,8 @@ fn shown(text: &str) -> String {
             shown.push('…');
             break;
         }
-        let unseen = letter.is_control() || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        let unseen = letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
         if unseen { shown.extend(letter.escape_default()) } else { shown.push(letter) }
     }
     shown

@@ -14,10 +14,20 @@ pub enum Style {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part<'a> {
     /// A short letter or the name of a long option, with its value where one is given.
-    Option { name: &'a str, long: bool, value: Option<&'a Word>, attached: Option<&'a str>, at: usize },
-    Operand { at: usize },
+    Option {
+        name: &'a str,
+        long: bool,
+        value: Option<&'a Word>,
+        attached: Option<&'a str>,
+        at: usize,
+    },
+    Operand {
+        at: usize,
+    },
     /// Not known before it runs, and it could become an option.
-    Unknown { at: usize },
+    Unknown {
+        at: usize,
+    },
 }
 
 /// Which options take a value in the next word.
@@ -83,7 +93,8 @@ fn long<'a>(
         found.push(Part::Option { name, long: true, value: None, attached: Some(value), at });
         return 0;
     }
-    let takes = valued.names.contains(&name) || (style == Style::Words && name.len() == 1 && valued.letters.contains(name));
+    let takes =
+        valued.names.contains(&name) || (style == Style::Words && name.len() == 1 && valued.letters.contains(name));
     let value = if takes { words.get(at + 1) } else { None };
     found.push(Part::Option { name, long: true, value, attached: None, at });
     usize::from(value.is_some())
@@ -96,7 +107,13 @@ fn bundle<'a>(words: &'a [Word], at: usize, valued: Valued<'_>, found: &mut Vec<
         let name = letters.get(place..end).unwrap_or_default();
         let rest = letters.get(end..).unwrap_or_default();
         if !valued.letters.contains(letter) {
-            found.push(Part::Option { name, long: false, value: None, attached: Some(rest).filter(|rest| !rest.is_empty()), at });
+            found.push(Part::Option {
+                name,
+                long: false,
+                value: None,
+                attached: Some(rest).filter(|rest| !rest.is_empty()),
+                at,
+            });
             continue;
         }
         if !rest.is_empty() {

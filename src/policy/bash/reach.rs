@@ -99,7 +99,9 @@ fn letters_meet(shell: &str, rule: &str) -> bool {
             match wanted {
                 Some('*') => spread(&mut next, at, &rule),
                 Some('?') => spread(&mut next, at + 1, &rule),
-                Some(wanted) if *letter == '?' || wanted.eq_ignore_ascii_case(letter) => spread(&mut next, at + 1, &rule),
+                Some(wanted) if *letter == '?' || wanted.eq_ignore_ascii_case(letter) => {
+                    spread(&mut next, at + 1, &rule)
+                }
                 Some(_) | None => {}
             }
         }

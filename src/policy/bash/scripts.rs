@@ -19,15 +19,19 @@ pub fn sed_acts(script: &str) -> bool {
                 Some(next) => next.trim_start_matches(['I', 'M']),
                 None => return true,
             },
-            'p' | 'd' | 'q' | 'Q' | 'n' | 'N' | 'h' | 'H' | 'g' | 'G' | 'x' | 'P' | 'D' | '=' | 'l' | 'z' | 'F' => after,
+            'p' | 'd' | 'q' | 'Q' | 'n' | 'N' | 'h' | 'H' | 'g' | 'G' | 'x' | 'P' | 'D' | '=' | 'l' | 'z' | 'F' => {
+                after
+            }
             'a' | 'i' | 'c' | ':' | 'b' | 't' | 'T' => after.split_once('\n').map_or("", |(_, next)| next),
             's' => match substitution(after) {
                 Some(next) => next,
                 None => return true,
             },
-            'y' => match after.chars().next().and_then(|mark| {
-                delimited(delimited(after.get(mark.len_utf8()..)?, mark)?, mark)
-            }) {
+            'y' => match after
+                .chars()
+                .next()
+                .and_then(|mark| delimited(delimited(after.get(mark.len_utf8()..)?, mark)?, mark))
+            {
                 Some(next) => next,
                 None => return true,
             },

@@ -53,7 +53,9 @@ pub struct Finder<'a> {
 
 pub fn is_free(path: &str) -> bool {
     matches!(path, "-" | "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/stdin" | "/dev/zero" | "/dev/urandom")
-        || path.strip_prefix("/dev/fd/").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+        || path
+            .strip_prefix("/dev/fd/")
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl<'a> Finder<'a> {
@@ -101,7 +103,10 @@ impl<'a> Finder<'a> {
             return;
         }
         if !target.expands.nothing() {
-            doubt(uses, &format!("the file `{}` of a redirection is not known before it runs", super::shown(&target.text)));
+            doubt(
+                uses,
+                &format!("the file `{}` of a redirection is not known before it runs", super::shown(&target.text)),
+            );
         }
         if target.text.starts_with("/dev/tcp/") || target.text.starts_with("/dev/udp/") {
             doubt(uses, "a redirection opens a connection");
@@ -113,9 +118,12 @@ impl<'a> Finder<'a> {
     /// What `echo`, `find` and the like print may be what `xargs` hands to a program that opens it.
     fn names_handed_on(&self, seen: &[Seen<'_>], uses: &mut Uses) {
         let views = || seen.iter().flat_map(|one| &one.views);
-        let hands_on = views().any(|view| view.words().first().is_some_and(|word| matches!(base(&word.text), "xargs" | "parallel")));
+        let hands_on = views()
+            .any(|view| view.words().first().is_some_and(|word| matches!(base(&word.text), "xargs" | "parallel")));
         let known = |view: &&super::views::View| {
-            view.words().first().is_some_and(|word| matches!(base(&word.text), "echo" | "printf" | "find" | "ls" | "fd"))
+            view.words()
+                .first()
+                .is_some_and(|word| matches!(base(&word.text), "echo" | "printf" | "find" | "ls" | "fd"))
         };
         if !hands_on {
             return;
@@ -192,8 +200,16 @@ impl<'a> Finder<'a> {
             return word;
         }
         let home = self.around.home.as_deref();
-        for (name, value) in [("$HOME", home), ("${HOME}", home), ("$PWD", Some(self.around.cwd.as_str())), ("${PWD}", Some(self.around.cwd.as_str()))] {
-            let Some((value, rest)) = value.and_then(|value| word.text.strip_prefix(name).map(|rest| (value, rest))) else { continue };
+        for (name, value) in [
+            ("$HOME", home),
+            ("${HOME}", home),
+            ("$PWD", Some(self.around.cwd.as_str())),
+            ("${PWD}", Some(self.around.cwd.as_str())),
+        ] {
+            let Some((value, rest)) = value.and_then(|value| word.text.strip_prefix(name).map(|rest| (value, rest)))
+            else {
+                continue;
+            };
             if (rest.is_empty() || rest.starts_with('/')) && !rest.contains(['$', '`']) {
                 let expands = Expands { value: false, ..word.expands };
                 word = Word { text: format!("{value}{rest}"), expands };
@@ -226,7 +242,11 @@ impl<'a> Finder<'a> {
             }
         }
         let own = [".phasegate", ".config/phasegate", ".claude", ".codex", ".gemini"];
-        let meets = |name: &&str| places.iter().any(|place| word.expands.glob && place.contains('.') && could_meet(place, &names_of_rule(name, self.around)));
+        let meets = |name: &&str| {
+            places.iter().any(|place| {
+                word.expands.glob && place.contains('.') && could_meet(place, &names_of_rule(name, self.around))
+            })
+        };
         if access == Access::Write && own.iter().any(|name| meets(&name)) {
             doubt(uses, &format!("`{}` may reach what holds agents to their phase", super::shown(&word.text)));
         }

@@ -83,7 +83,9 @@ impl Walk {
                 match inner {
                     Inner::From(at) | Inner::Perhaps(at) => {
                         let start = view.start + at;
-                        if matches!(inner, Inner::From(_)) && view.list.get(start).is_some_and(|word| !word.expands.nothing()) {
+                        if matches!(inner, Inner::From(_))
+                            && view.list.get(start).is_some_and(|word| !word.expands.nothing())
+                        {
                             close(&mut seen, "the program that it starts is not known before it runs");
                         }
                         waiting.push_back((View { start, open, ..view.clone() }, depth + 1));
@@ -144,7 +146,10 @@ fn text_inside(text: &str, around: &View, depth: usize, waiting: &mut VecDeque<(
 fn after(outer: &Folders, inner: Folders) -> Folders {
     match (outer, inner) {
         (Folders::Known(outer), Folders::Known(inner)) if outer.len() * inner.len() <= 8 => Folders::Known(
-            outer.iter().flat_map(|start| inner.iter().map(|then| [start.as_slice(), then.as_slice()].concat())).collect(),
+            outer
+                .iter()
+                .flat_map(|start| inner.iter().map(|then| [start.as_slice(), then.as_slice()].concat()))
+                .collect(),
         ),
         (_, _) => Folders::Unknown,
     }

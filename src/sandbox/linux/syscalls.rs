@@ -7,7 +7,8 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
-use crate::sandbox::{Bounds, Rung, Sockets, Why};
+use crate::domain::workflow::Sockets;
+use crate::sandbox::{Bounds, Rung, Why};
 
 #[cfg(target_arch = "x86_64")]
 const NUMBERS: (i64, i64) = (41, 16);

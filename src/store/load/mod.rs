@@ -176,7 +176,9 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
     }
     workflows(tx, &mut facts)?;
     match scope {
-        Scope::Submit { .. } | Scope::Claim { .. } | Scope::Task { .. } | Scope::Hook { .. } | Scope::Budget(_) => budgets(tx, &mut facts)?,
+        Scope::Submit { .. } | Scope::Claim { .. } | Scope::Task { .. } | Scope::Hook { .. } | Scope::Budget(_) => {
+            budgets(tx, &mut facts)?
+        }
         // What these decide spends nothing.
         Scope::Approvals(_)
         | Scope::Trust
