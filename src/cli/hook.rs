@@ -101,6 +101,7 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
     let told = Told {
         client: client.name,
         guard: if client.abilities.blocks_on_failure { Guard::Enforced } else { Guard::Advisory },
+        call_ids: client.abilities.call_ids,
         asks: client.abilities.asks && surroundings.entrypoint.as_deref().is_none_or(|how| how == "cli"),
         rewrite: client.abilities.rewrites.then_some(client.rewrite_shell),
         route: client.abilities.rewrites.then_some(client.set_model),
