@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::clients::setup::{ClientSettings, Guard, SETTINGS, Setup, guard_state};
 use crate::domain::canonical;
 use crate::domain::event::Origin;
 use crate::engine::gates::find;
@@ -257,33 +258,54 @@ fn git(findings: &mut Findings, root: &Path) {
     }
 }
 
-/// Which clients have our server in their configuration. What they enforce comes with their hooks, which are not there yet.
+/// What `init` would write for each client that has something of ours, against what stands there.
 fn clients(findings: &mut Findings, root: &Path) {
-    let files = [
-        (".mcp.json", "Claude Code"),
-        (".cursor/mcp.json", "Cursor"),
-        (".vscode/mcp.json", "VS Code"),
-        (".gemini/settings.json", "Gemini CLI"),
-    ];
-    let known: Vec<&str> = files
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).ok();
+    let setup = |version| Setup { program: super::init::own_program().unwrap_or_default(), version };
+    let named: Vec<&'static ClientSettings> = SETTINGS
         .iter()
-        .filter(|(file, _)| std::fs::read_to_string(root.join(file)).is_ok_and(|text| text.contains("phasegate")))
-        .map(|(_, client)| *client)
+        .filter(|client| {
+            let files = (client.wanted)(&setup(None));
+            files
+                .iter()
+                .flat_map(|wanted| wanted.files)
+                .any(|file| read(file).is_some_and(|text| text.contains("phasegate")))
+        })
         .collect();
-    if known.is_empty() {
+    if named.is_empty() {
         findings.note(
             "clients",
             "no client file in this folder names phasegate",
-            "add it to your client (README); what a client keeps elsewhere is not looked at here",
+            "`phasegate init` sets them up; what a client keeps elsewhere is not looked at here",
         );
-    } else {
-        findings.well("clients", known.join(", "));
+        return;
     }
-    findings.note(
-        "guard",
-        "the client's own tools (Read, Edit, Bash) are not guarded yet: their hooks are not part of this version",
-        "phases, gates and approvals hold for everything that goes through phasegate",
-    );
+    for found in super::init::found(&named) {
+        client(findings, &found, &setup(found.version), &read);
+    }
+}
+
+fn client(findings: &mut Findings, found: &super::init::Found, setup: &Setup, read: &dyn Fn(&str) -> Option<String>) {
+    let mut lacks = Vec::new();
+    for wanted in (found.client.wanted)(setup) {
+        let there = wanted.files.iter().find_map(|file| read(file).map(|text| (*file, text)));
+        let file = there.as_ref().map_or(wanted.files.first().copied().unwrap_or_default(), |(file, _)| file);
+        match wanted.form.lacks(there.as_ref().map(|(_, text)| text.as_str()), false) {
+            Err(fault) => lacks.push(format!("{file} cannot be read: {fault}")),
+            Ok(missing) if missing.is_empty() => {}
+            Ok(missing) => lacks.push(format!("{file} lacks {}", missing.join(", "))),
+        }
+    }
+    let guard = guard_state(found.client, found.version, read);
+    let said = format!("{}: guard {} ({})", found.shown(), guard.word(), guard.why());
+    if !lacks.is_empty() {
+        let next = format!("`phasegate init --client {}` puts it right", found.client.name);
+        findings.bad("client", format!("{said}; {}", lacks.join("; ")), next);
+    } else if matches!(guard, Guard::Enforced { .. }) {
+        findings.well("client", said);
+    } else {
+        findings.note("client", said, "docs/clients.md says what that leaves open");
+    }
 }
 
 /// Tried by doing it once.

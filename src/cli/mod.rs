@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod exec;
 mod hook;
+mod init;
 mod keep;
 mod output;
 mod place;
@@ -64,6 +65,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set up this repository and the clients that are here; `--undo` takes it back.
+    Init(Box<init::Args>),
     /// Run the MCP server over stdio.
     Serve,
     /// See the product at work: a scripted agent goes through a whole task, in a temporary folder.
@@ -124,6 +127,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
     match &cli.command {
         None if !out.stdin_is_terminal() => serve::run(place()?),
         None => welcome::run(&place()?, out),
+        Some(Command::Init(args)) => init::run(args, &place()?, out),
         Some(Command::Serve) => serve::run(place()?),
         Some(Command::Demo) => demo::run(out),
         Some(Command::Call(args)) => call::run(args, &place()?, out),

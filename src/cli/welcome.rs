@@ -17,8 +17,10 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
     if !place.has_store() {
         let _ = writeln!(text, "No workspace yet in {root}. To begin:");
         let _ = writeln!(text, "  phasegate demo              see it at work, in a temporary folder");
-        let _ = writeln!(text, "  phasegate workflow trust    put your phasegate.yaml in force");
-        let _ = writeln!(text, "  phasegate serve             the MCP server; add it to your client (see README)");
+        let _ = writeln!(
+            text,
+            "  phasegate init              set up this repository and your clients; asks before it trusts"
+        );
         out.answer(&json!({ "workspace": root, "exists": false }), &text);
         return Ok(());
     }

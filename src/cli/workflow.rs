@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::config::starters;
 use crate::config::workflow_text::{diff, explain, lint};
 use crate::domain::canonical;
+use crate::domain::ids::WorkflowHash;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
 use crate::engine::{Engine, read_workflow};
@@ -226,30 +227,13 @@ fn trust(place: &Place, file: Option<&Path>, yes: bool, signing: &SignArgs, out:
     };
     let engine = place.open()?;
     if !yes {
-        let old = in_force(&engine, &workflow.name)?;
-        let shown = match &old {
-            Some(old) if diff::diff(old, &workflow).is_empty() => {
-                let after = "The same as what is in force now. Trusting it means that only trusted workflows count from then on.";
-                format!("{after}\n\n{TODAY}\n\n{}", explain::explain(&workflow))
-            }
-            Some(old) => format!("Changes against the version in force:\n{}", diff::diff(old, &workflow).join("\n")),
-            None => format!("{TODAY}\n\n{}", explain::explain(&workflow)),
-        };
-        out.aside(&visible(&shown));
-        for warning in lint::lint(&workflow) {
-            out.aside(&format!("warning: {warning}"));
-        }
+        show_for_trust(&engine, &workflow, out)?;
         if !out.asks("Trust this workflow? It decides what agents may do here.")? {
             out.aside("Nothing was changed.");
             return Err(Ended::No);
         }
     }
-    // Where nothing else is trusted, the first one is the default whatever its file is called.
-    let first = !engine.workflows()?.iter().any(|row| row.origin == crate::domain::event::Origin::Person);
-    let default = default || first;
-    let signer = signing.signer(place, &engine, engine.has_approvers()?, out)?;
-    let proof = signer.proof(&engine, &engine.trust_statement(&workflow, default)?);
-    let (hash, changed) = engine.trust(&signer.caller, &workflow, source, default, proof)?;
+    let (hash, changed) = put_in_force(place, &engine, &workflow, source, default, signing, out)?;
     let text = if changed {
         format!("“{}” is in force: version {hash}", workflow.name)
     } else {
@@ -257,6 +241,43 @@ fn trust(place: &Place, file: Option<&Path>, yes: bool, signing: &SignArgs, out:
     };
     out.answer(&json!({ "name": workflow.name, "hash": hash, "changed": changed }), &text);
     Ok(())
+}
+
+/// What a person reads before trusting it.
+pub(super) fn show_for_trust(engine: &Engine, workflow: &Workflow, out: &Out) -> Result<(), Ended> {
+    let old = in_force(engine, &workflow.name)?;
+    let shown = match &old {
+        Some(old) if diff::diff(old, workflow).is_empty() => {
+            let after =
+                "The same as what is in force now. Trusting it means that only trusted workflows count from then on.";
+            format!("{after}\n\n{TODAY}\n\n{}", explain::explain(workflow))
+        }
+        Some(old) => format!("Changes against the version in force:\n{}", diff::diff(old, workflow).join("\n")),
+        None => format!("{TODAY}\n\n{}", explain::explain(workflow)),
+    };
+    out.aside(&visible(&shown));
+    for warning in lint::lint(workflow) {
+        out.aside(&format!("warning: {warning}"));
+    }
+    Ok(())
+}
+
+/// Records a person's trust; whether it changed anything.
+pub(super) fn put_in_force(
+    place: &Place,
+    engine: &Engine,
+    workflow: &Workflow,
+    source: String,
+    default: bool,
+    signing: &SignArgs,
+    out: &Out,
+) -> Result<(WorkflowHash, bool), Ended> {
+    // Where nothing else is trusted, the first one is the default whatever its file is called.
+    let first = !engine.workflows()?.iter().any(|row| row.origin == crate::domain::event::Origin::Person);
+    let default = default || first;
+    let signer = signing.signer(place, engine, engine.has_approvers()?, out)?;
+    let proof = signer.proof(engine, &engine.trust_statement(workflow, default)?);
+    Ok(engine.trust(&signer.caller, workflow, source, default, proof)?)
 }
 
 fn backtest(place: &Place, what: Option<&str>, since: Option<&str>, most: usize, out: &Out) -> Result<(), Ended> {

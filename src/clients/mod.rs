@@ -10,10 +10,13 @@ mod tests;
 
 pub mod claude_code;
 pub mod codex;
+pub mod cursor;
 pub mod gemini;
 pub mod hooked;
 pub mod opencode;
+pub mod setup;
 pub mod transcript;
+pub mod vscode;
 
 use serde_json::Value;
 

@@ -24,6 +24,7 @@ mod fuzzish;
 mod gates_files;
 mod gates_run;
 mod history;
+mod init;
 mod model;
 mod notify;
 mod publishing;

@@ -2,6 +2,7 @@
 
 pub mod hook;
 pub mod permissions;
+pub mod settings;
 
 use serde_json::Value;
 

@@ -2,6 +2,7 @@
 //! hooks can stop a call by failing: its guard is advisory.
 
 pub mod hook;
+pub mod settings;
 mod tools;
 
 use serde_json::{Value, json};

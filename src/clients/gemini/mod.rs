@@ -2,6 +2,7 @@
 //! a call by failing: its guard is advisory. What is told after a call was read in its documents.
 
 pub mod hook;
+pub mod settings;
 mod tools;
 
 use serde_json::Value;

@@ -2,6 +2,7 @@
 //! that it cannot ask about does not run. Without the plugin nothing is asked: its guard ends there.
 
 pub mod hook;
+pub mod settings;
 mod tools;
 
 use serde_json::Value;
