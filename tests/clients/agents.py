@@ -113,8 +113,11 @@ class ClaudeCode(Agent):
         if settings is not None:
             self.write(".claude/settings.json", json.dumps(settings))
 
-    def guard(self, program=BINARY, events=EVENTS, **hook):
-        """The server and the hooks, as a person would write them who has read what the client can do."""
+    def guard(self):
+        self.cli("init", "--client", "claude-code", "--yes")
+
+    def guard_with(self, program=BINARY, events=EVENTS, **hook):
+        """As `phasegate init` does it, with another program for a hook and only for some moments."""
         server = {"type": "stdio", "command": str(BINARY), "args": ["serve"], "alwaysLoad": True}
         self.write(".mcp.json", json.dumps({"mcpServers": {"phasegate": server}}))
         command = {
@@ -165,25 +168,21 @@ trust_level = "trusted"
 
 
 class Codex(Agent):
-    def _prepare(self, hooks=None, config=""):
+    def _prepare(self, hooks=None):
         self.settings_home = self.home / ".codex"
         self.settings_home.mkdir()
-        self.config = config
         if hooks is not None:
             (self.settings_home / "hooks.json").write_text(json.dumps({"hooks": hooks}))
 
-    def guard(self, events=EVENTS):
-        command = {"type": "command", "command": f"'{BINARY}' hook codex", "timeout": 10}
-        hooks = {event: [{"hooks": [command]}] for event in events if event not in ("ConfigChange", "PostToolUseFailure", "StopFailure")}
-        (self.settings_home / "hooks.json").write_text(json.dumps({"hooks": hooks}))
-        self.config = f'[mcp_servers.phasegate]\ncommand = "{BINARY}"\nargs = ["serve"]\n'
+    def guard(self):
+        self.cli("init", "--client", "codex", "--yes")
 
     def _env(self, _):
         return {"CODEX_HOME": str(self.settings_home), "NO_KEY": "none"}
 
     def _command(self, address, prompts, arguments):
         text = CODEX.replace("ADDRESS", address).replace("ROOT", str(self.root))
-        (self.settings_home / "config.toml").write_text(text + self.config)
+        (self.settings_home / "config.toml").write_text(text)
         codex = str(native("@openai/codex", "codex"))
         command = [codex, "exec", "--json", "--skip-git-repo-check", "-C", str(self.root), "--dangerously-bypass-hook-trust"]
         return [*command, *arguments, prompts[0]], []

@@ -4,6 +4,7 @@ import json
 import unittest
 
 from agents import ClaudeCode
+from harness import BINARY, REPOSITORY
 from models import call
 
 FLOW = """\
@@ -284,6 +285,32 @@ class Subagents(Guarded):
 
         self.run_agent(main=main, ALPHA=alpha)
         self.assertAbsent("src/of-alpha.txt")
+
+
+class Plugin(Guarded):
+    """The same guard, brought by the plugin instead of by files of the project."""
+
+    def setUp(self):
+        self.place = ClaudeCode(self.workflow)
+        self.addCleanup(self.place.close)
+        programs = self.place.home / "bin"
+        programs.mkdir()
+        (programs / "phasegate").symlink_to(BINARY)
+        self.place.env["PATH"] = f"{programs}:{self.place.env['PATH']}"
+
+    def test_the_plugin_guards_as_the_project_does(self):
+        def main(heard):
+            heard = yield self.put("notes/plan.md")
+            heard.refused("claim_task")
+            heard = yield call("mcp__plugin_phasegate_phasegate__claim_task", new={"title": "Make it"})
+            heard.ran("plan")
+            heard = yield self.put("src/new.txt")
+            heard.refused("src/new.txt")
+            heard = yield self.put("notes/plan.md")
+            heard.ran()
+
+        self.run_agent(main=main, arguments=["--plugin-dir", str(REPOSITORY / "plugin")])
+        self.assertAbsent("src/new.txt")
 
 
 class Memory(Guarded):

@@ -48,7 +48,7 @@ class Matrix(unittest.TestCase):
         return path
 
     def only_calls(self, **hook):
-        self.place.guard(events=("PreToolUse",), **hook)
+        self.place.guard_with(events=("PreToolUse",), **hook)
 
     def test_nothing_broken(self):
         self.only_calls()
