@@ -41,7 +41,14 @@ fn turn(number: usize, text: &mut String) {
         text.push_str(&rest);
     }
     text.push_str("{\"parentUuid\":\"dfde5b47\",\"type\":\"user\",\"message\":{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"content\":\"");
-    text.push_str(&"/// What a hook pays where a session has nothing new, and where it has one more turn.
+    text.push_str(&"fn main() { println!(\\\"{}\\\", usage); }\\n".repeat(60));
+    text.push_str(&format!("\"}}]}},{tail}"));
+    for kind in ["attachment", "api-request", "system", "file-history-snapshot"] {
+        text.push_str(&format!("{{\"type\":\"{kind}\",\"note\":\"{}\",{tail}", "x".repeat(600)));
+    }
+}
+
+/// What a hook pays where a session has nothing new, and where it has one more turn.
 fn looks(text: &str) {
     const LOOKS: usize = 1000;
     let folder = tempfile::tempdir().unwrap();
@@ -64,13 +71,6 @@ fn looks(text: &str) {
     took.sort_by(f64::total_cmp);
     let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or_default();
     println!("nothing new, {LOOKS} looks: p50 {:.0} us, p99 {:.0} us", at(50), at(99));
-}
-
-fn main() { println!(\\\"{}\\\", usage); }\\n".repeat(60));
-    text.push_str(&format!("\"}}]}},{tail}"));
-    for kind in ["attachment", "api-request", "system", "file-history-snapshot"] {
-        text.push_str(&format!("{{\"type\":\"{kind}\",\"note\":\"{}\",{tail}", "x".repeat(600)));
-    }
 }
 
 fn main() {

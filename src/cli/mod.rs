@@ -14,6 +14,7 @@ mod init;
 mod keep;
 mod output;
 mod place;
+mod policy;
 mod schemas;
 mod serve;
 mod signing;
@@ -89,6 +90,8 @@ enum Command {
     Bypass(bypass::Args),
     /// List and test the ways to reach people.
     Channels(channels::Args),
+    /// Judge calls by the rules: check, explain, lint, test.
+    Policy(policy::Args),
     /// Trust, check, explain and compare workflows.
     Workflow(workflow::Args),
     /// Ask the log what happened.
@@ -138,6 +141,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Exec(args)) => exec::run(args, &place()?, out),
         Some(Command::Bypass(args)) => bypass::run(args, &place()?, out),
         Some(Command::Channels(args)) => channels::run(args, &place()?, out),
+        Some(Command::Policy(args)) => policy::run(args, place, out),
         Some(Command::Workflow(args)) => workflow::run(args, &place()?, out),
         Some(Command::Audit(args)) => audit::run(args, &place()?, out),
         Some(Command::Schema(args)) => schemas::run(args, out),

@@ -1,6 +1,6 @@
 //! Where a command works: workspace, settings, who calls; and opening the engine there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::keyring::Keyring;
@@ -17,6 +17,7 @@ pub struct Place {
     pub settings: Settings,
     person: String,
     inside_agent: bool,
+    home: Option<PathBuf>,
 }
 
 impl Place {
@@ -41,7 +42,11 @@ impl Place {
             agent_name(agent)?;
         }
         let person = environment.user.unwrap_or_else(|| "operator".to_owned());
-        Ok(Self { workspace, settings, person, inside_agent: environment.inside_agent })
+        Ok(Self { workspace, settings, person, inside_agent: environment.inside_agent, home: environment.home })
+    }
+
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
     }
 
     /// Makes the workspace's state where there is none yet.

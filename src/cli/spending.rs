@@ -94,17 +94,20 @@ struct Sum {
     calls: u64,
 }
 
+/// What a cost is listed under.
+type Name<'n> = &'n dyn Fn(&Cost) -> String;
+
 /// The same money five times over: by task, phase, agent, model and session.
 fn sides(costs: &[Cost]) -> Vec<(&'static str, BTreeMap<String, Sum>)> {
     let task = |cost: &Cost| cost.on.task.map(|task| task.to_string()).unwrap_or_default();
-    let names: [(&str, &dyn Fn(&Cost) -> String); 5] = [
+    let names: [(&str, Name<'_>); 5] = [
         ("task", &task),
         ("phase", &|cost| cost.on.phase.clone()),
         ("agent", &|cost| cost.on.agent.clone()),
         ("model", &|cost| cost.on.model.clone()),
         ("session", &|cost| cost.on.session.clone()),
     ];
-    let sums = |name: &dyn Fn(&Cost) -> String| {
+    let sums = |name: Name<'_>| {
         let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
         for cost in costs {
             let sum = sums.entry(name(cost)).or_default();

@@ -95,7 +95,7 @@ fn file_or_default(place: &Place, file: Option<&Path>) -> PathBuf {
 }
 
 /// A file, else a name: in force first, then a starter.
-fn named(place: &Place, what: Option<&str>) -> Result<Workflow, Ended> {
+pub(super) fn named(place: &Place, what: Option<&str>) -> Result<Workflow, Ended> {
     if let Some(what) = what.filter(|what| Path::new(what).is_file()) {
         return Ok(read_workflow(Path::new(what))?.0);
     }

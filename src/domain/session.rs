@@ -78,6 +78,9 @@ pub struct SeenCall {
     pub tool: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
+    /// Of tool and input, so that the same call told twice is known again.
+    #[serde(default)]
+    pub digest: String,
     /// The command line of a shell call as the agent wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,

@@ -1,7 +1,5 @@
 //! Recorded calls held against another version of a workflow: every verdict that would change. It changes nothing.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -74,8 +72,8 @@ impl Engine {
         let whole = crate::domain::canonical::digest(&serde_json::json!({ "tool": tool, "input": input }));
         let inexact = whole != text("digest") || input.to_string().contains(SHORTENED);
         let root = self.workspace.root.display().to_string();
-        let around =
-            Around { cwd: text("folder"), home: self.home(), root, links: BTreeMap::new(), ..Around::default() };
+        let base = Some(root.clone());
+        let around = Around { cwd: text("folder"), home: self.home(), root, base, ..Around::default() };
         let theirs = RuleSet::default();
         let call = ClientCall { tool, input, also: Vec::new(), around, theirs, kernel: false };
         let would = would(workflow, there.filter(|_| claimed), &call);

@@ -2,6 +2,7 @@
 //! is decided in `domain`; prices are in `routing`.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ use super::{Engine, Failure};
 const PIECE_BYTES: usize = 4 << 20;
 /// A line that is longer holds no usage that anybody would believe; it is passed over.
 const LINE_BYTES_MAX: usize = 64 << 20;
-/// The bytes before a position by which a transcript is known again.
-const MARK_BYTES: u64 = 64;
+/// The bytes before a position by which a transcript is known again: some lines, since their ends are all alike.
+const MARK_BYTES: u64 = 4096;
 /// Transcripts of subagents that are looked at beside the session's own.
 const SUBAGENTS_MAX: usize = 1000;
 
@@ -294,9 +295,9 @@ fn mark(file: &File, position: u64) -> std::io::Result<String> {
 fn in_their_phases(tx: &mut dyn Tx, charges: &[Charge]) -> Result<Vec<Charge>, StoreError> {
     let mut phases: BTreeMap<TaskId, String> = BTreeMap::new();
     for task in charges.iter().filter_map(|charge| charge.on.task) {
-        if !phases.contains_key(&task) {
+        if let Entry::Vacant(unknown) = phases.entry(task) {
             let phase = store::read::task(tx, task)?.map(|(task, _)| task.phase).unwrap_or_default();
-            phases.insert(task, phase);
+            unknown.insert(phase);
         }
     }
     let phase = |task: Option<TaskId>| task.and_then(|task| phases.get(&task)).cloned().unwrap_or_default();

@@ -322,8 +322,7 @@ impl Layers {
         call: &ClientCall,
         context: &Context,
     ) -> Result<Found<'f>, Unruled> {
-        let with = |deny: &[String], ask: &[String]| call.judge(&RuleSet::compile(deny, ask, &self.allow).0);
-        let verdict = with(&self.deny, &self.ask);
+        let verdict = self.by_rules(call);
         let by_rule = verdict.rule.is_some() && matches!(verdict.decision, Decision::Deny | Decision::Ask);
         if !by_rule {
             return Ok(Found { verdict, passed: None });
@@ -331,21 +330,21 @@ impl Layers {
         if !facts.bypasses_loaded {
             return Err(Unruled::Lacks(Lacks::Bypasses));
         }
-        let open = || facts.state.bypasses.values();
-        let over = |rule: &str| open().find(|known| known.covers(rule, task, context.now));
-        let left =
-            |rules: &[String]| -> Vec<String> { rules.iter().filter(|rule| over(rule).is_none()).cloned().collect() };
+        let over = |rule: &str| facts.state.bypasses.values().find(|known| known.covers(rule, task, context.now));
         let passed = verdict.rule.as_deref().and_then(over);
         if passed.is_none() {
             return Ok(Found { verdict, passed });
         }
-        let (deny, ask) = (left(&self.deny), left(&self.ask));
-        let mut then = with(&deny, &ask);
-        // What a person would have been asked about is open once nobody has to be asked.
-        if then.decision == Decision::None && verdict.decision == Decision::Ask {
-            then.decision = Decision::Allow;
-        }
-        Ok(Found { verdict: then, passed })
+        let left = |rules: &[String]| rules.iter().filter(|rule| over(rule).is_none()).cloned().collect();
+        // What a person would have been asked about is open once nobody has to be asked; what no rule can open stays shut.
+        let asked = self.ask.iter().filter(|rule| over(rule).is_some());
+        let without = Self {
+            deny: left(&self.deny),
+            ask: left(&self.ask),
+            allow: self.allow.iter().chain(asked).cloned().collect(),
+            approvals: Vec::new(),
+        };
+        Ok(Found { verdict: without.by_rules(call), passed })
     }
 }
 
@@ -357,16 +356,8 @@ impl ClientCall {
 
     /// The least that is said of any part.
     fn judge(&self, rules: &RuleSet) -> Verdict {
-        let rank = |verdict: &Verdict| match verdict.decision {
-            Decision::Deny => 0,
-            Decision::Ask => 1,
-            Decision::None => 2,
-            Decision::Allow => 3,
-        };
         let each = self.parts().map(|(tool, input)| judge::judge(rules, tool, input, &self.around));
-        let nothing =
-            || Verdict { decision: Decision::None, rule: None, reason: "it does nothing".to_owned(), opaque: false };
-        each.min_by_key(rank).unwrap_or_else(nothing)
+        each.reduce(Verdict::stricter).unwrap_or_else(|| Verdict::none("it does nothing"))
     }
 
     /// The person's own rules have something to say, which the client says itself.

@@ -119,7 +119,7 @@ impl Verdict {
 
     /// By the guard, whatever the rules say.
     pub fn guarded(why: &str) -> Self {
-        let reason = format!("{why}; no agent may touch it, whatever the rules allow");
+        let reason = format!("{why}; that is kept from every agent, whatever the rules allow");
         Self { decision: Decision::Deny, rule: None, reason, opaque: false }
     }
 
@@ -247,7 +247,9 @@ fn named(rules: &RuleSet, tool: &str, input: &Value, around: &Around) -> Verdict
         let rule = rules.allow.iter().find(covers)?;
         Some((rule, format!("the rule `{}` allows {what}", rule.text)))
     };
-    let verdict = order(Parts { rules, what: what.clone(), refuses, guard: None, doubt, allows });
+    let guard = names::hands_on_a_persons_act(tool, input)
+        .then(|| "it tells a subagent to give a command of phasegate that only a person gives".to_owned());
+    let verdict = order(Parts { rules, what: what.clone(), refuses, guard, doubt, allows });
     if verdict.decision == Decision::Allow && tool.starts_with("mcp__") && !around.namesakes.is_empty() {
         let others = around.namesakes.iter().map(|server| format!("`{}`", paths::shown(server)));
         let others: Vec<String> = others.collect();

@@ -14,3 +14,7 @@ pub mod permit;
 pub mod rule;
 pub mod screening;
 pub mod shell;
+pub mod wide;
+
+#[cfg(test)]
+mod tests;

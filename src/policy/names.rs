@@ -135,6 +135,42 @@ pub fn behind_gateway(tool: &str) -> Option<String> {
     name.contains("__").then(|| format!("mcp__{name}"))
 }
 
+/// The path that a call of a file tool would write.
+pub fn written<'i>(tool: &str, input: &'i Value) -> Option<&'i str> {
+    match kind(tool) {
+        Kind::File(file) if file.writes => input.get(file.field).and_then(Value::as_str),
+        Kind::File(_) | Kind::Shell | Kind::Fetch | Kind::Other => None,
+    }
+}
+
+/// Commands that only a person gives, as the words after phasegate's name.
+const A_PERSONS: [&str; 10] = [
+    "approve ",
+    "reject ",
+    "approvals approve",
+    "approvals reject",
+    "approvals adjust",
+    "approver ",
+    "workflow trust",
+    "token create",
+    "bypass open",
+    "restore ",
+];
+
+/// Whether a subagent is told to give a command that only a person gives. Its own call is judged too; this says no earlier.
+pub fn hands_on_a_persons_act(tool: &str, input: &Value) -> bool {
+    let Some(prompt) = input.get("prompt").and_then(Value::as_str).filter(|_| tool == "Agent") else { return false };
+    let prompt = prompt.to_lowercase();
+    let mut after = prompt.match_indices("phasegate ").filter_map(|(at, name)| prompt.get(at + name.len()..));
+    after.any(|after| A_PERSONS.iter().any(|words| after.trim_start().starts_with(words)))
+}
+
+/// A tool of ours that is open in every phase unless a rule says otherwise.
+pub fn is_loop(tool: &str) -> bool {
+    let tool = canonical(tool);
+    tool.strip_prefix("mcp__phasegate__").is_some_and(|own| own != "submit_task")
+}
+
 /// Why a name is not one that a rule can allow.
 pub fn doubt(tool: &str) -> Option<&'static str> {
     let plain = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);

@@ -10,7 +10,8 @@ use crate::domain::spending::Spent;
 use crate::domain::task::Task;
 use crate::domain::workflow::{Enforcement, Rules, Workflow};
 
-use super::rule::Rule;
+use super::names;
+use super::rule::{Rule, RuleList};
 
 /// How a tool of ours stands to the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,9 +168,10 @@ enum Verdict<'f> {
 
 /// Deny, then ask, then allow; the rule that decided is named. A bypass takes its own rules away, and no others.
 fn verdict<'f>(rules: &[&Rules], ask_too: &[String], tool: &str, need: Need, passes: &Passes<'f>) -> Verdict<'f> {
-    let matches = |text: &&String| Rule::parse(text).is_ok_and(|rule| rule.matches_tool(tool));
-    let denies = rules.iter().flat_map(|rules| &rules.deny).filter(matches);
-    let asks = rules.iter().flat_map(|rules| &rules.ask).chain(ask_too).filter(matches);
+    let tool = names::canonical(tool);
+    let matches = |text: &str, list| Rule::parse(text).is_ok_and(|rule| names::covers(&rule, list, &tool));
+    let denies = rules.iter().flat_map(|rules| &rules.deny).filter(|rule| matches(rule, RuleList::Deny));
+    let asks = rules.iter().flat_map(|rules| &rules.ask).chain(ask_too).filter(|rule| matches(rule, RuleList::Ask));
     let passed = denies.clone().chain(asks.clone()).find_map(|rule| passes.over(rule));
     let counts = |rule: &&String| passes.over(rule).is_none();
     if let Some(rule) = denies.clone().find(counts) {
@@ -182,7 +184,7 @@ fn verdict<'f>(rules: &[&Rules], ask_too: &[String], tool: &str, need: Need, pas
     let need = if asks.clone().next().is_some() { Need::Loop } else { need };
     match need {
         Need::Loop => Verdict::Open { passed },
-        Need::Grant if rules.iter().flat_map(|rules| &rules.allow).any(|rule| matches(&rule)) => {
+        Need::Grant if rules.iter().flat_map(|rules| &rules.allow).any(|rule| matches(rule, RuleList::Allow)) => {
             Verdict::Open { passed }
         }
         Need::Grant => {

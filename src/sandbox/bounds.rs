@@ -77,6 +77,8 @@ impl Bounds {
         temp: PathBuf,
     ) -> Self {
         let (needs, most) = match sandbox.confine {
+            // A closed network is asked for in so many words, and is held from this rung on.
+            Confine::Auto if sandbox.network == Network::Deny => (Rung::Writes, can.max(Rung::Writes)),
             Confine::Auto => (Rung::None, can),
             Confine::Full => (Rung::Full, Rung::Full),
             Confine::Writes => (Rung::Writes, can.max(Rung::Writes)),
@@ -106,4 +108,27 @@ fn yes() -> bool {
 
 fn full() -> Rung {
     Rung::Full
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_phase_asks_for_is_needed_and_the_rest_is_taken_where_it_can_be_had() {
+        let (closed, open) = (Network::Deny, Network::Allow);
+        for (confine, network, can, needs, most) in [
+            (Confine::Auto, open, Rung::None, Rung::None, Rung::None),
+            (Confine::Auto, open, Rung::Full, Rung::None, Rung::Full),
+            (Confine::Auto, closed, Rung::None, Rung::Writes, Rung::Writes),
+            (Confine::Auto, closed, Rung::Full, Rung::Writes, Rung::Full),
+            (Confine::Full, open, Rung::Writes, Rung::Full, Rung::Full),
+            (Confine::Writes, open, Rung::None, Rung::Writes, Rung::Writes),
+            (Confine::Off, open, Rung::Full, Rung::None, Rung::None),
+        ] {
+            let sandbox = Sandbox { network, confine, ..Sandbox::default() };
+            let bounds = Bounds::of("a", PathBuf::from("/w"), None, &sandbox, can, PathBuf::from("/t"));
+            assert_eq!((bounds.needs, bounds.most), (needs, most), "{confine:?} {network:?} {can:?}");
+        }
+    }
 }

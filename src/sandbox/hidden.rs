@@ -61,6 +61,11 @@ pub fn find(bounds: &Bounds, root: &Path, home: &Home, plan: &mut Plan) {
     if !anywhere_below.is_empty() {
         look_through(root, &anywhere_below, plan);
     }
+    let around: Vec<PathBuf> = plan.hidden_folders.iter().filter(|folder| root.starts_with(folder)).cloned().collect();
+    for folder in around {
+        plan.hidden_folders.remove(&folder);
+        plan.left_out.push(format!("{} holds the work tree and cannot be hidden from it", folder.display()));
+    }
 }
 
 /// `secrets/**` hides the folder, `*.pem` the files that are there; `**` in the middle hides nothing and is left out.

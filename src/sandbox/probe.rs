@@ -4,14 +4,18 @@ use std::ffi::OsString;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::domain::workflow::Sockets;
 
 use super::{Bounds, Rung, confine};
 
+static TRIED: AtomicU32 = AtomicU32::new(0);
+
 /// Starts `binary exec --probe DIR`, which calls `try_here` and prints the word of the rung. A few milliseconds.
 pub fn probe(binary: &Path) -> Rung {
-    let temp = std::env::temp_dir().join(format!("phasegate-probe-{}", std::process::id()));
+    let turn = TRIED.fetch_add(1, Ordering::Relaxed);
+    let temp = std::env::temp_dir().join(format!("phasegate-probe-{}-{turn}", std::process::id()));
     // A name that is there already is somebody else's, or left by a run that was killed.
     let _ = std::fs::remove_dir_all(&temp);
     if std::fs::DirBuilder::new().mode(0o700).create(&temp).is_err() {

@@ -162,7 +162,9 @@ fn snapshot(line: &str) -> Option<PathBuf> {
     let path = PathBuf::from(rest.get(..rest.find(ends).unwrap_or(rest.len()))?);
     let found = std::fs::metadata(&path).ok()?;
     let is_ours = found.is_file() && found.uid() == rustix::process::getuid().as_raw();
-    (path.is_absolute() && is_ours).then_some(path)
+    // Another shell's would be noise to bash.
+    let is_bash = path.file_name().is_some_and(|name| name.to_string_lossy().contains("bash"));
+    (path.is_absolute() && is_ours && is_bash).then_some(path)
 }
 
 #[cfg(test)]

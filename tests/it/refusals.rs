@@ -115,6 +115,8 @@ fn what_an_agent_reads_when_it_is_refused() {
         Code::BadSignature,
         Code::UnknownBypass,
         Code::CallClosed,
+        // In `spending`.
+        Code::BudgetExceeded,
         // In `screening` and `screening_service`.
         Code::Screened,
         Code::ScreeningUnavailable,

@@ -49,6 +49,7 @@ fn around(context: Option<&Value>) -> Result<Around, String> {
     });
     Ok(Around {
         home: text("home"),
+        base: None,
         root: text("settings_source").unwrap_or_else(|| cwd.clone()),
         cwd,
         links: BTreeMap::new(),

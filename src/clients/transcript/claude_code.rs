@@ -126,7 +126,8 @@ pub fn line(bytes: &[u8], found: &mut Found) {
         let Some(tokens) = message.usage.as_ref().map(Reported::tokens).filter(|_| model != SYNTHETIC) else { return };
         let (id, request) = (message.id.as_deref().unwrap_or_default(), line.request_id.as_deref().unwrap_or_default());
         // Without an id it cannot be told from its own repetition.
-        if !tokens.is_empty() && !(id.is_empty() && request.is_empty()) {
+        let named = !id.is_empty() || !request.is_empty();
+        if named && !tokens.is_empty() {
             let agent = line.agent_id.map(Cow::into_owned);
             found.usage(Usage { id: format!("{id}/{request}"), model: model.to_owned(), tokens, agent });
         }

@@ -273,9 +273,20 @@ fn sandbox(reader: &mut Reader<'_, '_>, node: &Node, path: &str) -> Sandbox {
     let confine =
         [("auto", Confine::Auto), ("full", Confine::Full), ("writes", Confine::Writes), ("off", Confine::Off)];
     let sockets = [("allow", Sockets::Allow), ("mask", Sockets::Mask), ("none", Sockets::None)];
+    let network = chosen(reader, &fields, &path, "network", &network);
+    let confine = chosen(reader, &fields, &path, "confine", &confine);
+    if network == Network::Deny && confine == Confine::Off {
+        let message = "a closed network is held by confinement, and that is off";
+        reader.refuse(
+            fields.key_at("confine"),
+            &join(&path, "confine"),
+            message,
+            "remove `confine: off`, or allow the network",
+        );
+    }
     Sandbox {
-        network: chosen(reader, &fields, &path, "network", &network),
-        confine: chosen(reader, &fields, &path, "confine", &confine),
+        network,
+        confine,
         sockets: chosen(reader, &fields, &path, "sockets", &sockets),
         grants: fields.get("grants").map(|node| grants(reader, node, &join(&path, "grants"))).unwrap_or_default(),
     }

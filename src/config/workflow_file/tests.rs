@@ -258,6 +258,9 @@ fn mistakes_in_a_phase_are_found_at_their_place() {
         ("writes: [~/x]", 17, "phases.a.writes[0]", "home"),
         ("sandbox: { network: no }", 28, "phases.a.sandbox.network", "`allow`, `deny`"),
         ("sandbox: { net: deny }", 19, "phases.a.sandbox.net", "not known"),
+        ("sandbox: { confine: everything }", 28, "phases.a.sandbox.confine", "`full`"),
+        ("sandbox: { grants: [\"out/*\"] }", 28, "phases.a.sandbox.grants[0]", "pattern"),
+        ("sandbox: { network: deny, confine: off }", 34, "phases.a.sandbox.confine", "closed network"),
         ("model: { tier: cheap }", 23, "phases.a.model.tier", "`weak`"),
         (
             "model: { tier: weak, raise_on_failure: yes }",

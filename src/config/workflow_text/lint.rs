@@ -1,8 +1,9 @@
 //! What is allowed in a workflow but probably not meant. Errors are found when the file is read.
 
 use crate::config::workflow_file::nearest;
-use crate::domain::workflow::{Enforcement, GateKind, Network, Phase, Screening, Workflow};
+use crate::domain::workflow::{Enforcement, GateKind, Network, Phase, Rules, Screening, Workflow};
 use crate::policy::rule::{OWN_TOOLS, Rule, ToolPattern};
+use crate::policy::wide;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
@@ -41,40 +42,6 @@ const CLIENT_TOOLS: [&str; 16] = [
     "SlashCommand",
 ];
 
-/// Programs that run whatever text they are given, so that a wildcard after them allows everything.
-const INTERPRETERS: [&str; 30] = [
-    "sh",
-    "bash",
-    "zsh",
-    "fish",
-    "dash",
-    "ksh",
-    "python",
-    "python3",
-    "node",
-    "deno",
-    "bun",
-    "ruby",
-    "perl",
-    "php",
-    "lua",
-    "awk",
-    "env",
-    "eval",
-    "exec",
-    "xargs",
-    "sudo",
-    "doas",
-    "ssh",
-    "npx",
-    "bunx",
-    "uvx",
-    "pipx",
-    "docker",
-    "find",
-    "osascript",
-];
-
 pub fn lint(workflow: &Workflow) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let whole = |message: &str, hint: &str| Warning {
@@ -103,7 +70,7 @@ pub fn lint(workflow: &Workflow) -> Vec<Warning> {
         ));
     }
     for rule in &workflow.unclaimed.allow {
-        wide(&mut warnings, "", "an agent without a task", rule, false);
+        too_wide(&mut warnings, "", "an agent without a task", rule, false);
     }
     let lists = [
         &workflow.protect.deny,
@@ -126,7 +93,7 @@ fn lint_phase(warnings: &mut Vec<Warning>, workflow: &Workflow, phase: &Phase) {
     // What the kernel confines may be written wide.
     let confined = phase.writes.is_some() && phase.sandbox.network == Network::Deny;
     for rule in &phase.rules.allow {
-        wide(warnings, &phase.name, "the agent", rule, confined);
+        too_wide(warnings, &phase.name, "the agent", rule, confined);
         if phase.rules.deny.contains(rule) || workflow.protect.deny.contains(rule) {
             let message = format!("`{rule}` is allowed here and denied too, and the denial wins");
             warn(warnings, phase, message, "remove one of them");
@@ -198,11 +165,63 @@ fn lint_phase(warnings: &mut Vec<Warning>, workflow: &Workflow, phase: &Phase) {
     }
 }
 
+/// What is to be said of the rules alone: too wide ones, misspelt ones, and those that another makes idle.
+pub fn rules(workflow: &Workflow) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let all = |rules: &Rules| [rules.deny.clone(), rules.ask.clone(), rules.allow.clone()].concat();
+    for rule in all(&workflow.protect).iter().chain(&all(&workflow.unclaimed)) {
+        misspelt(&mut warnings, "", rule);
+    }
+    for rule in &workflow.unclaimed.allow {
+        too_wide(&mut warnings, "", "an agent without a task", rule, false);
+    }
+    idle(&mut warnings, "", &workflow.protect, &workflow.unclaimed);
+    for phase in workflow.phases.iter().filter(|phase| !phase.end) {
+        for rule in &phase.rules.allow {
+            too_wide(&mut warnings, &phase.name, "the agent", rule, false);
+        }
+        for rule in all(&phase.rules).iter().chain(&phase.require_approval) {
+            misspelt(&mut warnings, &phase.name, rule);
+        }
+        idle(&mut warnings, &phase.name, &workflow.protect, &phase.rules);
+    }
+    warnings
+}
+
+/// Allow rules that decide nothing, because another rule does.
+fn idle(warnings: &mut Vec<Warning>, phase: &str, protect: &Rules, rules: &Rules) {
+    let read = |text: &String| Rule::parse(text).ok();
+    let mut add = |message: String, hint: &str| {
+        warnings.push(Warning { phase: phase.to_owned(), message, hint: hint.to_owned() });
+    };
+    for allowed in rules.allow.iter().filter_map(read) {
+        let covering = |list: &[String]| {
+            list.iter().filter_map(read).find(|other| wide::includes(other, &allowed)).map(|other| other.text)
+        };
+        let text = &allowed.text;
+        if let Some(denied) = covering(&rules.deny).or_else(|| covering(&protect.deny)) {
+            add(format!("`{text}` allows nothing, since `{denied}` denies all of it"), "remove one of them");
+        } else if let Some(asked) = covering(&rules.ask).or_else(|| covering(&protect.ask)) {
+            add(
+                format!("`{text}` allows nothing by itself, since `{asked}` asks first"),
+                "ask for less, or remove the allow",
+            );
+        } else if let Some(wider) = rules
+            .allow
+            .iter()
+            .filter_map(read)
+            .find(|other| other.text != allowed.text && wide::includes(other, &allowed))
+        {
+            add(format!("`{text}` adds nothing, since `{}` covers it", wider.text), "remove the one that is not meant");
+        }
+    }
+}
+
 fn warn(warnings: &mut Vec<Warning>, phase: &Phase, message: String, hint: &str) {
     warnings.push(Warning { phase: phase.name.clone(), message, hint: hint.to_owned() });
 }
 
-fn wide(warnings: &mut Vec<Warning>, phase: &str, who: &str, text: &str, confined: bool) {
+fn too_wide(warnings: &mut Vec<Warning>, phase: &str, who: &str, text: &str, confined: bool) {
     let Ok(rule) = Rule::parse(text) else { return };
     let mut add = |message: String, hint: &str| {
         warnings.push(Warning { phase: phase.to_owned(), message, hint: hint.to_owned() });
@@ -216,12 +235,8 @@ fn wide(warnings: &mut Vec<Warning>, phase: &str, who: &str, text: &str, confine
                 "allow the commands that are needed, such as `Bash(git log *)`, or bound it with `writes` and `sandbox: { network: deny }`",
             );
         }
-    } else if let (ToolPattern::Name(name), Some(spec)) = (&rule.tool, &rule.spec)
-        && name == "Bash"
-        && let Some(program) = interpreter(spec)
-    {
-        let message = format!("`{text}` is as wide as `Bash`, because `{program}` runs any program text it is given");
-        add(message, "name the script, such as `Bash(python3 scripts/check.py)`");
+    } else if let Some(found) = wide::wide(&rule) {
+        add(found.message, found.instead);
     } else if let ToolPattern::Server(server) = &rule.tool {
         let message = format!(
             "`{text}` lets {who} call every tool of `{server}`, those that change things and those added later too"
@@ -237,17 +252,6 @@ fn wide(warnings: &mut Vec<Warning>, phase: &str, who: &str, text: &str, confine
 
 fn is_open_shell(rule: &str) -> bool {
     ["Bash", "Bash(*)", "Bash(:*)", "Bash( *)", "Bash(**)"].contains(&rule)
-}
-
-/// The interpreter that a wildcard rule would feed.
-fn interpreter(spec: &str) -> Option<&str> {
-    let before = spec.strip_suffix(":*").or_else(|| spec.strip_suffix('*'))?;
-    let mut words = before.split_whitespace();
-    let program = words.next()?;
-    let name = program.rsplit('/').next()?.trim_end_matches('*');
-    // Anything static behind the program, apart from options, is taken as the script that is meant.
-    let open = words.all(|word| word.starts_with('-'));
-    (open && INTERPRETERS.contains(&name)).then_some(name)
 }
 
 fn runs_a_shell(argv: &[String]) -> bool {

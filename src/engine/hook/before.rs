@@ -33,8 +33,13 @@ impl Engine {
         let caller = self.hook_caller(actor);
         let how = How { shown: actor.shown.clone(), asks: told.asks, rung: can_confine.then_some(rung) };
         let decide = decision(self.context(&caller), how, judged, call.clone());
-        let outcome = self.transact(actor.scope(None, false), self.by(&caller, TOOL), Vec::new(), decide)?;
-        let Some(verdict) = outcome.events.iter().find_map(said) else { return Ok(HookAnswer::Nothing) };
+        let scope = actor.scope(call.id.as_deref(), false);
+        let outcome = self.transact(scope, self.by(&caller, TOOL), Vec::new(), decide)?;
+        let again = call.id.as_ref().and_then(|id| outcome.facts.state.seen_calls.get(id)).map(|seen| {
+            let confined = seen.confined.is_some();
+            Said::Allowed { confined }
+        });
+        let Some(verdict) = outcome.events.iter().find_map(said).or(again) else { return Ok(HookAnswer::Nothing) };
         let facts = &outcome.facts;
         let held = facts.held.first().or(facts.lent.first());
         let task = held.and_then(|id| facts.state.tasks.get(id));
@@ -63,6 +68,7 @@ impl Engine {
                 agent: actor.acting.clone(),
                 tool: call.tool.clone(),
                 task: None,
+                digest: String::new(),
                 command: None,
                 confined: None,
             };
@@ -130,6 +136,12 @@ struct How {
 fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> Decide {
     let How { shown, asks, rung } = how;
     Box::new(move |facts| {
+        let (input, digest) = session::kept(&call.tool, &call.input);
+        // Two sets of hooks may tell of one call: it was judged, and what it used up is used up.
+        let known = call.id.as_ref().and_then(|id| facts.state.seen_calls.get(id));
+        if known.is_some_and(|known| known.digest == digest) {
+            return Ok(Vec::new());
+        }
         let mut events = session::shown(facts, &shown, None);
         let ruling = client_call::rule(facts, &judged, &context).map_err(|unruled| match unruled {
             Unruled::Lacks(Lacks::Bypasses) => Stop::Missing(Missing::Bypasses),
@@ -150,7 +162,6 @@ fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> D
             (Ruled::Allow { confined: true }, Judged::Allow, Some(rung)) => Some(rung.word().to_owned()),
             _ => None,
         };
-        let (input, digest) = session::kept(&call.tool, &call.input);
         events.push(Event::CallJudged {
             session: shown.session.clone(),
             task: ruling.task,

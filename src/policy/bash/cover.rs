@@ -14,6 +14,13 @@ use super::uses::{Uses, is_free};
 use super::views::{Seen, View};
 use super::wrappers::{Inner, look_inside};
 
+/// Commands of one text that an allow rule may cover; deny and ask look at all.
+pub const MAX_COMMANDS: usize = 1_000;
+/// Words of one command that values are put into.
+pub const MAX_PUT_IN: usize = 256;
+/// Wrappers before one command that an allow rule may look through.
+const MAX_WRAPPERS: usize = 8;
+
 #[derive(Debug)]
 pub struct Spec<'r> {
     pub rule: &'r Rule,
@@ -55,6 +62,9 @@ impl<'a> Cover<'a> {
                 return Ok((spec.rule, format!("the rule `{}` is this command", spec.rule.text)));
             }
         }
+        if seen.len() > MAX_COMMANDS {
+            return Err("it holds more commands than are looked through".to_owned());
+        }
         let whole = self.allow.iter().find(|spec| spec.pattern.is_none()).map(|spec| spec.rule);
         if let Some(why) = &self.script.opaque {
             match whole {
@@ -92,11 +102,11 @@ impl<'a> Cover<'a> {
         for view in &one.views {
             let words = view.words();
             let inside = look_inside(words, view.input);
-            if !inside.inner.is_empty() {
+            let name = words.first().map_or("", |word| base(&word.text));
+            if !inside.inner.is_empty() && !table::UNREADABLE.contains(&name) && name != "ssh" {
                 continue;
             }
-            let name = words.first().map_or("", |word| base(&word.text));
-            if words.len() > 1 && table::RUNS_OTHERS.contains(&name) {
+            if words.len() > 1 && (table::RUNS_OTHERS.contains(&name) || table::UNREADABLE.contains(&name)) {
                 return Err(format!(
                     "`{}` runs what cannot be seen, and a rule of deny or ask may be about it",
                     shown(name)
@@ -134,9 +144,10 @@ impl<'a> Cover<'a> {
         }
         let mut why = None;
         for view in one.views.iter().filter(|view| view.open) {
+            let text = joined_strictly(view.words());
             for spec in self.allow {
                 let Some(pattern) = &spec.pattern else { continue };
-                match self.fits(pattern, view) {
+                match self.fits(pattern, &text, view) {
                     Ok(true) => return Ok(spec.rule),
                     Ok(false) => {}
                     Err(reason) => why = why.or(Some(reason)),
@@ -163,9 +174,9 @@ impl<'a> Cover<'a> {
     }
 
     /// Whether an allow rule covers these words; an error says what it leaves open.
-    fn fits(&self, pattern: &Pattern, view: &View) -> Result<bool, String> {
+    fn fits(&self, pattern: &Pattern, text: &str, view: &View) -> Result<bool, String> {
         let words = view.words();
-        if !pattern.matches(&joined_strictly(words)) {
+        if !pattern.matches(text) {
             return Ok(false);
         }
         if !pattern.has_wildcard() && words.iter().all(|word| word.expands.nothing()) {
@@ -217,6 +228,9 @@ impl<'a> Cover<'a> {
 
     /// The words with each value that a variable of the text can have.
     fn variants(&self, words: &[Word]) -> Vec<Vec<Word>> {
+        if words.len() > MAX_PUT_IN {
+            return vec![words.to_vec()];
+        }
         let all: Vec<Vec<Word>> =
             words.iter().map(|word| self.values.words(word).unwrap_or_else(|| vec![word.clone()])).collect();
         let count = all.iter().map(Vec::len).max().unwrap_or(1);
@@ -266,7 +280,8 @@ fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
     let mut found = Vec::new();
     let mut words = words.to_vec();
     let mut from = 0;
-    while let Some(first) = words.first() {
+    for _ in 0..MAX_WRAPPERS {
+        let Some(first) = words.first() else { return found };
         let name = base(&first.text).to_owned();
         let runs_others = table::RUNS_OTHERS.contains(&name.as_str());
         let own = effects::risks(&words, view.input);
@@ -291,5 +306,6 @@ fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
         found.push(Risk { at: from, effect: Effect::Runs, target: None });
         words = rest;
     }
+    found.push(Risk { at: usize::MAX, effect: Effect::Runs, target: None });
     found
 }

@@ -3,7 +3,7 @@
 
 use super::super::shell::script::{Input, Word};
 use super::options::{Part, Style, Valued, parts};
-use super::{scripts, table};
+use super::{scripts, subcommands, table};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -71,7 +71,7 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
         && let Some(module) = words.get(at + 1..).filter(|rest| rest.first().is_some_and(|word| word.text != "python"))
     {
         found.extend(
-            risks_of(unversioned(&module.first().map_or("", |word| &word.text)), module, input)
+            risks_of(unversioned(module.first().map_or("", |word| word.text.as_str())), module, input)
                 .into_iter()
                 .map(|risk| Risk { at: risk.at.saturating_add(at + 1), ..risk }),
         );
@@ -83,8 +83,8 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
 
 fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
     let mut found = Vec::new();
-    special(name, words, &mut found);
-    let sub = table::subcommand(name, words);
+    special(name, words, input, &mut found);
+    let sub = subcommands::subcommand(name, words);
     for program in table::PROGRAMS.iter().filter(|program| program.name == name) {
         if !program.sub.is_empty() && sub.is_none_or(|(_, sub)| sub != program.sub) {
             continue;
@@ -98,8 +98,36 @@ fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
     found
 }
 
+const SQLITE_RUNS: &[&str] = &[
+    ".shell",
+    ".system",
+    ".load",
+    ".output",
+    ".once",
+    ".excel",
+    ".import",
+    ".read",
+    ".log",
+    ".backup",
+    ".save",
+    "load_extension",
+    "writefile",
+    "edit(",
+];
+
 /// What no table of options can say.
-fn special(name: &str, words: &[Word], found: &mut Vec<Risk>) {
+fn special(name: &str, words: &[Word], input: Input, found: &mut Vec<Risk>) {
+    // Commands of its own shell may come that way.
+    if matches!(name, "sqlite3" | "psql" | "mysql" | "gdb" | "ed" | "ex" | "bc") && input != Input::Inherited {
+        found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
+    }
+    if name == "dd" {
+        for (at, word) in words.iter().enumerate() {
+            let target =
+                word.text.strip_prefix("of=").map(|path| Word { text: path.to_owned(), expands: word.expands });
+            found.extend(target.map(|target| Risk { at, effect: Effect::Writes, target: Some(target) }));
+        }
+    }
     let mut runs = |at| found.push(Risk { at, effect: Effect::Runs, target: None });
     for (at, word) in words.iter().enumerate().skip(1) {
         let text = word.text.as_str();
@@ -111,7 +139,14 @@ fn special(name: &str, words: &[Word], found: &mut Vec<Risk>) {
             // `tar cIf program archive`, without a dash.
             "tar" => at == 1 && !text.starts_with('-') && text.contains(['I', 'F']),
             "cargo" => at == 1 && text.starts_with('+') && text.contains('/'),
-            "dd" => false,
+            // A command for the editor or pager; a bare line number is none.
+            "vi" | "vim" | "nvim" | "view" | "less" | "more" | "ex" => {
+                text.strip_prefix('+').is_some_and(|rest| rest.chars().any(|letter| !letter.is_ascii_digit()))
+            }
+            "sqlite3" => SQLITE_RUNS.iter().any(|part| text.contains(part)),
+            "gcc" | "g++" | "clang" | "cc" => {
+                text.starts_with("-fplugin") || text.starts_with("-specs") || text.starts_with('@')
+            }
             _ => return,
         };
         if risky {
@@ -199,7 +234,7 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
                 None => !inline && module.is_none() && !words.iter().skip(1).any(|word| is_question(&word.text)),
                 Some(word) => matches!(word.text.as_str(), "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0"),
             };
-            if from_input && (input != Input::Inherited || operands.is_empty()) {
+            if from_input && (input != Input::Inherited || !operands.is_empty()) {
                 found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
             }
         }

@@ -5,7 +5,7 @@ use super::super::paths::Access;
 use super::super::shell::script::{Expands, Folders, Word};
 use super::effects::base;
 use super::options::{Part, Style, Valued, parts};
-use super::table;
+use super::subcommands;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
@@ -228,7 +228,7 @@ fn uploads(words: &[Word], found: &mut Vec<Named>) {
 }
 
 fn git(words: &[Word]) -> Vec<Named> {
-    let Some((at, sub)) = table::subcommand("git", words) else { return Vec::new() };
+    let Some((at, sub)) = subcommands::subcommand("git", words) else { return Vec::new() };
     if sub == "config"
         && !words
             .iter()

@@ -2,9 +2,11 @@
 //! the guard, touching phasegate's files, program and ports. Files are looked up in `paths`; here is the rest.
 
 use super::super::judge::Around;
-use super::super::shell::script::{Script, Word};
+use super::super::paths::Access;
+use super::super::shell::script::{Input, Script, Word};
 use super::effects::base;
 use super::table;
+use super::uses::Uses;
 use super::views::Seen;
 
 /// What the loop of an agent needs, and what only shows. The second word where the first has several meanings.
@@ -156,10 +158,13 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
             }
         }
         for view in &one.views {
-            if let Some(why) = command(view.words(), seen, &mention, around) {
+            if let Some(why) = command(view.words(), view.input, seen, &mention, around) {
                 return Some(why);
             }
         }
+    }
+    if script.functions.iter().any(|name| name == "phasegate") {
+        return Some("it would put something else in phasegate's place".to_owned());
     }
     let unclear = script.opaque.is_some() || seen.iter().any(|one| one.closed.is_some());
     if unclear && mention.decides {
@@ -174,7 +179,6 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
 struct Mention {
     ours: bool,
     state: bool,
-    hooks: bool,
     decides: bool,
 }
 
@@ -183,7 +187,7 @@ impl Mention {
         let plain: String = text.chars().filter(|letter| !matches!(letter, '"' | '\'' | '\\')).collect();
         let state = names_state(&plain, around);
         let ours = names_program(&plain, around);
-        Self { ours: ours.is_some(), state, hooks: names_hooks(&plain), decides: ours.is_some_and(decides) }
+        Self { ours: ours.is_some(), state, decides: ours.is_some_and(decides) }
     }
 }
 
@@ -234,10 +238,10 @@ fn variable(name: &str, mention: &Mention) -> Option<String> {
     (moves_clock && mention.ours).then(|| format!("{name} changes how phasegate itself runs"))
 }
 
-fn command(words: &[Word], all: &[Seen<'_>], mention: &Mention, around: &Around) -> Option<String> {
+fn command(words: &[Word], input: Input, all: &[Seen<'_>], mention: &Mention, around: &Around) -> Option<String> {
     let first = words.first()?;
     let name = base(&first.text);
-    if name == "phasegate" || around.guard.programs.iter().any(|own| *own == first.text) {
+    if name == "phasegate" || around.guard.programs.contains(&first.text) {
         return ours(words);
     }
     // `npx phasegate`, `cargo run -- …` and the like are read as wrappers; here are the ways around them.
@@ -276,10 +280,14 @@ fn command(words: &[Word], all: &[Seen<'_>], mention: &Mention, around: &Around)
     if NETWORK.contains(&name) && reaches_us(words, around) {
         return Some("it would speak to phasegate itself".to_owned());
     }
-    if mention.decides && runs_text_of_others(name) && words_decide(all, around) {
+    if mention.decides && runs_text_of_others(name) && (input == Input::Text || words_decide(all, around)) {
         return Some("it would have a command of phasegate run that only a person may give".to_owned());
     }
-    if !PASSIVE.contains(&name) {
+    if matches!(name, "alias" | "hash" | "enable") && has(&["phasegate"]) {
+        return Some("it would put something else in phasegate's place".to_owned());
+    }
+    let acts = name == "find" && has(&["-delete", "-exec", "-ok", "-fprint", "-fls"]);
+    if acts || !PASSIVE.contains(&name) {
         let text_of = |word: &&Word| !word.text.is_empty();
         for word in words.iter().skip(1).filter(text_of) {
             if names_state(&word.text, around) {
@@ -294,7 +302,66 @@ fn command(words: &[Word], all: &[Seen<'_>], mention: &Mention, around: &Around)
             }
         }
     }
-    let _ = mention.state || mention.hooks;
+    None
+}
+
+/// Folders of the settings that hold agents to their phase.
+const HOLDERS: &[&str] = &[".claude", ".codex", ".gemini", ".opencode", ".cursor"];
+
+const STARTS: &[&str] =
+    &[".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".zprofile", ".bash_login", ".bash_aliases"];
+
+/// What the files say that a text would write.
+pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Option<String> {
+    if let Some(why) = &uses.guarded {
+        return Some(why.clone());
+    }
+    let mention = Mention::of(text, around);
+    for one in uses.all.iter().filter(|one| one.access == Access::Write && !one.aside) {
+        let mut names = one.path.rsplit('/');
+        let (last, folder) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+        if around.guard.programs.contains(&one.path) || (last == "phasegate" && folder.ends_with("bin")) {
+            return Some("it would put something else in phasegate's place".to_owned());
+        }
+        if HOLDERS.contains(&last) {
+            return Some(format!("`{last}` holds the settings that hold an agent to its phase"));
+        }
+        if folder == "pts" || (folder == "dev" && last.starts_with("tty")) {
+            return Some("it would type into a terminal, which may be a person's".to_owned());
+        }
+        let shell_start =
+            STARTS.contains(&last) && ["PATH", "alias", "phasegate", "()"].iter().any(|part| text.contains(part));
+        if shell_start || (one.protected && mention.decides) {
+            return Some(format!("what is written to `{}` runs later, in a person's name", super::shown(last)));
+        }
+    }
+    let views = || seen.iter().flat_map(|one| &one.views);
+    for view in views().filter(|view| view.sure) {
+        let words = view.words();
+        let Some(name) = words.first().map(|word| base(&word.text)) else { continue };
+        let deep = words.iter().any(|word| matches!(word.text.as_str(), "-R" | "--recursive"));
+        let removes =
+            matches!(name, "rm" | "mv" | "srm" | "shred") || (deep && matches!(name, "chmod" | "chown" | "chgrp"));
+        for named in super::files::named(words).iter().filter(|named| named.access == Access::Write) {
+            if named.path.expands.value && named.path.text.contains("phasegate") {
+                return Some("it would change what phasegate's own program or files are".to_owned());
+            }
+            // The last operand of `mv` is where the others go.
+            if !removes || (name == "mv" && words.last() == Some(&named.path)) || !named.path.expands.nothing() {
+                continue;
+            }
+            let (places, _) = super::files::places(&named.path, &view.folders, &[], around);
+            let root = super::files::normal(&around.root);
+            let holds = |place: &String| {
+                place == "/"
+                    || root == *place
+                    || root.strip_prefix(place.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            };
+            if places.iter().any(holds) {
+                return Some(format!("`{}` holds the state of phasegate", super::shown(&named.path.text)));
+            }
+        }
+    }
     None
 }
 
@@ -314,7 +381,7 @@ fn ours(words: &[Word]) -> Option<String> {
             named.push(word);
         }
     }
-    let Some(first) = named.first() else { return None };
+    let first = named.first()?;
     let unknown = || Some("which command of phasegate it is is not known before it runs".to_owned());
     if !first.expands.nothing() {
         return unknown();

@@ -10,6 +10,7 @@ mod options;
 mod pattern;
 mod reach;
 mod scripts;
+mod subcommands;
 mod table;
 mod uses;
 mod views;
@@ -28,12 +29,19 @@ use files::Named;
 use uses::{Finder, Uses};
 use views::{Seen, Walk};
 
+/// Nothing allows a longer command, whatever it is.
+const MAX_BYTES: usize = 24 * 1024;
 /// A piece of a command in a reason, in characters.
 const MAX_SHOWN: usize = 120;
 /// Paths that are looked up for one call.
 const MAX_PATHS: usize = 400;
 
 pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
+    if command.len() > MAX_BYTES {
+        let reason =
+            "the command is too long to be read: put it in a file that people can read, and run that".to_owned();
+        return Verdict { decision: Decision::None, rule: None, reason, opaque: true };
+    }
     let script = shell::read(command);
     let mut walk = Walk::new();
     let seen: Vec<Seen<'_>> = script.commands.iter().map(|simple| walk.see(simple)).collect();
@@ -57,7 +65,9 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
     if let Some(one) = uses.all.iter().find(|one| one.verdict.decision == Decision::Deny) {
         return Verdict { opaque, ..one.verdict.clone() };
     }
-    if let Some(why) = guard::verdict(&seen, &script, command, around) {
+    if let Some(why) =
+        guard::verdict(&seen, &script, command, around).or_else(|| guard::files(&uses, &seen, command, around))
+    {
         return verdict(Decision::Deny, None, format!("{why}; no agent may do that, whatever the rules allow"));
     }
     let asked = refused(&ask, command, &seen, &values);
@@ -89,9 +99,12 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
 
 /// The absolute paths whose real place the verdict may depend on.
 pub fn paths(command: &str, around: &Around) -> Vec<String> {
+    if command.len() > MAX_BYTES {
+        return Vec::new();
+    }
     let script = shell::read(command);
     let mut walk = Walk::new();
-    let seen: Vec<Seen<'_>> = script.commands.iter().map(|simple| walk.see(simple)).collect();
+    let seen: Vec<Seen<'_>> = script.commands.iter().take(cover::MAX_COMMANDS).map(|simple| walk.see(simple)).collect();
     let values = Values::of(command, &script);
     let rules = RuleSet::default();
     let finder = Finder::new(&rules, around, &values, &seen);
@@ -192,6 +205,7 @@ fn spellings(words: &[Word], values: &Values) -> Vec<String> {
     add(words);
     let settled: Vec<Word> = words
         .iter()
+        .take(cover::MAX_PUT_IN)
         .flat_map(|word| match values.words(word) {
             Some(values) if word.expands.value => values,
             Some(_) | None => vec![word.clone()],
@@ -202,8 +216,8 @@ fn spellings(words: &[Word], values: &Values) -> Vec<String> {
     }
     // `git -C folder push` is a push.
     if let Some(first) = words.first()
-        && table::has_subcommands(base(&first.text))
-        && let Some((at, _)) = table::subcommand(base(&first.text), words)
+        && subcommands::has_subcommands(base(&first.text))
+        && let Some((at, _)) = subcommands::subcommand(base(&first.text), words)
         && at > 1
     {
         let direct: Vec<Word> = [first].into_iter().chain(words.iter().skip(at)).cloned().collect();
@@ -240,3 +254,6 @@ fn shown(text: &str) -> String {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,8 +100,15 @@ fn long<'a>(
     usize::from(value.is_some())
 }
 
+/// More letters than this are no bundle of options.
+const MAX_BUNDLE: usize = 64;
+
 fn bundle<'a>(words: &'a [Word], at: usize, valued: Valued<'_>, found: &mut Vec<Part<'a>>) -> usize {
     let Some(letters) = words.get(at).and_then(|word| word.text.strip_prefix('-')) else { return 0 };
+    if letters.len() > MAX_BUNDLE && !letters.starts_with(|letter| valued.letters.contains(letter)) {
+        found.push(Part::Unknown { at });
+        return 0;
+    }
     for (place, letter) in letters.char_indices() {
         let end = place + letter.len_utf8();
         let name = letters.get(place..end).unwrap_or_default();

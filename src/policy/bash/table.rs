@@ -1,6 +1,5 @@
 //! What is known of programs: one line each, in order of name. A program that is not here is taken at its word.
 
-use super::super::shell::script::Word;
 use super::effects::{Operands, Program};
 use super::options::Style;
 
@@ -76,6 +75,9 @@ pub const RUNS_OTHERS: &[&str] = &[
     "zellij",
 ];
 
+/// What they run is in a language of their own, or comes another way than by their words.
+pub const UNREADABLE: &[&str] = &["at", "batch", "crontab", "expect", "gdb", "lldb", "osascript", "socat"];
+
 pub const SHELLS: &[&str] =
     &["ash", "bash", "csh", "dash", "fish", "ksh", "ksh93", "mksh", "rbash", "sh", "tcsh", "yash", "zsh"];
 
@@ -99,47 +101,6 @@ pub const INTERPRETERS: &[&str] = &[
     "tclsh",
     "wish",
 ];
-
-/// Options before the subcommand that take the next word.
-const BEFORE_SUBCOMMAND: &[(&str, &[&str])] = &[
-    ("aws", &["--profile", "--region", "--output", "--endpoint-url", "--query", "--color", "--ca-bundle"]),
-    ("bun", &["--cwd"]),
-    ("cargo", &["-C", "-Z", "--config", "--color", "--manifest-path", "--target-dir"]),
-    ("docker", &["-c", "-H", "-l", "--context", "--host", "--log-level", "--config"]),
-    ("gcloud", &["--project", "--account", "--configuration", "--format"]),
-    ("gh", &["-R", "--repo"]),
-    (
-        "git",
-        &["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env", "--attr-source"],
-    ),
-    ("go", &["-C"]),
-    ("helm", &["-n", "--namespace", "--kube-context", "--kubeconfig"]),
-    ("kubectl", &["-n", "-s", "--namespace", "--context", "--kubeconfig", "--cluster", "--user", "--server", "--as"]),
-    ("npm", &["-w", "--prefix", "--workspace", "--loglevel", "--userconfig", "--registry", "-C"]),
-    ("podman", &["--connection", "--log-level", "--root", "--url"]),
-    ("pnpm", &["-C", "-F", "--dir", "--filter"]),
-    ("systemctl", &["-H", "-M", "--host", "--machine", "--root"]),
-    ("terraform", &[]),
-    ("yarn", &["--cwd"]),
-];
-
-/// The subcommand and where it stands.
-pub fn subcommand<'a>(program: &str, words: &'a [Word]) -> Option<(usize, &'a str)> {
-    let valued = BEFORE_SUBCOMMAND.iter().find(|(name, _)| *name == program).map_or(&[][..], |(_, valued)| *valued);
-    let mut at = 1;
-    while let Some(word) = words.get(at) {
-        let text = word.text.as_str();
-        if !text.starts_with('-') && !(program == "cargo" && text.starts_with('+')) {
-            return Some((at, text));
-        }
-        at += if valued.contains(&text) { 2 } else { 1 };
-    }
-    None
-}
-
-pub fn has_subcommands(program: &str) -> bool {
-    BEFORE_SUBCOMMAND.iter().any(|(name, _)| *name == program)
-}
 
 const NONE: Program = Program {
     name: "",
@@ -201,6 +162,7 @@ pub const PROGRAMS: &[Program] = &[
     code("ash", "oO", SHELL_RUNS),
     awk("awk"),
     code("bash", "oO", SHELL_RUNS),
+    getopt("base64", "bwio", &["output"], &[], &["o", "output"]),
     getopt("bat", "", &[], &["pager"], &[]),
     code("bun", "e", &["e", "eval", "p", "print", "preload", "r", "require"]),
     getopt("bzip2", "", &[], &[], &["d", "f", "force"]),
@@ -208,8 +170,8 @@ pub const PROGRAMS: &[Program] = &[
     dashed("cargo", "clippy", &[], &["fix"]),
     whole("cargo", "install", Operands::Runs),
     dashed("cmake", "", &["P", "E", "C", "D*", "build"], &[]),
-    getopt("cc", "o", &[], &["wrapper", "B"], &["o"]),
-    getopt("clang", "o", &[], &["B"], &["o"]),
+    Program { letters: "o", ..dashed("cc", "", &["wrapper", "B*"], &["o"]) },
+    Program { letters: "o", ..dashed("clang", "", &["B*", "load"], &["o"]) },
     code("csh", "", SHELL_RUNS),
     getopt("ctags", "", &[], &["options"], &["f", "o"]),
     whole("csplit", "", Operands::Writes),
@@ -271,7 +233,7 @@ pub const PROGRAMS: &[Program] = &[
     ),
     code("fish", "", &["c", "C", "command", "init-command"]),
     whole("ftp", "", Operands::Runs),
-    getopt("g++", "o", &[], &["wrapper", "B"], &["o"]),
+    Program { letters: "o", ..dashed("g++", "", &["wrapper", "B*"], &["o"]) },
     awk("gawk"),
     dashed(
         "gradle",
@@ -285,7 +247,7 @@ pub const PROGRAMS: &[Program] = &[
         &["I", "init-script", "b", "build-file", "c", "settings-file", "D*", "P*", "p", "project-dir"],
         &[],
     ),
-    getopt("gcc", "o", &[], &["wrapper", "B"], &["o"]),
+    Program { letters: "o", ..dashed("gcc", "", &["wrapper", "B*"], &["o"]) },
     whole("gh", "alias", Operands::Runs),
     whole("gh", "extension", Operands::Runs),
     sub("git", "", "Cc", &["c", "config-env", "exec-path", "p", "paginate", "git-dir", "work-tree"], &[]),
@@ -344,12 +306,12 @@ pub const PROGRAMS: &[Program] = &[
     getopt("gofmt", "r", &[], &["cpuprofile"], &["w"]),
     getopt("gpg", "o", &[], &["photo-viewer", "exec-path"], &["o", "output"]),
     getopt("history", "", &[], &["c", "d"], &["a", "n", "r", "w"]),
+    getopt("iconv", "fto", &["output"], &[], &["o", "output"]),
     getopt("ip", "b", &[], &["batch", "b"], &[]),
     whole("irb", "", Operands::Runs),
-    sub(
+    dashed(
         "jest",
         "",
-        "c",
         &[
             "c",
             "config",
@@ -363,6 +325,8 @@ pub const PROGRAMS: &[Program] = &[
             "resolver",
             "reporters",
             "rootDir",
+            "preset",
+            "projects",
         ],
         &["outputFile", "coverageDirectory"],
     ),
@@ -455,7 +419,14 @@ pub const PROGRAMS: &[Program] = &[
         operands: Operands::OthersAfterFirst,
         ..getopt("npx", "cp", &["call", "package"], &["c", "call", "p", "package", "shell", "node-options"], &[])
     },
-    getopt("openssl", "", &[], &["engine", "provider", "config"], &["out", "keyout"]),
+    dashed("openssl", "", &["engine", "provider", "provider-path", "config"], &["out", "keyout"]),
+    getopt(
+        "pandoc",
+        "oFLcH",
+        &["output", "filter", "lua-filter"],
+        &["F", "L", "filter", "lua-filter", "pdf-engine"],
+        &["o", "output", "log", "extract-media"],
+    ),
     getopt("patch", "io", &[], &["e", "ed"], &["o", "output", "d", "directory"]),
     code("perl", "eEIMm", &["e", "E", "n", "p", "i", "x", "d", "M", "m", "I", "s"]),
     code("php", "rRBEfda", &["r", "R", "B", "E", "run", "d", "define", "c", "z", "F", "process-code"]),
@@ -523,6 +494,7 @@ pub const PROGRAMS: &[Program] = &[
     },
     getopt("sftp", "oFSbDiP", &[], &["o", "F", "S", "b", "D"], &[]),
     code("sh", "o", SHELL_RUNS),
+    getopt("shuf", "ino", &["output"], &[], &["o", "output"]),
     getopt(
         "sort",
         "oTSktm",
@@ -532,7 +504,7 @@ pub const PROGRAMS: &[Program] = &[
     ),
     whole("split", "", Operands::Writes),
     getopt("split", "", &[], &["filter"], &[]),
-    getopt("sqlite3", "", &[], &["init", "cmd", "A", "append"], &[]),
+    dashed("sqlite3", "", &["init", "cmd", "A*", "append"], &[]),
     getopt("ssh", "oFiEILlRDSWJwbcepmQ", &[], &["o", "F", "I", "D", "L", "R", "S"], &["E"]),
     getopt("ssh-keygen", "Df", &[], &["D"], &["f"]),
     getopt(

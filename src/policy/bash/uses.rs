@@ -35,9 +35,13 @@ pub struct Uses {
     pub all: Vec<Use>,
     /// A rule of deny or ask that may be about a file, and the word that it may be.
     pub possible: Vec<(Decision, String, String)>,
+    /// Why it is denied whatever the rules say.
+    pub guarded: Option<String>,
     /// Why no rule may allow the call.
     pub doubt: Option<String>,
     known: BTreeSet<(bool, bool, String)>,
+    unclear: usize,
+    expanded: BTreeSet<(bool, String)>,
 }
 
 #[derive(Debug)]
@@ -147,8 +151,17 @@ impl<'a> Finder<'a> {
     }
 
     fn word(&self, word: &Word, access: Access, folders: &Folders, redirected: bool, uses: &mut Uses) {
+        if uses.known.len() > MAX_FILES || uses.unclear > MAX_FILES {
+            doubt(uses, "it names more files than are looked at");
+            return;
+        }
         // What a wrapper appends is looked at where it comes from.
         if word.text == "$@" && word.expands.value && !redirected {
+            return;
+        }
+        // The same expansion again, in a folder that is known, adds nothing.
+        let here = *folders == Folders::default() && !redirected;
+        if here && word.expands.value && !uses.expanded.insert((access == Access::Write, word.text.clone())) {
             return;
         }
         let variants = self.values.words(word).unwrap_or_else(|| vec![word.clone()]);
@@ -168,6 +181,7 @@ impl<'a> Finder<'a> {
                 doubt(uses, "the folder that a redirection is relative to is not known before it runs");
             }
             if !certain || open {
+                uses.unclear += 1;
                 self.perhaps(&variant, &places, open, access, uses);
             }
         }
@@ -241,14 +255,13 @@ impl<'a> Finder<'a> {
                 }
             }
         }
-        let own = [".phasegate", ".config/phasegate", ".claude", ".codex", ".gemini"];
-        let meets = |name: &&str| {
-            places.iter().any(|place| {
-                word.expands.glob && place.contains('.') && could_meet(place, &names_of_rule(name, self.around))
-            })
-        };
-        if access == Access::Write && own.iter().any(|name| meets(&name)) {
-            doubt(uses, &format!("`{}` may reach what holds agents to their phase", super::shown(&word.text)));
+        // The shell would find our files by the pattern.
+        let named = access == Access::Write || word.text.contains("phas");
+        let finds = |name: &str| places.iter().any(|place| could_meet(place, &names_of_rule(name, self.around)));
+        if word.expands.glob && named && !any && [".phasegate", ".claude/settings.json"].iter().any(|name| finds(name))
+        {
+            let why = format!("`{}` may be what holds agents to their phase", super::shown(&word.text));
+            uses.guarded.get_or_insert(why);
         }
     }
 }

@@ -14,6 +14,8 @@ const MAX_DEPTH: usize = 8;
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// Commands within others that are looked at in one call; those of the text itself are all looked at.
 const MAX_INNER_VIEWS: usize = 4_000;
+/// Words of all of them together; each is held against every rule.
+const MAX_INNER_WORDS: usize = 20_000;
 
 /// A command: some words of a list, from one on.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct View {
     pub input: Input,
     /// What an allow rule may be matched with: the command itself, or behind transparent wrappers only.
     pub open: bool,
+    /// It is known to run, not only taken as a possible start.
+    pub sure: bool,
 }
 
 impl View {
@@ -32,7 +36,7 @@ impl View {
     }
 
     fn of(words: Vec<Word>, folders: Folders, input: Input, open: bool) -> Self {
-        Self { list: Rc::new(words), start: 0, folders, input, open }
+        Self { list: Rc::new(words), start: 0, folders, input, open, sure: true }
     }
 }
 
@@ -53,11 +57,12 @@ pub struct Seen<'a> {
 pub struct Walk {
     bytes: usize,
     views: usize,
+    words: usize,
 }
 
 impl Walk {
     pub fn new() -> Self {
-        Self { bytes: MAX_TEXT_BYTES, views: MAX_INNER_VIEWS }
+        Self { bytes: MAX_TEXT_BYTES, views: MAX_INNER_VIEWS, words: MAX_INNER_WORDS }
     }
 
     pub fn see<'a>(&mut self, simple: &'a Simple) -> Seen<'a> {
@@ -74,7 +79,7 @@ impl Walk {
             }
             let found = look_inside(view.words(), view.input);
             for inner in found.inner {
-                if depth == MAX_DEPTH || self.views == 0 {
+                if depth == MAX_DEPTH || self.views == 0 || self.words == 0 {
                     close(&mut seen, "it holds more commands within commands than are looked through");
                     break;
                 }
@@ -83,12 +88,14 @@ impl Walk {
                 match inner {
                     Inner::From(at) | Inner::Perhaps(at) => {
                         let start = view.start + at;
+                        self.words = self.words.saturating_sub(view.list.len().saturating_sub(start));
                         if matches!(inner, Inner::From(_))
                             && view.list.get(start).is_some_and(|word| !word.expands.nothing())
                         {
                             close(&mut seen, "the program that it starts is not known before it runs");
                         }
-                        waiting.push_back((View { start, open, ..view.clone() }, depth + 1));
+                        let sure = view.sure && matches!(inner, Inner::From(_));
+                        waiting.push_back((View { start, open, sure, ..view.clone() }, depth + 1));
                     }
                     Inner::Words(words) => {
                         if words.first().is_some_and(|word| !word.expands.nothing()) {
@@ -101,6 +108,7 @@ impl Walk {
                     Inner::Closed(why) => close(&mut seen, why),
                     Inner::Text(text) => {
                         if self.pay(text.len(), &mut seen) {
+                            self.words = self.words.saturating_sub(text.len() / 8);
                             text_inside(&text, &view, depth + 1, &mut waiting, &mut seen);
                         }
                     }

@@ -2,7 +2,7 @@
 
 use super::super::shell::script::{Expands, Input, Word};
 use super::effects::base;
-use super::table;
+use super::{subcommands, table};
 
 /// What stands inside a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,7 +244,7 @@ pub fn look_inside(words: &[Word], input: Input) -> Found {
         "git" => return Found { inner: git(words), transparent: false },
         // Arguments of a package's own script are arguments; only these run what they are given.
         "npm" | "pnpm" | "yarn" | "bun" | "deno" | "go" | "cargo" => {
-            let runs = table::subcommand(name, words).filter(|(_, sub)| matches!(*sub, "exec" | "x" | "dlx"));
+            let runs = subcommands::subcommand(name, words).filter(|(_, sub)| matches!(*sub, "exec" | "x" | "dlx"));
             return Found { inner: runs.map_or_else(Vec::new, |(at, _)| loose(words, at + 1)), transparent: false };
         }
         "command" if words.get(1).is_some_and(|word| matches!(word.text.as_str(), "-v" | "-V" | "-pv" | "-pV")) => {
@@ -338,8 +338,11 @@ fn loose(words: &[Word], from: usize) -> Vec<Inner> {
     for (at, word) in words.iter().enumerate().skip(from) {
         let text = word.text.as_str();
         // `-c 'text'`, `--command='text'` and any word that holds blanks may be a shell text.
-        let value = if text.starts_with('-') { text.split_once('=').map(|(_, value)| value) } else { Some(text) };
-        if let Some(value) = value.filter(|value| value.contains([' ', '\t', '\n', ';', '|', '&'])) {
+        let assigned = text.split_once('=').map(|(_, value)| value);
+        let whole = (!text.starts_with('-')).then_some(text);
+        for value in
+            [whole, assigned].into_iter().flatten().filter(|value| value.contains([' ', '\t', '\n', ';', '|', '&']))
+        {
             inner.push(Inner::Text(value.to_owned()));
         }
         if text.starts_with('-') || text == ":::" {

@@ -1,5 +1,5 @@
-//! Arithmetic: its end, the commands inside, and the variables it evaluates. Only characters that can stand nowhere else are
-//! taken, so that nested subshells are never read as arithmetic. Nothing is computed.
+//! Arithmetic: its end, the commands inside, and the variables it evaluates. Only characters that can stand nowhere
+//! else are taken, so that nested subshells are never read as arithmetic. Nothing is computed.
 
 use super::names::is_sensitive;
 use super::reader::{Read, Reader, is_name_byte, stop};

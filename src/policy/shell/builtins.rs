@@ -1,11 +1,11 @@
-//! What the shell's own commands do to the rest of a text: evaluate data, assign variables, change the folder. Other programs
-//! are not looked into here.
+//! What the shell's own commands do to the rest of a text: evaluate data, assign variables, change the folder.
+//! Other programs are not looked into here.
 
 use super::folders::{Outcome, Place};
 use super::lexical;
 use super::names::{is_identifier, is_number};
 use super::reader::Reader;
-use super::script::{Simple, Word};
+use super::script::{Input, Simple, Word};
 use super::word::Draft;
 
 pub(super) fn takes_assignments(name: &str) -> bool {
@@ -20,6 +20,9 @@ impl Reader<'_> {
         }
         let Some((name, arguments)) = self.looked_through(drafts) else { return Outcome::same(&self.place) };
         match name {
+            "exec" if arguments.is_empty() && simple.input != Input::Inherited => {
+                self.doubt("`exec` changes what the commands after it read");
+            }
             "eval" | "trap" => {
                 self.doubt(format!("`{name}` runs a text as commands"));
                 let text = arguments.iter().map(|draft| draft.text.as_str()).collect::<Vec<_>>().join(" ");
@@ -251,6 +254,9 @@ impl Reader<'_> {
     }
 }
 
+/// Programs that print numbers, where their words are right.
+pub(super) const COUNTING: [&str; 6] = ["nproc", "seq", "wc", "date", "id", "grep"];
+
 /// Whether a substitution surely prints numbers: one of a few programs with words that cannot change that.
 pub(super) fn prints_number(source: &str, commands: &[Simple]) -> bool {
     if source.contains([';', '&', '\n', '(', '{', '`']) || source.contains("||") {
@@ -265,7 +271,14 @@ pub(super) fn prints_number(source: &str, commands: &[Simple]) -> bool {
         "seq" => known && arguments.iter().all(|word| is_number(word)),
         "wc" => known && matches!(arguments, ["-l" | "-c" | "-w" | "-m"]),
         "date" => known && matches!(arguments, ["+%s" | "+%Y" | "+%s%N" | "+%u"]),
+        "grep" => known && is_count(arguments),
         "id" => known && matches!(arguments, ["-u" | "-g"]),
         _ => false,
     }
+}
+
+/// `-c` with a pattern and at most one file: with more, names stand before the numbers.
+fn is_count(arguments: &[&str]) -> bool {
+    let Some((option, rest)) = arguments.split_first() else { return false };
+    *option == "-c" && matches!(rest.len(), 1 | 2) && rest.iter().all(|word| !word.starts_with('-'))
 }

@@ -1,4 +1,5 @@
-//! `[[ ]]`: its words, the commands inside them, and the operators that evaluate arithmetic. Whether it holds is not asked.
+//! `[[ ]]`: its words, the commands inside them, and the operators that evaluate arithmetic. Whether it holds is
+//! not asked.
 
 use super::folders::Outcome;
 use super::names::is_identifier;
@@ -44,7 +45,8 @@ impl Reader<'_> {
     /// One word, with the one after it where it is an operator that evaluates; the answer is the last one read.
     fn operand_of_test(&mut self, before: Draft) -> Read<Draft> {
         let draft = self.word(false)?;
-        if draft.quoted || !draft.is_static() {
+        // `=~` looks like a tilde behind an equals sign.
+        if draft.quoted || draft.expands.value {
             return Ok(draft);
         }
         match draft.text.as_str() {

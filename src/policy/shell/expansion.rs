@@ -1,5 +1,5 @@
-//! What stands behind a dollar sign or in backticks, and process substitutions. The commands inside are read in place and
-//! listed; the word they stand in keeps them as written.
+//! What stands behind a dollar sign or in backticks, and process substitutions. The commands inside are read in
+//! place and listed; the word they stand in keeps them as written.
 
 use super::names::{is_reserved, is_sensitive};
 use super::reader::{Read, Reader, is_name_byte, stop};
@@ -229,8 +229,8 @@ impl Reader<'_> {
         stop("`${!x}` takes the name of a variable from a value")
     }
 
-    /// The word after `:-` and the like, up to and with `}`. Quotes that are read in one way outside double quotes and in
-    /// another inside them are not read at all.
+    /// The word after `:-` and the like, up to and with `}`. Quotes that mean one thing outside double quotes and another
+    /// inside them are not read at all.
     fn defaulted(&mut self, draft: &mut Draft, quoted: bool) -> Read<()> {
         let literal = quoted || self.in_document;
         let mut inner = Draft::default();

@@ -1,6 +1,7 @@
 //! Lists, pipelines and compound commands, and how the folder passes through them.
 
 use super::arithmetic::End;
+use super::builtins::COUNTING;
 use super::folders::{Outcome, Place};
 use super::names::{is_builtin, is_number, is_reserved};
 use super::reader::{Read, Reader, ends_word, stop};
@@ -13,13 +14,11 @@ impl Reader<'_> {
         if !self.pending.is_empty() {
             return stop("a here-document has no body");
         }
-        if self.found.commands.is_empty() {
-            self.doubt("the command holds nothing that runs");
-        }
         Ok(())
     }
 
-    /// Commands up to one of `words`, to `closer`, or to the end of the text where neither is asked for. What ends it stays.
+    /// Commands up to one of `words`, to `closer`, or to the end of the text where neither is asked for. What ends it
+    /// stays.
     pub(super) fn list(&mut self, words: &[&str], closer: Option<u8>) -> Read<Outcome> {
         let mut outcome = Outcome::same(&self.place);
         loop {
@@ -374,8 +373,8 @@ impl Reader<'_> {
         if name.is_empty() || !name.chars().all(plain) || is_reserved(name) || is_number(name) {
             return stop("the name of a function is not plain");
         }
-        if is_builtin(name) {
-            self.doubt(format!("a function takes the place of the builtin `{name}`"));
+        if is_builtin(name) || COUNTING.contains(&name) {
+            self.doubt(format!("a function takes the place of `{name}`"));
         }
         self.found.functions.push(name.to_owned());
         self.skip_lines()?;

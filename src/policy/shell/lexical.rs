@@ -1,5 +1,5 @@
-//! A search for commands in a text that could not be read: quotes are taken out and every operator separates, so that what
-//! is denied is found. It finds too much and is never enough to allow.
+//! A search for commands in a text that could not be read: quotes are taken out and every operator separates, so
+//! that what is denied is found. It finds too much and is never enough to allow.
 
 use super::names::is_reserved;
 use super::script::{Expands, Folders, Redirection, Simple, Way, Word};

@@ -1,5 +1,5 @@
-//! What a shell command would start, read without running it: a parser of our own for the part of bash that can be read for
-//! certain, in one pass and with bounds. Which of it may run is not here.
+//! What a shell command would start, read without running it: a parser of our own for the part of bash that can be
+//! read for certain, in one pass and with bounds. Which of it may run is not here.
 
 mod arithmetic;
 mod builtins;
@@ -34,6 +34,9 @@ pub fn read(text: &str) -> Script {
     if let Some(stop) = stopped {
         found.doubt(stop.0);
         found.commands.append(&mut lexical::commands(text));
+    }
+    if found.commands.is_empty() {
+        found.doubt("the command holds nothing that runs");
     }
     found.finish();
     Script { commands: found.commands, opaque: found.doubt, functions: found.functions }

@@ -1,5 +1,5 @@
-//! Which variables a text gives values that are not known to be numbers, and which of them arithmetic evaluates: bash runs
-//! the substitutions in such a value. Values from outside the text are not seen here.
+//! Which variables a text gives values that are not known to be numbers, and which of them arithmetic evaluates:
+//! bash runs the substitutions in such a value. Values from outside the text are not seen here.
 
 use std::collections::BTreeSet;
 

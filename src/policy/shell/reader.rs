@@ -1,5 +1,5 @@
-//! The cursor over a text and what was found so far. One pass, a bound on nesting, and no way back; what each construct means
-//! is in the other files.
+//! The cursor over a text and what was found so far. One pass, a bound on nesting, and no way back; what each
+//! construct means is in the other files.
 
 use super::folders::Place;
 use super::names::Variables;

@@ -1,4 +1,5 @@
-//! A shell text as the list of what it would start. Everything that could not be read for certain is marked as such.
+//! A shell text as the list of what it would start. Everything that could not be read for certain is marked as
+//! such.
 
 /// All simple commands of a text, wherever they stand: in subshells, loops, functions, substitutions, here-documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

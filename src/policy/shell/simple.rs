@@ -282,6 +282,8 @@ impl Reader<'_> {
     pub(super) fn check_name(&mut self, name: &Draft) {
         if !name.is_static() {
             self.doubt("the name of a program is known only when it runs");
+        } else if name.text.is_empty() {
+            self.doubt("the name of a program is empty");
         } else if is_reserved(&name.text) {
             self.doubt(format!("the reserved word `{}` stands as a program", name.text));
         } else if name.text.starts_with('-') {

@@ -1,4 +1,5 @@
-//! One word: quotes, escapes and what is left for bash to expand when it runs. Expansions themselves are read next door.
+//! One word: quotes, escapes and what is left for bash to expand when it runs. Expansions themselves are read next
+//! door.
 
 use super::reader::{Read, Reader, ends_word, stop};
 use super::script::{Expands, Word};
@@ -202,7 +203,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// After a backslash in `$'…'`; nothing where the result is not certain. A quote that is escaped is always passed.
+    /// After a backslash in `$'…'`; nothing where the result is not certain.
     fn escape(&mut self) -> Option<char> {
         let kind = self.bump()?;
         Some(match kind {

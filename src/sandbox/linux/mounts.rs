@@ -45,7 +45,7 @@ pub fn separate(uid: u32, network: bool) -> Result<bool, Why> {
     // Some distributions allow the namespace and then no mount in it.
     match mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC) {
         Ok(()) => Ok(true),
-        Err(Errno::PERM | Errno::ACCESS) if !network => Ok(false),
+        Err(Errno::PERM | Errno::ACCESS) => Ok(false),
         Err(error) => Err(Why::step("mounts cannot be made private")(error.into())),
     }
 }

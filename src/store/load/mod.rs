@@ -175,20 +175,26 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
         Scope::Sweep => sweep(tx, &mut facts, by.at)?,
     }
     workflows(tx, &mut facts)?;
+    if spends(scope) {
+        budgets(tx, &mut facts)?;
+    }
+    Ok(facts)
+}
+
+/// Whether what is decided in this scope may cost something, and so needs to know of budgets.
+fn spends(scope: &Scope) -> bool {
     match scope {
         Scope::Submit { .. } | Scope::Claim { .. } | Scope::Task { .. } | Scope::Hook { .. } | Scope::Budget(_) => {
-            budgets(tx, &mut facts)?
+            true
         }
-        // What these decide spends nothing.
         Scope::Approvals(_)
         | Scope::Trust
         | Scope::Bypass { .. }
         | Scope::Start(_)
         | Scope::Restored
         | Scope::Call(_)
-        | Scope::Sweep => {}
+        | Scope::Sweep => false,
     }
-    Ok(facts)
 }
 
 fn ids(tx: &mut dyn Tx, sql: &str, params: &[Param<'_>]) -> Result<Vec<TaskId>, StoreError> {

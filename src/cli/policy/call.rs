@@ -1,0 +1,86 @@
+//! A call as a person writes it, `Tool(what)`, as a tool and its input; and the rules of the place where it is asked.
+
+use serde_json::{Value, json};
+
+use crate::domain::workflow::{Phase, Workflow};
+use crate::engine::links::links;
+use crate::policy::judge::{self, Around, Guard, RuleSet};
+
+use super::super::{Ended, Place};
+
+/// `Bash(git log -3)`: what stands in the brackets is what the tool is about; JSON there is the whole input.
+pub fn read(text: &str) -> Result<(String, Value), Ended> {
+    let wrong = || {
+        Ended::usage(
+            format!("`{text}` is not a call"),
+            "write `Tool(what)`, such as `Bash(git log -3)` or `Edit(src/main.rs)`; JSON in the brackets is taken as the input",
+        )
+    };
+    let (tool, what) = match text.trim().split_once('(') {
+        None => (text.trim(), ""),
+        Some((tool, rest)) => (tool, rest.strip_suffix(')').ok_or_else(wrong)?),
+    };
+    if tool.is_empty() || tool.contains(char::is_whitespace) {
+        return Err(wrong());
+    }
+    if let Ok(input @ Value::Object(_)) = serde_json::from_str(what) {
+        return Ok((tool.to_owned(), input));
+    }
+    let field = match tool {
+        "Bash" | "SlashCommand" => "command",
+        "Read" | "Edit" | "MultiEdit" | "Write" => "file_path",
+        "NotebookEdit" | "NotebookRead" => "notebook_path",
+        "Grep" | "LS" => "path",
+        "Glob" => "pattern",
+        "WebFetch" => "url",
+        "Agent" | "Task" => "subagent_type",
+        "Skill" => "skill",
+        _ if what.is_empty() => return Ok((tool.to_owned(), json!({}))),
+        _ => return Err(wrong()),
+    };
+    let input = if what.is_empty() { json!({}) } else { json!({ field: what }) };
+    Ok((tool.to_owned(), input))
+}
+
+/// The rules of a phase, or of an agent without a task.
+pub fn rules(workflow: &Workflow, phase: Option<&Phase>) -> RuleSet {
+    let (own, approvals) = match phase {
+        Some(phase) => (&phase.rules, phase.require_approval.as_slice()),
+        None => (&workflow.unclaimed, &[] as &[String]),
+    };
+    let protect = RuleSet::compile(&workflow.protect.deny, &workflow.protect.ask, &workflow.protect.allow).0;
+    let asked: Vec<String> = own.ask.iter().chain(approvals).cloned().collect();
+    protect.with(RuleSet::compile(&own.deny, &asked, &own.allow).0)
+}
+
+/// As the guard sees a call of an agent that works in this folder.
+pub fn around(place: &Place, tool: &str, input: &Value) -> Around {
+    let text = |path: &std::path::Path| path.display().to_string();
+    let here = std::env::current_dir().map_or_else(|_| text(&place.workspace.root), |here| text(&here));
+    let mut around = Around {
+        cwd: here,
+        base: Some(text(&place.workspace.root)),
+        home: place.home().map(text),
+        root: text(&place.workspace.root),
+        guard: Guard { paths: vec![text(&place.workspace.state)], ..Guard::default() },
+        ..Around::default()
+    };
+    around.links = links(&judge::paths(tool, input, &around));
+    around
+}
+
+pub fn phase<'w>(workflow: &'w Workflow, name: Option<&str>) -> Result<Option<&'w Phase>, Ended> {
+    let Some(name) = name else { return Ok(workflow.phases.first()) };
+    if name == "unclaimed" {
+        return Ok(None);
+    }
+    let found = workflow.phases.iter().find(|phase| phase.name == name);
+    let names: Vec<&str> = workflow.phases.iter().map(|phase| phase.name.as_str()).collect();
+    let unknown = || {
+        Ended::usage(
+            format!("the workflow “{}” has no phase `{name}`", workflow.name),
+            format!("its phases: {}; `unclaimed` is an agent without a task", names.join(", ")),
+        )
+    };
+    found.map(Some).ok_or_else(unknown)
+}

@@ -1,0 +1,104 @@
+//! `phasegate policy explain`: one call, and which rule decides about it here.
+
+use serde_json::{Value, json};
+
+use crate::domain::workflow::{Enforcement, Phase, Workflow};
+use crate::policy::judge::{self, Decision, Verdict};
+use crate::policy::{names, paths};
+
+use super::super::output::visible;
+use super::super::{Ended, Out, Place, workflow};
+use super::{ExplainArgs, call};
+
+/// What the verdict means in a phase, and why, where it is not a rule that decides.
+pub struct Told {
+    /// `allow`, `ask` or `deny`; `none` for an agent without a task that no rule covers.
+    pub word: &'static str,
+    pub verdict: Verdict,
+}
+
+pub fn run(args: &ExplainArgs, place: &Place, out: &Out) -> Result<(), Ended> {
+    let (tool, input) = call::read(&args.call)?;
+    let (workflow, phase) = match args.task {
+        Some(id) => {
+            let engine = place.open_existing()?;
+            let unknown = || Ended::usage(format!("there is no task {id}"), "`phasegate tasks list` shows them");
+            let task = engine.task(id)?.ok_or_else(unknown)?;
+            let found = engine.workflow_named(Some(&task.workflow.0))?.ok_or_else(unknown)?;
+            (found.1, Some(task.phase))
+        }
+        None => (workflow::named(place, args.workflow.as_deref())?, args.phase.clone()),
+    };
+    let phase = call::phase(&workflow, phase.as_deref())?;
+    let told = told(place, &workflow, phase, &tool, &input);
+    let stands = phase.map_or("unclaimed", |phase| phase.name.as_str());
+    let next = next(&told, &workflow, phase);
+    let value = json!({
+        "call": args.call, "workflow": workflow.name, "phase": stands, "verdict": told.word,
+        "rule": told.verdict.rule, "reason": told.verdict.reason, "next": next,
+    });
+    let text = format!(
+        "{}: {} in phase {stands} of “{}”\n  rule: {}\n  why:  {}\n  next: {next}",
+        told.word,
+        visible(&args.call),
+        workflow.name,
+        told.verdict.rule.as_deref().map_or_else(|| "none".to_owned(), visible),
+        visible(&told.verdict.reason),
+    );
+    out.answer(&value, &text);
+    Ok(())
+}
+
+/// The verdict of the rules, with what a phase makes of it.
+pub fn told(place: &Place, workflow: &Workflow, phase: Option<&Phase>, tool: &str, input: &Value) -> Told {
+    let around = call::around(place, tool, input);
+    let rules = call::rules(workflow, phase);
+    let mut verdict = judge::judge(&rules, tool, input, &around);
+    if let (Decision::Allow, Some(writes), Some(path)) =
+        (verdict.decision, phase.and_then(|phase| phase.writes.as_ref()), names::written(tool, input))
+        && !paths::writes_cover(writes, path, &around)
+    {
+        let reason = format!("`{}` is outside `writes` of the phase: {}", visible(path), writes.join(", "));
+        return Told { word: "deny", verdict: Verdict { rule: None, decision: Decision::Deny, reason, ..verdict } };
+    }
+    let loops = verdict.decision == Decision::None && names::is_loop(tool);
+    if loops {
+        verdict.reason = "it is part of the loop that every phase needs, and no rule denies it".to_owned();
+    }
+    let word = match (verdict.decision, phase) {
+        (Decision::None, _) if loops => "allow",
+        (Decision::None, Some(_))
+            if verdict.opaque && workflow.uninspectable == crate::domain::workflow::Uninspectable::Ask =>
+        {
+            "ask"
+        }
+        (Decision::None, Some(_)) => "deny",
+        (decision, _) => decision.word(),
+    };
+    Told { word, verdict }
+}
+
+fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>) -> String {
+    let waived = match workflow.enforcement {
+        Enforcement::Strict => "",
+        Enforcement::Warn => " (this workflow only warns: the call is carried out and recorded)",
+        Enforcement::Observe => " (this workflow only observes: the call is carried out and recorded)",
+    };
+    let ahead = phase.and_then(|phase| phase.next.first()).map(String::as_str);
+    let text = match (told.word, &told.verdict.rule) {
+        ("allow", _) => return "nothing; the agent may do it".to_owned(),
+        ("ask", Some(rule)) => format!("a person answers, each time; take `{rule}` out to stop asking"),
+        ("ask", None) => "a person answers; plain commands that can be read need none".to_owned(),
+        ("deny", Some(rule)) => {
+            format!("a person opens `{rule}` for a while with `phasegate bypass`, or changes the workflow")
+        }
+        (_, None) if told.verdict.decision == Decision::Deny => {
+            "a person does it, outside the agent's session".to_owned()
+        }
+        _ => match ahead {
+            Some(ahead) => format!("the agent goes on to phase {ahead}, or a person adds a rule to `allow`"),
+            None => "a person adds a rule to `allow`".to_owned(),
+        },
+    };
+    format!("{text}{waived}")
+}

@@ -1,0 +1,317 @@
+//! Rules held against commands: one line each, through `judge`.
+
+use super::super::judge::{Around, Decision, RuleSet};
+use super::judge;
+
+fn around() -> Around {
+    let mut around = Around { cwd: "/p".into(), root: "/p".into(), home: Some("/home/d".into()), ..Around::default() };
+    around.guard.ports.push(7700);
+    around
+}
+
+fn decided(deny: &[&str], ask: &[&str], allow: &[&str], command: &str) -> (Decision, String) {
+    let list = |rules: &[&str]| rules.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>();
+    let (rules, problems) = RuleSet::compile(&list(deny), &list(ask), &list(allow));
+    assert!(problems.is_empty(), "{problems:?}");
+    let verdict = judge(&rules, command, &around());
+    (verdict.decision, verdict.reason)
+}
+
+fn all(deny: &[&str], ask: &[&str], allow: &[&str], expected: Decision, commands: &[&str]) {
+    for command in commands {
+        let (decision, reason) = decided(deny, ask, allow, command);
+        assert_eq!(decision, expected, "{command}: {reason}");
+    }
+}
+
+#[test]
+fn allow_needs_every_command() {
+    let allow = ["Bash(make test)", "Bash(ls *)", "Bash(cat *)", "Bash(cd *)", "Edit(/out/**)"];
+    all(
+        &[],
+        &[],
+        &allow,
+        Decision::Allow,
+        &[
+            "make test",
+            "ls",
+            "ls -la | cat",
+            "ls && make test; cat x",
+            "(ls; cat x)",
+            "timeout 5 make test",
+            "CI=1 ls",
+            "cat x > out/y",
+            "cd sub && cat x",
+            "cat < x",
+            "ls 2>/dev/null",
+            "f=a; cat \"$f\"",
+            "nice -n 3 nohup ls",
+        ],
+    );
+    all(
+        &[],
+        &[],
+        &allow,
+        Decision::None,
+        &[
+            "",
+            "make test -k",
+            "lsof",
+            "ls; pwd",
+            "ls | sh",
+            "ls $(pwd)",
+            "cat `id`",
+            "PATH=/x ls",
+            "cat x > y",
+            "cat x > $F",
+            "cat x > ~/y",
+            "env ls",
+            "sudo ls",
+            "/bin/ls",
+            "$X",
+            "ls(){ id; }; ls",
+            "sh -c ls",
+            "cat \"$unknown\"",
+            "cat x > out/../y",
+            "cat x > .git/hooks/pre-commit",
+            "'ls x'",
+            "cd .. && cat x > out/y",
+        ],
+    );
+}
+
+#[test]
+fn deny_needs_one_match_anywhere() {
+    all(
+        &["Bash(rm *)"],
+        &[],
+        &["Bash"],
+        Decision::Deny,
+        &[
+            "rm x",
+            "ls; rm x",
+            "(rm x)",
+            "if true; then rm x; fi",
+            "f() { rm x; }",
+            "echo $(rm x)",
+            "echo \"`rm x`\"",
+            "'r'm x",
+            "/bin/rm x",
+            "A=1 rm x",
+            "sudo rm x",
+            "env -i A=1 rm x",
+            "sh -c 'rm x'",
+            "bash -lc \"sh -c 'rm x'\"",
+            "eval 'rm x'",
+            "xargs -n1 rm",
+            "find . -exec rm {} +",
+            "timeout -k 1 5 rm x",
+            "npx rm x",
+            "docker exec c rm x",
+            "watch 'ls; rm x'",
+            "git -c alias.x='!rm y' x",
+            "cat <<E\n$(rm x)\nE",
+            "unshare -r rm x",
+        ],
+    );
+    all(
+        &["Bash(rm *)"],
+        &[],
+        &["Bash"],
+        Decision::None,
+        &[
+            "$X y",
+            "r$(echo m) x",
+            "{rm,x}",
+            "echo rm x | sh",
+            "bash -s",
+            "python3 -c 'x'",
+            "perl -e 'x'",
+            "vim -c ':!rm x'",
+            "tar xf a --to-command='rm x'",
+            "source x",
+            "crontab x",
+            "echo 'rm x' | at now",
+        ],
+    );
+    all(
+        &["Bash(rm *)"],
+        &[],
+        &["Bash"],
+        Decision::Allow,
+        &[
+            "echo 'rm x'",
+            "git commit -m 'rm x'",
+            "make",
+            "grep -r rm .",
+            "python3 x.py",
+            "sh -c 'ls'",
+            "find . -name x",
+        ],
+    );
+    all(
+        &["Bash(git push *)"],
+        &[],
+        &["Bash"],
+        Decision::Deny,
+        &["git -C x push", "git -c a=b push", "git --no-pager push f"],
+    );
+    all(&[], &["Bash(git push *)"], &["Bash"], Decision::Ask, &["git push", "sudo git push", "git $x"]);
+}
+
+#[test]
+fn what_cannot_be_read_needs_bare_bash_or_its_own_words() {
+    all(&[], &[], &["Bash"], Decision::Allow, &["$X y", "eval \"$X\"", "source x"]);
+    all(&[], &[], &["Bash(eval *)", "Bash(source *)"], Decision::None, &["$X y", "eval \"$X\"", "source x"]);
+    all(&["Bash(rm *)"], &[], &["Bash(source x)"], Decision::Allow, &["source x"]);
+}
+
+#[test]
+fn options_that_run_or_write_need_to_be_spelt_out() {
+    for (allow, command, expected) in [
+        ("Bash(sed *)", "sed -n 1p f", Decision::Allow),
+        ("Bash(sed *)", "sed -i s/a/b/ f", Decision::None),
+        ("Bash(sed -i *)", "sed -i s/a/b/ f", Decision::Allow),
+        ("Bash(sed -i *)", "sed -i '1e id' f", Decision::None),
+        ("Bash(find *)", "find . -delete", Decision::None),
+        ("Bash(find . -delete)", "find . -delete", Decision::Allow),
+        ("Bash(find *)", "find $X", Decision::None),
+        ("Bash(git log *)", "git log -p --oneline", Decision::Allow),
+        ("Bash(git log *)", "git log --outp=x", Decision::None),
+        ("Bash(git *)", "git -c core.pager=x log", Decision::None),
+        ("Bash(sort *)", "sort -uo x f", Decision::None),
+        ("Bash(curl *)", "curl -o /dev/null http://h/", Decision::Allow),
+        ("Bash(curl *)", "curl -sSLo x http://h/", Decision::None),
+        ("Bash(cargo *)", "cargo test -- --config", Decision::Allow),
+        ("Bash(cargo *)", "cargo build --config x", Decision::None),
+        ("Bash(python3 *)", "python3 x.py -c y", Decision::Allow),
+        ("Bash(python3 *)", "python3 -c x", Decision::None),
+        ("Bash(python3 -m pytest *)", "python3 -m pytest -q -k 'a b'", Decision::Allow),
+        ("Bash(python3 -m pytest *)", "python3 -m pytest -p x", Decision::None),
+        ("Bash(setsid *)", "setsid make", Decision::None),
+        ("Bash(xargs grep *)", "xargs grep x", Decision::Allow),
+        ("Bash(xargs sed *)", "xargs sed -n p", Decision::None),
+        ("Bash(npx *)", "npx tsc -p x", Decision::Allow),
+        ("Bash(tee *)", "tee x", Decision::None),
+        ("Bash(vim *)", "vim +x f", Decision::None),
+        ("Bash(make *)", "make SHELL=x", Decision::None),
+    ] {
+        let (decision, reason) = decided(&[], &[], &[allow], command);
+        assert_eq!(decision, expected, "{allow} {command}: {reason}");
+    }
+}
+
+#[test]
+fn files_are_held_against_path_rules() {
+    let deny = ["Read(.env)", "Edit(.env)", "Read(~/.keys/**)"];
+    all(
+        &deny,
+        &[],
+        &["Bash", "Edit"],
+        Decision::Deny,
+        &[
+            "cat .env",
+            "cat a/../.env",
+            "grep -r K .env",
+            "cp .env x",
+            "cp x .env",
+            "cat < .env",
+            "> .env",
+            "cd ~/.keys && cat id",
+            "cat $HOME/.keys/id",
+            "f=.env; cat $f",
+            "echo .env | xargs cat",
+            "sudo cat .env",
+            "tar cf x ~/.keys",
+            "git show HEAD:.env",
+            "sh -c 'echo > .env'",
+            "dd of=.env",
+        ],
+    );
+    all(&deny, &[], &["Bash", "Edit"], Decision::None, &["cat .e*", "cat {.env,x}", "cat $(ls)", "cat ~/.k*/id"]);
+    all(
+        &deny,
+        &[],
+        &["Bash", "Edit"],
+        Decision::Allow,
+        &["cat *.md", "cat src/*", "grep .env f", "cat .env.example", "ls .env"],
+    );
+}
+
+#[test]
+fn the_guard_stands_above_every_rule() {
+    all(
+        &[],
+        &[],
+        &["Bash", "Edit", "Read", "Write"],
+        Decision::Deny,
+        &[
+            "phasegate approvals approve 1",
+            "sh -c 'phasegate workflow trust x --yes'",
+            "./phasegate token create",
+            "'phase'gate bypass open",
+            "P=phasegate; $P approvals approve 1",
+            "rm -rf .phasegate",
+            "cd .phasegate && rm x",
+            "sqlite3 .phasegate/s.db x",
+            "rm -rf .",
+            "python3 -c \"open('.phasegate/x')\"",
+            "pkill -f phasegate",
+            "kill $(pgrep phasegate)",
+            "curl localhost:7700/x",
+            "echo {} > .claude/settings.json",
+            "sed -i s/a/b/ .claude/settings.json",
+            "tmux send-keys y Enter",
+            "date -s 2030-01-01",
+            "echo 'phasegate approve 1' | sh",
+            "PHASEGATE_AGENT=o phasegate call x",
+            "claude --dangerously-skip-permissions",
+            "rm /usr/local/bin/phasegate",
+            "cat .phase*/key",
+            "phasegate $X 1",
+        ],
+    );
+    all(
+        &[],
+        &[],
+        &["Bash", "Edit", "Read", "Write"],
+        Decision::Allow,
+        &[
+            "phasegate board",
+            "phasegate tasks list --json",
+            "phasegate call claim_task",
+            "phasegate exec 12",
+            "phasegate audit query",
+            "phasegate approvals list",
+            "phasegate approvals approve --help",
+            "git commit -m 'phasegate approvals approve'",
+            "kill 123",
+            "rm -rf target",
+            "curl localhost:3000/",
+            "ls .phasegate",
+            "grep phasegate x",
+            "date",
+        ],
+    );
+}
+
+#[test]
+fn a_reason_is_bounded_and_shows_no_control_characters() {
+    let (_, reason) = decided(&["Bash(rm *)"], &[], &[], &format!("rm \u{1b}[31m\u{202e}{}", "x".repeat(5_000)));
+    assert!(reason.len() < 400 && !reason.contains(['\u{1b}', '\u{202e}']), "{reason}");
+}
+
+#[test]
+fn paths_that_may_be_links_are_named() {
+    let found = super::paths("cd sub && cat a > ../b; cp x y", &around());
+    for path in ["/p/sub", "/p/sub/a", "/p/b", "/p/y"] {
+        assert!(found.iter().any(|named| named == path), "{path}: {found:?}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_judged_without_harm(command in "([a-z$`'\"(){};|&<>*~=! -]|rm |sh -c |\n){0,60}") {
+        let _ = decided(&["Bash(rm *)", "Read(.env)"], &[], &["Bash(ls *)", "Bash"], &command);
+    }
+}
