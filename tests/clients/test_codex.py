@@ -6,6 +6,20 @@ from agents import Codex
 from models import call
 from test_claude_code import FLOW, claim, ours
 
+OBSERVED = """\
+version: 1
+name: observed
+phases:
+  work:
+    goal: Make it.
+    allow: [Read, "Bash(test *)"]
+    exit:
+      - command: [test, -f, made.txt]
+        tier: observed
+    next: [done]
+  done: { end: true }
+"""
+
 
 def patch(*parts):
     return call("apply_patch", patch="*** Begin Patch\n" + "".join(parts) + "*** End Patch\n")
@@ -80,6 +94,26 @@ class Guarded(unittest.TestCase):
 
         run = self.place.agent(main=main)
         self.assertEqual((run.service.failures, self.there("notes/plan.md")), ([], []))
+
+
+class Evidence(unittest.TestCase):
+    def test_a_run_whose_end_the_client_does_not_tell_meets_no_gate(self):
+        """Codex tells its hooks of a failed command in the words of one that went well."""
+        place = Codex(OBSERVED)
+        self.addCleanup(place.close)
+        place.guard()
+
+        def main(heard):
+            heard = yield claim()
+            heard = yield shell("test -f made.txt")
+            assert "exited with code 1" in heard.said, heard.said
+            heard = yield ours("transition_phase", summary="made it as planned", confidence=0.9)
+            assert "gate_unmet" in heard.said or "unmet" in heard.said, heard.said
+
+        place.agent(main=main).check()
+        kinds = [record["event"]["type"] for record in place.records()]
+        self.assertNotIn("GateObserved", kinds)
+        self.assertNotIn("TaskCompleted", kinds)
 
 
 if __name__ == "__main__":
