@@ -28,26 +28,42 @@ pub struct SubAgent {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum HookEvent {
-    SessionStarted { how: Start },
+    SessionStarted {
+        how: Start,
+    },
     PromptSubmitted,
     /// A tool is about to run: the one moment at which it can be stopped.
     Before(ToolCall),
     /// It ran; `well` is the client's word for whether it went well.
-    After { call: ToolCall, result: ToolResult },
+    After {
+        call: ToolCall,
+        result: ToolResult,
+    },
     /// The client would ask its person about this call.
     PermissionAsked(ToolCall),
     SubAgentStarted,
     SubAgentStopped,
     BeforeCompaction,
     /// A settings file of the client has changed and is about to count.
-    SettingsChanged { source: String, file: Option<PathBuf> },
+    SettingsChanged {
+        source: String,
+        file: Option<PathBuf>,
+    },
     /// The agent wants to end its turn; `again`: it was already told once to go on.
-    Stopping { again: bool },
+    Stopping {
+        again: bool,
+    },
     /// The turn ended by an error of the model's service.
-    StoppedByFailure { message: String },
-    SessionEnded { why: String },
+    StoppedByFailure {
+        message: String,
+    },
+    SessionEnded {
+        why: String,
+    },
     /// Known, and nothing to be said about it.
-    Other { name: String },
+    Other {
+        name: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -361,7 +361,8 @@ fn see(state: &mut State, event: &Event, stamp: Stamp<'_>) {
     if let Event::CallObserved { call, .. } = event {
         state.seen_calls.remove(call);
     }
-    if let Event::CallJudged { session, task, call: Some(call), tool, input, digest, verdict, waived, confined, .. } = event
+    if let Event::CallJudged { session, task, call: Some(call), tool, input, digest, verdict, waived, confined, .. } =
+        event
         && (*waived || *verdict != Judged::Deny)
     {
         let command = input.get("command").and_then(Value::as_str).map(str::to_owned);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
-use phasegate::config::settings::{self, Environment, Settings};
+use phasegate::config::settings::{self, ClientEnvironment, Environment, Settings};
 use phasegate::domain::command::Decision;
 use phasegate::domain::facts::Caller;
 use phasegate::domain::ids::ApprovalId;
@@ -35,6 +35,8 @@ fn settings(env: &TestEnv, toml: &str) -> Settings {
         capabilities: None,
         inside_agent: false,
         config_home: Some(env.path("home")),
+        home: None,
+        client: ClientEnvironment::default(),
     };
     settings::load(&env.path("nowhere"), &environment).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -20,7 +20,10 @@ const IMPORTS: [(&str, &[&str]); 14] = [
     ("sandbox", &["domain"]),
     ("config", &["domain", "policy", "screen", "notify"]),
     ("store", &["domain", "audit"]),
-    ("engine", &["domain", "policy", "routing", "audit", "screen", "notify", "tools", "store", "config", "clients", "sandbox"]),
+    (
+        "engine",
+        &["domain", "policy", "routing", "audit", "screen", "notify", "tools", "store", "config", "clients", "sandbox"],
+    ),
     ("mcp", &["engine", "tools", "domain"]),
     ("cli", &["engine", "tools", "domain", "audit", "config", "mcp", "policy", "clients", "sandbox"]),
 ];

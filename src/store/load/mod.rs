@@ -184,9 +184,7 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
 /// Whether what is decided in this scope may cost something, and so needs to know of budgets.
 fn spends(scope: &Scope) -> bool {
     match scope {
-        Scope::Submit { .. } | Scope::Claim { .. } | Scope::Task { .. } | Scope::Hook { .. } | Scope::Budget(_) => {
-            true
-        }
+        Scope::Submit { .. } | Scope::Claim { .. } | Scope::Task { .. } | Scope::Hook { .. } | Scope::Budget(_) => true,
         Scope::Approvals(_)
         | Scope::Trust
         | Scope::Bypass { .. }
