@@ -4,7 +4,7 @@ import json
 import unittest
 
 from agents import ClaudeCode
-from harness import BINARY, REPOSITORY
+from harness import BINARY, REPOSITORY, eventually
 from models import call
 
 FLOW = """\
@@ -64,6 +64,9 @@ class Guarded(unittest.TestCase):
 
     def run_agent(self, *prompts, **stories):
         return self.place.agent(*prompts, **stories).check()
+
+    def kinds(self):
+        return [record["event"]["type"] for record in self.place.records()]
 
     def assertAbsent(self, *names):
         self.assertEqual([name for name in names if (self.place.root / name).exists()], [])
@@ -200,10 +203,9 @@ class Hooks(Guarded):
             heard = yield claim()
             # Not the agent's doing: another program writes while the session runs.
             self.place.write(".claude/settings.local.json", json.dumps({"disableAllHooks": True}))
-            for _ in range(6):
-                heard = yield call("Bash", command="echo waiting && sleep 0.2")
+            eventually("the change has been told", lambda: "GuardKept" in self.kinds())
             heard = yield self.put("src/new.txt")
-            heard.refused("src/new.txt")
+            heard.refused("phasegate", "src/new.txt")
 
         self.run_agent(main=main)
         self.assertAbsent("src/new.txt")
