@@ -91,11 +91,9 @@ pub fn kept(tool: &str, input: &Value) -> (Value, String) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     };
-    let kept = match input {
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(key, value)| (key.clone(), cut(key, value))).collect())
-        }
-        other => cut("", other),
+    let kept = match input.as_object() {
+        Some(fields) => Value::Object(fields.iter().map(|(key, value)| (key.clone(), cut(key, value))).collect()),
+        None => cut("", input),
     };
     (kept, digest)
 }
