@@ -171,6 +171,7 @@ class Matrix(unittest.TestCase):
                     self.assertIn("phasegate", done.stderr)
 
     def test_an_answer_is_one_json_object_or_nothing(self):
+        self.place.guard()
         names = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure", "SubagentStart",
                  "SubagentStop", "PreCompact", "ConfigChange", "Stop", "StopFailure", "SessionEnd", "NotYetKnown")
         for name in names:
