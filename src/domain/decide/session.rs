@@ -74,6 +74,11 @@ pub fn parked(facts: &Facts, until: Time, why: &str, context: &Context) -> Vec<E
     if until <= context.now { Vec::new() } else { held.filter_map(park).collect() }
 }
 
+/// Stands for the id of a call of ours where the client shows the server none: what is called, and with what.
+pub fn unnamed(tool: &str, input: &Value) -> String {
+    format!("args:{}", canonical::digest(&serde_json::json!({ "tool": tool, "input": input })))
+}
+
 /// A call's arguments as they are kept, and the digest of all of them.
 pub fn kept(tool: &str, input: &Value) -> (Value, String) {
     let digest = canonical::digest(&serde_json::json!({ "tool": tool, "input": input }));

@@ -18,13 +18,13 @@ use super::{Actor, TOOL, Told};
 use crate::engine::{Engine, Failure};
 
 /// Our own tools, however the client names them: the engine judges those itself.
-const OWN: &str = "mcp__phasegate__";
+pub(super) const OWN: &str = "mcp__phasegate__";
 const SUBAGENT: &str = "Agent";
 
 impl Engine {
     pub(super) fn before(&self, told: &Told, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
         if call.tool.starts_with(OWN) {
-            return self.own_call(actor, call);
+            return self.own_call(told, actor, call);
         }
         let rung = self.kernel(&told.binary);
         let can_confine = told.rewrite.is_some() && call.id.is_some();
@@ -59,11 +59,11 @@ impl Engine {
     }
 
     /// The call that the server is about to get: this row is how it learns who calls, and that a guard is there.
-    fn own_call(&self, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
+    fn own_call(&self, told: &Told, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
         self.note_session(actor, None)?;
-        if let Some(id) = &call.id {
+        if let Some(id) = told.noted(call) {
             let seen = SeenCall {
-                call: id.clone(),
+                call: id,
                 session: actor.shown.session.clone(),
                 agent: actor.acting.clone(),
                 tool: call.tool.clone(),
