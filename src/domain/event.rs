@@ -14,7 +14,7 @@ use super::ids::{
     AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, SessionId, TaskId, Time, WorkflowHash,
 };
 use super::refusal::Code;
-use super::session::{Guard, Opened};
+use super::session::{Guard, Judged, Opened};
 use super::task::{Outcome, TaskSpec};
 use super::violation::{TreePath, Violation};
 use super::workflow::Budget;
@@ -490,18 +490,6 @@ pub enum Event {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
-}
-
-/// What was said about a call before it ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Judged {
-    Allow,
-    /// Left to a person in front of the client.
-    Ask,
-    Deny,
-    /// No rule decided, and no task is held: the client's own rules count.
-    Left,
 }
 
 /// What stays known of a record without its content.

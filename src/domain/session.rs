@@ -68,6 +68,18 @@ pub enum Opened {
     Midway,
 }
 
+/// What was said about a call before it ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    Allow,
+    /// Left to a person in front of the client.
+    Ask,
+    Deny,
+    /// No rule decided, and no task is held: the client's own rules count.
+    Left,
+}
+
 /// A call that a hook let through and whose end is awaited: what joins it to the server's view of it, and to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenCall {

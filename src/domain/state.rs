@@ -10,10 +10,10 @@ use super::approver::{Approver, Approvers, Signed};
 use super::bypass::Bypass;
 use super::call::{Call, CallState, WrongCallState};
 use super::claim::Claim;
-use super::event::{Event, Judged, Origin};
+use super::event::{Event, Origin};
 use super::evidence::{Artifact, Evidence, Tier, Verdict};
 use super::ids::{AgentName, ApprovalId, BypassId, CallId, RunId, SessionId, TaskId, Time, WorkflowHash};
-use super::session::{SeenCall, Session, SubAgent};
+use super::session::{Judged, SeenCall, Session, SubAgent};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
 #[derive(Clone, Debug, Default, PartialEq)]

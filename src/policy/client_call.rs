@@ -141,22 +141,25 @@ fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) ->
             ruling.hint = "a person does this, outside the agent's session".to_owned();
             Ok(ruling)
         }
-        Decision::None if found.verdict.opaque => Ok(unread(workflow, phase, call, ruling)),
+        // All of the shell is open to the phase, and the kernel holds what cannot be told from the words.
+        Decision::None if call.tool == SHELL && call.kernel && has_all_of_the_shell(phase) => {
+            ruling.ruled = Ruled::Allow { confined: true };
+            Ok(ruling)
+        }
+        Decision::None if found.verdict.opaque => Ok(unread(workflow, phase, ruling)),
         Decision::Deny | Decision::None => closed(facts, task, workflow, phase, call, ruling, context),
     }
 }
 
-/// A command that could not be read: held by the kernel where the phase has all of the shell anyway, else a person's to say.
-fn unread(workflow: &Workflow, phase: &Phase, call: &ClientCall, mut ruling: Ruling) -> Ruling {
-    let bare = phase.rules.allow.iter().any(|rule| rule.trim() == SHELL);
+fn has_all_of_the_shell(phase: &Phase) -> bool {
+    phase.rules.allow.iter().any(|rule| rule.trim() == SHELL) && phase.sandbox.confine != Confine::Off
+}
+
+/// A command that could not be read is a person's to say, where the phase opens any of the shell.
+fn unread(workflow: &Workflow, phase: &Phase, mut ruling: Ruling) -> Ruling {
     let some = phase.rules.allow.iter().any(|rule| rule.trim().starts_with(SHELL));
-    ruling.ruled = if bare && call.kernel && phase.sandbox.confine != Confine::Off {
-        Ruled::Allow { confined: true }
-    } else if some && workflow.uninspectable == Uninspectable::Ask {
-        Ruled::Ask { approval: false }
-    } else {
-        Ruled::Deny
-    };
+    ruling.ruled =
+        if some && workflow.uninspectable == Uninspectable::Ask { Ruled::Ask { approval: false } } else { Ruled::Deny };
     ruling.hint = format!("write it as plain commands that can be read; open now: {}", open_words(phase));
     ruling
 }

@@ -5,9 +5,9 @@ use serde_json::Value;
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::approval::Approval;
 use crate::domain::decide::{consume, session};
-use crate::domain::event::{Event, Judged};
+use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts};
-use crate::domain::session::SeenCall;
+use crate::domain::session::{Judged, SeenCall};
 use crate::domain::task::Task;
 use crate::domain::workflow::ModelTier;
 use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, Unruled};
@@ -35,20 +35,21 @@ impl Engine {
         let decide = decision(self.context(&caller), how, judged, call.clone());
         let scope = actor.scope(call.id.as_deref(), false);
         let outcome = self.transact(scope, self.by(&caller, TOOL), Vec::new(), decide)?;
-        let again = call.id.as_ref().and_then(|id| outcome.facts.state.seen_calls.get(id)).map(|seen| {
-            let confined = seen.confined.is_some();
-            Said::Allowed { confined }
-        });
+        let again = call
+            .id
+            .as_ref()
+            .and_then(|id| outcome.facts.state.seen_calls.get(id))
+            .map(|seen| Said::Allowed { confined: held(seen.confined.as_deref()) });
         let Some(verdict) = outcome.events.iter().find_map(said).or(again) else { return Ok(HookAnswer::Nothing) };
         let facts = &outcome.facts;
-        let held = facts.held.first().or(facts.lent.first());
-        let task = held.and_then(|id| facts.state.tasks.get(id));
+        let first = facts.held.first().or(facts.lent.first());
+        let task = first.and_then(|id| facts.state.tasks.get(id));
         if let Some(task) = task.filter(|_| matches!(verdict, Said::Allowed { .. } | Said::Left | Said::Noted(_))) {
             self.look_before(actor, call, facts, task);
         }
         Ok(match verdict {
-            Said::Allowed { confined: true } => self.confined(told, call, facts, task)?,
-            Said::Allowed { confined: false } => {
+            Said::Allowed { confined: Some(held) } => self.confined(told, call, facts, task, held)?,
+            Said::Allowed { confined: None } => {
                 HookAnswer::Allow { input: routed(told, call, facts, task), note: None }
             }
             Said::Left => HookAnswer::Nothing,
@@ -97,7 +98,7 @@ impl Engine {
 
 enum Said {
     Allowed {
-        confined: bool,
+        confined: Option<Rung>,
     },
     Left,
     /// It passes although the verdict was no.
@@ -106,10 +107,16 @@ enum Said {
     Denied(String),
 }
 
+/// As the record has it.
+fn held(word: Option<&str>) -> Option<Rung> {
+    let word = word?;
+    [Rung::Full, Rung::Writes, Rung::None].into_iter().find(|rung| rung.word() == word)
+}
+
 fn said(event: &Event) -> Option<Said> {
     let Event::CallJudged { verdict, reason, waived, confined, .. } = event else { return None };
     Some(match verdict {
-        Judged::Allow => Said::Allowed { confined: confined.is_some() },
+        Judged::Allow => Said::Allowed { confined: held(confined.as_deref()) },
         Judged::Left => Said::Left,
         Judged::Deny | Judged::Ask if *waived => Said::Noted(reason.clone()),
         Judged::Ask => Said::Asked(reason.clone()),
