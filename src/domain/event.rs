@@ -15,6 +15,7 @@ use super::ids::{
 };
 use super::refusal::Code;
 use super::session::{Guard, Judged, Opened};
+use super::spending::Spent;
 use super::task::{Outcome, TaskSpec};
 use super::violation::{TreePath, Violation};
 use super::workflow::Budget;
@@ -388,6 +389,9 @@ pub enum Event {
         waived: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bypass: Option<BypassId>,
+        /// Set aside for it under the task's budget until it ends.
+        #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+        aside: Spent,
         /// How the kernel holds it to its phase, where it does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         confined: Option<String>,

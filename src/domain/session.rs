@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AgentName, SessionId, TaskId, Time};
+use super::spending::Spent;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
@@ -98,6 +99,8 @@ pub struct SeenCall {
     pub command: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confined: Option<String>,
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    pub aside: Spent,
 }
 
 /// Subagents that are remembered; older ones that have ended go first.

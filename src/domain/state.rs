@@ -361,8 +361,19 @@ fn see(state: &mut State, event: &Event, stamp: Stamp<'_>) {
     if let Event::CallObserved { call, .. } = event {
         state.seen_calls.remove(call);
     }
-    if let Event::CallJudged { session, task, call: Some(call), tool, input, digest, verdict, waived, confined, .. } =
-        event
+    if let Event::CallJudged {
+        session,
+        task,
+        call: Some(call),
+        tool,
+        input,
+        digest,
+        verdict,
+        waived,
+        confined,
+        aside,
+        ..
+    } = event
         && (*waived || *verdict != Judged::Deny)
     {
         let command = input.get("command").and_then(Value::as_str).map(str::to_owned);
@@ -375,6 +386,7 @@ fn see(state: &mut State, event: &Event, stamp: Stamp<'_>) {
             digest: digest.clone(),
             command,
             confined: confined.clone(),
+            aside: *aside,
         };
         state.seen_calls.insert(call.clone(), seen);
     }

@@ -60,6 +60,8 @@ pub struct Ruling {
     pub hint: String,
     /// The verdict was no and does not count: the workflow does not enforce it, or a bypass is open.
     pub waived: Option<Waived>,
+    /// What its budget has to hold ready for it.
+    pub aside: Spent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,9 +114,11 @@ fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) ->
         reason: String::new(),
         hint: String::new(),
         waived: None,
+        aside: Spent::default(),
     };
     let found = layers.judge(facts, Some(task.id), call, context)?;
-    if let Err(spent) = budget::within(facts, task.id, Spent::default(), context.now) {
+    ruling.aside = budget::next_answer(facts, task.id);
+    if let Err(spent) = budget::within(facts, task.id, ruling.aside, context.now) {
         (ruling.reason, ruling.hint) = (spent.message, format!("next: {}", spent.hint));
         return Ok(unless_enforced(workflow, ruling));
     }
@@ -246,6 +250,7 @@ fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruli
         reason: "no workflow is in force".to_owned(),
         hint: String::new(),
         waived: None,
+        aside: Spent::default(),
     };
     let nothing = Rules::default();
     let (protect, open) = workflow.map_or((&nothing, &nothing), |known| (&known.protect, &known.unclaimed));

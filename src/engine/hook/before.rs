@@ -8,6 +8,7 @@ use crate::domain::decide::{consume, session};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts};
 use crate::domain::session::{Judged, SeenCall};
+use crate::domain::spending::Spent;
 use crate::domain::task::Task;
 use crate::domain::workflow::ModelTier;
 use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, Unruled};
@@ -72,6 +73,7 @@ impl Engine {
                 digest: String::new(),
                 command: None,
                 confined: None,
+                aside: Spent::default(),
             };
             store::sessions::note(self.backend.as_ref(), seen, self.clock.now())?;
         }
@@ -183,6 +185,7 @@ fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> D
             reason,
             waived: ruling.waived.is_some(),
             bypass: ruling.waived.and_then(|waived| waived.bypass),
+            aside: if verdict == Judged::Allow { ruling.aside } else { Spent::default() },
             confined,
         });
         Ok(events)
