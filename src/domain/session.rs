@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::event::Judged;
 use super::ids::{AgentName, SessionId, TaskId, Time};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +87,8 @@ pub struct SeenCall {
     pub command: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confined: Option<String>,
+    /// What its client was told; of a no that does not count, that it is left to the client's own rules.
+    pub verdict: Judged,
 }
 
 /// Subagents that are remembered; older ones that have ended go first.

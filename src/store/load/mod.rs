@@ -165,6 +165,8 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
             }
             let about: Vec<TaskId> = facts.held.iter().chain(&facts.lent).copied().collect();
             for id in about.into_iter().filter(|_| *with_gates) {
+                // Whether a person is waited for counts whatever the gates are.
+                approvals_of(tx, &mut facts, id)?;
                 gates(tx, &mut facts, id)?;
             }
         }
