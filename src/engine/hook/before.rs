@@ -46,9 +46,8 @@ impl Engine {
         if let Some(task) = task.filter(|_| matches!(verdict, Said::Allowed { .. } | Said::Left | Said::Noted(_))) {
             self.look_before(actor, call, facts, task);
         }
-        let tell = |reason: Option<String>| {
-            reason.filter(|_| !silent).map(|reason| format!("phasegate: {reason}; recorded"))
-        };
+        let tell =
+            |reason: Option<String>| reason.filter(|_| !silent).map(|reason| format!("phasegate: {reason}; recorded"));
         Ok(match verdict {
             Said::Allowed { confined: true, note } => noted(self.confined(told, call, facts, task)?, tell(note)),
             Said::Allowed { confined: false, note } => {

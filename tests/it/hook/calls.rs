@@ -133,9 +133,11 @@ fn an_event_told_twice_is_one_call_and_gets_one_answer() {
     let world = World::new(&yaml);
     let session = world.session("5e55-1");
     session.start("startup");
-    for (tool, input, verdict) in
-        [("Glob", json!({"pattern": "*"}), "left"), ("Read", file(&world, ".env"), "deny"), ("Write", file(&world, "a"), "ask")]
-    {
+    for (tool, input, verdict) in [
+        ("Glob", json!({"pattern": "*"}), "left"),
+        ("Read", file(&world, ".env"), "deny"),
+        ("Write", file(&world, "a"), "ask"),
+    ] {
         let call = session.next_call();
         for time in ["first", "second"] {
             let told = session.before_as(&call, tool, input.clone());
@@ -190,7 +192,8 @@ fn a_budget_that_is_used_up_closes_calls_and_leaves_the_loop_open() {
         let session = world.session("5e55-1");
         session.start("startup");
         let mut server = Server::of(&world);
-        session.own(&mut server, "claim_task", json!({"new": {"title": "t", "budget": {"tokens": 10}}}));
+        session.claim(&mut server);
+        world.well(&["tasks", "budget", "T-1", "--tokens", "10", "--reason", "small", "--yes"]);
         assert_eq!(session.before("Read", file(&world, "a")).verdict(), "allow");
         let line = json!({"type": "assistant", "requestId": "r1", "sessionId": session.id, "timestamp": "2026-11-21T07:00:00Z",
             "message": {"id": "m1", "role": "assistant", "model": "claude-sonnet-4-5", "usage": {"input_tokens": 100, "output_tokens": 100}}});
@@ -201,7 +204,8 @@ fn a_budget_that_is_used_up_closes_calls_and_leaves_the_loop_open() {
         let words = format!("{}{}", told.reason(), told.context());
         assert_eq!(words.contains("budget of T-1"), mode != "observe", "{mode}: {told:?}");
         // What is closed for other reasons is not opened by an empty purse.
-        for (tool, input) in [("Write", file(&world, ".phasegate/x")), ("Edit", file(&world, ".claude/settings.json"))] {
+        for (tool, input) in [("Write", file(&world, ".phasegate/x")), ("Edit", file(&world, ".claude/settings.json"))]
+        {
             let told = session.before(tool, input);
             assert_eq!(told.verdict(), "deny", "{mode}: {tool}: {told:?}");
         }

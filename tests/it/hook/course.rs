@@ -117,7 +117,8 @@ fn two_sessions_are_two_agents_however_like_their_ids_are() {
         ("claude-code", "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"),
     ] {
         for id in [one, two] {
-            let event = json!({"session_id": id, "cwd": world.at(""), "hook_event_name": "SessionStart", "source": "startup"});
+            let event =
+                json!({"session_id": id, "cwd": world.at(""), "hook_event_name": "SessionStart", "source": "startup"});
             assert_eq!(world.tell(client, &event).code, 0);
         }
     }

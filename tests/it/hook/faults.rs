@@ -107,7 +107,10 @@ fn events_that_are_none_let_nothing_run() {
         ("two", format!("{good}{good}")),
         ("a key twice", good.replacen('{', r#"{"tool_name":"Glob","#, 1)),
         ("too long", huge),
-        ("a call that says it is an end", good.replace(name, r#""hook_event_name":"Stop","hook_event_name":"PreToolUse""#)),
+        (
+            "a call that says it is an end",
+            good.replace(name, r#""hook_event_name":"Stop","hook_event_name":"PreToolUse""#),
+        ),
         ("no folder", good.replace(r#""cwd""#, r#""cwt""#)),
         ("no session", good.replace(r#""session_id""#, r#""session""#)),
         ("no input", good.replace(r#""tool_input""#, r#""input""#)),
@@ -195,7 +198,9 @@ fn in_small_space(world: &World, script: &str) -> Option<Heard> {
     let mut command = Command::new("unshare");
     command.args(["-Urm", "sh", "-c", &script]).current_dir(world.root()).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", world.home());
-    command.env("PHASEGATE", env!("CARGO_BIN_EXE_phasegate")).env("EVENT", read(world).to_string().replace("toolu_1", "toolu_2"));
+    command
+        .env("PHASEGATE", env!("CARGO_BIN_EXE_phasegate"))
+        .env("EVENT", read(world).to_string().replace("toolu_1", "toolu_2"));
     let output = command.stdin(Stdio::null()).output().ok()?;
     let refused = String::from_utf8_lossy(&output.stderr).contains("Operation not permitted");
     // A machine that lets nobody make namespaces cannot be asked.

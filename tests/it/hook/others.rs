@@ -82,7 +82,11 @@ fn the_end_of_a_turn_is_told_once_to_every_client_that_can_hear_it() {
             stop["hook_event_name"] = json!(if client == "codex" { "Stop" } else { "AfterAgent" });
             stop["stop_hook_active"] = json!(again);
             let heard = world.tell(client, &stop);
-            assert_eq!(heard.said["reason"].as_str().is_some_and(|why| why.contains("notes")), blocks, "{client}: {heard:?}");
+            assert_eq!(
+                heard.said["reason"].as_str().is_some_and(|why| why.contains("notes")),
+                blocks,
+                "{client}: {heard:?}"
+            );
         }
     }
 }

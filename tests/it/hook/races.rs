@@ -39,7 +39,10 @@ fn sixty_four_hooks_at_once_are_each_answered_and_recorded_once() {
 
 #[test]
 fn one_approval_lets_one_of_many_hooks_at_once_through() {
-    let yaml = FLOW.replace("allow: [Read, \"Bash(ls *)\"", "require_approval: [\"Bash(go *)\"]\n    allow: [Read, \"Bash(ls *)\"");
+    let yaml = FLOW.replace(
+        "allow: [Read, \"Bash(ls *)\"",
+        "require_approval: [\"Bash(go *)\"]\n    allow: [Read, \"Bash(ls *)\"",
+    );
     let world = World::new(&yaml);
     let session = world.session("5e55-1");
     session.start("startup");
@@ -53,7 +56,8 @@ fn one_approval_lets_one_of_many_hooks_at_once_through() {
             .map(|process| {
                 let (world, input) = (&world, &input);
                 scope.spawn(move || {
-                    let told = world.session("5e55-1").before_as(&format!("toolu_race{process}"), "Bash", input.clone());
+                    let told =
+                        world.session("5e55-1").before_as(&format!("toolu_race{process}"), "Bash", input.clone());
                     assert!(["allow", "deny"].contains(&told.verdict()), "{told:?}");
                     u32::from(told.verdict() == "allow")
                 })

@@ -86,9 +86,7 @@ fn what_is_denied_to_the_parent_stays_denied_to_a_subagent_with_its_own_task() {
     let sub = session.subagent("a1", "general-purpose");
     let task = sub.own(&mut server, "claim_task", json!({"new": {"title": "own", "workflow": "open"}}));
     assert_eq!(task["task"], "T-2", "{task}");
-    for (tool, name, verdict) in
-        [("Read", "a", "allow"), ("Read", "private/a", "deny"), ("Write", "src/a", "allow")]
-    {
+    for (tool, name, verdict) in [("Read", "a", "allow"), ("Read", "private/a", "deny"), ("Write", "src/a", "allow")] {
         let told = sub.before(tool, json!({"file_path": world.at(name), "content": "x"}));
         assert_eq!(told.verdict(), verdict, "{tool} {name}: {told:?}");
     }

@@ -279,4 +279,3 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
-
