@@ -2,11 +2,11 @@
 //! that was to be judged does not run.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
-use crate::clients::claude_code::permissions;
+use crate::clients::claude_code::{kept, permissions};
 use crate::clients::hooked::{HookAnswer, HookEvent, Printed};
 use crate::clients::{self, Client, EVENT_BYTES_MAX};
 use crate::config::settings::Environment;
@@ -90,7 +90,9 @@ fn failed(what: &str, hint: &str) -> String {
 fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Printed, String> {
     let hooked = (client.read)(event).map_err(|why| failed(&why, "this client may be newer than this phasegate"))?;
     let environment = Environment::read();
-    let here = environment.client.project.clone().unwrap_or_else(|| hooked.cwd.clone());
+    // Not where the call runs: that may be the agent's choice, and another folder has no workspace to judge it.
+    let project = environment.client.project.clone().or_else(|| std::env::current_dir().ok());
+    let here = project.unwrap_or_else(|| hooked.cwd.clone());
     let home = environment.home.clone();
     let config = environment.config_home.as_ref().map(|folder| folder.join("phasegate"));
     let surroundings = environment.client.clone();
@@ -101,10 +103,12 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
     let engine = engine::open(place.workspace.clone(), &place.settings, Arc::new(clock::System))
         .map_err(|failure| said(&failure.into()))?;
     let settings = permissions::files(&place.workspace.root, home.as_deref(), surroundings.claude_config.as_deref());
+    let changed = matches!(hooked.event, HookEvent::SettingsChanged { .. });
     let binary = std::env::current_exe().map_err(|error| failed(&error.to_string(), ""))?;
     let told = Told {
         client: client.name,
         guard: if client.abilities.blocks_on_failure { Guard::Enforced } else { Guard::Advisory },
+        call_ids: client.abilities.call_ids,
         asks: client.abilities.asks && surroundings.entrypoint.as_deref().is_none_or(|how| how == "cli"),
         rewrite: client.abilities.rewrites.then_some(client.rewrite_shell),
         route: client.abilities.rewrites.then_some(client.set_model),
@@ -113,7 +117,7 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
         } else {
             TheirRules::default()
         },
-        guard_lost: None,
+        guard_lost: changed.then(|| kept::guard_lost(&texts(&settings), surroundings.plugin.is_some())).flatten(),
         binary,
         home,
         own_paths: config.into_iter().collect(),
@@ -138,6 +142,14 @@ fn governs(place: &Place) -> bool {
 fn said(ended: &Ended) -> String {
     let (message, hint) = ended.said();
     failed(&message, &hint)
+}
+
+fn texts(files: &[PathBuf]) -> Vec<(&Path, String)> {
+    let read = |file: &'_ PathBuf| {
+        let found = std::fs::metadata(file).ok().filter(|found| found.is_file() && found.len() <= SETTINGS_BYTES_MAX);
+        found.and_then(|_| std::fs::read_to_string(file).ok())
+    };
+    files.iter().filter_map(|file| Some((file.as_path(), read(file)?))).collect()
 }
 
 /// What cannot be read restricts nothing here; the client reads it itself, and says so.

@@ -89,6 +89,8 @@ pub struct ClientEnvironment {
     pub project: Option<PathBuf>,
     /// Where Claude Code keeps the user's settings.
     pub claude_config: Option<PathBuf>,
+    /// The plugin that the hook is of.
+    pub plugin: Option<PathBuf>,
     /// How it was started: a terminal, or without a person.
     pub entrypoint: Option<String>,
 }
@@ -109,6 +111,7 @@ impl Environment {
             client: ClientEnvironment {
                 project: home("CLAUDE_PROJECT_DIR"),
                 claude_config: home("CLAUDE_CONFIG_DIR"),
+                plugin: home("CLAUDE_PLUGIN_ROOT"),
                 entrypoint: text("CLAUDE_CODE_ENTRYPOINT"),
             },
         }

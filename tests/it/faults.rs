@@ -416,6 +416,7 @@ fn hooked(name: &'static str, subagent: Option<&'static str>, event: HookEvent) 
             asks: true,
             rewrite: None,
             route: None,
+            call_ids: true,
             theirs: TheirRules::default(),
             guard_lost: Some("its hooks are gone".to_owned()),
             binary: "/nowhere/phasegate".into(),

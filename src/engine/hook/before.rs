@@ -5,9 +5,10 @@ use serde_json::Value;
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::approval::Approval;
 use crate::domain::decide::{consume, session};
-use crate::domain::event::{Event, Judged};
+use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts};
-use crate::domain::session::SeenCall;
+use crate::domain::session::{Judged, SeenCall};
+use crate::domain::spending::Spent;
 use crate::domain::task::Task;
 use crate::domain::workflow::{Enforcement, ModelTier};
 use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, Unruled};
@@ -20,13 +21,13 @@ use crate::engine::{Engine, Failure};
 
 /// Our own tools, however the client names them: the engine judges those itself. Another server may call itself so too,
 /// and what is none of our tools is judged like any other.
-const OWN: &str = "mcp__phasegate__";
+pub(super) const OWN: &str = "mcp__phasegate__";
 const SUBAGENT: &str = "Agent";
 
 impl Engine {
     pub(super) fn before(&self, told: &Told, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
-        if call.tool.strip_prefix(OWN).is_some_and(|tool| tools::find(tool).is_ok()) {
-            return self.own_call(actor, call);
+        if is_own(&call.tool) {
+            return self.own_call(told, actor, call);
         }
         let rung = self.kernel(&told.binary);
         let can_confine = told.rewrite.is_some() && call.id.is_some();
@@ -40,8 +41,8 @@ impl Engine {
         let again = call.id.as_ref().and_then(|id| outcome.facts.state.seen_calls.get(id)).map(said_before);
         let Some(verdict) = outcome.events.iter().find_map(said).or(again) else { return Ok(HookAnswer::Nothing) };
         let facts = &outcome.facts;
-        let held = facts.held.first().or(facts.lent.first());
-        let task = held.and_then(|id| facts.state.tasks.get(id));
+        let first = facts.held.first().or(facts.lent.first());
+        let task = first.and_then(|id| facts.state.tasks.get(id));
         let silent = observes(facts, task);
         if let Some(task) = task.filter(|_| matches!(verdict, Said::Allowed { .. } | Said::Left | Said::Noted(_))) {
             self.look_before(actor, call, facts, task);
@@ -49,8 +50,10 @@ impl Engine {
         let tell =
             |reason: Option<String>| reason.filter(|_| !silent).map(|reason| format!("phasegate: {reason}; recorded"));
         Ok(match verdict {
-            Said::Allowed { confined: true, note } => noted(self.confined(told, call, facts, task)?, tell(note)),
-            Said::Allowed { confined: false, note } => {
+            Said::Allowed { confined: Some(held), note } => {
+                noted(self.confined(told, call, facts, task, held)?, tell(note))
+            }
+            Said::Allowed { confined: None, note } => {
                 HookAnswer::Allow { input: routed(told, call, facts, task), note: tell(note) }
             }
             Said::Left => HookAnswer::Nothing,
@@ -63,11 +66,11 @@ impl Engine {
     }
 
     /// The call that the server is about to get: this row is how it learns who calls, and that a guard is there.
-    fn own_call(&self, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
+    fn own_call(&self, told: &Told, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
         self.note_session(actor, None)?;
-        if let Some(id) = &call.id {
+        if let Some(id) = told.noted(call) {
             let seen = SeenCall {
-                call: id.clone(),
+                call: id,
                 session: actor.shown.session.clone(),
                 agent: actor.acting.clone(),
                 tool: call.tool.clone(),
@@ -75,6 +78,7 @@ impl Engine {
                 digest: String::new(),
                 command: None,
                 confined: None,
+                aside: Spent::default(),
                 verdict: Judged::Allow,
             };
             store::sessions::note(self.backend.as_ref(), seen, self.clock.now())?;
@@ -96,13 +100,13 @@ impl Engine {
         }
         let by = self.by(&caller, TOOL);
         let decide: Decide = Box::new(move |facts| Ok(session::shown(facts, &shown, how)));
-        Ok(self.transact(scope, by, Vec::new(), decide)?)
+        self.transact(scope, by, Vec::new(), decide)
     }
 }
 
 enum Said {
     Allowed {
-        confined: bool,
+        confined: Option<Rung>,
         note: Option<String>,
     },
     Left,
@@ -112,10 +116,14 @@ enum Said {
     Denied(String),
 }
 
+fn is_own(tool: &str) -> bool {
+    tool.strip_prefix(OWN).is_some_and(|tool| tools::find(tool).is_ok())
+}
+
 /// What was said of the same call when it was told first.
 fn said_before(seen: &SeenCall) -> Said {
     match seen.verdict {
-        Judged::Allow => Said::Allowed { confined: seen.confined.is_some(), note: None },
+        Judged::Allow => Said::Allowed { confined: held(seen.confined.as_deref()), note: None },
         Judged::Left => Said::Left,
         Judged::Ask => Said::Asked("a person decides about it".to_owned()),
         Judged::Deny => Said::Denied("it was refused before".to_owned()),
@@ -137,13 +145,19 @@ fn noted(answer: HookAnswer, more: Option<String>) -> HookAnswer {
     }
 }
 
+/// As the record has it.
+fn held(word: Option<&str>) -> Option<Rung> {
+    let word = word?;
+    [Rung::Full, Rung::Writes, Rung::None].into_iter().find(|rung| rung.word() == word)
+}
+
 fn said(event: &Event) -> Option<Said> {
     let Event::CallJudged { verdict, reason, waived, bypass, confined, .. } = event else { return None };
     Some(match verdict {
         Judged::Allow => {
             // Let through by a bypass, it is as open as any other; by an empty purse that does not count, it is told.
             let note = (*waived && bypass.is_none()).then(|| reason.clone());
-            Said::Allowed { confined: confined.is_some(), note }
+            Said::Allowed { confined: held(confined.as_deref()), note }
         }
         Judged::Left => Said::Left,
         Judged::Deny | Judged::Ask if *waived => Said::Noted(reason.clone()),
@@ -211,6 +225,7 @@ fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> D
             reason,
             waived: ruling.waived.is_some(),
             bypass: ruling.waived.and_then(|waived| waived.bypass),
+            aside: if verdict == Judged::Allow { ruling.aside } else { Spent::default() },
             confined,
         });
         Ok(events)

@@ -11,9 +11,9 @@ mod usage;
 
 use std::path::PathBuf;
 
-use crate::clients::hooked::{HookAnswer, HookEvent, Hooked};
+use crate::clients::hooked::{HookAnswer, HookEvent, Hooked, ToolCall};
 use crate::domain::canonical;
-use crate::domain::decide::session::Shown;
+use crate::domain::decide::session::{self as domain_session, Shown};
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{AgentName, SessionId};
 use crate::domain::session::{Guard, Session};
@@ -31,6 +31,8 @@ pub struct Told {
     pub client: &'static str,
     pub guard: Guard,
     pub hooked: Hooked,
+    /// The server sees the ids of calls that the hook sees.
+    pub call_ids: bool,
     /// The client can ask a person who sits in front of it.
     pub asks: bool,
     /// Puts another command line into a shell call, in the client's own form; nothing where it cannot.
@@ -46,6 +48,16 @@ pub struct Told {
     pub home: Option<PathBuf>,
     /// Folders and files of ours outside the workspace.
     pub own_paths: Vec<PathBuf>,
+}
+
+impl Told {
+    /// Under what a call is noted until it has ended.
+    fn noted(&self, call: &ToolCall) -> Option<String> {
+        match call.tool.strip_prefix(before::OWN) {
+            Some(own) if !self.call_ids => Some(domain_session::unnamed(own, &call.input)),
+            Some(_) | None => call.id.clone(),
+        }
+    }
 }
 
 /// As written in the client's settings.
@@ -88,7 +100,7 @@ impl Engine {
         let hooked = &told.hooked;
         let session: String = hooked.session.chars().take(SESSION_CHARS_MAX).collect();
         // The front of an id may be the time of day, which sessions share; its digest is of the whole.
-        let digest = canonical::sha256(session.as_bytes());
+        let digest = canonical::sha256(hooked.session.as_bytes());
         let short = digest.get(..NAMED_BY_CHARS).unwrap_or(&digest);
         let main = self.hook_agent.clone().unwrap_or_else(|| AgentName(format!("{}-{short}", told.client)));
         let subagent = hooked.agent.as_ref().map(|sub| (Session::subagent(&main, &sub.id), sub.kind.clone()));

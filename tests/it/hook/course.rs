@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::FLOW;
-use super::world::{Server, World};
+use super::world::{Server, World, told};
 
 #[test]
 fn a_session_is_told_that_it_is_guarded_and_how_it_gets_work() {
@@ -136,7 +136,9 @@ fn a_folder_without_phasegate_is_left_alone() {
     let other = world.home();
     let event = json!({"session_id": "x", "cwd": other, "hook_event_name": "PreToolUse", "tool_name": "Bash",
         "tool_input": {"command": "rm -rf /"}, "tool_use_id": "toolu_1"});
-    let told = world.tell("claude-code", &event);
+    let mut command = world.command(&["hook", "claude-code"]);
+    command.current_dir(&other);
+    let told = told(command, event.to_string().as_bytes());
     assert_eq!((told.code, told.said), (0, json!(null)));
     assert!(!other.join(".phasegate").exists());
 }
