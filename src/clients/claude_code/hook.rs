@@ -90,9 +90,8 @@ fn went_well(event: &Map<String, Value>) -> ToolResult {
     };
     // A shell call is told here only if it ended with 0, but for one that still runs and for codes that the client
     // explains, such as 1 of `grep`.
-    let explained = said("returnCodeInterpretation").is_some_and(|words| !words.is_null());
-    let interrupted = interrupted || said("backgroundTaskId").is_some_and(|id| !id.is_null());
-    let exit_code = (word("stdout").is_some() && !interrupted).then_some(i32::from(explained));
+    let plain = said("returnCodeInterpretation").is_none_or(Value::is_null) && said("backgroundTaskId").is_none();
+    let exit_code = (word("stdout").is_some() && plain && !interrupted).then_some(0);
     ToolResult { well: true, exit_code, interrupted, output }
 }
 

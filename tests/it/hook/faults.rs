@@ -71,12 +71,16 @@ fn a_store_of_a_newer_phasegate_lets_nothing_run() {
 
 #[test]
 fn a_store_that_another_program_holds_lets_nothing_run_and_answers_in_time() {
-    let world = begun();
+    let (world, queued) = (begun(), begun());
     let holder = Connection::open(store(&world)).unwrap();
     holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    // A process of ours that hangs while it is its turn.
+    let queue = File::open(queued.root().join(".phasegate/phasegate.db.queue")).unwrap();
+    queue.lock().unwrap();
     std::thread::scope(|scope| {
-        for event in [read(&world), stop(&world)] {
-            let world = &world;
+        for (world, event) in
+            [(&world, read(&world)), (&world, stop(&world)), (&queued, read(&queued)), (&queued, stop(&queued))]
+        {
             scope.spawn(move || {
                 let began = Instant::now();
                 let heard = world.tell("claude-code", &event);

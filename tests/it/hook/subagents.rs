@@ -33,7 +33,8 @@ fn two_subagents_have_claims_of_their_own_over_one_server() {
     let session = world.session("5e55-1");
     session.start("startup");
     let mut server = Server::of(&world);
-    let (one, two) = (session.subagent("a1", "general-purpose"), session.subagent("a2", "Explore"));
+    let (one, two) =
+        (session.subagent("ses_4f3a1b2c3ffeAA", "general-purpose"), session.subagent("ses_4f3a1b2c3ffeBB", "Explore"));
     let mut tasks = Vec::new();
     for sub in [&session, &one, &two] {
         sub.tell("SubagentStart", json!({}));
