@@ -25,6 +25,7 @@ mod fuzzish;
 mod gates_files;
 mod gates_run;
 mod history;
+mod hook;
 mod init;
 mod model;
 mod notify;
