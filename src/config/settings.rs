@@ -91,6 +91,10 @@ pub struct ClientEnvironment {
     pub claude_config: Option<PathBuf>,
     /// How it was started: a terminal, or without a person.
     pub entrypoint: Option<String>,
+    /// The client by name and version, in its own spelling.
+    pub program: Option<String>,
+    /// The hook was started by a plugin.
+    pub plugin: bool,
 }
 
 impl Environment {
@@ -110,6 +114,8 @@ impl Environment {
                 project: home("CLAUDE_PROJECT_DIR"),
                 claude_config: home("CLAUDE_CONFIG_DIR"),
                 entrypoint: text("CLAUDE_CODE_ENTRYPOINT"),
+                program: text("AI_AGENT"),
+                plugin: text("CLAUDE_PLUGIN_ROOT").is_some(),
             },
         }
     }

@@ -347,6 +347,9 @@ pub enum Event {
         agent: AgentName,
         client: String,
         guard: Guard,
+        /// What makes the guard worth that.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
         how: Opened,
         folder: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -368,9 +371,9 @@ pub enum Event {
     },
     /// A call of one of the client's tools, or of another server's, and what was said about it before it ran.
     CallJudged {
-        session: SessionId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         task: Option<TaskId>,
+        session: SessionId,
         phase: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<String>,
@@ -394,9 +397,9 @@ pub enum Event {
     },
     /// How such a call ended, as the client saw it.
     CallObserved {
-        session: SessionId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         task: Option<TaskId>,
+        session: SessionId,
         call: String,
         tool: String,
         well: bool,
