@@ -335,7 +335,8 @@ mod tests {
         let sieve = Sieve::new(&filter);
         let path = "a".repeat(PATH_BYTES_MAX);
         let body = format!(
-            r#"{{"v":1,"at":"2026-11-21T03:01:14.000Z","agent":"a","role":"r","tool":"t","event":{{"type":"ArtifactSubmitted","path":"{path}"}}}}"#
+            r#"{{"v":1,"at":"2026-11-21T03:01:14.000Z","agent":"a","role":"r","tool":"t","event":{{"type":"ArtifactSubmitted","name":"{long}b","path":"{path}"}}}}"#,
+            long = "a".repeat(500)
         );
         assert!(!sieve.fits_body(&super::super::lines::read_body(&body).unwrap(), &body));
         assert!(sieve.take_steps() > 100 * body.len(), "matching cost much more than reading");
