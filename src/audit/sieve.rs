@@ -107,7 +107,7 @@ impl<'f> Sieve<'f> {
         let roots: Vec<&str> = self.filter.root.as_deref().into_iter().chain(folder).collect();
         // A client names files whole; people ask for them as they lie in the work tree.
         let below = |path: &'_ str| -> Vec<String> {
-            let rest = roots.iter().filter_map(|root| path.strip_prefix(root)?.strip_prefix('/'));
+            let rest = roots.iter().filter_map(|root| path.strip_prefix(root.trim_end_matches('/'))?.strip_prefix('/'));
             rest.map(str::to_owned).collect()
         };
         paths(&event).iter().any(|path| {

@@ -81,7 +81,9 @@ fn failed(what: &str, hint: &str) -> String {
 fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Printed, String> {
     let hooked = (client.read)(event).map_err(|why| failed(&why, "this client may be newer than this phasegate"))?;
     let environment = Environment::read();
-    let here = environment.client.project.clone().unwrap_or_else(|| hooked.cwd.clone());
+    // Not where the call runs: that may be the agent's choice, and another folder has no workspace to judge it.
+    let project = environment.client.project.clone().or_else(|| std::env::current_dir().ok());
+    let here = project.unwrap_or_else(|| hooked.cwd.clone());
     let home = environment.home.clone();
     let config = environment.config_home.as_ref().map(|folder| folder.join("phasegate"));
     let surroundings = environment.client.clone();
@@ -100,6 +102,7 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
         guard: guard.guard,
         guard_why: guard.why,
         guard_lost: guard.lost,
+        call_ids: client.abilities.call_ids,
         asks: client.abilities.asks && surroundings.entrypoint.as_deref().is_none_or(|how| how == "cli"),
         rewrite: client.abilities.rewrites.then_some(client.rewrite_shell),
         route: client.abilities.rewrites.then_some(client.set_model),

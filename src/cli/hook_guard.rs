@@ -54,7 +54,7 @@ impl Settings {
         }
         let around = Around {
             version,
-            plugin: environment.plugin,
+            plugin: environment.plugin.is_some(),
             is_own: &|program| is_own(program, binary),
             is_set: &|name, value| environment_variables().any(|(known, set)| known == name && set == value),
         };

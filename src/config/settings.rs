@@ -89,12 +89,12 @@ pub struct ClientEnvironment {
     pub project: Option<PathBuf>,
     /// Where Claude Code keeps the user's settings.
     pub claude_config: Option<PathBuf>,
+    /// The plugin that the hook is of.
+    pub plugin: Option<PathBuf>,
     /// How it was started: a terminal, or without a person.
     pub entrypoint: Option<String>,
     /// The client by name and version, in its own spelling.
     pub program: Option<String>,
-    /// The hook was started by a plugin.
-    pub plugin: bool,
 }
 
 impl Environment {
@@ -113,9 +113,9 @@ impl Environment {
             client: ClientEnvironment {
                 project: home("CLAUDE_PROJECT_DIR"),
                 claude_config: home("CLAUDE_CONFIG_DIR"),
+                plugin: home("CLAUDE_PLUGIN_ROOT"),
                 entrypoint: text("CLAUDE_CODE_ENTRYPOINT"),
                 program: text("AI_AGENT"),
-                plugin: text("CLAUDE_PLUGIN_ROOT").is_some(),
             },
         }
     }

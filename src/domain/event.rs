@@ -14,7 +14,8 @@ use super::ids::{
     AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, SessionId, TaskId, Time, WorkflowHash,
 };
 use super::refusal::Code;
-use super::session::{Guard, Opened};
+use super::session::{Guard, Judged, Opened};
+use super::spending::Spent;
 use super::task::{Outcome, TaskSpec};
 use super::violation::{TreePath, Violation};
 use super::workflow::Budget;
@@ -391,6 +392,9 @@ pub enum Event {
         waived: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bypass: Option<BypassId>,
+        /// Set aside for it under the task's budget until it ends.
+        #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+        aside: Spent,
         /// How the kernel holds it to its phase, where it does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         confined: Option<String>,
@@ -493,18 +497,6 @@ pub enum Event {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
-}
-
-/// What was said about a call before it ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Judged {
-    Allow,
-    /// Left to a person in front of the client.
-    Ask,
-    Deny,
-    /// No rule decided, and no task is held: the client's own rules count.
-    Left,
 }
 
 /// What stays known of a record without its content.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AgentName, SessionId, TaskId, Time};
+use super::spending::Spent;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
@@ -71,6 +72,18 @@ pub enum Opened {
     Midway,
 }
 
+/// What was said about a call before it ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    Allow,
+    /// Left to a person in front of the client.
+    Ask,
+    Deny,
+    /// No rule decided, and no task is held: the client's own rules count.
+    Left,
+}
+
 /// A call that a hook let through and whose end is awaited: what joins it to the server's view of it, and to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenCall {
@@ -89,6 +102,8 @@ pub struct SeenCall {
     pub command: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confined: Option<String>,
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    pub aside: Spent,
 }
 
 /// Subagents that are remembered; older ones that have ended go first.

@@ -10,10 +10,10 @@ use super::approver::{Approver, Approvers, Signed};
 use super::bypass::Bypass;
 use super::call::{Call, CallState, WrongCallState};
 use super::claim::Claim;
-use super::event::{Event, Judged, Origin};
+use super::event::{Event, Origin};
 use super::evidence::{Artifact, Evidence, Tier, Verdict};
 use super::ids::{AgentName, ApprovalId, BypassId, CallId, RunId, SessionId, TaskId, Time, WorkflowHash};
-use super::session::{SeenCall, Session, SubAgent};
+use super::session::{Judged, SeenCall, Session, SubAgent};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -363,8 +363,19 @@ fn see(state: &mut State, event: &Event, stamp: Stamp<'_>) {
     if let Event::CallObserved { call, .. } = event {
         state.seen_calls.remove(call);
     }
-    if let Event::CallJudged { session, task, call: Some(call), tool, input, digest, verdict, waived, confined, .. } =
-        event
+    if let Event::CallJudged {
+        session,
+        task,
+        call: Some(call),
+        tool,
+        input,
+        digest,
+        verdict,
+        waived,
+        confined,
+        aside,
+        ..
+    } = event
         && (*waived || *verdict != Judged::Deny)
     {
         let command = input.get("command").and_then(Value::as_str).map(str::to_owned);
@@ -377,6 +388,7 @@ fn see(state: &mut State, event: &Event, stamp: Stamp<'_>) {
             digest: digest.clone(),
             command,
             confined: confined.clone(),
+            aside: *aside,
         };
         state.seen_calls.insert(call.clone(), seen);
     }

@@ -15,6 +15,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
 use crate::domain::approval::Approval;
+use crate::domain::decide::session::unnamed;
 use crate::domain::facts::{Caller, Role, Sighting};
 use crate::domain::ids::{AgentName, Time};
 use crate::domain::refusal::{Code, Refusal};
@@ -92,7 +93,7 @@ impl Server {
         self.opening.get().map_err(|unopened| internal(&unopened.message))
     }
 
-    fn caller(&self, engine: &Engine, context: &RequestContext<RoleServer>) -> Caller {
+    fn caller(&self, engine: &Engine, context: &RequestContext<RoleServer>, tool: &str, arguments: &Value) -> Caller {
         let agent = self.agent.get_or_init(|| {
             let client = context.client_info().map(|client| client.name).unwrap_or_default();
             engine.unique_agent(&client)
@@ -102,7 +103,7 @@ impl Server {
             claims: self.claims,
             ..Caller::new(agent.0.as_str(), Role::Agent)
         };
-        joined(engine, caller, context)
+        joined(engine, caller, context, || unnamed(tool, arguments))
     }
 
     /// `request_approval` for a client that can put the question to its person.
@@ -144,11 +145,17 @@ impl Server {
 }
 
 /// Several agents share one connection; the client's id of the call says which of them calls, since a hook has told of it.
-fn joined(engine: &Engine, caller: Caller, context: &RequestContext<RoleServer>) -> Caller {
+/// Where the client sends none, a hook may have told of a call just like it.
+fn joined(
+    engine: &Engine,
+    caller: Caller,
+    context: &RequestContext<RoleServer>,
+    unnamed: impl FnOnce() -> String,
+) -> Caller {
     let id = CALL_IDS.iter().find_map(|key| context.meta.get(*key)).and_then(Value::as_str);
-    let Some(id) = id else { return caller };
-    match engine.seen_call(id) {
+    match engine.seen_call(&id.map_or_else(unnamed, str::to_owned)) {
         Ok(Some(seen)) => Caller { agent: seen.agent, sighting: Sighting::Seen, ..caller },
+        Ok(None) if id.is_none() => caller,
         Ok(None) => Caller { sighting: Sighting::Unseen, ..caller },
         Err(error) => {
             tracing::warn!(%error, "the caller of a call could not be looked up");
@@ -316,8 +323,8 @@ impl ServerHandler for Server {
             Ok(engine) => engine,
             Err(unopened) => return Ok(unusable(unopened).into()),
         };
-        let caller = self.caller(engine, &context);
         let arguments = Value::Object(request.arguments.unwrap_or_default());
+        let caller = self.caller(engine, &context, tool.name, &arguments);
         let reporter = Reporter::new(&context);
         if tool.read_only {
             // A read is a few index seeks on a snapshot: cheaper than a change of threads. Only a refusal of one is written.

@@ -60,6 +60,8 @@ pub struct Ruling {
     pub hint: String,
     /// The verdict was no and does not count: the workflow does not enforce it, or a bypass is open.
     pub waived: Option<Waived>,
+    /// What its budget has to hold ready for it.
+    pub aside: Spent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,9 +114,11 @@ fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) ->
         reason: String::new(),
         hint: String::new(),
         waived: None,
+        aside: Spent::default(),
     };
     let found = layers.judge(facts, Some(task.id), call, context)?;
-    if let Err(spent) = budget::within(facts, task.id, Spent::default(), context.now) {
+    ruling.aside = budget::next_answer(facts, task.id);
+    if let Err(spent) = budget::within(facts, task.id, ruling.aside, context.now) {
         (ruling.reason, ruling.hint) = (spent.message, format!("next: {}", spent.hint));
         return Ok(unless_enforced(workflow, ruling));
     }
@@ -141,22 +145,25 @@ fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) ->
             ruling.hint = "a person does this, outside the agent's session".to_owned();
             Ok(ruling)
         }
-        Decision::None if found.verdict.opaque => Ok(unread(workflow, phase, call, ruling)),
+        // All of the shell is open to the phase, and the kernel holds what cannot be told from the words.
+        Decision::None if call.tool == SHELL && call.kernel && has_all_of_the_shell(phase) => {
+            ruling.ruled = Ruled::Allow { confined: true };
+            Ok(ruling)
+        }
+        Decision::None if found.verdict.opaque => Ok(unread(workflow, phase, ruling)),
         Decision::Deny | Decision::None => closed(facts, task, workflow, phase, call, ruling, context),
     }
 }
 
-/// A command that could not be read: held by the kernel where the phase has all of the shell anyway, else a person's to say.
-fn unread(workflow: &Workflow, phase: &Phase, call: &ClientCall, mut ruling: Ruling) -> Ruling {
-    let bare = phase.rules.allow.iter().any(|rule| rule.trim() == SHELL);
+fn has_all_of_the_shell(phase: &Phase) -> bool {
+    phase.rules.allow.iter().any(|rule| rule.trim() == SHELL) && phase.sandbox.confine != Confine::Off
+}
+
+/// A command that could not be read is a person's to say, where the phase opens any of the shell.
+fn unread(workflow: &Workflow, phase: &Phase, mut ruling: Ruling) -> Ruling {
     let some = phase.rules.allow.iter().any(|rule| rule.trim().starts_with(SHELL));
-    ruling.ruled = if bare && call.kernel && phase.sandbox.confine != Confine::Off {
-        Ruled::Allow { confined: true }
-    } else if some && workflow.uninspectable == Uninspectable::Ask {
-        Ruled::Ask { approval: false }
-    } else {
-        Ruled::Deny
-    };
+    ruling.ruled =
+        if some && workflow.uninspectable == Uninspectable::Ask { Ruled::Ask { approval: false } } else { Ruled::Deny };
     ruling.hint = format!("write it as plain commands that can be read; open now: {}", open_words(phase));
     ruling
 }
@@ -243,6 +250,7 @@ fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruli
         reason: "no workflow is in force".to_owned(),
         hint: String::new(),
         waived: None,
+        aside: Spent::default(),
     };
     let nothing = Rules::default();
     let (protect, open) = workflow.map_or((&nothing, &nothing), |known| (&known.protect, &known.unclaimed));

@@ -174,10 +174,10 @@ fn near(host: &Host<&str>) -> Option<&'static str> {
         Host::Domain(name) => {
             let name = name.trim_end_matches('.').to_lowercase();
             let under = |end: &&str| name == **end || name.strip_suffix(*end).is_some_and(|rest| rest.ends_with('.'));
-            if !name.contains('.') || NEAR.iter().any(|end| under(&end)) {
+            if !name.contains('.') || NEAR.iter().any(&under) {
                 return Some("this is a name of this machine or its network");
             }
-            SPELLED.iter().any(|end| under(&end)).then_some("this name leads to whatever address it spells")
+            SPELLED.iter().any(under).then_some("this name leads to whatever address it spells")
         }
     }
 }

@@ -35,9 +35,15 @@ pub fn put(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(
     }
     for (_, seen) in facts.state.seen_calls.iter().filter(|(call, seen)| before.seen_calls.get(*call) != Some(seen)) {
         see(tx, seen, at)?;
+        if let Some(task) = seen.task.filter(|_| !seen.aside.is_nothing()) {
+            super::spending::set_aside_for(tx, &seen.call, task, seen.aside, at)?;
+        }
     }
-    for call in before.seen_calls.keys().filter(|call| !facts.state.seen_calls.contains_key(*call)) {
+    for (call, seen) in before.seen_calls.iter().filter(|(call, _)| !facts.state.seen_calls.contains_key(*call)) {
         tx.execute("DELETE FROM seen_calls WHERE call = ?1", &[Param::Text(call)])?;
+        if !seen.aside.is_nothing() {
+            super::spending::settle_call(tx, call)?;
+        }
     }
     Ok(())
 }

@@ -18,6 +18,8 @@ const TOKENS_MAX: u64 = 1_000_000_000;
 /// The same for the price of one answer: a million dollars.
 const MICRO_USD_MAX: u64 = 1_000_000_000_000;
 /// Reservations that one pass lets lapse.
+/// A call whose end nobody has told by then holds nothing back any more.
+const CALL_SECONDS: u64 = 15 * 60;
 const LAPSE_AT_ONCE: i64 = 256;
 
 /// How far a transcript was read.
@@ -230,6 +232,25 @@ pub fn reserve(
         Ok(())
     }))?;
     slot.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(StoreError::Closed)
+}
+
+/// For a call that may run, until its end is told or it is not heard of any more.
+pub fn set_aside_for(tx: &mut dyn Tx, call: &str, task: TaskId, wish: Spent, now: Time) -> Result<(), StoreError> {
+    settle_call(tx, call)?;
+    set_aside(tx, task, wish, &holder(call), now.plus_seconds(CALL_SECONDS)).map(drop)
+}
+
+pub fn settle_call(tx: &mut dyn Tx, call: &str) -> Result<(), StoreError> {
+    let mut known = Vec::new();
+    tx.query("SELECT id FROM reservations WHERE holder = ?1", &[Param::Text(&holder(call))], &mut |row| {
+        known.push(whole(row, 0)?);
+        Ok(())
+    })?;
+    known.into_iter().try_for_each(|id| settle(tx, id).map(drop))
+}
+
+fn holder(call: &str) -> String {
+    format!("call {call}")
 }
 
 fn set_aside(tx: &mut dyn Tx, task: TaskId, wish: Spent, holder: &str, until: Time) -> Result<u64, StoreError> {

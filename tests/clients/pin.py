@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 KEPT = {
-    "version", "integrity", "dependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta", "optional",
+    "name", "version", "integrity", "dependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta", "optional",
     "peer", "dev", "devOptional", "bin", "os", "cpu", "libc", "hasInstallScript", "inBundle",
 }
 

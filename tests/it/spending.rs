@@ -397,10 +397,10 @@ proptest! {
                     open.clear();
                 }
             }
-            for part in 0..3 {
+            for (part, spent) in spent.iter().enumerate() {
                 let aside: u64 = open.iter().filter(|(_, at, _)| *at >= part).map(|(_, _, cents)| cents).sum();
                 let account = env.engine.cost(TaskId(part as u64 + 1)).unwrap().unwrap().account;
-                prop_assert_eq!(account.spent.micro_usd, spent[part] * 10_000);
+                prop_assert_eq!(account.spent.micro_usd, spent * 10_000);
                 prop_assert_eq!(account.reserved.micro_usd, aside * 10_000);
             }
         }

@@ -1,6 +1,7 @@
 //! Claude Code (seen with 2.1.329). Its hooks and its names of tools are the pattern for the one vocabulary.
 
 pub mod hook;
+pub mod kept;
 pub mod permissions;
 pub mod settings;
 

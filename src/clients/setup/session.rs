@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::super::claude_code::kept;
 use super::json_text::Dialect;
 use super::merge::{SERVER, Want, lacks};
 use super::{ClientSettings, Guard, Setup, Version};
@@ -65,11 +66,20 @@ pub fn standing(client: &ClientSettings, files: &Files, around: &Around<'_>) -> 
             Guard::Enforced { .. } => lost(Guard::Advisory { why: why("`onFailure: block` of the hooks") }),
             Guard::Advisory { .. } | Guard::Blind { .. } => best,
         },
-        Ok(Lacks::Hooks(missing)) => match missing.iter().find(|missing| missing.contains(BEFORE)) {
-            Some(before) => lost(Guard::Blind { why: why(before) }),
-            None => lost(Guard::Advisory { why: why(missing.first().map_or("", String::as_str)) }),
-        },
+        Ok(Lacks::Hooks(missing)) => {
+            let first = missing.iter().find(|missing| missing.contains(BEFORE)).or(missing.first());
+            let why = why(first.map_or("", String::as_str));
+            lost(if seen(files) { Guard::Advisory { why } } else { Guard::Blind { why } })
+        }
     }
+}
+
+/// Calls are judged, by a hook that somebody wrote in other words, or left without the rest.
+fn seen(files: &Files) -> bool {
+    let Files { project, local, user, machine } = files;
+    let texts = [project, local, user, machine].into_iter().flatten();
+    let mut read = texts.filter_map(|text| serde_json::from_str::<Value>(text).ok());
+    read.any(|settings| kept::has_hook(&settings, BEFORE))
 }
 
 /// What turns hooks off or makes them do something else, wherever they stand.
@@ -210,8 +220,8 @@ mod tests {
             (project(Some("{}".to_owned())), "blind", true, "lack the hook PreToolUse"),
             (project(changed(&format!("{before}/matcher"), json!("Bash"))), "blind", true, "as it should be"),
             (project(changed(&format!("{handler}/command"), json!("true"))), "blind", true, "PreToolUse"),
-            (project(changed(&format!("{handler}/command"), json!("/x/phasegate"))), "blind", true, "this program"),
-            (project(changed(&format!("{handler}/timeout"), json!(0))), "blind", true, "as it should be"),
+            (project(changed(&format!("{handler}/command"), json!("/x/phasegate"))), "advisory", true, "this program"),
+            (project(changed(&format!("{handler}/timeout"), json!(0))), "advisory", true, "as it should be"),
             (project(Some(asynchronous.to_string())), "blind", true, "as it should be"),
             (project(Some(no_stop.to_string())), "advisory", true, "the hook Stop"),
             (local(r#"{"disableAllHooks":true}"#), "blind", true, "local settings"),

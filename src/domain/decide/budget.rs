@@ -172,6 +172,14 @@ pub fn left(facts: &Facts, task: &Task, now: Time) -> Result<Option<Budget>, Ref
     Ok((least != Budget::default()).then_some(least))
 }
 
+/// What the answer after one more call is likely to cost: as much as those before it did on average. Nothing where no cap
+/// counts, or nothing was spent yet.
+pub fn next_answer(facts: &Facts, task: TaskId) -> Spent {
+    let spent = facts.accounts.get(&task).map(|account| account.spent).unwrap_or_default();
+    let each = |sum: u64| sum.checked_div(spent.calls).unwrap_or(0);
+    Spent { micro_usd: each(spent.micro_usd), tokens: each(spent.tokens), calls: 0 }
+}
+
 /// What an approver signs to change one.
 pub fn statement(workspace: &str, task: TaskId, budget: &Budget, reason: &str) -> Value {
     json!({ "act": "task.budget", "workspace": workspace, "task": task, "budget": budget, "reason": reason })

@@ -31,9 +31,11 @@ fn guarded(facts: &Facts, events: &[Event], context: &Context) -> Result<(), Ref
     if context.caller.sighting != Sighting::Unseen {
         return Ok(());
     }
-    let hash = |event: &Event| match event {
-        Event::TaskSubmitted { workflow, .. } => Some(workflow.clone()),
-        other => other.task().and_then(|id| facts.state.tasks.get(&id)).map(|task| task.workflow.clone()),
+    let hash = |event: &Event| {
+        if let Event::TaskSubmitted { workflow, .. } = event {
+            return Some(workflow.clone());
+        }
+        event.task().and_then(|id| facts.state.tasks.get(&id)).map(|task| task.workflow.clone())
     };
     let strict = |hash: &WorkflowHash| {
         facts.workflows.get(hash).is_none_or(|workflow| workflow.enforcement == Enforcement::Strict)

@@ -77,6 +77,11 @@ pub fn parked(facts: &Facts, until: Time, why: &str, context: &Context) -> Vec<E
     if until <= context.now { Vec::new() } else { held.filter_map(park).collect() }
 }
 
+/// Stands for the id of a call of ours where the client shows the server none: what is called, and with what.
+pub fn unnamed(tool: &str, input: &Value) -> String {
+    format!("args:{}", canonical::digest(&serde_json::json!({ "tool": tool, "input": input })))
+}
+
 /// A call's arguments as they are kept, and the digest of all of them.
 pub fn kept(tool: &str, input: &Value) -> (Value, String) {
     let digest = canonical::digest(&serde_json::json!({ "tool": tool, "input": input }));
@@ -89,11 +94,9 @@ pub fn kept(tool: &str, input: &Value) -> (Value, String) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     };
-    let kept = match input {
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(key, value)| (key.clone(), cut(key, value))).collect())
-        }
-        other => cut("", other),
+    let kept = match input.as_object() {
+        Some(fields) => Value::Object(fields.iter().map(|(key, value)| (key.clone(), cut(key, value))).collect()),
+        None => cut("", input),
     };
     (kept, digest)
 }

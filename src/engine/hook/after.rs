@@ -34,7 +34,7 @@ impl Engine {
         result: &ToolResult,
     ) -> Result<HookAnswer, Failure> {
         self.read_usage_of(told, actor, false);
-        let Some(id) = call.id.clone() else { return Ok(HookAnswer::Nothing) };
+        let Some(id) = told.noted(call) else { return Ok(HookAnswer::Nothing) };
         let by = self.by(&self.hook_caller(actor), TOOL);
         let scope = actor.scope(Some(&id), false);
         let before = self.view(|tx| store::look(tx, &scope, &by))?;
@@ -79,7 +79,9 @@ fn shows(facts: &Facts, seen: &SeenCall, ending: &Ending) -> Vec<Event> {
     let task = seen.task.and_then(|id| facts.state.tasks.get(&id));
     let phase = task.and_then(|task| facts.phase_of(task).ok());
     let (Some(task), Some(phase), Some(command)) = (task, phase, seen.command.as_deref()) else { return Vec::new() };
-    let well = ending.well && ending.exit_code.is_none_or(|code| code == 0);
+    // A client that tells no exit code tells a run that failed in the same words as one that did not.
+    let Some(code) = ending.exit_code else { return Vec::new() };
+    let well = ending.well && code == 0;
     let event = |gate: &crate::domain::workflow::Gate| Event::GateObserved {
         task: task.id,
         gate: gate.id.clone(),

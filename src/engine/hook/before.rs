@@ -5,9 +5,10 @@ use serde_json::Value;
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::approval::Approval;
 use crate::domain::decide::{consume, session};
-use crate::domain::event::{Event, Judged};
+use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts};
-use crate::domain::session::SeenCall;
+use crate::domain::session::{Judged, SeenCall};
+use crate::domain::spending::Spent;
 use crate::domain::task::Task;
 use crate::domain::workflow::ModelTier;
 use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, Unruled};
@@ -18,13 +19,13 @@ use super::{Actor, TOOL, Told};
 use crate::engine::{Engine, Failure};
 
 /// Our own tools, however the client names them: the engine judges those itself.
-const OWN: &str = "mcp__phasegate__";
+pub(super) const OWN: &str = "mcp__phasegate__";
 const SUBAGENT: &str = "Agent";
 
 impl Engine {
     pub(super) fn before(&self, told: &Told, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
         if call.tool.starts_with(OWN) {
-            return self.own_call(actor, call);
+            return self.own_call(told, actor, call);
         }
         let rung = self.kernel(&told.binary);
         let can_confine = told.rewrite.is_some() && call.id.is_some();
@@ -35,20 +36,21 @@ impl Engine {
         let decide = decision(self.context(&caller), how, judged, call.clone());
         let scope = actor.scope(call.id.as_deref(), false);
         let outcome = self.transact(scope, self.by(&caller, TOOL), Vec::new(), decide)?;
-        let again = call.id.as_ref().and_then(|id| outcome.facts.state.seen_calls.get(id)).map(|seen| {
-            let confined = seen.confined.is_some();
-            Said::Allowed { confined }
-        });
+        let again = call
+            .id
+            .as_ref()
+            .and_then(|id| outcome.facts.state.seen_calls.get(id))
+            .map(|seen| Said::Allowed { confined: held(seen.confined.as_deref()) });
         let Some(verdict) = outcome.events.iter().find_map(said).or(again) else { return Ok(HookAnswer::Nothing) };
         let facts = &outcome.facts;
-        let held = facts.held.first().or(facts.lent.first());
-        let task = held.and_then(|id| facts.state.tasks.get(id));
+        let first = facts.held.first().or(facts.lent.first());
+        let task = first.and_then(|id| facts.state.tasks.get(id));
         if let Some(task) = task.filter(|_| matches!(verdict, Said::Allowed { .. } | Said::Left | Said::Noted(_))) {
             self.look_before(actor, call, facts, task);
         }
         Ok(match verdict {
-            Said::Allowed { confined: true } => self.confined(told, call, facts, task)?,
-            Said::Allowed { confined: false } => {
+            Said::Allowed { confined: Some(held) } => self.confined(told, call, facts, task, held)?,
+            Said::Allowed { confined: None } => {
                 HookAnswer::Allow { input: routed(told, call, facts, task), note: None }
             }
             Said::Left => HookAnswer::Nothing,
@@ -59,11 +61,11 @@ impl Engine {
     }
 
     /// The call that the server is about to get: this row is how it learns who calls, and that a guard is there.
-    fn own_call(&self, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
+    fn own_call(&self, told: &Told, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
         self.note_session(actor, None)?;
-        if let Some(id) = &call.id {
+        if let Some(id) = told.noted(call) {
             let seen = SeenCall {
-                call: id.clone(),
+                call: id,
                 session: actor.shown.session.clone(),
                 agent: actor.acting.clone(),
                 tool: call.tool.clone(),
@@ -71,6 +73,7 @@ impl Engine {
                 digest: String::new(),
                 command: None,
                 confined: None,
+                aside: Spent::default(),
             };
             store::sessions::note(self.backend.as_ref(), seen, self.clock.now())?;
         }
@@ -91,13 +94,13 @@ impl Engine {
         }
         let by = self.by(&caller, TOOL);
         let decide: Decide = Box::new(move |facts| Ok(session::shown(facts, &shown, how)));
-        Ok(self.transact(scope, by, Vec::new(), decide)?)
+        self.transact(scope, by, Vec::new(), decide)
     }
 }
 
 enum Said {
     Allowed {
-        confined: bool,
+        confined: Option<Rung>,
     },
     Left,
     /// It passes although the verdict was no.
@@ -106,10 +109,16 @@ enum Said {
     Denied(String),
 }
 
+/// As the record has it.
+fn held(word: Option<&str>) -> Option<Rung> {
+    let word = word?;
+    [Rung::Full, Rung::Writes, Rung::None].into_iter().find(|rung| rung.word() == word)
+}
+
 fn said(event: &Event) -> Option<Said> {
     let Event::CallJudged { verdict, reason, waived, confined, .. } = event else { return None };
     Some(match verdict {
-        Judged::Allow => Said::Allowed { confined: confined.is_some() },
+        Judged::Allow => Said::Allowed { confined: held(confined.as_deref()) },
         Judged::Left => Said::Left,
         Judged::Deny | Judged::Ask if *waived => Said::Noted(reason.clone()),
         Judged::Ask => Said::Asked(reason.clone()),
@@ -176,6 +185,7 @@ fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> D
             reason,
             waived: ruling.waived.is_some(),
             bypass: ruling.waived.and_then(|waived| waived.bypass),
+            aside: if verdict == Judged::Allow { ruling.aside } else { Spent::default() },
             confined,
         });
         Ok(events)

@@ -12,6 +12,22 @@ use crate::sandbox::{self, Bounds, Rung, Ticket, TicketId};
 use super::Told;
 use crate::engine::{Engine, Failure, StoreError};
 
+/// What runs programs later or says what agents may do, by its place in the work tree. Git's own is known to the sandbox.
+const NEVER_WRITTEN: [&str; 13] = [
+    "phasegate.yaml",
+    "phasegate.toml",
+    "phasegate.d",
+    ".claude",
+    ".mcp.json",
+    ".codex",
+    ".gemini",
+    ".opencode",
+    "opencode.json",
+    ".cursor",
+    ".vscode",
+    ".husky",
+    ".envrc",
+];
 /// A ticket that is not used by then is void.
 const TICKET_SECONDS: u64 = 10 * 60;
 
@@ -41,6 +57,7 @@ impl Engine {
         call: &ToolCall,
         facts: &Facts,
         task: Option<&Task>,
+        held: Rung,
     ) -> Result<HookAnswer, Failure> {
         let refuse = |why: String| Ok(HookAnswer::Deny { reason: format!("phasegate: {why}") });
         let (Some(task), Some(rewrite)) = (task, told.rewrite) else {
@@ -49,7 +66,12 @@ impl Engine {
         let Some(command) = call.input.get("command").and_then(serde_json::Value::as_str) else {
             return refuse("the call has no command".to_owned());
         };
-        let bounds = self.bounds(told, facts, task)?;
+        let mut bounds = self.bounds(told, facts, task)?;
+        // The record says how it is held; it never runs under less.
+        bounds.needs = bounds.needs.max(held);
+        if bounds.needs == Rung::None && held == Rung::None {
+            return Ok(HookAnswer::Allow { input: None, note: None });
+        }
         let Some(id) = TicketId::parse(&self.clock.random_hex(TicketId::BYTES)) else {
             return refuse("no ticket could be made".to_owned());
         };
@@ -79,6 +101,7 @@ impl Engine {
         let mut bounds = Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp);
         bounds.read_denied = read_denied.map(str::to_owned).collect();
         bounds.write_denied = own.map(|path| path.display().to_string()).collect();
+        bounds.write_denied.extend(NEVER_WRITTEN.map(|name| self.workspace.root.join(name).display().to_string()));
         Ok(bounds)
     }
 }

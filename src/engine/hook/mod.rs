@@ -11,8 +11,8 @@ mod usage;
 
 use std::path::PathBuf;
 
-use crate::clients::hooked::{HookAnswer, HookEvent, Hooked};
-use crate::domain::decide::session::Shown;
+use crate::clients::hooked::{HookAnswer, HookEvent, Hooked, ToolCall};
+use crate::domain::decide::session::{self as domain_session, Shown};
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{AgentName, SessionId};
 use crate::domain::session::{Guard, Session};
@@ -34,6 +34,8 @@ pub struct Told {
     /// By the client's settings, as they are about to count, it is less than it could be.
     pub guard_lost: bool,
     pub hooked: Hooked,
+    /// The server sees the ids of calls that the hook sees.
+    pub call_ids: bool,
     /// The client can ask a person who sits in front of it.
     pub asks: bool,
     /// Puts another command line into a shell call, in the client's own form; nothing where it cannot.
@@ -47,6 +49,16 @@ pub struct Told {
     pub home: Option<PathBuf>,
     /// Folders and files of ours outside the workspace.
     pub own_paths: Vec<PathBuf>,
+}
+
+impl Told {
+    /// Under what a call is noted until it has ended.
+    fn noted(&self, call: &ToolCall) -> Option<String> {
+        match call.tool.strip_prefix(before::OWN) {
+            Some(own) if !self.call_ids => Some(domain_session::unnamed(own, &call.input)),
+            Some(_) | None => call.id.clone(),
+        }
+    }
 }
 
 /// As written in the client's settings.

@@ -186,7 +186,7 @@ pub(super) fn pattern(tool: &ToolPattern, spec: Option<&str>) -> Option<Pattern>
     matches!(names::kind(name), names::Kind::File(_)).then(|| Pattern::read(spec))
 }
 
-fn written<'i>(file: File, input: &'i Value) -> Result<&'i str, String> {
+fn written(file: File, input: &Value) -> Result<&str, String> {
     // Names under which a client may have put the path of such a tool.
     let known = [file.field, "file_path", "path", "notebook_path"];
     if !input.is_object() {

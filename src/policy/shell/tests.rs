@@ -481,7 +481,9 @@ fn openers_without_end_overflow_nothing() {
     for opener in OPENERS {
         for inner in OPENERS {
             let script = read(&format!("{opener}{inner}").repeat(500));
-            assert!(script.opaque.is_some(), "{opener:?} {inner:?}");
+            // The bracket of the branch closes the array.
+            let is_whole = opener == "x=(" && inner.starts_with("case");
+            assert_eq!(script.opaque.is_none(), is_whole, "{opener:?} {inner:?}");
         }
     }
 }

@@ -154,19 +154,8 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
             let found: Option<Call> = body(tx, "calls", sql, &[Param::id(id.0)])?;
             facts.state.calls.extend(found.map(|known| (*id, known)));
         }
-        Scope::Hook { session, parent, call, gates: with_gates } => {
-            super::sessions::load(tx, &mut facts, session)?;
-            if let Some(parent) = parent {
-                super::sessions::held_by(tx, &mut facts, parent)?;
-            }
-            if let Some(call) = call {
-                let seen = super::sessions::seen_call(tx, call)?;
-                facts.state.seen_calls.extend(seen.map(|seen| (call.clone(), seen)));
-            }
-            let about: Vec<TaskId> = facts.held.iter().chain(&facts.lent).copied().collect();
-            for id in about.into_iter().filter(|_| *with_gates) {
-                gates(tx, &mut facts, id)?;
-            }
+        Scope::Hook { session, parent, call, gates } => {
+            hook(tx, &mut facts, session, parent.as_ref(), call.as_deref(), *gates)?;
         }
         Scope::Budget(id) => {
             approvers(tx, &mut facts)?;
@@ -193,6 +182,29 @@ fn spends(scope: &Scope) -> bool {
         | Scope::Call(_)
         | Scope::Sweep => false,
     }
+}
+
+fn hook(
+    tx: &mut dyn Tx,
+    facts: &mut Facts,
+    session: &SessionId,
+    parent: Option<&AgentName>,
+    call: Option<&str>,
+    with_gates: bool,
+) -> Result<(), StoreError> {
+    super::sessions::load(tx, facts, session)?;
+    if let Some(parent) = parent {
+        super::sessions::held_by(tx, facts, parent)?;
+    }
+    if let Some(call) = call {
+        let seen = super::sessions::seen_call(tx, call)?;
+        facts.state.seen_calls.extend(seen.map(|seen| (call.to_owned(), seen)));
+    }
+    let about: Vec<TaskId> = facts.held.iter().chain(&facts.lent).copied().collect();
+    for id in about.into_iter().filter(|_| with_gates) {
+        gates(tx, facts, id)?;
+    }
+    Ok(())
 }
 
 fn ids(tx: &mut dyn Tx, sql: &str, params: &[Param<'_>]) -> Result<Vec<TaskId>, StoreError> {

@@ -12,7 +12,8 @@ const BATCH_SECONDS_MAX: u64 = 120;
 const DRIVER: &str = r#"
 PATH=$PWD/none
 command_not_found_handle() {
-  builtin printf '%s\0' "$#" "$PWD" "$@" >>"$differential_log" || builtin kill -9 0
+  # A line break would end a write, and another process could write in between.
+  builtin printf '%s\0' "$#" "$PWD" "${@//$'\n'/$'\x02'}" >>"$differential_log" || builtin kill -9 0
   return "$differential_status"
 }
 mapfile -d '' -t differential_texts <texts
@@ -92,7 +93,8 @@ fn start_of(base: &Path, at: usize) -> PathBuf {
 }
 
 fn seen(start: &Path) -> Seen {
-    let log = std::fs::read(start.join("../../log")).unwrap_or_default();
+    let mut log = std::fs::read(start.join("../../log")).unwrap_or_default();
+    log.iter_mut().filter(|byte| **byte == 2).for_each(|byte| *byte = b'\n');
     let mut fields: Vec<&[u8]> = log.split(|byte| *byte == 0).collect();
     // Nothing stands behind the last NUL, unless a text without end was stopped while it wrote.
     fields.pop();
