@@ -13,6 +13,7 @@ use super::flag::Flag;
 use super::ids::{
     AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, SessionId, TaskId, Time, WorkflowHash,
 };
+use super::record::ErasedRecord;
 use super::refusal::Code;
 use super::session::{Guard, Judged, Opened};
 use super::spending::Spent;
@@ -497,16 +498,6 @@ pub enum Event {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
-}
-
-/// What stays known of a record without its content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ErasedRecord {
-    pub seq: u64,
-    pub kind: String,
-    pub at: Time,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task: Option<TaskId>,
 }
 
 /// Where a trusted workflow comes from.

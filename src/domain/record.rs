@@ -257,6 +257,16 @@ pub struct Record {
     pub event: Value,
 }
 
+/// What stays known of a record without its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErasedRecord {
+    pub seq: u64,
+    pub kind: String,
+    pub at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordPage {
     pub records: Vec<Record>,

@@ -155,7 +155,8 @@ fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) ->
     }
 }
 
-fn has_all_of_the_shell(phase: &Phase) -> bool {
+/// Whatever the shell can say is open, where the kernel can hold it.
+pub fn has_all_of_the_shell(phase: &Phase) -> bool {
     phase.rules.allow.iter().any(|rule| rule.trim() == SHELL) && phase.sandbox.confine != Confine::Off
 }
 
@@ -169,7 +170,7 @@ fn unread(workflow: &Workflow, phase: &Phase, mut ruling: Ruling) -> Ruling {
 }
 
 /// Whether there is anything to hold a command of this phase to, and the workflow wants it held.
-fn confines(phase: &Phase) -> bool {
+pub fn confines(phase: &Phase) -> bool {
     let bounded = phase.sandbox.network == Network::Deny
         || effective_writes(phase.writes.as_deref(), &phase.rules.allow) != Writes::Everywhere;
     match phase.sandbox.confine {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::clients::setup::merge::is_ours;
+
 /// A hook that starts phasegate at this event, for every tool, and is waited for.
 pub fn has_hook(settings: &Value, event: &str) -> bool {
     let groups = settings.get("hooks").and_then(|hooks| hooks.get(event)).and_then(Value::as_array);
@@ -20,11 +22,8 @@ fn for_all(group: &Value) -> bool {
 
 fn starts_us(hook: &Value) -> bool {
     let text = |key: &str| hook.get(key).and_then(Value::as_str).unwrap_or_default();
-    let words = hook.get("args").and_then(Value::as_array);
-    let words = words.into_iter().flatten().filter_map(Value::as_str);
-    let line = std::iter::once(text("command")).chain(words).collect::<Vec<_>>().join(" ");
     let narrowed = hook.get("if").is_some() || hook.get("async") == Some(&Value::Bool(true));
-    text("type") == "command" && !narrowed && line.trim_end().ends_with("hook claude-code")
+    text("type") == "command" && !narrowed && is_ours(hook)
 }
 
 #[cfg(test)]
@@ -49,6 +48,7 @@ mod tests {
             (with(&json!({"type": "command", "command": "phasegate hook claude-code"}), "*"), true),
             (json!({}), false),
             (changed("args", json!([])), false),
+            (changed("command", json!("true")), false),
             (changed("if", json!("Write(*)")), false),
             (changed("async", json!(true)), false),
             (with(&hook, "Write"), false),

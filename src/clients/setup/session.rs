@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::claude_code::kept;
 use super::json_text::Dialect;
-use super::merge::{SERVER, Want, lacks};
+use super::merge::{SERVER, Want, is_ours, lacks, says_all};
 use super::{ClientSettings, Guard, Setup, Version};
 
 /// The settings of Claude Code that can hold hooks or turn them off, with the names people know them by.
@@ -128,12 +128,17 @@ enum Lacks {
 }
 
 fn missing(client: &ClientSettings, text: Option<&str>, around: &Around<'_>) -> Result<Lacks, String> {
+    let Some(text) = text else { return Ok(Lacks::Hooks(vec![format!("the hook {BEFORE}")])) };
+    let settings: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let of = |version: Option<Version>| -> Result<Vec<String>, String> {
         let setup = Setup { program: SERVER.to_owned(), version };
         let wants: Vec<Want> = (client.wanted)(&setup).into_iter().flat_map(|wanted| hooks(wanted.form)).collect();
-        let mut missing = lacks(text, Dialect::Strict, &wants, true).map_err(|fault| fault.to_string())?;
+        let mut missing = Vec::new();
+        // Asked at every event of a session, so the words are looked for only where something is wrong.
+        if !wants.iter().all(|want| stands(&settings, want)) {
+            missing = lacks(Some(text), Dialect::Strict, &wants, true).map_err(|fault| fault.to_string())?;
+        }
         if missing.is_empty() {
-            let settings: Value = serde_json::from_str(text.unwrap_or("{}")).map_err(|error| error.to_string())?;
             missing.extend(strangers(&settings, &wants, around));
         }
         Ok(missing)
@@ -144,6 +149,20 @@ fn missing(client: &ClientSettings, text: Option<&str>, around: &Around<'_>) -> 
     }
     // As they are written for clients that know no better.
     Ok(if of(Some(Version(0, 0, 0)))?.is_empty() { Lacks::Blocking } else { Lacks::Hooks(missing) })
+}
+
+/// The hook as it is wanted, by itself, from whatever program.
+fn stands(settings: &Value, want: &Want) -> bool {
+    let Want::Hook { event, handler, .. } = want else { return true };
+    let groups = settings.get("hooks").and_then(|hooks| hooks.get(event)).and_then(Value::as_array);
+    let mut ours = groups.into_iter().flatten().flat_map(|group| {
+        let handlers = group.get("hooks").and_then(Value::as_array).into_iter().flatten();
+        handlers.filter(|one| is_ours(one)).map(move |one| (group.get("matcher"), one))
+    });
+    let (Some((matcher, known)), None) = (ours.next(), ours.next()) else { return false };
+    let (Some(known), Some(wanted)) = (known.as_object(), handler.as_object()) else { return false };
+    let same = |(key, value): (&String, &Value)| key == "command" || known.get(key) == Some(value);
+    says_all(matcher) && known.len() == wanted.len() && wanted.iter().all(same)
 }
 
 /// Events whose hook has the form of ours and starts another program.
