@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use crate::domain::ids::{TaskId, Time};
-use crate::domain::record::CallVerdict;
 
+use super::judged::verdict_word;
 use super::lines::{self, Head};
 use super::otel;
 
@@ -134,7 +134,7 @@ fn csv(row: &Row<'_>, head: &Head<'_>, to: &mut Vec<u8>) {
         number(task.0, to);
     }
     to.push(b',');
-    cell(CallVerdict::of(&head.kind).word(), to);
+    cell(verdict_word(&head.kind, head.event), to);
     to.push(b',');
     cell(head.event, to);
     to.extend_from_slice(b"\r\n");

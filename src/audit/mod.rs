@@ -8,6 +8,7 @@ pub mod export;
 pub mod hash;
 pub mod head;
 pub mod header;
+pub mod judged;
 pub mod key;
 pub mod lines;
 pub mod note;

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::domain::record::CallVerdict;
 
 use super::export::{Row, number};
+use super::judged::{Judged, verdict_of};
 use super::lines::Head;
 
 /// Records in one object of an export.
@@ -19,15 +20,19 @@ pub const BEGIN: &str = concat!(
 );
 pub const END: &str = "]}]}]}\n";
 
+/// What records of the course of a session carry for a tool.
+const HOOK: &str = "hook";
+
 /// Severity numbers of OpenTelemetry.
 const INFO: (u64, &str) = (9, "INFO");
 const WARN: (u64, &str) = (13, "WARN");
 
 pub fn record(row: &Row<'_>, head: &Head<'_>, to: &mut Vec<u8>) {
-    let verdict = CallVerdict::of(&head.kind);
+    let judged = Judged::read(&head.kind, head.event);
+    let verdict = verdict_of(&head.kind, head.event);
     let (severity, word) = match verdict {
-        CallVerdict::Allowed => INFO,
-        CallVerdict::Refused | CallVerdict::Waived => WARN,
+        Some(CallVerdict::Allowed) | None => INFO,
+        Some(CallVerdict::Refused | CallVerdict::Waived) => WARN,
     };
     for field in ["{\"timeUnixNano\":\"", "\",\"observedTimeUnixNano\":\""] {
         to.extend_from_slice(field.as_bytes());
@@ -48,19 +53,27 @@ pub fn record(row: &Row<'_>, head: &Head<'_>, to: &mut Vec<u8>) {
     number(row.seq, to);
     to.extend_from_slice(b"\"}}");
     attribute("phasegate.role", &head.role, to);
-    attribute("phasegate.verdict", verdict.word(), to);
+    attribute("phasegate.verdict", verdict.map_or("", CallVerdict::word), to);
     attribute("gen_ai.agent.name", &head.agent, to);
     if let Some(task) = head.task {
         attribute("phasegate.task", &task.to_string(), to);
     }
-    if head.role == "agent" {
+    if let Some(judged) = &judged {
+        if judged.tool.starts_with("mcp__") {
+            attribute("mcp.method.name", "tools/call", to);
+        }
+        attribute("gen_ai.operation.name", "execute_tool", to);
+        attribute("gen_ai.tool.name", &judged.tool, to);
+        attribute("gen_ai.tool.call.id", &judged.call, to);
+        attribute("gen_ai.conversation.id", &judged.session, to);
+    } else if head.role == "agent" && head.tool != HOOK {
         attribute("mcp.method.name", "tools/call", to);
         attribute("gen_ai.operation.name", "execute_tool", to);
         attribute("gen_ai.tool.name", &head.tool, to);
     } else {
         attribute("phasegate.command", &head.tool, to);
     }
-    if verdict == CallVerdict::Refused
+    if verdict == Some(CallVerdict::Refused)
         && let Some(code) = code(head.event)
     {
         attribute("error.type", &code, to);

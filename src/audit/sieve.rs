@@ -10,8 +10,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::domain::ids::{TaskId, Time};
-use crate::domain::record::{CallVerdict, RecordFilter, good_pattern};
+use crate::domain::record::{CallVerdict, JUDGED_KIND, JUDGED_WRITE, RecordFilter, good_pattern};
 
+use super::judged::{Judged, tool_of, verdict_of};
 use super::lines::Head;
 
 /// A filter made ready.
@@ -56,23 +57,63 @@ impl<'f> Sieve<'f> {
             && filter.until.is_none_or(|until| columns.at < until)
             && filter.task.is_none_or(|task| columns.task == Some(task))
             && filter.agent.as_ref().is_none_or(|agent| agent == columns.agent)
-            && (filter.kinds.is_empty() || filter.kinds.contains(columns.kind))
-            && filter.verdict.is_none_or(|verdict| verdict == CallVerdict::of(columns.kind))
+            && (filter.kinds.is_empty() || filter.kinds.contains(columns.kind) || self.only_writes(columns.kind))
+            && filter
+                .verdict
+                .is_none_or(|verdict| CallVerdict::by_kind(columns.kind).is_none_or(|known| known == verdict))
     }
 
-    pub fn needs_body(&self) -> bool {
+    /// Of this kind, which columns let through.
+    pub fn needs_body(&self, kind: &str) -> bool {
         let RecordFilter { role, tool, code, phase, path, text, .. } = self.filter;
-        [role, tool, code, phase, path, text].into_iter().any(Option::is_some)
+        [role, tool, code, phase, path, text].into_iter().any(Option::is_some) || self.asks_judged(kind)
+    }
+
+    /// Calls of clients are wanted, and only those that write.
+    fn only_writes(&self, kind: &str) -> bool {
+        kind == JUDGED_KIND && self.filter.kinds.contains(JUDGED_WRITE) && !self.filter.kinds.contains(JUDGED_KIND)
+    }
+
+    /// Something is wanted that a client's call says itself.
+    fn asks_judged(&self, kind: &str) -> bool {
+        kind == JUDGED_KIND && (self.filter.verdict.is_some() || self.only_writes(kind))
     }
 
     /// Of a record whose columns fit. An erased one fits nothing that its body would have to say.
     pub fn fits_body(&self, head: &Head<'_>, body: &str) -> bool {
         let filter = self.filter;
         filter.role.as_ref().is_none_or(|role| *role == head.role)
-            && filter.tool.as_ref().is_none_or(|tool| *tool == head.tool)
             && self.text.as_ref().is_none_or(|needle| needle.is_in(body))
             && self.names(head.event)
-            && filter.path.as_ref().is_none_or(|pattern| names_path(pattern, head.event, &self.steps))
+            && filter.tool.as_ref().is_none_or(|tool| *tool == tool_of(head))
+            && (!self.asks_judged(&head.kind) || self.fits_judged(head))
+            && filter.path.as_ref().is_none_or(|pattern| self.names_path(pattern, head))
+    }
+
+    fn fits_judged(&self, head: &Head<'_>) -> bool {
+        let Some(judged) = Judged::read(&head.kind, head.event) else { return false };
+        (!self.only_writes(&head.kind) || judged.writes())
+            && self.filter.verdict.is_none_or(|wanted| verdict_of(&head.kind, head.event) == Some(wanted))
+    }
+
+    /// Whether any path in the event, however deep, fits the pattern.
+    fn names_path(&self, pattern: &str, head: &Head<'_>) -> bool {
+        let event = head.event.as_bytes();
+        if memmem::find(event, b"path").is_none() || memmem::find(event, literal_of(pattern).as_bytes()).is_none() {
+            return false;
+        }
+        let Ok(event) = serde_json::from_str::<Value>(head.event) else { return false };
+        let folder = event.get("folder").and_then(Value::as_str).filter(|_| head.kind == JUDGED_KIND);
+        let roots: Vec<&str> = self.filter.root.as_deref().into_iter().chain(folder).collect();
+        // A client names files whole; people ask for them as they lie in the work tree.
+        let below = |path: &'_ str| -> Vec<String> {
+            let rest = roots.iter().filter_map(|root| path.strip_prefix(root.trim_end_matches('/'))?.strip_prefix('/'));
+            rest.map(str::to_owned).collect()
+        };
+        paths(&event).iter().any(|path| {
+            path_fits_within(pattern, path, &self.steps)
+                || below(path).iter().any(|path| path_fits_within(pattern, path, &self.steps))
+        })
     }
 
     /// The code and the phase, where they are asked for.
@@ -158,26 +199,20 @@ impl Needle {
 }
 
 /// Fields of events that hold the path of a file.
-const PATH_FIELDS: [&str; 3] = ["path", "paths", "file_path"];
+const PATH_FIELDS: [&str; 4] = ["path", "paths", "file_path", "notebook_path"];
 
 /// Longer ones are no paths, and fit nothing.
 const PATH_BYTES_MAX: usize = 4096;
 
-/// Whether any path in the event, however deep, fits the pattern.
-fn names_path(pattern: &str, event: &str, steps: &Cell<usize>) -> bool {
-    if memmem::find(event.as_bytes(), b"path").is_none() {
-        return false;
-    }
-    let Ok(event) = serde_json::from_str::<Value>(event) else { return false };
-    let mut open = vec![&event];
+/// Every path that the event names, however deep.
+fn paths(event: &Value) -> Vec<&str> {
+    let (mut open, mut found) = (vec![event], Vec::new());
     while let Some(value) = open.pop() {
         match value {
             Value::Object(fields) => {
                 for (key, field) in fields {
-                    if PATH_FIELDS.contains(&key.as_str())
-                        && said(field).any(|path| path_fits_within(pattern, path, steps))
-                    {
-                        return true;
+                    if PATH_FIELDS.contains(&key.as_str()) {
+                        found.extend(said(field));
                     }
                     open.push(field);
                 }
@@ -186,7 +221,14 @@ fn names_path(pattern: &str, event: &str, steps: &Cell<usize>) -> bool {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-    false
+    found
+}
+
+/// The longest run of a pattern that each path it fits holds, and that JSON writes as it is.
+fn literal_of(pattern: &str) -> &str {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let runs = pattern.split(|c: char| !plain(c)).filter(|run| *run != ".");
+    runs.max_by_key(|run| run.len()).unwrap_or_default()
 }
 
 /// One text, or the texts of a list.
@@ -293,7 +335,8 @@ mod tests {
         let sieve = Sieve::new(&filter);
         let path = "a".repeat(PATH_BYTES_MAX);
         let body = format!(
-            r#"{{"v":1,"at":"2026-11-21T03:01:14.000Z","agent":"a","role":"r","tool":"t","event":{{"type":"ArtifactSubmitted","path":"{path}"}}}}"#
+            r#"{{"v":1,"at":"2026-11-21T03:01:14.000Z","agent":"a","role":"r","tool":"t","event":{{"type":"ArtifactSubmitted","name":"{long}b","path":"{path}"}}}}"#,
+            long = "a".repeat(500)
         );
         assert!(!sieve.fits_body(&super::super::lines::read_body(&body).unwrap(), &body));
         assert!(sieve.take_steps() > 100 * body.len(), "matching cost much more than reading");

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use memchr::memmem;
 use serde_json::Value;
 
-use crate::domain::record::{CallVerdict, Count, CountBy};
+use crate::domain::record::{Count, CountBy};
 
+use super::judged::{tool_of, verdict_word};
 use super::lines::Head;
 use super::sieve::{Columns, phase_of};
 
@@ -39,8 +40,8 @@ impl Tally {
         let value = |by: &CountBy| match by {
             CountBy::Kind => columns.kind.to_owned(),
             CountBy::Agent => columns.agent.to_owned(),
-            CountBy::Tool => head.map(|head| head.tool.clone().into_owned()).unwrap_or_default(),
-            CountBy::Verdict => CallVerdict::of(columns.kind).word().to_owned(),
+            CountBy::Tool => head.map(|head| tool_of(head).into_owned()).unwrap_or_default(),
+            CountBy::Verdict => verdict_word(columns.kind, head.map_or("", |head| head.event)).to_owned(),
             CountBy::Task => columns.task.map(|task| task.to_string()).unwrap_or_default(),
             CountBy::Day => columns.at.to_string().chars().take(10).collect(),
             CountBy::Phase => head.and_then(|head| phase_of(head.event)).unwrap_or_default(),

@@ -9,11 +9,15 @@ use serde_json::{Value, json};
 use crate::clients::setup::{ClientSettings, Guard, SETTINGS, Setup, guard_state};
 use crate::domain::canonical;
 use crate::domain::event::Origin;
+use crate::domain::session;
 use crate::engine::gates::find;
 use crate::engine::{Engine, read_workflow};
 use crate::sandbox::{self, Rung};
 
 use super::{Ended, Out, Place};
+
+const SESSIONS_MAX: u32 = 200;
+const SESSIONS_NAMED: usize = 10;
 
 enum Grade {
     Well,
@@ -65,6 +69,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
                 store(&mut findings, &engine, place);
                 workflows(&mut findings, &engine, place);
                 entitled(&mut findings, &engine);
+                sessions(&mut findings, &engine);
                 log(&mut findings, &engine);
             }
             Err(Ended::Internal { message, hint } | Ended::Usage { message, hint }) => {
@@ -173,6 +178,37 @@ fn entitled(findings: &mut Findings, engine: &Engine) {
             "bypass",
             format!("{} is open until {}: {rules}", open.id, open.until),
             "`phasegate bypass close` ends it",
+        );
+    }
+}
+
+/// Sessions that are open and less than enforced, and agents whose client shows no hooks.
+fn sessions(findings: &mut Findings, engine: &Engine) {
+    let open = match engine.sessions(false, SESSIONS_MAX) {
+        Ok(open) => open,
+        Err(error) => return findings.bad("sessions", error.to_string(), error.hint()),
+    };
+    let weak: Vec<_> = open.iter().filter(|row| row.session.guard != session::Guard::Enforced).collect();
+    for row in weak.iter().take(SESSIONS_NAMED) {
+        let session = &row.session;
+        findings.note(
+            "session",
+            format!("{} ({}): guard {}: {}", session.agent, session.client, session.guard.word(), session.why),
+            "`phasegate init` puts the hooks right, then begin the session anew; docs/clients.md says what is open",
+        );
+    }
+    let more = if weak.len() > SESSIONS_NAMED { ", the latest of them above" } else { "" };
+    findings.well("sessions", format!("{} open, {} of them less than enforced{more}", open.len(), weak.len()));
+    let unguarded = engine.unguarded_of_late().unwrap_or_default();
+    if !unguarded.is_empty() {
+        let names: Vec<&str> = unguarded.iter().map(|agent| agent.0.as_str()).take(SESSIONS_NAMED).collect();
+        findings.note(
+            "hooks",
+            format!(
+                "no hook told of calls of these agents, which got no task for that in the last day: {}",
+                names.join(", ")
+            ),
+            "`phasegate init --client NAME`, then start the client anew; docs/errors/unguarded.md",
         );
     }
 }

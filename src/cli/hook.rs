@@ -2,23 +2,20 @@
 //! that was to be judged does not run.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
-use crate::clients::claude_code::{kept, permissions};
 use crate::clients::hooked::{HookAnswer, HookEvent, Printed};
 use crate::clients::{self, Client, EVENT_BYTES_MAX};
 use crate::config::settings::Environment;
-use crate::domain::session::Guard;
-use crate::engine::hook::{TheirRules, Told};
+use crate::engine::hook::Told;
 use crate::engine::{self, Failure, clock};
 
+use super::hook_guard::Settings;
 use super::{Ended, Global, Out, Place};
 
 /// Far inside what clients grant a hook, so that the word is ours and not their time limit's.
 const WITHIN: Duration = Duration::from_secs(6);
-const SETTINGS_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -100,24 +97,22 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
     if !governs(&place) {
         return Ok((client.answer)(&hooked, &HookAnswer::Nothing));
     }
-    let engine = engine::open(place.workspace.clone(), &place.settings, Arc::new(clock::System))
+    let engine = engine::open_for_one(place.workspace.clone(), &place.settings, Arc::new(clock::System))
         .map_err(|failure| said(&failure.into()))?;
-    let settings = permissions::files(&place.workspace.root, home.as_deref(), surroundings.claude_config.as_deref());
-    let changed = matches!(hooked.event, HookEvent::SettingsChanged { .. });
+    let project = surroundings.project.as_deref().unwrap_or(&place.workspace.root);
+    let settings = Settings::of(client, project, home.as_deref(), surroundings.claude_config.as_deref());
     let binary = std::env::current_exe().map_err(|error| failed(&error.to_string(), ""))?;
+    let guard = settings.guard(client, &surroundings, &binary);
     let told = Told {
         client: client.name,
-        guard: if client.abilities.blocks_on_failure { Guard::Enforced } else { Guard::Advisory },
+        guard: guard.guard,
+        guard_why: guard.why,
+        guard_lost: guard.lost,
         call_ids: client.abilities.call_ids,
         asks: client.abilities.asks && surroundings.entrypoint.as_deref().is_none_or(|how| how == "cli"),
         rewrite: client.abilities.rewrites.then_some(client.rewrite_shell),
         route: client.abilities.rewrites.then_some(client.set_model),
-        theirs: if client.name == clients::claude_code::CLIENT.name {
-            their_rules(&settings)
-        } else {
-            TheirRules::default()
-        },
-        guard_lost: changed.then(|| kept::guard_lost(&texts(&settings), surroundings.plugin.is_some())).flatten(),
+        theirs: settings.their_rules(),
         binary,
         home,
         own_paths: config.into_iter().collect(),
@@ -142,27 +137,4 @@ fn governs(place: &Place) -> bool {
 fn said(ended: &Ended) -> String {
     let (message, hint) = ended.said();
     failed(&message, &hint)
-}
-
-fn texts(files: &[PathBuf]) -> Vec<(&Path, String)> {
-    let read = |file: &'_ PathBuf| {
-        let found = std::fs::metadata(file).ok().filter(|found| found.is_file() && found.len() <= SETTINGS_BYTES_MAX);
-        found.and_then(|_| std::fs::read_to_string(file).ok())
-    };
-    files.iter().filter_map(|file| Some((file.as_path(), read(file)?))).collect()
-}
-
-/// What cannot be read restricts nothing here; the client reads it itself, and says so.
-fn their_rules(files: &[PathBuf]) -> TheirRules {
-    let mut rules = TheirRules::default();
-    for file in files {
-        let Ok(found) = std::fs::metadata(file) else { continue };
-        if !found.is_file() || found.len() > SETTINGS_BYTES_MAX {
-            continue;
-        }
-        let (deny, ask) = std::fs::read(file).map(|text| permissions::rules(&text)).unwrap_or_default();
-        rules.deny.extend(deny);
-        rules.ask.extend(ask);
-    }
-    rules
 }

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod exec;
 mod hook;
+mod hook_guard;
 mod init;
 mod keep;
 mod output;
@@ -17,6 +18,7 @@ mod place;
 mod policy;
 mod schemas;
 mod serve;
+mod sessions;
 mod signing;
 mod spending;
 mod tasks;
@@ -78,6 +80,8 @@ enum Command {
     Board,
     /// List, show and tend tasks.
     Tasks(tasks::Args),
+    /// Runs of clients: who works in them, and how well each is guarded.
+    Sessions(sessions::Args),
     /// See and answer what agents ask a person.
     Approvals(approvals::Args),
     /// Who may answer with a signature, and their keys.
@@ -136,6 +140,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Call(args)) => call::run(args, &place()?, out),
         Some(Command::Board) => tasks::board(&place()?, out),
         Some(Command::Tasks(args)) => tasks::run(args, &place()?, out),
+        Some(Command::Sessions(args)) => sessions::run(args, &place()?, out),
         Some(Command::Approvals(args)) => approvals::run(args, &place()?, out),
         Some(Command::Approver(args)) => approver::run(args, &place()?, out),
         Some(Command::Exec(args)) => exec::run(args, &place()?, out),

@@ -10,6 +10,7 @@ use crate::domain::ids::TaskId;
 use crate::domain::query::TaskFilter;
 use crate::domain::record::RecordFilter;
 use crate::domain::task::{Status, Task};
+use crate::domain::violation::named;
 use crate::engine::Engine;
 use crate::tools::Output;
 
@@ -147,7 +148,8 @@ pub fn board(place: &Place, out: &Out) -> Result<(), Ended> {
         let ids: Vec<TaskId> = page.tasks.iter().map(|task| task.id).collect();
         let spending: serde_json::Map<String, Value> =
             engine.accounts(&ids)?.into_iter().map(|(id, account)| (id.to_string(), json!(account))).collect();
-        out.value(&json!({ "counts": counts, "open": page.tasks, "spending": spending }));
+        let sessions = engine.sessions(false, 100)?;
+        out.value(&json!({ "counts": counts, "open": page.tasks, "spending": spending, "sessions": sessions }));
     } else {
         out.text(&visible(&engine.board_text()?));
     }
@@ -214,6 +216,19 @@ fn described(task: &Task) -> String {
             Evidence::Refused(verdict) => format!("refused: {}", verdict.summary),
         };
         line("gate", &format!("{gate} {said}"));
+    }
+    for violation in &task.violations {
+        line(
+            "violation",
+            &format!(
+                "{}; undo it, or `phasegate tasks accept {} --reason …`",
+                named(std::slice::from_ref(violation)),
+                task.id
+            ),
+        );
+    }
+    if let Some(until) = task.claim().and_then(|claim| claim.parked_until) {
+        line("parked", &format!("until {until}: the model's service takes no more"));
     }
     if let Some(outcome) = &task.outcome {
         let sure = outcome.confidence.map(|confidence| format!(" (confidence {confidence})")).unwrap_or_default();

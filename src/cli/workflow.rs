@@ -18,8 +18,9 @@ use super::signing::SignArgs;
 use super::{Ended, Out, Place};
 
 /// Said before every explanation, so that nobody takes a rule for more than it is.
-const TODAY: &str = "Enforced today: phases, gates, approvals and phasegate's own tools. What is said below about Read, \
-                     Edit, Bash, other servers' tools, writes, network, dollars and tokens is told to the agent, and not enforced yet.";
+const TODAY: &str = "Phases, gates, approvals and phasegate's own tools hold for every agent. What is said below about \
+                     Read, Edit, Bash, other servers' tools, writes, network, dollars and tokens holds in sessions whose \
+                     client calls phasegate's hooks: `phasegate sessions list` says how well each is guarded.";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -93,6 +93,8 @@ pub struct ClientEnvironment {
     pub plugin: Option<PathBuf>,
     /// How it was started: a terminal, or without a person.
     pub entrypoint: Option<String>,
+    /// The client by name and version, in its own spelling.
+    pub program: Option<String>,
 }
 
 impl Environment {
@@ -113,6 +115,7 @@ impl Environment {
                 claude_config: home("CLAUDE_CONFIG_DIR"),
                 plugin: home("CLAUDE_PLUGIN_ROOT"),
                 entrypoint: text("CLAUDE_CODE_ENTRYPOINT"),
+                program: text("AI_AGENT"),
             },
         }
     }

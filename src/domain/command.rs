@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::approver::{Proof, PublicKey, Signed, Via};
-use super::event::{ErasedRecord, Origin};
+use super::event::Origin;
 use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, SessionId, TaskId, WorkflowHash};
+use super::record::ErasedRecord;
 use super::task::{Outcome, Priority, TaskSpec};
 use super::violation::{TreePath, Violation};
 use super::workflow::Budget;

@@ -13,6 +13,7 @@ use super::flag::Flag;
 use super::ids::{
     AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, SessionId, TaskId, Time, WorkflowHash,
 };
+use super::record::ErasedRecord;
 use super::refusal::Code;
 use super::session::{Guard, Judged, Opened};
 use super::spending::Spent;
@@ -348,6 +349,9 @@ pub enum Event {
         agent: AgentName,
         client: String,
         guard: Guard,
+        /// What makes the guard worth that.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
         how: Opened,
         folder: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -369,9 +373,9 @@ pub enum Event {
     },
     /// A call of one of the client's tools, or of another server's, and what was said about it before it ran.
     CallJudged {
-        session: SessionId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         task: Option<TaskId>,
+        session: SessionId,
         phase: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<String>,
@@ -398,9 +402,9 @@ pub enum Event {
     },
     /// How such a call ended, as the client saw it.
     CallObserved {
-        session: SessionId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         task: Option<TaskId>,
+        session: SessionId,
         call: String,
         tool: String,
         well: bool,
@@ -494,16 +498,6 @@ pub enum Event {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
-}
-
-/// What stays known of a record without its content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ErasedRecord {
-    pub seq: u64,
-    pub kind: String,
-    pub at: Time,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task: Option<TaskId>,
 }
 
 /// Where a trusted workflow comes from.

@@ -27,6 +27,8 @@ pub struct RecordFilter {
     pub phase: Option<String>,
     /// A pattern for a file that the event names: `*` within a name, `**` across folders.
     pub path: Option<String>,
+    /// Where the work tree lies: whole paths below it are held against the pattern without it.
+    pub root: Option<String>,
     /// Anywhere in the record, whatever the case of its letters.
     pub text: Option<String>,
     pub since: Option<Time>,
@@ -63,12 +65,13 @@ impl CallVerdict {
         }
     }
 
-    /// By the name of the event, since every refusal has an event of its own.
-    pub fn of(kind: &str) -> Self {
+    /// By the name of the event, since every refusal has an event of its own; a client's call says it in the event.
+    pub fn by_kind(kind: &str) -> Option<Self> {
         match kind {
-            "CommandRefused" | "RefusalsRepeated" => Self::Refused,
-            "RuleWaived" => Self::Waived,
-            _ => Self::Allowed,
+            "CommandRefused" | "RefusalsRepeated" => Some(Self::Refused),
+            "RuleWaived" => Some(Self::Waived),
+            JUDGED_KIND => None,
+            _ => Some(Self::Allowed),
         }
     }
 
@@ -76,6 +79,11 @@ impl CallVerdict {
         chosen(&Self::ALL, Self::word, word, "verdict")
     }
 }
+
+pub const JUDGED_KIND: &str = "CallJudged";
+pub const OBSERVED_KIND: &str = "CallObserved";
+/// Among kinds: judged calls of tools that write files. No event has such a name.
+pub const JUDGED_WRITE: &str = "CallJudged:write";
 
 /// What records are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,11 +131,14 @@ impl CountBy {
 }
 
 /// Words for several kinds at once.
-const KIND_GROUPS: [(&str, &[&str]); 5] = [
-    ("write", &["ArtifactSubmitted"]),
+const KIND_GROUPS: [(&str, &[&str]); 8] = [
+    ("write", &["ArtifactSubmitted", "ViolationFound", JUDGED_WRITE]),
+    ("call", &[JUDGED_KIND, OBSERVED_KIND]),
+    ("session", &["SessionStarted", "SessionEnded", "SubAgentStarted", "SubAgentEnded", "GuardKept"]),
+    ("violation", &["ViolationFound", "ViolationUndone", "ViolationAccepted"]),
     ("refusal", &["CommandRefused", "RefusalsRepeated"]),
-    ("claim", &["TaskClaimed", "ClaimResumed", "ClaimExpired", "ClaimReleased"]),
-    ("gate", &["GateStarted", "GatePassed", "GateRefused", "GateOrphaned"]),
+    ("claim", &["TaskClaimed", "ClaimResumed", "ClaimExpired", "ClaimReleased", "ClaimParked"]),
+    ("gate", &["GateStarted", "GatePassed", "GateRefused", "GateOrphaned", "GateObserved"]),
     (
         "approval",
         &[
@@ -246,6 +257,16 @@ pub struct Record {
     pub event: Value,
 }
 
+/// What stays known of a record without its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErasedRecord {
+    pub seq: u64,
+    pub kind: String,
+    pub at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordPage {
     pub records: Vec<Record>,
@@ -295,5 +316,10 @@ mod tests {
         assert!(CallVerdict::parse("deny").is_err());
         let kinds: Vec<String> = parse_kinds("refusal, TaskClaimed").unwrap().into_iter().collect();
         assert_eq!(kinds, ["CommandRefused", "RefusalsRepeated", "TaskClaimed"]);
+        for (_, members) in KIND_GROUPS {
+            let unknown: Vec<_> = members.iter().filter(|kind| !event::kinds().contains(**kind)).collect();
+            assert!(unknown.is_empty() || unknown == [&JUDGED_WRITE], "{unknown:?}");
+        }
+        assert!(parse_kinds(JUDGED_WRITE).is_err());
     }
 }

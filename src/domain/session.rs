@@ -17,6 +17,9 @@ pub struct Session {
     /// Who works on its main thread.
     pub agent: AgentName,
     pub guard: Guard,
+    /// What makes the guard worth that, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
     pub folder: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,

@@ -316,12 +316,13 @@ fn act(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyEr
 
 /// Events of sessions of clients.
 fn run(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
-    if let Event::SessionStarted { session, agent, client, guard, folder, model, .. } = event {
+    if let Event::SessionStarted { session, agent, client, guard, why, folder, model, .. } = event {
         let fresh = || Session {
             id: session.clone(),
             client: client.clone(),
             agent: agent.clone(),
             guard: *guard,
+            why: why.clone(),
             folder: folder.clone(),
             model: None,
             since: stamp.at,
@@ -330,6 +331,7 @@ fn run(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyEr
         };
         let known = state.sessions.entry(session.clone()).or_insert_with(fresh);
         (known.guard, known.ended) = (*guard, None);
+        known.why.clone_from(why);
         known.folder.clone_from(folder);
         if model.is_some() {
             known.model.clone_from(model);

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::audit::hash;
 use crate::domain::approver::Proof;
 use crate::domain::command::Command;
-use crate::domain::event::ErasedRecord;
 use crate::domain::facts::Caller;
+use crate::domain::record::ErasedRecord;
 use crate::domain::refusal::{Code, Refusal};
 use crate::store::{Attachment, Scope, StoreError, Tx, tree};
 

@@ -13,7 +13,13 @@ const ROWS: usize = 2000;
 impl Engine {
     /// For those who are shown everything.
     pub fn records(&self, filter: &RecordFilter) -> Result<RecordPage, StoreError> {
-        self.view(|tx| records::page(tx, filter, &Sight::Everything))
+        let filter = self.below_root(filter);
+        self.view(|tx| records::page(tx, &filter, &Sight::Everything))
+    }
+
+    /// The filter with the work tree that its pattern of paths means.
+    pub(super) fn below_root(&self, filter: &RecordFilter) -> RecordFilter {
+        RecordFilter { root: Some(self.workspace.root.display().to_string()), ..filter.clone() }
     }
 
     /// The number of the newest record.

@@ -24,6 +24,7 @@ mod screening;
 pub mod sealer;
 pub mod secret_file;
 mod service;
+pub mod session_views;
 pub mod spending;
 mod startup;
 pub mod sweeper;
@@ -59,7 +60,7 @@ use crate::tools::{self, Output, Reply, Request, Tool};
 use clock::Clock;
 
 pub use crate::store::StoreError;
-pub use startup::{open, read_workflow, system, with_backend};
+pub use startup::{open, open_for_one, read_workflow, system, with_backend};
 
 pub struct Engine {
     backend: Box<dyn Backend>,
@@ -157,7 +158,7 @@ impl Engine {
             }),
             Request::ListTasks(filter) => call.read(|_, tx| Ok(store::read::tasks(tx, &filter)?.reply())),
             Request::QueryAudit(filter) => call.read(|facts, tx| {
-                let page = store::records::page(tx, &filter, &Sight::of(caller, &facts.held))?;
+                let page = store::records::page(tx, &self.below_root(&filter), &Sight::of(caller, &facts.held))?;
                 Ok(crate::tools::query_audit::bounded(page, filter.after.is_some()).reply())
             }),
         }

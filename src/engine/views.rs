@@ -10,7 +10,7 @@ use crate::domain;
 use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, WorkflowRow};
-use crate::domain::session::{SeenCall, Session};
+use crate::domain::session::SeenCall;
 use crate::domain::spending::dollars;
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Workflow;
@@ -49,11 +49,6 @@ impl Engine {
     /// What a hook has told of a call that is on its way.
     pub fn seen_call(&self, call: &str) -> Result<Option<SeenCall>, StoreError> {
         self.view(|tx| sessions::seen_call(tx, call))
-    }
-
-    /// Sessions of clients that have not ended, and when each was last seen.
-    pub fn sessions(&self, limit: u32) -> Result<Vec<(Session, Time)>, StoreError> {
-        self.view(|tx| sessions::open(tx, limit))
     }
 
     pub(super) fn home(&self) -> Option<String> {
@@ -125,6 +120,10 @@ impl Engine {
                 let rules = one_line(&open.rules.join(", "));
                 let only = open.task.map(|task| format!(" for {task}")).unwrap_or_default();
                 let _ = writeln!(text, "\nBYPASS {} OPEN{only}, {left} min left: {rules} ({})", open.id, open.by);
+            }
+            let unguarded = super::session_views::unguarded(tx)?;
+            if !unguarded.is_empty() {
+                let _ = writeln!(text, "\nNOT GUARDED\n{}", unguarded.trim_end());
             }
             let waiting = read::approvals(tx, &ApprovalFilter { pending_only: true, id: None, limit: BOARD_ROWS })?;
             if !waiting.is_empty() {

@@ -186,7 +186,8 @@ fn by_verdict(
     }
 }
 
-fn has_all_of_the_shell(phase: &Phase) -> bool {
+/// Whatever the shell can say is open, where the kernel can hold it.
+pub fn has_all_of_the_shell(phase: &Phase) -> bool {
     phase.rules.allow.iter().any(|rule| rule.trim() == SHELL) && phase.sandbox.confine != Confine::Off
 }
 
@@ -200,7 +201,7 @@ fn unread(workflow: &Workflow, phase: &Phase, mut ruling: Ruling) -> Ruling {
 }
 
 /// Whether there is anything to hold a command of this phase to, and the workflow wants it held.
-fn confines(phase: &Phase) -> bool {
+pub fn confines(phase: &Phase) -> bool {
     let bounded = phase.sandbox.network == Network::Deny
         || effective_writes(phase.writes.as_deref(), &phase.rules.allow) != Writes::Everywhere;
     match phase.sandbox.confine {

@@ -18,8 +18,9 @@ const EVERYWHERE_BYTES_MIN: usize = 8;
 /// Taking something out can bring what is left beside each other.
 const ROUNDS_MAX: usize = 4;
 
-/// Members of a record that phasegate fills itself: digests, ids, times, names from the workflow.
-const OURS: [&str; 31] = [
+/// Members of a record that phasegate fills itself, or a client with ids and words of its own: digests, ids, times, names
+/// from the workflow. What an agent can write (input, reason, folder) is not among them.
+const OURS: [&str; 38] = [
     "v",
     "at",
     "agent",
@@ -51,6 +52,13 @@ const OURS: [&str; 31] = [
     "bypass",
     "old",
     "new",
+    "session",
+    "client",
+    "guard",
+    "how",
+    "verdict",
+    "rule",
+    "confined",
 ];
 const OURS_OF_ANSWER: [&str; 3] = ["by", "at", "signed"];
 /// Of the records of who may approve: names that a person chose for the record.

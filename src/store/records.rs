@@ -219,7 +219,7 @@ fn chunk(
         }
         let body = row.text(5)?.unwrap_or_default();
         scan.bytes += body.len();
-        let fits = !sieve.needs_body() || (!body.is_empty() && sieve.fits_body(&head(body)?, body));
+        let fits = !sieve.needs_body(kind) || (!body.is_empty() && sieve.fits_body(&head(body)?, body));
         scan.bytes += sieve.take_steps();
         if !fits {
             return Ok(());

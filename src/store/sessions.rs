@@ -115,9 +115,26 @@ pub fn forget_old_calls(backend: &dyn Backend, now: Time) -> Result<(), StoreErr
 
 /// Sessions that have not ended, the one seen last first; and when each was.
 pub fn open(tx: &mut dyn Tx, limit: u32) -> Result<Vec<(Session, Time)>, StoreError> {
-    let mut found = Vec::new();
     let sql = "SELECT seen_at, body FROM sessions WHERE open = 1 ORDER BY seen_at DESC LIMIT ?1";
-    tx.query(sql, &[Param::Int(i64::from(limit))], &mut |row| {
+    listed(tx, sql, &[Param::Int(i64::from(limit))])
+}
+
+/// The same, and those that have ended.
+pub fn latest(tx: &mut dyn Tx, limit: u32) -> Result<Vec<(Session, Time)>, StoreError> {
+    let sql = "SELECT seen_at, body FROM sessions ORDER BY seen_at DESC LIMIT ?1";
+    listed(tx, sql, &[Param::Int(i64::from(limit))])
+}
+
+/// A few of those whose id begins so.
+pub fn like(tx: &mut dyn Tx, id: &str) -> Result<Vec<(Session, Time)>, StoreError> {
+    let sql =
+        "SELECT seen_at, body FROM sessions WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT 3";
+    listed(tx, sql, &[Param::Text(id)])
+}
+
+fn listed(tx: &mut dyn Tx, sql: &str, params: &[Param<'_>]) -> Result<Vec<(Session, Time)>, StoreError> {
+    let mut found = Vec::new();
+    tx.query(sql, params, &mut |row| {
         found.push((parse("sessions", row.text(1)?.unwrap_or_default())?, Time(row.int(0)?.unwrap_or(0))));
         Ok(())
     })?;

@@ -5,8 +5,8 @@ use crate::audit::check::StoredHead;
 use crate::audit::hash::{self, Hash};
 use crate::audit::report::Anchor;
 use crate::audit::tree::{Tile, WIDTH};
-use crate::domain::event::ErasedRecord;
 use crate::domain::ids::{TaskId, Time};
+use crate::domain::record::ErasedRecord;
 
 use super::{Param, Row, StoreError, Tx};
 

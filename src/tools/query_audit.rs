@@ -8,7 +8,8 @@ use super::arguments::{self, Compiled};
 use super::{Output, Request, Tool, schema};
 use crate::domain::ids::{TaskId, Time};
 use crate::domain::record::{
-    CallVerdict, Count, CountBy, Record, RecordFilter, RecordPage, good_pattern, parse_kinds, parse_role,
+    CallVerdict, Count, CountBy, JUDGED_KIND, OBSERVED_KIND, Record, RecordFilter, RecordPage, good_pattern,
+    parse_kinds, parse_role,
 };
 use crate::domain::refusal::Refusal;
 
@@ -74,6 +75,7 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
         code: args.code,
         phase: args.phase,
         path: args.path,
+        root: None,
         text: args.text,
         since: args.since,
         until: args.until,
@@ -188,6 +190,9 @@ fn folded_text(text: &mut String, most: usize) -> bool {
 /// Not worth a reader's time in a line: said already, or of no use to people.
 const UNSAID: [&str; 7] = ["type", "task", "handle", "digest", "workflow", "artifacts", "signed"];
 
+const LINE_CHARS: usize = 400;
+const SUBJECT_CHARS: usize = 120;
+
 /// A record in one line. Agent-written text keeps its JSON quotes, so that it cannot pass for ours.
 pub fn line(record: &Record) -> String {
     if record.event.get("erased").is_some_and(|erased| *erased == Value::Bool(true)) && record.tool.is_empty() {
@@ -197,16 +202,57 @@ pub fn line(record: &Record) -> String {
     }
     let kind = record.event.get("type").and_then(Value::as_str).unwrap_or("?");
     let task = record.task.map(|task| format!(" {task}")).unwrap_or_default();
-    let fields = record.event.as_object().into_iter().flatten();
-    let said = fields.filter(|(key, value)| !UNSAID.contains(&key.as_str()) && !is_empty(value));
-    let rest: Vec<String> = said.map(|(key, value)| format!("{key} {value}")).collect();
-    let mut rest = rest.join(", ");
-    if rest.len() > 400 {
-        let end = (0..=400).rev().find(|end| rest.is_char_boundary(*end)).unwrap_or(0);
-        rest.truncate(end);
-        rest.push('…');
-    }
+    let rest = cut(&call_words(kind, &record.event).unwrap_or_else(|| field_words(&record.event)), LINE_CHARS);
     format!("{} {} {kind}{task} by {} ({}): {rest}", record.seq, record.at, record.agent, record.tool)
+}
+
+fn field_words(event: &Value) -> String {
+    let fields = event.as_object().into_iter().flatten();
+    let said = fields.filter(|(key, value)| !UNSAID.contains(&key.as_str()) && !is_empty(value));
+    said.map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What a call of a client is about, of all that its input can hold.
+const SUBJECTS: [&str; 8] =
+    ["command", "file_path", "notebook_path", "path", "url", "pattern", "subagent_type", "query"];
+
+/// A judged call: the verdict, the tool and what it is about, never the whole input.
+fn call_words(kind: &str, event: &Value) -> Option<String> {
+    let text = |field: &str| event.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let is = |field: &str| event.get(field).and_then(Value::as_bool).unwrap_or_default();
+    let tool = text("tool").unwrap_or("?");
+    if kind == OBSERVED_KIND {
+        let code = event.get("exit_code").map(|code| format!(", exit code {code}")).unwrap_or_default();
+        return Some(format!("{tool} ended {}{code}", if is("well") { "well" } else { "badly" }));
+    }
+    if kind != JUDGED_KIND {
+        return None;
+    }
+    let mut words = format!("{} {tool}", text("verdict").unwrap_or("?"));
+    let subject = SUBJECTS.iter().find_map(|field| event.pointer(&format!("/input/{field}")));
+    if let Some(subject) = subject {
+        words.push_str(&format!(" {}", cut(&subject.to_string(), SUBJECT_CHARS)));
+    }
+    for (name, value) in [("phase", text("phase")), ("rule", text("rule")), ("confined", text("confined"))] {
+        if let Some(value) = value {
+            words.push_str(&format!(", {name} {}", Value::from(value)));
+        }
+    }
+    if is("waived") {
+        words.push_str(", waived");
+        words.push_str(&text("bypass").map(|bypass| format!(" by {bypass}")).unwrap_or_default());
+    }
+    // The rest of a reason says what else is open: for the agent then, not for a reader now.
+    let reason = text("reason").and_then(|reason| reason.lines().next()).map(|first| Value::from(first).to_string());
+    words.push_str(&reason.map(|reason| format!(", reason {reason}")).unwrap_or_default());
+    Some(words)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    format!("{}…", text.get(..text.floor_char_boundary(most)).unwrap_or_default())
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -24,6 +24,7 @@ mod frames;
 mod fuzzish;
 mod gates_files;
 mod gates_run;
+mod guarded;
 mod history;
 mod hook;
 mod init;

@@ -36,6 +36,16 @@ phases:
     allow: [Read, Edit]
     writes: ["src/**"]
     exit: [{ artifact: notes }]
+    next: [done, shell]
+  shell:
+    allow: [Bash]
+    writes: ["src/**"]
+    exit: [{ artifact: notes }]
+    next: [done, loose]
+  loose:
+    allow: [Bash]
+    sandbox: { confine: off }
+    exit: [{ artifact: notes }]
     next: [done]
   done: { end: true }
 "#;
@@ -96,6 +106,16 @@ fn a_call_is_explained_in_the_phase_where_it_is_made() {
     }
     let shown = text(&policy(folder.path(), &["explain", "Read(.env)", "--phase", "look"], ""));
     assert!(shown.contains("deny") && shown.contains("rule: Read(.env)") && shown.contains("next: "), "{shown}");
+    for (call, phase, said) in [
+        ("Edit(docs/a.md)", "build", "the agent writes where `writes` says, goes on to phase done"),
+        ("Bash(git log -3)", "look", "the command is confined to what the phase may write"),
+        ("Bash(eval \"$X\")", "build", "goes on to phase done"),
+        ("Bash(eval \"$X\")", "shell", "runs confined where the machine can hold it"),
+        ("Bash(git log -3)", "loose", "nothing; the agent may do it"),
+    ] {
+        let shown = text(&policy(folder.path(), &["explain", call, "--phase", phase], ""));
+        assert!(shown.contains(said), "{call} in {phase}: {shown}");
+    }
     assert_eq!(code(&policy(folder.path(), &["explain", "Read(x)", "--phase", "nowhere"], "")), 2);
     assert_eq!(code(&policy(folder.path(), &["explain", "Read(x"], "")), 2);
 }
@@ -106,7 +126,7 @@ fn lint_names_what_is_wide_and_what_is_idle() {
     std::fs::write(folder.path().join("phasegate.yaml"), WORKFLOW).unwrap();
     let output = policy(folder.path(), &["lint"], "");
     let shown = text(&output);
-    assert!(shown.contains("`Bash(npx *)` is as wide as `Bash`"), "{shown}");
+    assert!(shown.contains("`Bash(npx *)` is as wide as `Bash`") && shown.contains("findings"), "{shown}");
     assert!(shown.contains("`Read(src/**)` adds nothing, since `Read` covers it"), "{shown}");
     assert_eq!(code(&output), 1);
 }

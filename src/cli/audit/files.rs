@@ -74,7 +74,9 @@ impl Asked<'_> {
             return Ok(());
         }
         let columns = Columns { at: head.at, agent: &head.agent, kind: &head.kind, task: head.task };
-        if !self.sieve.fits_columns(&columns) || (self.sieve.needs_body() && !self.sieve.fits_body(&head, body)) {
+        if !self.sieve.fits_columns(&columns)
+            || (self.sieve.needs_body(&head.kind) && !self.sieve.fits_body(&head, body))
+        {
             return Ok(());
         }
         if !self.filter.count_by.is_empty() {

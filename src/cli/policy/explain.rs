@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::workflow::{Enforcement, Phase, Workflow};
+use crate::domain::workflow::{Enforcement, Phase, Uninspectable, Workflow};
+use crate::policy::client_call::{SHELL, confines, has_all_of_the_shell};
 use crate::policy::judge::{self, Decision, Verdict};
 use crate::policy::{names, paths};
 
@@ -14,6 +15,8 @@ use super::{ExplainArgs, call};
 pub struct Told {
     /// `allow`, `ask` or `deny`; `none` for an agent without a task that no rule covers.
     pub word: &'static str,
+    /// Allowed by the rules, and beyond `writes`.
+    outside: bool,
     pub verdict: Verdict,
 }
 
@@ -32,7 +35,7 @@ pub fn run(args: &ExplainArgs, place: &Place, out: &Out) -> Result<(), Ended> {
     let phase = call::phase(&workflow, phase.as_deref())?;
     let told = told(place, &workflow, phase, &tool, &input);
     let stands = phase.map_or("unclaimed", |phase| phase.name.as_str());
-    let next = next(&told, &workflow, phase);
+    let next = next(&told, &workflow, phase, &tool);
     let value = json!({
         "call": args.call, "workflow": workflow.name, "phase": stands, "verdict": told.word,
         "rule": told.verdict.rule, "reason": told.verdict.reason, "next": next,
@@ -59,7 +62,11 @@ pub fn told(place: &Place, workflow: &Workflow, phase: Option<&Phase>, tool: &st
         && !paths::writes_cover(writes, path, &around)
     {
         let reason = format!("`{}` is outside `writes` of the phase: {}", visible(path), writes.join(", "));
-        return Told { word: "deny", verdict: Verdict { rule: None, decision: Decision::Deny, reason, ..verdict } };
+        return Told {
+            word: "deny",
+            outside: true,
+            verdict: Verdict { rule: None, decision: Decision::Deny, reason, ..verdict },
+        };
     }
     let loops = verdict.decision == Decision::None && names::is_loop(tool);
     if loops {
@@ -67,26 +74,39 @@ pub fn told(place: &Place, workflow: &Workflow, phase: Option<&Phase>, tool: &st
     }
     let word = match (verdict.decision, phase) {
         (Decision::None, _) if loops => "allow",
-        (Decision::None, Some(_))
-            if verdict.opaque && workflow.uninspectable == crate::domain::workflow::Uninspectable::Ask =>
-        {
-            "ask"
-        }
+        (Decision::None, Some(phase)) if verdict.opaque && asks_about_unread(workflow, phase) => "ask",
         (Decision::None, Some(_)) => "deny",
         (decision, _) => decision.word(),
     };
-    Told { word, verdict }
+    Told { word, outside: false, verdict }
 }
 
-fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>) -> String {
+fn asks_about_unread(workflow: &Workflow, phase: &Phase) -> bool {
+    let some = phase.rules.allow.iter().any(|rule| rule.trim().starts_with(SHELL));
+    some && workflow.uninspectable == Uninspectable::Ask
+}
+
+fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>, tool: &str) -> String {
     let waived = match workflow.enforcement {
         Enforcement::Strict => "",
         Enforcement::Warn => " (this workflow only warns: the call is carried out and recorded)",
         Enforcement::Observe => " (this workflow only observes: the call is carried out and recorded)",
     };
+    let all_of_shell = phase.is_some_and(has_all_of_the_shell);
     let ahead = phase.and_then(|phase| phase.next.first()).map(String::as_str);
     let text = match (told.word, &told.verdict.rule) {
+        ("allow", _) if tool == SHELL && phase.is_some_and(confines) => {
+            return "nothing; the agent may do it, and the command is confined to what the phase may write and reach"
+                .to_owned();
+        }
         ("allow", _) => return "nothing; the agent may do it".to_owned(),
+        _ if told.outside => format!(
+            "the agent writes where `writes` says{}, or a person adds the place to it",
+            ahead.map(|ahead| format!(", goes on to phase {ahead}")).unwrap_or_default()
+        ),
+        ("ask" | "deny", None) if tool == SHELL && told.verdict.decision == Decision::None && all_of_shell => {
+            "it runs confined where the machine can hold it (`phasegate doctor`); elsewhere a person answers".to_owned()
+        }
         ("ask", Some(rule)) => format!("a person answers, each time; take `{rule}` out to stop asking"),
         ("ask", None) => "a person answers; plain commands that can be read need none".to_owned(),
         ("deny", Some(rule)) => {

@@ -19,7 +19,9 @@ pub fn run(place: &Place, file: Option<&Path>, out: &Out) -> Result<(), Ended> {
         .iter()
         .map(|warning| json!({ "phase": warning.phase, "message": warning.message, "hint": warning.hint }))
         .collect();
-    let mut text = format!("{}: {} findings about rules", file.display(), warnings.len());
+    let count = warnings.len();
+    let findings = if count == 1 { "finding" } else { "findings" };
+    let mut text = format!("{}: {count} {findings} about rules", file.display());
     for warning in &warnings {
         text.push_str(&format!("\nwarning: {}", visible(&warning.to_string())));
     }

@@ -93,7 +93,13 @@ fn read(file: &Path) -> Result<Cases, Ended> {
             "write `cases:` with `call`, `phase` and `expect`, or one such case as JSON on each line",
         )
     };
-    let size = std::fs::metadata(file).map_err(|error| unreadable(error.to_string()))?.len();
+    let missing = |error: std::io::Error| {
+        Ended::usage(
+            format!("{}: {error}", file.display()),
+            "name a file of cases; docs/rules.md has one to begin with",
+        )
+    };
+    let size = std::fs::metadata(file).map_err(missing)?.len();
     if size > FILE_BYTES_MAX {
         return Err(unreadable(format!("it is larger than {FILE_BYTES_MAX} bytes")));
     }

@@ -8,12 +8,13 @@ use serde_json::Value;
 const RULES_MAX: usize = 1000;
 const MANAGED: &str = "/etc/claude-code/managed-settings.json";
 
-/// Where they may stand. `config` is the folder that stands for `~/.claude`, where one is named.
-pub fn files(project: &Path, home: Option<&Path>, config: Option<&Path>) -> Vec<PathBuf> {
+/// Where they may stand: the project, what is local in it, the user, the machine. `config` is the folder that stands for
+/// `~/.claude`, where one is named.
+pub fn files(project: &Path, home: Option<&Path>, config: Option<&Path>) -> [Option<PathBuf>; 4] {
     let user = config.map(Path::to_path_buf).or_else(|| home.map(|home| home.join(".claude")));
-    let own = [project.join(".claude/settings.json"), project.join(".claude/settings.local.json")];
+    let own = |name: &str| Some(project.join(".claude").join(name));
     let user = user.map(|folder| folder.join("settings.json"));
-    own.into_iter().chain(user).chain(std::iter::once(PathBuf::from(MANAGED))).collect()
+    [own("settings.json"), own("settings.local.json"), user, Some(PathBuf::from(MANAGED))]
 }
 
 /// Deny and ask rules of one settings file; none where it is not what a settings file is.

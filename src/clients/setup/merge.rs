@@ -40,7 +40,7 @@ fn keys(path: &'static [&'static str]) -> Vec<Step<'static>> {
 }
 
 /// A handler that starts `phasegate hook`, in whatever form.
-fn is_ours(handler: &Value) -> bool {
+pub fn is_ours(handler: &Value) -> bool {
     let command = handler.get("command").and_then(Value::as_str).unwrap_or_default();
     let arguments = handler.get("args").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut words: Vec<&str> = command.split_whitespace().collect();
@@ -65,7 +65,7 @@ fn ours(doc: &Doc<'_>, event: &str) -> Vec<(usize, usize, usize)> {
     found
 }
 
-fn says_all(matcher: Option<&Value>) -> bool {
+pub fn says_all(matcher: Option<&Value>) -> bool {
     matches!(matcher.map(|matcher| matcher.as_str()), None | Some(Some("" | "*")))
 }
 

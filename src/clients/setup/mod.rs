@@ -3,6 +3,7 @@
 
 pub mod json_text;
 pub mod merge;
+pub mod session;
 pub mod toml_text;
 
 use std::fmt;

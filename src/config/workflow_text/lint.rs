@@ -1,7 +1,7 @@
 //! What is allowed in a workflow but probably not meant. Errors are found when the file is read.
 
 use crate::config::workflow_file::nearest;
-use crate::domain::workflow::{Enforcement, GateKind, Network, Phase, Rules, Screening, Workflow};
+use crate::domain::workflow::{Confine, Enforcement, GateKind, Network, Phase, Rules, Screening, Sockets, Workflow};
 use crate::policy::rule::{OWN_TOOLS, Rule, ToolPattern};
 use crate::policy::wide;
 
@@ -89,9 +89,40 @@ pub fn lint(workflow: &Workflow) -> Vec<Warning> {
     warnings
 }
 
+/// What `sandbox` takes away from what the other keys promise.
+fn lint_sandbox(warnings: &mut Vec<Warning>, phase: &Phase) {
+    let sandbox = &phase.sandbox;
+    if !phase.rules.allow.iter().any(|rule| rule.trim().starts_with("Bash")) {
+        if !sandbox.is_default() {
+            let message = "`sandbox` is about shell commands, and no rule here opens one".to_owned();
+            warn(warnings, phase, message, "leave it out, or allow the commands it is for");
+        }
+        return;
+    }
+    let bounded = phase.writes.is_some() || sandbox.network == Network::Deny;
+    if sandbox.confine == Confine::Off && bounded {
+        let message = "`confine: off` lets shell commands write and reach what this phase closes".to_owned();
+        warn(warnings, phase, message, "leave `confine` out: what the machine can hold is held then");
+    }
+    if sandbox.sockets == Sockets::Allow && bounded {
+        let message = "`sockets: allow` lets shell commands have services of this machine do what is closed".to_owned();
+        warn(warnings, phase, message, "leave `sockets` out: services that run things are out of reach then");
+    }
+    let ours = |grant: &&String| {
+        let first = grant.split('/').find(|part| !part.is_empty() && *part != ".").unwrap_or_default();
+        [".", "/", "~", "~/"].contains(&grant.as_str())
+            || [".git", ".phasegate", ".claude", ".codex", ".gemini", ".ssh"].contains(&first)
+    };
+    if let Some(grant) = sandbox.grants.iter().find(ours) {
+        let message = format!("the grant `{grant}` opens what settings, keys or hooks lie in");
+        warn(warnings, phase, message, "name the folder that the commands need, such as `~/.cache/tool`");
+    }
+}
+
 fn lint_phase(warnings: &mut Vec<Warning>, workflow: &Workflow, phase: &Phase) {
     // What the kernel confines may be written wide.
-    let confined = phase.writes.is_some() && phase.sandbox.network == Network::Deny;
+    let confined =
+        phase.writes.is_some() && phase.sandbox.network == Network::Deny && phase.sandbox.confine != Confine::Off;
     for rule in &phase.rules.allow {
         too_wide(warnings, &phase.name, "the agent", rule, confined);
         if phase.rules.deny.contains(rule) || workflow.protect.deny.contains(rule) {
@@ -122,6 +153,7 @@ fn lint_phase(warnings: &mut Vec<Warning>, workflow: &Workflow, phase: &Phase) {
         let message = "any shell command may reach the network here, and so send out what it can read".to_owned();
         warn(warnings, phase, message, "add `sandbox: { network: deny }`, or allow single commands instead of `Bash`");
     }
+    lint_sandbox(warnings, phase);
     if phase.exit.is_empty() {
         let message = "nothing has to be shown to leave this phase".to_owned();
         warn(warnings, phase, message, "add a gate under `exit`, such as `artifact: summary` or `syntax: changed`");

@@ -47,6 +47,19 @@ fn unwise_workflows_are_warned_about() {
         ("allow: [bash], exit: [{syntax: changed}]", "probably never matches"),
         ("allow: [\"Bash(git log *)\"], ask: [Bash], exit: [{syntax: changed}]", "asks every time"),
         ("allow: [\"Read(.env)\"], exit: [{syntax: changed}]", "denied too"),
+        ("allow: [Read], sandbox: {network: deny}, exit: [{syntax: changed}]", "no rule here opens one"),
+        (
+            "allow: [\"Bash(make *)\"], writes: [src], sandbox: {confine: off}, exit: [{syntax: changed}]",
+            "`confine: off`",
+        ),
+        (
+            "allow: [\"Bash(make *)\"], sandbox: {network: deny, sockets: allow}, exit: [{syntax: changed}]",
+            "`sockets: allow`",
+        ),
+        (
+            "allow: [\"Bash(make *)\"], sandbox: {grants: [.git/hooks]}, exit: [{syntax: changed}]",
+            "the grant `.git/hooks`",
+        ),
     ] {
         let warnings = lint(&workflow(&format!("  a: {{ {phase}, next: [done] }}")));
         assert!(warnings.iter().any(|warning| warning.message.contains(words)), "{phase}: {warnings:#?}");
@@ -54,6 +67,7 @@ fn unwise_workflows_are_warned_about() {
     for phase in [
         "allow: [\"Bash(python3 scripts/check.py *)\", \"Bash(cargo *)\", submit_task, mcp__a__get_*], exit: [{syntax: changed}]",
         "allow: [Bash], writes: [\"src/**\"], sandbox: {network: deny}, exit: [{syntax: changed}]",
+        "allow: [\"Bash(make *)\"], writes: [src], sandbox: {grants: [target, ~/.cache/x]}, exit: [{syntax: changed}]",
     ] {
         assert_eq!(lint(&workflow(&format!("  a: {{ {phase}, next: [done] }}"))), [], "{phase}");
     }

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::domain::approver::Proof;
-use crate::domain::event::{ErasedRecord, Event};
+use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
+use crate::domain::record::ErasedRecord;
 use crate::domain::refusal::{Code, Refusal};
 
 use super::{proof, require};

@@ -20,6 +20,7 @@ pub struct Shown {
     pub session: SessionId,
     pub client: String,
     pub guard: Guard,
+    pub why: String,
     pub folder: String,
     pub model: Option<String>,
     /// On the session's main thread.
@@ -31,13 +32,15 @@ pub struct Shown {
 /// What is new about the session. `how` where the client tells of a start; any other sign of life counts as one too.
 pub fn shown(facts: &Facts, shown: &Shown, how: Option<Opened>) -> Vec<Event> {
     let known = facts.state.sessions.get(&shown.session);
-    let open = known.filter(|known| known.ended.is_none() && known.guard == shown.guard);
+    // Its guard is looked at where it starts and where its settings change: what lies on disk in between does not count.
+    let open = known.filter(|known| known.ended.is_none());
     let mut events = Vec::new();
     let begun = Event::SessionStarted {
         session: shown.session.clone(),
         agent: shown.agent.clone(),
         client: shown.client.clone(),
         guard: shown.guard,
+        why: shown.why.clone(),
         how: how.unwrap_or(Opened::Midway),
         folder: shown.folder.clone(),
         model: shown.model.clone(),

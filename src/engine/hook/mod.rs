@@ -30,6 +30,10 @@ const NAMED_BY_CHARS: usize = 8;
 pub struct Told {
     pub client: &'static str,
     pub guard: Guard,
+    /// What makes it worth that, in words.
+    pub guard_why: String,
+    /// By the client's settings, as they are about to count, it is less than it could be.
+    pub guard_lost: bool,
     pub hooked: Hooked,
     /// The server sees the ids of calls that the hook sees.
     pub call_ids: bool,
@@ -41,8 +45,6 @@ pub struct Told {
     pub route: Option<fn(&serde_json::Value, crate::domain::workflow::ModelTier) -> Option<serde_json::Value>>,
     /// The person's own deny and ask rules for this client.
     pub theirs: TheirRules,
-    /// Why the client's settings, as they are about to count, would take the guard away.
-    pub guard_lost: Option<String>,
     /// This very program, for a command that it holds to its phase.
     pub binary: PathBuf,
     pub home: Option<PathBuf>,
@@ -109,6 +111,7 @@ impl Engine {
             session: SessionId(session),
             client: told.client.to_owned(),
             guard: told.guard,
+            why: told.guard_why.clone(),
             folder: hooked.cwd.display().to_string(),
             model: hooked.model.clone(),
             agent: main.clone(),

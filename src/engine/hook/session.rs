@@ -123,8 +123,18 @@ impl Engine {
         source: &str,
         file: Option<&Path>,
     ) -> Result<HookAnswer, Failure> {
-        let Some(why) = told.guard_lost.as_ref() else { return Ok(HookAnswer::Nothing) };
-        self.note_session(actor, None)?;
+        let known = self.hook_facts(actor)?.state.sessions.remove(&actor.shown.session);
+        let before = known.as_ref().map(|known| (known.guard, known.why.as_str()));
+        let now = (told.guard, told.guard_why.as_str());
+        // What was wrong before and is no worse now is another matter than this change.
+        let worse = told.guard_lost && before.is_none_or(|before| now.0 <= before.0 && now != before);
+        if !worse {
+            if before.is_some_and(|before| before != now) {
+                self.note_session(actor, Some(Opened::Midway))?;
+            }
+            return Ok(HookAnswer::Nothing);
+        }
+        let why = told.guard_why.as_str();
         let caller = self.hook_caller(actor);
         let (session, source) = (actor.shown.session.clone(), source.to_owned());
         let file = file.map(|path| path.display().to_string());
@@ -134,7 +144,7 @@ impl Engine {
         });
         self.transact(actor.scope(None, false), self.by(&caller, TOOL), Vec::new(), decide)?;
         let reason = format!(
-            "phasegate: these settings would take its hooks away ({why}), so they do not count; `phasegate init` puts them right, `phasegate init --undo` takes them out"
+            "phasegate: these settings would take its guard away ({why}), so they do not count; `phasegate init` puts them right, `phasegate init --undo` takes them out"
         );
         Ok(HookAnswer::Block { reason })
     }
