@@ -19,7 +19,7 @@ use crate::{raw, told};
 const FLOW: &str = "version: 1\nname: plain\nphases:\n  work: { next: [done] }\n  done: { end: true }\n";
 const TIME: Duration = Duration::from_secs(4);
 
-fn open(folder: &Path) -> Arc<Engine> {
+pub fn open(folder: &Path) -> Arc<Engine> {
     let workspace = Workspace::find(Some(folder), folder).unwrap();
     Arc::new(phasegate::engine::open(workspace, &Settings::default(), Arc::new(clock::System)).unwrap())
 }
@@ -32,17 +32,17 @@ fn fresh(folder: &Path) -> Arc<Engine> {
     engine
 }
 
-fn agent(name: &str) -> Caller {
+pub fn agent(name: &str) -> Caller {
     Caller::new(name, Role::Agent)
 }
 
-fn call(engine: &Engine, caller: &Caller, tool: &str, arguments: Value) -> Value {
+pub fn call(engine: &Engine, caller: &Caller, tool: &str, arguments: Value) -> Value {
     let tool = tools::find(tool).unwrap();
     engine.call(caller, tool, arguments, &Unwatched).unwrap_or_else(|error| panic!("{}: {error}", tool.name)).structured
 }
 
 /// Adds tasks until there are `wanted` of them.
-fn fill(engine: &Engine, from: usize, wanted: usize) {
+pub fn fill(engine: &Engine, from: usize, wanted: usize) {
     let person = agent("filler");
     let mut made = from;
     while made < wanted {

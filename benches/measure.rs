@@ -15,8 +15,13 @@ mod raw;
 mod stdio;
 
 /// Name, and what it measures.
-const PARTS: [(&str, fn()); 4] =
-    [("stdio", stdio::run), ("group", inside::group), ("scale", inside::scale), ("processes", inside::processes)];
+const PARTS: [(&str, fn()); 5] = [
+    ("stdio", stdio::run),
+    ("hook", hook::run),
+    ("group", inside::group),
+    ("scale", inside::scale),
+    ("processes", inside::processes),
+];
 
 fn main() {
     // Worker processes of `processes` are this same program.

@@ -2,7 +2,7 @@
 //! that was to be judged does not run.
 
 use std::io::Read;
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
 use crate::clients::hooked::{HookAnswer, HookEvent, Printed};
@@ -29,14 +29,16 @@ pub fn run(args: &Args, global: &Global, out: &Out) -> u8 {
         let message = format!("phasegate: `{}` is no client whose hooks are known: {}", args.client, known.join(", "));
         return print(out, &Printed { stderr: message, code: 2, ..Printed::default() });
     };
+    print(out, &answered(client, global))
+}
+
+fn input() -> Result<Vec<u8>, String> {
     let mut event = Vec::new();
     let most = u64::try_from(EVENT_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    let read = std::io::stdin().lock().take(most).read_to_end(&mut event);
-    let printed = match read {
-        Ok(_) => answered(client, global, &event),
-        Err(error) => (client.failed)(&event, &failed(&format!("its input could not be read: {error}"), "")),
-    };
-    print(out, &printed)
+    match std::io::stdin().lock().take(most).read_to_end(&mut event) {
+        Ok(_) => Ok(event),
+        Err(error) => Err(failed(&format!("its input could not be read: {error}"), "")),
+    }
 }
 
 fn print(out: &Out, printed: &Printed) -> u8 {
@@ -50,12 +52,16 @@ fn print(out: &Out, printed: &Printed) -> u8 {
     if out.was_lost() { 2 } else { printed.code }
 }
 
-/// On a thread of its own, so that a store that hangs cannot make the hook hang.
-fn answered(client: &'static Client, global: &Global, event: &[u8]) -> Printed {
+/// On a thread of its own, so that neither an input that does not end nor a store that hangs can make the hook hang.
+fn answered(client: &'static Client, global: &Global) -> Printed {
     let (tell, told) = mpsc::channel();
-    let (global, bytes) = (global.clone(), event.to_vec());
+    let global = global.clone();
+    // What was read is kept for the answer to a fault: the end of a turn is not held up by one.
+    let event = Arc::new(OnceLock::new());
+    let known = Arc::clone(&event);
     let work = move || {
-        let _ = tell.send(answer(client, &global, &bytes));
+        let result = input().and_then(|bytes| answer(client, &global, known.get_or_init(|| bytes)));
+        let _ = tell.send(result);
     };
     let started = std::thread::Builder::new().name("phasegate-hook".to_owned()).spawn(work);
     let why = match started {
@@ -70,7 +76,7 @@ fn answered(client: &'static Client, global: &Global, event: &[u8]) -> Printed {
         },
         Err(error) => failed(&format!("it could not start: {error}"), "free some memory, then try again"),
     };
-    (client.failed)(event, &why)
+    (client.failed)(event.get().map_or(&[], Vec::as_slice), &why)
 }
 
 fn failed(what: &str, hint: &str) -> String {
@@ -91,7 +97,7 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
     if !governs(&place) {
         return Ok((client.answer)(&hooked, &HookAnswer::Nothing));
     }
-    let engine = engine::open(place.workspace.clone(), &place.settings, std::sync::Arc::new(clock::System))
+    let engine = engine::open(place.workspace.clone(), &place.settings, Arc::new(clock::System))
         .map_err(|failure| said(&failure.into()))?;
     let project = surroundings.project.as_deref().unwrap_or(&place.workspace.root);
     let settings = Settings::of(client, project, home.as_deref(), surroundings.claude_config.as_deref());

@@ -61,7 +61,9 @@ impl Evidence {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
-    pub run: RunId,
+    /// Nothing for a run that a hook saw: it was the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     pub at: Time,
     /// The phase visit it was made in.
     pub visit: u32,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::canonical;
 use super::ids::{AgentName, SessionId, TaskId, Time};
 use super::spending::Spent;
 
@@ -104,16 +105,24 @@ pub struct SeenCall {
     pub confined: Option<String>,
     #[serde(default, skip_serializing_if = "Spent::is_nothing")]
     pub aside: Spent,
+    /// What its client was told; of a no that does not count, that it is left to the client's own rules.
+    pub verdict: Judged,
 }
 
+const SUBAGENT_CHARS: usize = 12;
 /// Subagents that are remembered; older ones that have ended go first.
 const SUBAGENTS_MAX: usize = 200;
 
 impl Session {
-    /// The name of a subagent: its parent's, and what the client calls it.
+    /// The name of a subagent: its parent's, and what the client calls it; where that is long, its digest, since the front
+    /// of an id may be the time of day, which subagents share.
     pub fn subagent(parent: &AgentName, id: &str) -> AgentName {
-        let id: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(12).collect();
-        AgentName(format!("{parent}/{}", if id.is_empty() { "sub" } else { &id }))
+        let plain = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if plain && (1..=SUBAGENT_CHARS).contains(&id.len()) {
+            return AgentName(format!("{parent}/{id}"));
+        }
+        let digest = canonical::sha256(id.as_bytes());
+        AgentName(format!("{parent}/{}", digest.get(..SUBAGENT_CHARS).unwrap_or(&digest)))
     }
 
     pub fn add_subagent(&mut self, name: AgentName, subagent: SubAgent) {

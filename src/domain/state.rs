@@ -389,6 +389,7 @@ fn see(state: &mut State, event: &Event, stamp: Stamp<'_>) {
             command,
             confined: confined.clone(),
             aside: *aside,
+            verdict: if *waived && *verdict != Judged::Allow { Judged::Left } else { *verdict },
         };
         state.seen_calls.insert(call.clone(), seen);
     }
@@ -398,7 +399,7 @@ fn see(state: &mut State, event: &Event, stamp: Stamp<'_>) {
 fn show(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
     let task = task_of(state, event)?;
     let verdict = |run: &RunId, summary: &str, tree: &Option<String>, visit: u32| Verdict {
-        run: *run,
+        run: Some(*run),
         at: stamp.at,
         visit,
         tier: Tier::Executed,
@@ -429,7 +430,7 @@ fn show(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyE
         task.evidence.insert(evidence_key(&task.phase, gate), refused);
     } else if let Event::GateObserved { gate, well, summary, tree, .. } = event {
         let (summary, tree) = (summary.clone(), tree.clone());
-        let seen = Verdict { run: RunId(0), at: stamp.at, visit: task.visit, tier: Tier::Observed, summary, tree };
+        let seen = Verdict { run: None, at: stamp.at, visit: task.visit, tier: Tier::Observed, summary, tree };
         let seen = if *well { Evidence::Passed(seen) } else { Evidence::Refused(seen) };
         task.observed.insert(evidence_key(&task.phase, gate), seen);
     } else if let Event::GateOrphaned { run, .. } = event {

@@ -20,6 +20,7 @@ use super::paths::{self, Writes, effective_writes};
 pub const SHELL: &str = "Bash";
 const UNCLAIMED: &str = "unclaimed";
 const SHOWN_CHARS: usize = 100;
+const KEPT_HINT: &str = "a person does this, outside the agent's session";
 
 /// The call, and what was looked up for it beforehand.
 #[derive(Clone, Debug)]
@@ -66,7 +67,6 @@ pub struct Ruling {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waived {
-    pub shown: bool,
     pub bypass: Option<BypassId>,
 }
 
@@ -117,11 +117,47 @@ fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) ->
         aside: Spent::default(),
     };
     let found = layers.judge(facts, Some(task.id), call, context)?;
-    ruling.aside = budget::next_answer(facts, task.id);
-    if let Err(spent) = budget::within(facts, task.id, ruling.aside, context.now) {
-        (ruling.reason, ruling.hint) = (spent.message, format!("next: {}", spent.hint));
-        return Ok(unless_enforced(workflow, ruling));
+    if let Some(reason) = kept(&found.verdict, call) {
+        ruling.reason = reason;
+        ruling.hint = KEPT_HINT.to_owned();
+        return Ok(ruling);
     }
+    ruling.aside = budget::next_answer(facts, task.id);
+    let spent = budget::within(facts, task.id, ruling.aside, context.now).err();
+    if let Some(spent) = spent.as_ref().filter(|_| workflow.enforcement == Enforcement::Strict) {
+        (ruling.reason, ruling.hint) = (spent.message.clone(), format!("next: {}", spent.hint));
+        return Ok(ruling);
+    }
+    let mut ruling = by_verdict(facts, task, &layers, found, call, ruling, context)?;
+    // Where it does not count, an empty purse opens nothing either: what else was to be said of the call stands.
+    if let (Some(spent), Ruled::Allow { .. } | Ruled::Left, None) = (spent, &ruling.ruled, ruling.waived) {
+        ruling.reason = spent.message;
+        ruling.waived = Some(Waived { bypass: None });
+    }
+    Ok(ruling)
+}
+
+/// Why phasegate itself would be touched, which nothing opens: no bypass, and no workflow that does not enforce its rules.
+/// A rule that denies the same call is found first and hides it.
+fn kept(verdict: &Verdict, call: &ClientCall) -> Option<String> {
+    let guarded = |verdict: &Verdict| verdict.decision == Decision::Deny && verdict.rule.is_none();
+    if verdict.decision != Decision::Deny || guarded(verdict) {
+        return guarded(verdict).then(|| verdict.reason.clone());
+    }
+    let bare = call.judge(&RuleSet::default());
+    guarded(&bare).then_some(bare.reason)
+}
+
+fn by_verdict(
+    facts: &Facts,
+    task: &Task,
+    layers: &Layers,
+    found: Found<'_>,
+    call: &ClientCall,
+    mut ruling: Ruling,
+    context: &Context,
+) -> Result<Ruling, Unruled> {
+    let (workflow, phase) = (facts.workflow_of(task)?, facts.phase_of(task)?);
     (ruling.rule, ruling.reason) = (found.verdict.rule.clone(), found.verdict.reason.clone());
     match found.verdict.decision {
         Decision::Allow => {
@@ -131,18 +167,13 @@ fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) ->
                 return closed(facts, task, workflow, phase, call, ruling, context);
             }
             ruling.ruled = allowed(call, phase);
-            ruling.waived = found.passed.map(|bypass| Waived { shown: true, bypass: Some(bypass.id) });
+            ruling.waived = found.passed.map(|bypass| Waived { bypass: Some(bypass.id) });
             Ok(ruling)
         }
         Decision::Ask => {
             let approval = found.verdict.rule.as_ref().is_some_and(|rule| layers.approvals.contains(rule));
             ruling.ruled = Ruled::Ask { approval };
             ruling.hint = "a person decides about it".to_owned();
-            Ok(ruling)
-        }
-        // Without a rule it is phasegate itself that is kept, and nothing opens that.
-        Decision::Deny if found.verdict.rule.is_none() => {
-            ruling.hint = "a person does this, outside the agent's session".to_owned();
             Ok(ruling)
         }
         // All of the shell is open to the phase, and the kernel holds what cannot be told from the words.
@@ -207,8 +238,7 @@ fn written<'v>(tool: &str, input: &'v Value) -> Option<&'v str> {
 fn unless_enforced(workflow: &Workflow, mut ruling: Ruling) -> Ruling {
     ruling.waived = match workflow.enforcement {
         Enforcement::Strict => None,
-        Enforcement::Warn => Some(Waived { shown: true, bypass: None }),
-        Enforcement::Observe => Some(Waived { shown: false, bypass: None }),
+        Enforcement::Warn | Enforcement::Observe => Some(Waived { bypass: None }),
     };
     ruling
 }
@@ -257,20 +287,19 @@ fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruli
     let (protect, open) = workflow.map_or((&nothing, &nothing), |known| (&known.protect, &known.unclaimed));
     let found = Layers::of(&[protect, open], &[]).judge(facts, None, call, context)?;
     let verdict = &found.verdict;
+    if let Some(reason) = kept(verdict, call) {
+        (ruling.ruled, ruling.reason, ruling.hint) = (Ruled::Deny, reason, KEPT_HINT.to_owned());
+        return Ok(ruling);
+    }
     (ruling.rule, ruling.reason) = (verdict.rule.clone(), verdict.reason.clone());
     match verdict.decision {
         Decision::Allow => {
             ruling.ruled = if call.theirs_decide() { Ruled::Left } else { Ruled::Allow { confined: false } };
-            ruling.waived = found.passed.map(|bypass| Waived { shown: true, bypass: Some(bypass.id) });
+            ruling.waived = found.passed.map(|bypass| Waived { bypass: Some(bypass.id) });
             return Ok(ruling);
         }
         Decision::Ask => {
             ruling.ruled = Ruled::Ask { approval: false };
-            return Ok(ruling);
-        }
-        Decision::Deny if verdict.rule.is_none() => {
-            ruling.ruled = Ruled::Deny;
-            ruling.hint = "a person does this, outside the agent's session".to_owned();
             return Ok(ruling);
         }
         Decision::None if open.allow.is_empty() => return Ok(ruling),
@@ -279,8 +308,7 @@ fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruli
     ruling.ruled = Ruled::Deny;
     match workflow.map_or(Enforcement::Strict, |known| known.enforcement) {
         Enforcement::Strict => {}
-        Enforcement::Warn => ruling.waived = Some(Waived { shown: true, bypass: None }),
-        Enforcement::Observe => ruling.waived = Some(Waived { shown: false, bypass: None }),
+        Enforcement::Warn | Enforcement::Observe => ruling.waived = Some(Waived { bypass: None }),
     }
     ruling.reason = format!("`{}` is not open to an agent without a task ({})", call.shown(), ruling.reason);
     let list = if open.allow.is_empty() { "nothing".to_owned() } else { open.allow.join(", ") };

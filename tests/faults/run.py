@@ -15,6 +15,7 @@ RUNS = [
     ("kill_points.py", "--limit", "400"),
     ("kill_points.py", "--mode", "seed", "--limit", "200"),
     ("approved_acts.py",),
+    ("hooks.py",),
     ("power_cut.py", "--run", "work", "--states", "1500"),
     ("power_cut.py", "--run", "seed", "--states", "300"),
 ]
@@ -24,7 +25,7 @@ LONGEST = 600
 
 
 def ended_well(program, *options, guilty=False):
-    subject = BINARY if program == "approved_acts.py" else WORKER
+    subject = BINARY if program in ("approved_acts.py", "hooks.py") else WORKER
     command = [sys.executable, str(HERE / program), *subject, *options]
     out = subprocess.PIPE if guilty else None
     try:

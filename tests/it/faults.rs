@@ -6,21 +6,28 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use phasegate::clients::hooked::{HookEvent, Hooked, Start, SubAgent, ToolCall, ToolResult};
 use phasegate::config::settings::Settings;
 use phasegate::config::workspace::Workspace;
 use phasegate::domain::approver::{Proof, Via};
-use phasegate::domain::command::{Command, DecideApprovals, Decision, FinishCall, OpenBypass};
+use phasegate::domain::canonical;
+use phasegate::domain::command::{
+    AcceptViolations, Command, DecideApprovals, Decision, FinishCall, OpenBypass, Target,
+};
 use phasegate::domain::facts::Caller;
-use phasegate::domain::ids::{ApprovalId, CallId};
+use phasegate::domain::ids::{ApprovalId, CallId, SessionId, TaskId};
+use phasegate::domain::session::{Guard, Session};
+use phasegate::domain::violation::{ChangeKind, TreePath, Violation, Why};
 use phasegate::engine::clock::Fixed;
+use phasegate::engine::hook::{TheirRules, Told};
 use phasegate::engine::{Engine, Failure, Unwatched, with_backend};
-use phasegate::store::{self, Backend, Body, EachRow, Param, Scope, StoreError, Tx, snapshot};
+use phasegate::store::{self, Backend, Body, EachRow, Param, Scope, StoreError, Tx, With, snapshot};
 use phasegate::tools;
 use serde_json::{Value, json};
 
 use crate::support::{START, able, agent, at_a_terminal, person, replay};
 
-const YAML: &str = "version: 1\nname: flow\nphases:\n  plan:\n    allow: [submit_task]\n    deny: [query_audit]\n    exit:\n      - artifact: plan\n      - approval: { ask: \"Go?\", within: 1h }\n    next: [build]\n  build:\n    exit: [ { command: [\"true\"] } ]\n    next: [done, plan]\n  done: { end: true }\n";
+const YAML: &str = "version: 1\nname: flow\nphases:\n  plan:\n    allow: [submit_task, Read, Bash]\n    require_approval: [\"Bash(go *)\"]\n    deny: [query_audit]\n    exit:\n      - artifact: plan\n      - approval: { ask: \"Go?\", within: 1h }\n    next: [build]\n  build:\n    exit: [ { command: [\"true\"] } ]\n    next: [done, plan]\n  done: { end: true }\n";
 
 /// When to fail, and how.
 #[derive(Default)]
@@ -163,6 +170,8 @@ impl World {
             ("events", "seq || body"),
             ("refusals", "agent || tool || code || task || '/' || since || '/' || repeats"),
             ("counters", "name || value"),
+            ("sessions", "id || open || body"),
+            ("seen_calls", "call || body"),
             ("meta", "key || value"),
         ];
         let read = |tx: &mut dyn Tx| {
@@ -382,6 +391,117 @@ fn lapse(step: Step) -> Step {
     Step { act: Box::new(act), ..step }
 }
 
+const SESSION: &str = "s-1";
+
+fn of_session() -> Caller {
+    let digest = canonical::sha256(SESSION.as_bytes());
+    agent(&format!("claude-code-{}", &digest[..8]))
+}
+
+/// An event of a client's hook, on the main thread or in a subagent.
+fn hooked(name: &'static str, subagent: Option<&'static str>, event: HookEvent) -> Step {
+    let act = move |world: &World| {
+        let hooked = Hooked {
+            session: SESSION.to_owned(),
+            agent: subagent.map(|id| SubAgent { id: id.to_owned(), kind: None }),
+            cwd: world.folder.path().to_path_buf(),
+            transcript: None,
+            model: None,
+            event: event.clone(),
+        };
+        let told = Told {
+            client: "claude-code",
+            guard: Guard::Enforced,
+            hooked,
+            asks: true,
+            rewrite: None,
+            route: None,
+            call_ids: true,
+            theirs: TheirRules::default(),
+            guard_lost: Some("its hooks are gone".to_owned()),
+            binary: "/nowhere/phasegate".into(),
+            home: None,
+            own_paths: Vec::new(),
+        };
+        world.engine.hook(&told).map(drop)
+    };
+    Step { name, whole: true, ends: Ends::Well, act: Box::new(act) }
+}
+
+fn tool(id: &str, tool: &str, input: Value) -> ToolCall {
+    ToolCall { id: Some(id.to_owned()), tool: tool.to_owned(), native: input.clone(), input, also: Vec::new() }
+}
+
+fn before(name: &'static str, subagent: Option<&'static str>, id: &str, named: &str, input: Value) -> Step {
+    hooked(name, subagent, HookEvent::Before(tool(id, named, input)))
+}
+
+fn note_violation(world: &World) -> Result<(), Failure> {
+    let path = |name: &str| TreePath(name.as_bytes().to_vec());
+    let changed = |name: &str| Violation { path: path(name), kind: ChangeKind::Added, why: Why::Outside, before: None };
+    let found = vec![changed("one"), changed("two")];
+    let note = Command::NoteViolations { task: TaskId(1), session: SessionId(SESSION.into()), call: None, found };
+    world.engine.command(&of_session(), "hook", first_task(), note, Vec::new()).map(drop)
+}
+
+fn note_undone(world: &World) -> Result<(), Failure> {
+    let note = Command::NoteUndone { task: TaskId(1), paths: vec![TreePath(b"one".to_vec())] };
+    world.engine.command(&of_session(), "hook", first_task(), note, Vec::new()).map(drop)
+}
+
+fn accept_violations(world: &World) -> Result<(), Failure> {
+    let proof = Proof::unsigned(1, Via::CommandLine);
+    let accept = AcceptViolations { task: TaskId(1), paths: Vec::new(), reason: "fine".to_owned(), proof };
+    world.engine.accept_violations(&person("lead"), accept).map(drop)
+}
+
+fn first_task() -> Scope {
+    Scope::Task { target: Target { task: Some(TaskId(1)), ..Target::default() }, with: With::Nothing }
+}
+
+/// One session of a client, as its hooks tell it.
+fn story_of_a_session() -> Vec<Step> {
+    let trust =
+        |world: &World| world.engine.trust_file(&person("lead"), &world.folder.path().join("phasegate.yaml")).map(drop);
+    let whole =
+        |name, act: fn(&World) -> Result<(), Failure>| Step { name, whole: true, ends: Ends::Well, act: Box::new(act) };
+    let me = of_session();
+    let sub = agent(&Session::subagent(&me.agent, "sub1").0);
+    let read = |name: &str| json!({"file_path": name});
+    let go = json!({"command": "go now"});
+    let ask = json!({"call": {"tool": "Bash", "arguments": go}});
+    let ended = |id: &str, named: &str, input: Value| {
+        let result = ToolResult { well: true, exit_code: Some(0), ..ToolResult::default() };
+        HookEvent::After { call: tool(id, named, input), result }
+    };
+    let settings = HookEvent::SettingsChanged { source: "project_settings".to_owned(), file: None };
+    vec![
+        Step { name: "trust", whole: true, ends: Ends::Well, act: Box::new(trust) },
+        hooked("a session begins", None, HookEvent::SessionStarted { how: Start::Fresh }),
+        before("a call of our own", None, "c0", "mcp__phasegate__claim_task", json!({})),
+        by_tool("claim", me.clone(), "claim_task", json!({"new": {"title": "t"}, "lease_seconds": 600})),
+        before("a call that passes", None, "c1", "Read", read("a")),
+        hooked("its end", None, ended("c1", "Read", read("a"))),
+        before("a call that is refused", None, "c2", "Write", read("a")),
+        by_tool("ask for a call", me.clone(), "request_approval", ask),
+        answer("yes", 1, Decision::Approve { reason: "go".to_owned(), choice: None }),
+        before("the approved call", None, "c3", "Bash", go.clone()),
+        before("it again", None, "c4", "Bash", go),
+        whole("changes that are not allowed", note_violation),
+        whole("one of them undone", note_undone),
+        whole("the other accepted", accept_violations),
+        hooked("a subagent begins", Some("sub1"), HookEvent::SubAgentStarted),
+        by_tool("it claims", sub, "claim_task", json!({"new": {"title": "u"}, "lease_seconds": 600})),
+        before("its call", Some("sub1"), "c5", "Read", read("b")),
+        in_parts(hooked("it ends, and its task is free", Some("sub1"), HookEvent::SubAgentStopped)),
+        in_parts(hooked("before it forgets", None, HookEvent::BeforeCompaction)),
+        hooked("after it forgot", None, HookEvent::SessionStarted { how: Start::Compacted }),
+        hooked("settings without the guard", None, settings),
+        hooked("a limit", None, HookEvent::StoppedByFailure { message: "rate_limit".to_owned() }),
+        hooked("its end", None, HookEvent::SessionEnded { why: "logout".to_owned() }),
+    ]
+}
+
 fn told(panics: bool) {
     let mut world = World::new();
     let story = story();
@@ -412,6 +532,38 @@ fn told(panics: bool) {
 #[test]
 fn a_command_whose_statement_fails_leaves_nothing_and_can_be_tried_again() {
     told(false);
+}
+
+#[test]
+fn a_hook_whose_statement_fails_leaves_nothing_and_can_be_told_again() {
+    for panics in [false, true] {
+        let mut world = World::new();
+        let story = story_of_a_session();
+        for step in &story {
+            world.sweep(step, panics);
+        }
+        assert!(world.faults > 5 * story.len() as u64, "only {} faults were hit", world.faults);
+        let records = replay::records(world.engine.backend()).unwrap();
+        let count = |kind: &str| records.iter().filter(|record| record.event.kind() == kind).count();
+        for (kind, wanted) in [
+            ("SessionStarted", 2),
+            ("CallJudged", 5),
+            ("CallObserved", 1),
+            ("ApprovalConsumed", 1),
+            ("ViolationFound", 1),
+            ("ViolationUndone", 1),
+            ("ViolationAccepted", 1),
+            ("SubAgentStarted", 1),
+            ("SubAgentEnded", 1),
+            ("ClaimReleased", 1),
+            ("CheckpointSaved", 1),
+            ("GuardKept", 1),
+            ("ClaimParked", 1),
+            ("SessionEnded", 1),
+        ] {
+            assert_eq!(count(kind), wanted, "{kind}");
+        }
+    }
 }
 
 #[test]

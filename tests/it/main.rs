@@ -26,6 +26,7 @@ mod gates_files;
 mod gates_run;
 mod guarded;
 mod history;
+mod hook;
 mod init;
 mod model;
 mod notify;

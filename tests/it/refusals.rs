@@ -1,6 +1,6 @@
 //! Every refusal an agent can meet, brought about for real, as one page: what is said, and what is advised.
 
-use phasegate::domain::facts::Caller;
+use phasegate::domain::facts::{Caller, Sighting};
 use phasegate::domain::refusal::Code;
 use serde_json::{Value, json};
 
@@ -46,6 +46,11 @@ impl Page {
     }
 }
 
+/// One whose client's hook has not told of the call.
+fn unseen() -> Caller {
+    Caller { sighting: Sighting::Unseen, ..agent("dan") }
+}
+
 #[test]
 fn what_an_agent_reads_when_it_is_refused() {
     let mut page = Page { env: TestEnv::trusting(FLOW), text: String::new(), codes: Vec::new() };
@@ -72,6 +77,7 @@ fn what_an_agent_reads_when_it_is_refused() {
     page.refused(&bo, "claim_task", json!({"id": "T-3"}));
     let handle = page.ok(&ana, "claim_task", json!({"id": "T-1"}))["claim"].clone();
     page.refused(&bo, "claim_task", json!({"id": "T-1"}));
+    page.refused(&unseen(), "claim_task", json!({"new": {"title": "unseen"}}));
     page.refused(&bo, "update_task", json!({"task": "T-1", "progress": "mine"}));
     page.refused(&ana, "claim_task", json!({"new": {"title": "another"}}));
     page.refused(&ana, "submit_task", json!({"title": "from plan"}));

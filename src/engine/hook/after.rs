@@ -1,5 +1,7 @@
 //! A call that has run: its end goes on record, with what a gate can use of it, and what it did to the work tree is looked at.
 
+use std::path::Path;
+
 use crate::clients::hooked::{HookAnswer, ToolCall, ToolResult};
 use crate::domain::decide::session;
 use crate::domain::event::Event;
@@ -21,6 +23,8 @@ struct Ending {
     well: bool,
     exit_code: Option<i32>,
     last_line: String,
+    /// It ran to its end, where the gate would run it.
+    here: bool,
     /// Of the work tree as the call left it; looked up only where a gate may ask.
     tree: Option<String>,
 }
@@ -40,9 +44,10 @@ impl Engine {
         let before = self.view(|tx| store::look(tx, &scope, &by))?;
         let Some(seen) = before.state.seen_calls.get(&id) else { return Ok(HookAnswer::Nothing) };
         let last_line = result.output.lines().next_back().unwrap_or_default().chars().take(SUMMARY_CHARS).collect();
-        let mut ending = Ending { well: result.well, exit_code: result.exit_code, last_line, tree: None };
+        let here = !result.interrupted && same(&told.hooked.cwd, &self.workspace.root);
+        let mut ending = Ending { well: result.well, exit_code: result.exit_code, last_line, here, tree: None };
         // The whole tree is read only for a command that a gate may ask about.
-        if !result.interrupted && !shows(&before, seen, &ending).is_empty() {
+        if !shows(&before, seen, &ending).is_empty() {
             ending.tree = tree::fingerprint(&self.workspace.root).ok().map(|print| print.digest);
         }
         self.ended(actor, id.clone(), ending)?;
@@ -74,6 +79,11 @@ impl Engine {
     }
 }
 
+fn same(folder: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    folder == other || real(folder).is_some_and(|folder| real(other) == Some(folder))
+}
+
 /// What the run of a gate's own command shows for it.
 fn shows(facts: &Facts, seen: &SeenCall, ending: &Ending) -> Vec<Event> {
     let task = seen.task.and_then(|id| facts.state.tasks.get(&id));
@@ -90,5 +100,6 @@ fn shows(facts: &Facts, seen: &SeenCall, ending: &Ending) -> Vec<Event> {
         summary: format!("the agent's own run ended {}: {}", if well { "well" } else { "badly" }, ending.last_line),
         tree: ending.tree.clone(),
     };
-    observed::gates(phase, command).into_iter().map(event).collect()
+    let seen = if ending.here { observed::gates(phase, command) } else { Vec::new() };
+    seen.into_iter().map(event).collect()
 }

@@ -10,21 +10,23 @@ use crate::domain::facts::{Context, Facts};
 use crate::domain::session::{Judged, SeenCall};
 use crate::domain::spending::Spent;
 use crate::domain::task::Task;
-use crate::domain::workflow::ModelTier;
+use crate::domain::workflow::{Enforcement, ModelTier};
 use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, Unruled};
 use crate::sandbox::Rung;
 use crate::store::{self, Decide, Missing, Stop};
+use crate::tools;
 
 use super::{Actor, TOOL, Told};
 use crate::engine::{Engine, Failure};
 
-/// Our own tools, however the client names them: the engine judges those itself.
+/// Our own tools, however the client names them: the engine judges those itself. Another server may call itself so too,
+/// and what is none of our tools is judged like any other.
 pub(super) const OWN: &str = "mcp__phasegate__";
 const SUBAGENT: &str = "Agent";
 
 impl Engine {
     pub(super) fn before(&self, told: &Told, actor: &Actor, call: &ToolCall) -> Result<HookAnswer, Failure> {
-        if call.tool.starts_with(OWN) {
+        if is_own(&call.tool) {
             return self.own_call(told, actor, call);
         }
         let rung = self.kernel(&told.binary);
@@ -36,25 +38,28 @@ impl Engine {
         let decide = decision(self.context(&caller), how, judged, call.clone());
         let scope = actor.scope(call.id.as_deref(), false);
         let outcome = self.transact(scope, self.by(&caller, TOOL), Vec::new(), decide)?;
-        let again = call
-            .id
-            .as_ref()
-            .and_then(|id| outcome.facts.state.seen_calls.get(id))
-            .map(|seen| Said::Allowed { confined: held(seen.confined.as_deref()) });
+        let again = call.id.as_ref().and_then(|id| outcome.facts.state.seen_calls.get(id)).map(said_before);
         let Some(verdict) = outcome.events.iter().find_map(said).or(again) else { return Ok(HookAnswer::Nothing) };
         let facts = &outcome.facts;
         let first = facts.held.first().or(facts.lent.first());
         let task = first.and_then(|id| facts.state.tasks.get(id));
+        let silent = observes(facts, task);
         if let Some(task) = task.filter(|_| matches!(verdict, Said::Allowed { .. } | Said::Left | Said::Noted(_))) {
             self.look_before(actor, call, facts, task);
         }
+        let tell =
+            |reason: Option<String>| reason.filter(|_| !silent).map(|reason| format!("phasegate: {reason}; recorded"));
         Ok(match verdict {
-            Said::Allowed { confined: Some(held) } => self.confined(told, call, facts, task, held)?,
-            Said::Allowed { confined: None } => {
-                HookAnswer::Allow { input: routed(told, call, facts, task), note: None }
+            Said::Allowed { confined: Some(held), note } => {
+                noted(self.confined(told, call, facts, task, held)?, tell(note))
+            }
+            Said::Allowed { confined: None, note } => {
+                HookAnswer::Allow { input: routed(told, call, facts, task), note: tell(note) }
             }
             Said::Left => HookAnswer::Nothing,
-            Said::Noted(reason) => HookAnswer::Tell { context: format!("phasegate: {reason}; recorded") },
+            Said::Noted(reason) => {
+                tell(Some(reason)).map_or(HookAnswer::Nothing, |context| HookAnswer::Tell { context })
+            }
             Said::Asked(reason) => HookAnswer::Ask { reason: format!("phasegate: `{shown}`: {reason}") },
             Said::Denied(reason) => HookAnswer::Deny { reason: format!("phasegate: {reason}") },
         })
@@ -74,6 +79,7 @@ impl Engine {
                 command: None,
                 confined: None,
                 aside: Spent::default(),
+                verdict: Judged::Allow,
             };
             store::sessions::note(self.backend.as_ref(), seen, self.clock.now())?;
         }
@@ -101,12 +107,42 @@ impl Engine {
 enum Said {
     Allowed {
         confined: Option<Rung>,
+        note: Option<String>,
     },
     Left,
     /// It passes although the verdict was no.
     Noted(String),
     Asked(String),
     Denied(String),
+}
+
+fn is_own(tool: &str) -> bool {
+    tool.strip_prefix(OWN).is_some_and(|tool| tools::find(tool).is_ok())
+}
+
+/// What was said of the same call when it was told first.
+fn said_before(seen: &SeenCall) -> Said {
+    match seen.verdict {
+        Judged::Allow => Said::Allowed { confined: held(seen.confined.as_deref()), note: None },
+        Judged::Left => Said::Left,
+        Judged::Ask => Said::Asked("a person decides about it".to_owned()),
+        Judged::Deny => Said::Denied("it was refused before".to_owned()),
+    }
+}
+
+/// The workflow that decides, of the task or by default, records and says nothing.
+fn observes(facts: &Facts, task: Option<&Task>) -> bool {
+    let default = || facts.in_force().find(|(_, trust)| trust.default).map(|(_, trust)| &trust.hash);
+    let hash = task.map_or_else(default, |task| Some(&task.workflow));
+    let workflow = hash.and_then(|hash| facts.workflows.get(hash));
+    workflow.is_some_and(|workflow| workflow.enforcement == Enforcement::Observe)
+}
+
+fn noted(answer: HookAnswer, more: Option<String>) -> HookAnswer {
+    match answer {
+        HookAnswer::Allow { input, note } => HookAnswer::Allow { input, note: note.or(more) },
+        other => other,
+    }
 }
 
 /// As the record has it.
@@ -116,9 +152,13 @@ fn held(word: Option<&str>) -> Option<Rung> {
 }
 
 fn said(event: &Event) -> Option<Said> {
-    let Event::CallJudged { verdict, reason, waived, confined, .. } = event else { return None };
+    let Event::CallJudged { verdict, reason, waived, bypass, confined, .. } = event else { return None };
     Some(match verdict {
-        Judged::Allow => Said::Allowed { confined: held(confined.as_deref()) },
+        Judged::Allow => {
+            // Let through by a bypass, it is as open as any other; by an empty purse that does not count, it is told.
+            let note = (*waived && bypass.is_none()).then(|| reason.clone());
+            Said::Allowed { confined: held(confined.as_deref()), note }
+        }
         Judged::Left => Said::Left,
         Judged::Deny | Judged::Ask if *waived => Said::Noted(reason.clone()),
         Judged::Ask => Said::Asked(reason.clone()),

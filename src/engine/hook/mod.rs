@@ -12,6 +12,7 @@ mod usage;
 use std::path::PathBuf;
 
 use crate::clients::hooked::{HookAnswer, HookEvent, Hooked, ToolCall};
+use crate::domain::canonical;
 use crate::domain::decide::session::{self as domain_session, Shown};
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{AgentName, SessionId};
@@ -100,7 +101,9 @@ impl Engine {
     fn actor(&self, told: &Told) -> Actor {
         let hooked = &told.hooked;
         let session: String = hooked.session.chars().take(SESSION_CHARS_MAX).collect();
-        let short: String = session.chars().filter(char::is_ascii_alphanumeric).take(NAMED_BY_CHARS).collect();
+        // The front of an id may be the time of day, which sessions share; its digest is of the whole.
+        let digest = canonical::sha256(hooked.session.as_bytes());
+        let short = digest.get(..NAMED_BY_CHARS).unwrap_or(&digest);
         let main = self.hook_agent.clone().unwrap_or_else(|| AgentName(format!("{}-{short}", told.client)));
         let subagent = hooked.agent.as_ref().map(|sub| (Session::subagent(&main, &sub.id), sub.kind.clone()));
         let acting = subagent.as_ref().map_or_else(|| main.clone(), |(name, _)| name.clone());

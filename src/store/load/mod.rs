@@ -202,6 +202,8 @@ fn hook(
     }
     let about: Vec<TaskId> = facts.held.iter().chain(&facts.lent).copied().collect();
     for id in about.into_iter().filter(|_| with_gates) {
+        // Whether a person is waited for counts whatever the gates are.
+        approvals_of(tx, facts, id)?;
         gates(tx, facts, id)?;
     }
     Ok(())

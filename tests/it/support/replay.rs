@@ -10,6 +10,7 @@ use phasegate::domain::call::Call;
 use phasegate::domain::event::Event;
 use phasegate::domain::evidence::Evidence;
 use phasegate::domain::ids::{AgentName, Time};
+use phasegate::domain::session::{SeenCall, Session};
 use phasegate::domain::state::{self, Stamp, State, Trust};
 use phasegate::domain::task::{Status, Task, TaskState};
 use phasegate::store::{Backend, StoreError, Tx, snapshot};
@@ -68,6 +69,8 @@ pub fn disagreements(backend: &dyn Backend) -> Result<Vec<String>, StoreError> {
     differing("approver", &replayed.approvers, &rows.approvers, &mut found);
     differing("call", &replayed.calls, &rows.calls, &mut found);
     differing("bypass", &replayed.bypasses, &rows.bypasses, &mut found);
+    differing("session", &replayed.sessions, &rows.sessions, &mut found);
+    differing("seen call", &replayed.seen_calls, &rows.seen_calls, &mut found);
     used_once(&records, &rows, &mut found);
     waits(&rows, &mut found);
     Ok(found)
@@ -109,6 +112,19 @@ pub fn rows(tx: &mut dyn Tx) -> Result<State, StoreError> {
     tx.query("SELECT body FROM bypasses", &[], &mut |row| {
         let bypass: Bypass = json(row.text(0)?)?;
         state.bypasses.insert(bypass.id, bypass);
+        Ok(())
+    })?;
+    tx.query("SELECT body FROM sessions", &[], &mut |row| {
+        let session: Session = json(row.text(0)?)?;
+        state.sessions.insert(session.id.clone(), session);
+        Ok(())
+    })?;
+    tx.query("SELECT body FROM seen_calls", &[], &mut |row| {
+        let seen: SeenCall = json(row.text(0)?)?;
+        // Calls of our own tools are noted without a record: the server records them.
+        if !seen.digest.is_empty() {
+            state.seen_calls.insert(seen.call.clone(), seen);
+        }
         Ok(())
     })?;
     Ok(state)
