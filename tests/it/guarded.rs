@@ -131,7 +131,7 @@ fn a_change_of_settings_that_would_take_the_guard_away_does_not_count() {
     };
     let handler = "/hooks/PreToolUse/0/hooks/0";
     for (what, text, kept, says) in [
-        ("hooks dropped", changed("/hooks", json!({})), true, "lack the hook PreToolUse"),
+        ("hooks dropped", changed("/hooks", json!({})), true, "no settings file of this project"),
         ("one hook dropped", changed("/hooks/ConfigChange", json!([])), true, "lack the hook ConfigChange"),
         ("another command", changed(&format!("{handler}/command"), json!("true")), true, "PreToolUse"),
         ("asynchronous", added(handler, "async", json!(true)), true, "PreToolUse as it should be"),

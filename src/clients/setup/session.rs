@@ -67,19 +67,31 @@ pub fn standing(client: &ClientSettings, files: &Files, around: &Around<'_>) -> 
             Guard::Advisory { .. } | Guard::Blind { .. } => best,
         },
         Ok(Lacks::Hooks(missing)) => {
+            let (named, seen) = seen(files);
+            if !named {
+                // This very hook was started by something: a flag, say.
+                let why = "no settings file of this project, its user or its machine has phasegate's hooks".to_owned();
+                return lost(Guard::Advisory { why });
+            }
             let first = missing.iter().find(|missing| missing.contains(BEFORE)).or(missing.first());
             let why = why(first.map_or("", String::as_str));
-            lost(if seen(files) { Guard::Advisory { why } } else { Guard::Blind { why } })
+            lost(if seen { Guard::Advisory { why } } else { Guard::Blind { why } })
         }
     }
 }
 
-/// Calls are judged, by a hook that somebody wrote in other words, or left without the rest.
-fn seen(files: &Files) -> bool {
+/// Whether any hook of ours is named, and whether calls are judged: by one that somebody wrote in other words, say.
+fn seen(files: &Files) -> (bool, bool) {
     let Files { project, local, user, machine } = files;
     let texts = [project, local, user, machine].into_iter().flatten();
-    let mut read = texts.filter_map(|text| serde_json::from_str::<Value>(text).ok());
-    read.any(|settings| kept::has_hook(&settings, BEFORE))
+    let read: Vec<Value> = texts.filter_map(|text| serde_json::from_str(text).ok()).collect();
+    let handlers = |settings: &Value| -> Vec<Value> {
+        let events = settings.get("hooks").and_then(Value::as_object).into_iter().flatten();
+        let groups = events.filter_map(|(_, groups)| groups.as_array()).flatten();
+        groups.filter_map(|group| group.get("hooks")?.as_array()).flatten().cloned().collect()
+    };
+    let named = read.iter().any(|settings| handlers(settings).iter().any(is_ours));
+    (named, read.iter().any(|settings| kept::has_hook(settings, BEFORE)))
 }
 
 /// What turns hooks off or makes them do something else, wherever they stand.
@@ -234,9 +246,9 @@ mod tests {
         for (files, guard, lost, says) in [
             (project(all()), "enforced", false, "block on failure"),
             (Files { user: all(), ..Files::default() }, "enforced", false, "block on failure"),
-            (project(None), "blind", true, "lack the hook PreToolUse"),
+            (project(None), "advisory", true, "no settings file"),
             (project(Some("{".to_owned())), "blind", true, "cannot be read"),
-            (project(Some("{}".to_owned())), "blind", true, "lack the hook PreToolUse"),
+            (project(Some("{}".to_owned())), "advisory", true, "no settings file"),
             (project(changed(&format!("{before}/matcher"), json!("Bash"))), "blind", true, "as it should be"),
             (project(changed(&format!("{handler}/command"), json!("true"))), "blind", true, "PreToolUse"),
             (project(changed(&format!("{handler}/command"), json!("/x/phasegate"))), "advisory", true, "this program"),
