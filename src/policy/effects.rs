@@ -24,7 +24,24 @@ const PROTECTED_FOLDERS: [&str; 11] = [
 ];
 
 /// Files of the same sort.
-const PROTECTED_FILES: [&str; 5] = ["phasegate.yaml", ".gitmodules", ".mcp.json", "opencode.json", "opencode.jsonc"];
+const PROTECTED_FILES: [&str; 7] = [
+    "phasegate.yaml",
+    "phasegate.yml",
+    "phasegate.toml",
+    ".gitmodules",
+    ".mcp.json",
+    "opencode.json",
+    "opencode.jsonc",
+];
+
+/// What the kernel keeps shut besides: others run it by themselves, but a rule that names it may open it to the check.
+const RUN_LATER: [&str; 1] = [".envrc"];
+
+/// Names in the root of the work tree that no confined command writes. Of `.git` a part stays open, which the sandbox
+/// knows.
+pub fn never_written() -> impl Iterator<Item = &'static str> {
+    PROTECTED_FOLDERS.into_iter().filter(|name| *name != ".git").chain(PROTECTED_FILES).chain(RUN_LATER)
+}
 
 /// Where a client keeps whole work trees among its settings: plain files to a phase.
 const WORKTREES: [&str; 2] = [".claude", "worktrees"];
@@ -155,6 +172,7 @@ mod tests {
             ("/elsewhere/.git/config", Some(all), Some(Why::Protected)),
             (".phasegate/phasegate.db", None, Some(Why::Protected)),
             ("phasegate.yaml", Some(all), Some(Why::Protected)),
+            ("phasegate.toml", Some(all), Some(Why::Protected)),
             ("phasegate.d/a.yaml", Some(all), Some(Why::Protected)),
             (".claude/settings.json", None, Some(Why::Protected)),
             ("sub/.mcp.json", None, Some(Why::Protected)),
@@ -185,6 +203,21 @@ mod tests {
             let change = Change { sharing: Sharing { with, elsewhere }, ..change("src/a", kind) };
             let found = violations(std::slice::from_ref(&change), Some(&writes), &[]);
             assert_eq!(found.first().map(|violation| violation.why), why, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_keeps_shut_no_rule_opens_by_itself_either() {
+        use crate::policy::judge::{Around, Decision, RuleSet, judge};
+        let around = Around { root: "/w".into(), cwd: "/w".into(), ..Around::default() };
+        let rules = RuleSet::compile(&[], &[], &["Write".to_owned()]).0;
+        for name in never_written() {
+            for path in [format!("/w/{name}"), format!("/w/{name}/x")] {
+                let input = serde_json::json!({ "file_path": path, "content": "" });
+                let verdict = judge(&rules, "Write", &input, &around);
+                let is_file = PROTECTED_FILES.contains(&name) && path.ends_with("/x");
+                assert!(is_file || verdict.decision != Decision::Allow, "{path}: {verdict:?}");
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::session::{Judged, SeenCall};
 use crate::domain::spending::Spent;
 use crate::domain::task::Task;
 use crate::domain::workflow::{Enforcement, ModelTier};
-use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, Unruled};
+use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, SHELL, Unruled};
 use crate::sandbox::Rung;
 use crate::store::{self, Decide, Missing, Stop};
 use crate::tools;
@@ -30,7 +30,8 @@ impl Engine {
             return self.own_call(told, actor, call);
         }
         let rung = self.kernel(&told.binary);
-        let can_confine = told.rewrite.is_some() && call.id.is_some();
+        // Without an id too: some clients have none, and what a phase requires is not less there.
+        let can_confine = told.rewrite.is_some();
         let judged = self.client_call(told, call, can_confine && rung == Rung::Full);
         let shown = judged.shown();
         let caller = self.hook_caller(actor);
@@ -44,8 +45,9 @@ impl Engine {
         let first = facts.held.first().or(facts.lent.first());
         let task = first.and_then(|id| facts.state.tasks.get(id));
         let silent = observes(facts, task);
-        if let Some(task) = task.filter(|_| matches!(verdict, Said::Allowed { .. } | Said::Left | Said::Noted(_))) {
-            self.look_before(actor, call, facts, task);
+        // What a person is asked about runs without another word to the hook.
+        if task.is_some() && !matches!(verdict, Said::Denied(_)) {
+            self.look_before(actor, call);
         }
         let tell =
             |reason: Option<String>| reason.filter(|_| !silent).map(|reason| format!("phasegate: {reason}; recorded"));
@@ -260,19 +262,36 @@ fn asked(
     }
 }
 
-/// The arguments of the approval that means this call. What a model says of a call beside it changes nothing.
+/// A call without what a model says of it beside. Of another tool than the shell a `description` may be what it does.
+fn bare(tool: &str, input: &Value) -> Value {
+    let mut bare = input.clone();
+    if let Some(fields) = bare.as_object_mut().filter(|_| tool == SHELL) {
+        fields.remove("description");
+    }
+    bare
+}
+
+/// The arguments of the approval that means this call.
 fn as_approved(facts: &Facts, task: &Task, call: &ToolCall) -> Value {
-    let bare = |input: &Value| {
-        let mut bare = input.clone();
-        if let Value::Object(fields) = &mut bare {
-            fields.remove("description");
-        }
-        bare
-    };
-    let wanted = bare(&call.input);
+    let wanted = bare(&call.tool, &call.input);
     let about = |known: &Approval| {
         let (tool, arguments) = known.call().filter(|_| known.task == Some(task.id))?;
-        (tool == call.tool && bare(arguments) == wanted).then(|| arguments.clone())
+        (tool == call.tool && bare(tool, arguments) == wanted).then(|| arguments.clone())
     };
     facts.state.approvals.values().rev().find_map(about).unwrap_or(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_description_is_beside_the_call_in_the_shell_alone() {
+        let input = json!({ "command": "deploy", "description": "a" });
+        assert_eq!(bare(SHELL, &input), json!({ "command": "deploy" }));
+        let issue = json!({ "title": "t", "description": "a" });
+        assert_eq!(bare("mcp__issues__create", &issue), issue);
+    }
 }

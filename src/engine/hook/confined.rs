@@ -6,28 +6,13 @@ use std::path::Path;
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::facts::Facts;
 use crate::domain::task::Task;
+use crate::policy::effects::never_written;
 use crate::policy::paths::{Writes, effective_writes};
 use crate::sandbox::{self, Bounds, Rung, Ticket, TicketId};
 
 use super::Told;
 use crate::engine::{Engine, Failure, StoreError};
 
-/// What runs programs later or says what agents may do, by its place in the work tree. Git's own is known to the sandbox.
-const NEVER_WRITTEN: [&str; 13] = [
-    "phasegate.yaml",
-    "phasegate.toml",
-    "phasegate.d",
-    ".claude",
-    ".mcp.json",
-    ".codex",
-    ".gemini",
-    ".opencode",
-    "opencode.json",
-    ".cursor",
-    ".vscode",
-    ".husky",
-    ".envrc",
-];
 /// A ticket that is not used by then is void.
 const TICKET_SECONDS: u64 = 10 * 60;
 
@@ -101,7 +86,7 @@ impl Engine {
         let mut bounds = Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp);
         bounds.read_denied = read_denied.map(str::to_owned).collect();
         bounds.write_denied = own.map(|path| path.display().to_string()).collect();
-        bounds.write_denied.extend(NEVER_WRITTEN.map(|name| self.workspace.root.join(name).display().to_string()));
+        bounds.write_denied.extend(never_written().map(|name| self.workspace.root.join(name).display().to_string()));
         Ok(bounds)
     }
 }

@@ -1,5 +1,6 @@
 //! What a shell call did to the work tree: looked at before and after it, and held against what its phase may write.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use crate::clients::hooked::ToolCall;
@@ -20,30 +21,35 @@ use super::{Actor, TOOL};
 
 /// Looks that were taken before a call, by the call, below the state folder.
 const LOOKS: &str = "looks";
+const UNSEEN: &str = "what this command changed could not be told: the look at the work tree that was taken before it is \
+                      not there; look at `git status` yourself, and have a person run `phasegate doctor`";
 
 impl Engine {
-    /// How the work tree stands before a command that may not write everywhere.
-    pub(super) fn look_before(&self, actor: &Actor, call: &ToolCall, facts: &Facts, task: &Task) {
-        let Ok(phase) = facts.phase_of(task) else { return };
-        if call.tool != SHELL || effective_writes(phase.writes.as_deref(), &phase.rules.allow) == Writes::Everywhere {
+    /// How the work tree stands before a command. Where its phase may write everywhere too: what is protected it may not.
+    pub(super) fn look_before(&self, actor: &Actor, call: &ToolCall) {
+        // A look that nobody will ask for again is not taken.
+        if call.tool != SHELL || call.id.is_none() {
             return;
         }
         let earlier = Snapshot::load(&self.last_look(actor));
         let taken = Snapshot::take(&self.workspace.root, &Skip::builds(), earlier.as_ref(), self.clock.now());
         let saved = taken.and_then(|taken| {
             let folder = self.workspace.state.join(LOOKS);
-            std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+            let mut make = std::fs::DirBuilder::new();
+            make.recursive(true).mode(0o700).create(&folder).map_err(|error| error.to_string())?;
             taken.save(&self.look_of(actor, call))
         });
         if let Err(why) = saved {
-            tracing::warn!(why, "the work tree was not looked at before a call; its effects are not told");
+            tracing::warn!(why, "the work tree was not looked at before a call; what it changes cannot be told");
         }
     }
 
     /// What the call changed that its phase may not change, on record and in words for the agent.
     pub(super) fn look_after(&self, actor: &Actor, call: &ToolCall, task: TaskId) -> Result<Option<String>, Failure> {
         let file = self.look_of(actor, call);
-        let Some(before) = Snapshot::load(&file) else { return Ok(None) };
+        let Some(before) = Snapshot::load(&file) else {
+            return Ok(Some(UNSEEN.to_owned()));
+        };
         let _ = std::fs::remove_file(&file);
         let caller = self.hook_caller(actor);
         let facts = self.task_facts(&caller, task)?;

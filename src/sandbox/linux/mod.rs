@@ -64,7 +64,15 @@ fn own_folder(folder: &Path) -> Result<PathBuf, Why> {
     let at = || Why::of("the folder for temporary files", folder);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at())?;
     let found = folder.symlink_metadata().map_err(at())?;
-    if !found.is_dir() || found.uid() != rustix::process::getuid().as_raw() || found.mode() & 0o022 != 0 {
+    let mine = rustix::process::getuid().as_raw();
+    // Whoever owns the folder above could put another in its place.
+    let above = folder.parent().map(Path::symlink_metadata).transpose().map_err(at())?;
+    let foreign = above.is_some_and(|above| {
+        !above.is_dir()
+            || ![0, mine].contains(&above.uid())
+            || (above.mode() & 0o022 != 0 && above.mode() & 0o1000 == 0)
+    });
+    if foreign || !found.is_dir() || found.uid() != mine || found.mode() & 0o022 != 0 {
         let foreign =
             io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else, or others may write it");
         return Err(at()(foreign));
