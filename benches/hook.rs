@@ -31,12 +31,12 @@ pub fn run() {
         let person = phasegate::domain::facts::Caller::new("person", phasegate::domain::facts::Role::Operator);
         engine.trust_file(&person, &folder.path().join("phasegate.yaml")).unwrap();
         fill(&engine, 0, size);
-        call(&engine, &agent("claude-code-aaaaaaaa"), "claim_task", json!({ "new": { "title": "mine" } }));
+        call(&engine, &agent("bench"), "claim_task", json!({ "new": { "title": "mine" } }));
         drop(engine);
         let mut server = serve(folder.path());
         let (mut bare, mut edit, mut shell) = (Vec::new(), Vec::new(), Vec::new());
         for turn in 0..CALLS {
-            bare.push(timed(|| drop(Command::new("/bin/true").status().unwrap())));
+            bare.push(timed(|| assert!(Command::new("/bin/true").status().unwrap().success())));
             let path = folder.path().join("src/main.rs");
             let input = json!({ "file_path": path, "old_string": "a", "new_string": "b" });
             edit.push(hook(folder.path(), "Edit", &input, &format!("edit-{turn}")));
@@ -88,6 +88,7 @@ fn hook(folder: &Path, tool: &str, input: &serde_json::Value, id: &str) -> u64 {
         let mut child = Command::new(PROGRAM)
             .args(["hook", "claude-code"])
             .env("CLAUDE_PROJECT_DIR", folder)
+            .env("PHASEGATE_AGENT", "bench")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
