@@ -97,7 +97,7 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
     if !governs(&place) {
         return Ok((client.answer)(&hooked, &HookAnswer::Nothing));
     }
-    let engine = engine::open(place.workspace.clone(), &place.settings, Arc::new(clock::System))
+    let engine = engine::open_for_one(place.workspace.clone(), &place.settings, Arc::new(clock::System))
         .map_err(|failure| said(&failure.into()))?;
     let project = surroundings.project.as_deref().unwrap_or(&place.workspace.root);
     let settings = Settings::of(client, project, home.as_deref(), surroundings.claude_config.as_deref());

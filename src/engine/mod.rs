@@ -60,7 +60,7 @@ use crate::tools::{self, Output, Reply, Request, Tool};
 use clock::Clock;
 
 pub use crate::store::StoreError;
-pub use startup::{open, read_workflow, system, with_backend};
+pub use startup::{open, open_for_one, read_workflow, system, with_backend};
 
 pub struct Engine {
     backend: Box<dyn Backend>,

@@ -38,6 +38,13 @@ pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) ->
     with_backend(backend, workspace, settings, clock)
 }
 
+/// The same for a process that does one thing and ends, which a reader and a writer of its own would only slow down.
+pub fn open_for_one(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
+    let backend = store::open_for_one(settings.store.as_deref(), &workspace.state)?;
+    let _ = workspace.ignore_state();
+    with_backend(backend, workspace, settings, clock)
+}
+
 /// The same, over a store that is open already.
 pub fn with_backend(
     backend: Box<dyn Backend>,

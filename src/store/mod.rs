@@ -8,6 +8,7 @@ mod put;
 pub mod read;
 pub mod records;
 pub mod sessions;
+mod single;
 pub mod spending;
 pub mod sqlite;
 pub mod tree;
@@ -364,6 +365,11 @@ pub fn close_refusal_windows(backend: &dyn Backend, now: Time) -> Result<(), Sto
 /// Opens the store a URL names, for the workspace whose state folder is given.
 pub fn open(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
     Ok(Box::new(sqlite::Sqlite::open(&file_of(url, state_dir)?)?))
+}
+
+/// The same over one connection and no thread, for a process that does one thing and ends.
+pub fn open_for_one(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
+    Ok(Box::new(single::Single::open(&file_of(url, state_dir)?)?))
 }
 
 /// The file of the store that a URL names.

@@ -66,20 +66,7 @@ fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
 
 impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if rusqlite::version_number() < LIBRARY_LEAST {
-            return Err(StoreError::BadRow {
-                table: "sqlite library",
-                why: format!("version {} can lose committed data; 3.51.3 is the least", rusqlite::version()),
-            });
-        }
-        let place = Place::prepare(path)?;
-        let lock = place.queue()?;
-        // The switch to write-ahead logging takes the whole file, so several first openers take turns.
-        let connection = in_queue(&lock, &place, || {
-            let mut connection = connect(&place)?;
-            migrate(&mut connection)?;
-            Ok(connection)
-        })?;
+        let (place, lock, connection) = begin(path)?;
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let thread_place = place.clone();
         let writer = std::thread::Builder::new()
@@ -130,6 +117,25 @@ impl Drop for Sqlite {
             let _ = writer.join();
         }
     }
+}
+
+/// The database, its queue, and a connection to it as this version wants it.
+pub(super) fn begin(path: &Path) -> Result<(Place, File, Connection), StoreError> {
+    if rusqlite::version_number() < LIBRARY_LEAST {
+        return Err(StoreError::BadRow {
+            table: "sqlite library",
+            why: format!("version {} can lose committed data; 3.51.3 is the least", rusqlite::version()),
+        });
+    }
+    let place = Place::prepare(path)?;
+    let lock = place.queue()?;
+    // The switch to write-ahead logging takes the whole file, so several first openers take turns.
+    let connection = in_queue(&lock, &place, || {
+        let mut connection = connect(&place)?;
+        migrate(&mut connection)?;
+        Ok(connection)
+    })?;
+    Ok((place, lock, connection))
 }
 
 fn connect(place: &Place) -> Result<Connection, StoreError> {
@@ -191,7 +197,11 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 
 /// Runs `act` while no other process of ours writes. The kernel wakes waiters in turn, so that nobody starves as they do
 /// with SQLite's own polling.
-fn in_queue<T>(lock: &File, place: &Place, act: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(super) fn in_queue<T>(
+    lock: &File,
+    place: &Place,
+    act: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let file = |source| StoreError::from(PlaceError::Io { path: place.database.clone(), source });
     lock.lock().map_err(file)?;
     let result = act();
@@ -227,21 +237,23 @@ fn write_loop(mut connection: Connection, lock: &File, place: &Place, jobs: &Rec
 
 /// All in one commit; where one body fails, each in its own, so that it fails alone.
 fn write_batch(connection: &mut Connection, batch: &mut VecDeque<Job>) -> Vec<Answer> {
-    if batch.len() > 1 && together(connection, batch.iter_mut()).is_ok() {
+    if batch.len() > 1 && together(connection, batch.iter_mut().map(|job| &mut job.body)).is_ok() {
         return batch.drain(..).map(|job| (job.done, Ok(()))).collect();
     }
     let alone = |mut job: Job| {
-        let result = together(connection, std::iter::once(&mut job));
+        let result = together(connection, std::iter::once(&mut job.body));
         (job.done, result)
     };
     batch.drain(..).map(alone).collect()
 }
 
-fn together<'j>(connection: &mut Connection, jobs: impl IntoIterator<Item = &'j mut Job>) -> Result<(), StoreError> {
+pub(super) fn together<'b>(
+    connection: &mut Connection,
+    bodies: impl IntoIterator<Item = &'b mut Body>,
+) -> Result<(), StoreError> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite("begin writing"))?;
-    for job in jobs {
+    for body in bodies {
         let mut open = SqliteTx { connection: &tx };
-        let body = &mut job.body;
         match catch_unwind(AssertUnwindSafe(|| body(&mut open))) {
             Ok(result) => result?,
             Err(panic) => {
@@ -271,13 +283,7 @@ impl Backend for Sqlite {
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let connection = self.reader()?;
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            let run = |sql| connection.prepare_cached(sql)?.execute([]);
-            run("BEGIN").map_err(sqlite("begin reading"))?;
-            let result = body(&mut SqliteTx { connection: &connection });
-            run("ROLLBACK").map_err(sqlite("end reading"))?;
-            result
-        }));
+        let result = catch_unwind(AssertUnwindSafe(|| on_snapshot(&connection, body)));
         match result {
             Ok(result) => {
                 // One that is still inside a transaction is of no use to the next reader.
@@ -351,6 +357,17 @@ impl Backend for Sqlite {
     fn describe(&self) -> String {
         format!("sqlite:{} (SQLite {}, WAL, synchronous=FULL)", self.place.database.display(), rusqlite::version())
     }
+}
+
+pub(super) fn on_snapshot(
+    connection: &Connection,
+    body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let run = |sql| connection.prepare_cached(sql)?.execute([]);
+    run("BEGIN").map_err(sqlite("begin reading"))?;
+    let result = body(&mut SqliteTx { connection });
+    run("ROLLBACK").map_err(sqlite("end reading"))?;
+    result
 }
 
 struct SqliteTx<'c> {
