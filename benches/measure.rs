@@ -10,6 +10,7 @@
     reason = "a benchmark reads clocks, prints, and ends when something is wrong"
 )]
 
+mod hook;
 mod inside;
 mod raw;
 mod stdio;
