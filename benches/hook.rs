@@ -36,7 +36,7 @@ pub fn run() {
         let mut server = serve(folder.path());
         let (mut bare, mut edit, mut shell) = (Vec::new(), Vec::new(), Vec::new());
         for turn in 0..CALLS {
-            bare.push(timed(|| drop(Command::new("/bin/true").status().unwrap())));
+            bare.push(timed(|| assert!(Command::new("/bin/true").status().unwrap().success())));
             let path = folder.path().join("src/main.rs");
             let input = json!({ "file_path": path, "old_string": "a", "new_string": "b" });
             edit.push(hook(folder.path(), "Edit", &input, &format!("edit-{turn}")));
