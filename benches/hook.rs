@@ -40,7 +40,12 @@ pub fn run() {
             let path = folder.path().join("src/main.rs");
             let input = json!({ "file_path": path, "old_string": "a", "new_string": "b" });
             edit.push(hook(folder.path(), "Edit", &input, &format!("edit-{turn}")));
-            shell.push(hook(folder.path(), "Bash", &json!({ "command": "cargo test --lib" }), &format!("shell-{turn}")));
+            shell.push(hook(
+                folder.path(),
+                "Bash",
+                &json!({ "command": "cargo test --lib" }),
+                &format!("shell-{turn}"),
+            ));
         }
         let _ = server.kill();
         let _ = server.wait();

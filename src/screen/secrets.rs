@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::prefilter::WORDS;
+use super::prefilter::words;
 use super::values::{self, Strict};
 use super::{Finding, FlagKind, before, byte, entropy, is_word};
 
@@ -149,7 +149,7 @@ pub(super) fn find<'s>(text: &str, found: &mut Vec<Finding<'s>>) {
     let mut public = Vec::new();
     // A block is read once, however many beginnings stand in it.
     let mut block_end = 0;
-    for hit in WORDS.find_overlapping_iter(bytes) {
+    for hit in words(bytes.len()).find_overlapping_iter(bytes) {
         let Some(anchor) = ANCHORS.get(hit.pattern().as_usize()) else { continue };
         let at = match &anchor.what {
             What::Token { rule, set, least, most } => {

@@ -409,17 +409,18 @@ fn hooked(name: &'static str, subagent: Option<&'static str>, event: HookEvent) 
             model: None,
             event: event.clone(),
         };
+        let weaker = matches!(hooked.event, HookEvent::SettingsChanged { .. });
         let told = Told {
             client: "claude-code",
-            guard: Guard::Enforced,
+            guard: if weaker { Guard::Advisory } else { Guard::Enforced },
             hooked,
             asks: true,
             rewrite: None,
             route: None,
             call_ids: true,
             theirs: TheirRules::default(),
-            guard_why: "its hooks are gone".to_owned(),
-            guard_lost: true,
+            guard_why: if weaker { "its hooks are gone".to_owned() } else { String::new() },
+            guard_lost: weaker,
             binary: "/nowhere/phasegate".into(),
             home: None,
             own_paths: Vec::new(),

@@ -90,8 +90,12 @@ impl World {
     /// Claims a task as the session's own agent.
     fn claims(&self) {
         self.before("toolu_claim", "mcp__phasegate__claim_task", json!({}));
-        let agent = "claude-code-3798ac99";
-        self.does(&["--agent", agent, "call", "claim_task", r#"{"new":{"title":"look around"}}"#], "");
+        self.does(&["--agent", &self.agent(), "call", "claim_task", r#"{"new":{"title":"look around"}}"#], "");
+    }
+
+    fn agent(&self) -> String {
+        let rows = self.value(&["sessions", "list", "--json"]);
+        rows[0]["agent"].as_str().unwrap_or_default().to_owned()
     }
 
     fn settings(&self) -> Value {
@@ -184,7 +188,7 @@ fn a_session_that_is_not_guarded_is_shown_as_that() {
     let list = world.does(&["sessions", "list"], "");
     assert!(list.contains("3798ac99") && list.contains("T-1 in look"), "{list}");
     let shown = world.does(&["sessions", "show", "3798"], "");
-    for said in [SESSION, "advisory", "T-1 “look around” in phase look", "claude-code-3798ac99"] {
+    for said in [SESSION, "advisory", "T-1 “look around” in phase look", &world.agent()] {
         assert!(shown.contains(said), "{said}: {shown}");
     }
     let unknown = world.run(&["sessions", "show", "nothing"], "");
