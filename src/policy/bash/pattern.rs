@@ -12,15 +12,19 @@ pub struct Pattern {
     glob: String,
     /// The glob, followed by the end or by a blank and anything.
     open: bool,
+    /// What an open glob with stars fits besides; made once, since each command is held against it.
+    followed: Option<String>,
 }
 
 impl Pattern {
     pub fn parse(spec: &str) -> Self {
         let spec = spec.trim_matches([' ', '\t']);
-        match spec.strip_suffix(":*").or_else(|| spec.strip_suffix(" *")) {
-            Some(rest) => Self { glob: rest.trim_end_matches([' ', '\t']).to_owned(), open: true },
-            None => Self { glob: spec.to_owned(), open: false },
-        }
+        let Some(rest) = spec.strip_suffix(":*").or_else(|| spec.strip_suffix(" *")) else {
+            return Self { glob: spec.to_owned(), open: false, followed: None };
+        };
+        let glob = rest.trim_end_matches([' ', '\t']).to_owned();
+        let followed = glob.contains('*').then(|| format!("{glob} *"));
+        Self { glob, open: true, followed }
     }
 
     /// `Bash(*)` says as much as `Bash`.
@@ -39,12 +43,10 @@ impl Pattern {
         if glob_matches(&self.glob, text) {
             return true;
         }
-        self.open
-            && if self.glob.contains('*') {
-                glob_matches(&format!("{} *", self.glob), text)
-            } else {
-                text.strip_prefix(self.glob.as_str()).is_some_and(|rest| rest.starts_with(' '))
-            }
+        match &self.followed {
+            Some(followed) => glob_matches(followed, text),
+            None => self.open && text.strip_prefix(self.glob.as_str()).is_some_and(|rest| rest.starts_with(' ')),
+        }
     }
 
     /// How many words at the start the rule spells out itself.

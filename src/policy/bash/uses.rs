@@ -14,6 +14,10 @@ use super::views::Seen;
 
 /// Files of one call that are judged one by one.
 const MAX_FILES: usize = 400;
+/// Files times path rules: each file is held against each rule, so long lists leave fewer files.
+const MAX_FILE_RULES: usize = 8_000;
+/// Files that are looked at however long the lists are.
+const MIN_FILES: usize = 40;
 /// A name that stands for whatever lies in a folder.
 const ANYTHING_IN_IT: &str = "phasegate-any";
 
@@ -53,6 +57,7 @@ pub struct Finder<'a> {
     pub folders: Vec<String>,
     /// Everything is open to it: what is still refused is protected.
     pub anything: RuleSet,
+    files_max: usize,
 }
 
 pub fn is_free(path: &str) -> bool {
@@ -74,7 +79,9 @@ impl<'a> Finder<'a> {
             }
         }
         folders.truncate(8);
-        Self { rules, around, values, folders, anything }
+        let about_paths = rules.deny.iter().chain(&rules.ask).chain(&rules.allow).filter(|rule| rule.path.is_some());
+        let files_max = (MAX_FILE_RULES / about_paths.count().max(1)).clamp(MIN_FILES, MAX_FILES);
+        Self { rules, around, values, folders, anything, files_max }
     }
 
     pub fn uses(&self, seen: &[Seen<'_>]) -> Uses {
@@ -151,7 +158,7 @@ impl<'a> Finder<'a> {
     }
 
     fn word(&self, word: &Word, access: Access, folders: &Folders, redirected: bool, uses: &mut Uses) {
-        if uses.known.len() > MAX_FILES || uses.unclear > MAX_FILES {
+        if uses.known.len() > self.files_max || uses.unclear > self.files_max {
             doubt(uses, "it names more files than are looked at");
             return;
         }
@@ -191,7 +198,7 @@ impl<'a> Finder<'a> {
         if !uses.known.insert((access == Access::Write, redirected, path.clone())) {
             return;
         }
-        if uses.known.len() > MAX_FILES {
+        if uses.known.len() > self.files_max {
             doubt(uses, "it names more files than are looked at");
             return;
         }

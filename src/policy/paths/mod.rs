@@ -26,6 +26,8 @@ pub enum Access {
 
 /// Names in a message are no longer than this, in characters.
 const SHOWN_MAX: usize = 120;
+/// The system opens no longer path, and each is held against every rule.
+const PATH_BYTES_MAX: usize = 4_096;
 
 /// `path` as written: absolute, or relative to `around.cwd`.
 pub fn judge(rules: &RuleSet, access: Access, path: &str, around: &Around) -> Verdict {
@@ -191,6 +193,10 @@ fn written(file: File, input: &Value) -> Result<&str, String> {
     let known = [file.field, "file_path", "path", "notebook_path"];
     if !input.is_object() {
         return Err("its input is not an object".to_owned());
+    }
+    let long = |field: &str| input.get(field).and_then(Value::as_str).is_some_and(|text| text.len() > PATH_BYTES_MAX);
+    if long(file.field) || file.glob.is_some_and(long) {
+        return Err(format!("a path or pattern in it is longer than {PATH_BYTES_MAX} bytes"));
     }
     match input.get(file.field) {
         Some(Value::String(path)) if !path.is_empty() => Ok(path),
