@@ -32,6 +32,14 @@ pub struct Args {
     probe: Option<PathBuf>,
 }
 
+impl Args {
+    /// For a command that waits; nothing where that is no name of one.
+    pub fn waiting(folder: &str, id: &str) -> Option<Self> {
+        let id = TicketId::parse(id).map(Which::Waiting)?;
+        Some(Self { id: Some(id), from: Some(PathBuf::from(folder)), cwd: false, probe: None })
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Which {
     Act(ApprovalId),

@@ -23,6 +23,12 @@ pub struct Args {
     client: String,
 }
 
+impl Args {
+    pub fn of(client: &str) -> Self {
+        Self { client: client.to_owned() }
+    }
+}
+
 pub fn run(args: &Args, global: &Global, out: &Out) -> u8 {
     let Some(client) = clients::find(&args.client) else {
         let known: Vec<&str> = clients::CLIENTS.iter().map(|client| client.name).collect();

@@ -26,6 +26,7 @@ mod violations;
 mod welcome;
 mod workflow;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -49,7 +50,7 @@ pub struct Cli {
     command: Option<Command>,
 }
 
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Everywhere")]
 struct Global {
     /// Folder of the workspace; default: the nearest `.phasegate/` upwards, else the git root, else here.
@@ -110,6 +111,21 @@ enum Command {
     Doctor,
     /// Print a completion script for your shell.
     Completions { shell: clap_complete::Shell },
+}
+
+/// The two that stand before each call of a client, read without the rest of the command line being built up. Nothing where
+/// it is anything else, be it the same with an option more.
+pub fn at_once(arguments: impl Iterator<Item = OsString>) -> Option<u8> {
+    let words: Vec<String> = arguments.take(5).map(OsString::into_string).collect::<Result<_, _>>().ok()?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["hook", client] if !client.starts_with('-') => {
+            start_log();
+            Some(hook::run(&hook::Args::of(client), &Global::default(), &Out::new(false)))
+        }
+        ["exec", "--from", folder, id] => exec::confined(&exec::Args::waiting(folder, id)?),
+        _ => None,
+    }
 }
 
 /// Runs what the command line asks for; the exit code is the result.

@@ -20,7 +20,7 @@ use crate::store::{Scope, With};
 use super::{Actor, TOOL};
 
 /// Looks that were taken before a call, by the call, below the state folder.
-const LOOKS: &str = "looks";
+pub(super) const LOOKS: &str = "looks";
 const UNSEEN: &str = "what this command changed could not be told: the look at the work tree that was taken before it is \
                       not there; look at `git status` yourself, and have a person run `phasegate doctor`";
 

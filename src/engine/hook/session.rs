@@ -26,7 +26,10 @@ impl Engine {
             Start::Cleared => Opened::Cleared,
             Start::Compacted => Opened::Compacted,
         };
-        let outcome = self.note_session(actor, Some(opened))?;
+        self.note_session(actor, Some(opened))?;
+        for left in ["exec", super::effects::LOOKS] {
+            crate::sandbox::sweep(&self.workspace.state.join(left), self.clock.now());
+        }
         let facts = self.hook_facts(actor)?;
         let guard = told.guard.word();
         let mut text = format!("phasegate guards this session ({guard}).");
@@ -38,7 +41,6 @@ impl Engine {
         if held.is_empty() {
             text.push_str(" You hold no task: claim_task {\"new\":{\"title\":\"…\"}} makes one of what you are asked to do, claim_task takes the next that waits.");
         }
-        drop(outcome);
         Ok(HookAnswer::Tell { context: text })
     }
 

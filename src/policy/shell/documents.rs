@@ -48,6 +48,7 @@ impl Reader<'_> {
     /// After a newline: the bodies that begin there.
     pub(super) fn documents(&mut self) -> Read<()> {
         for document in std::mem::take(&mut self.pending) {
+            self.bodies += 1;
             let start = self.at;
             let (body_end, next) = self.extent(&document)?;
             if !document.quoted {

@@ -65,9 +65,13 @@ impl Reader<'_> {
         let pending = std::mem::take(&mut self.pending);
         let outer = self.outer_pending;
         self.outer_pending |= !pending.is_empty();
-        let first = self.found.commands.len();
+        let (first, bodies) = (self.found.commands.len(), self.bodies);
         let start = self.at;
         self.list(&[], Some(b')'))?;
+        // Bash writes a substitution anew from what it understood, and drops a `;` behind a here-document on the way.
+        if self.bodies > bodies && self.found.commands.len() - first > 1 {
+            self.doubt("a here-document stands beside other commands in a substitution");
+        }
         if !self.pending.is_empty() {
             return stop("a here-document begins in a substitution and ends outside it");
         }

@@ -65,6 +65,8 @@ pub(super) struct Reader<'a> {
     /// A here-document of an outer command still waits for its body.
     pub(super) outer_pending: bool,
     pub(super) in_document: bool,
+    /// Bodies of here-documents so far.
+    pub(super) bodies: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -80,6 +82,7 @@ impl<'a> Reader<'a> {
             pending: Vec::new(),
             outer_pending: false,
             in_document: false,
+            bodies: 0,
         }
     }
 

@@ -487,3 +487,11 @@ fn openers_without_end_overflow_nothing() {
         }
     }
 }
+
+#[test]
+fn a_here_document_in_a_substitution_stands_alone_or_is_not_relied_on() {
+    let opaque = |text: &str| read(text).opaque.is_some();
+    assert!(!opaque("git commit -m \"$(cat <<'EOF'\nA title\n\nA body; with (signs)\nEOF\n)\""));
+    assert!(opaque("a $(if b <<E\nx\nE\nthen c; d; fi)"));
+    assert!(opaque("a $(b <<E\nx\nE\nc; d)"));
+}
