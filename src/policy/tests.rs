@@ -8,14 +8,14 @@ use super::paths::{Access, Writes, effective_writes, writes_cover};
 fn around() -> Around {
     let link = |from: &str, to: &str| (from.to_owned(), to.to_owned());
     Around {
-        cwd: "/work/app".into(),
+        cwd: "/srv/app".into(),
         home: Some("/home/ana".into()),
-        root: "/work/app".into(),
+        root: "/srv/app".into(),
         links: [
-            link("/work/app/key", "/home/ana/.ssh/id"),
-            link("/work/app/out/a", "/elsewhere/a"),
-            link("/work/app/circle/x", ""),
-            link("/work/app/up", "/elsewhere/deep"),
+            link("/srv/app/key", "/home/ana/.ssh/id"),
+            link("/srv/app/out/a", "/elsewhere/a"),
+            link("/srv/app/circle/x", ""),
+            link("/srv/app/up", "/elsewhere/deep"),
         ]
         .into(),
         guard: Guard { programs: Vec::new(), paths: vec!["/state/pg".into()], ports: vec![7777] },
@@ -69,7 +69,7 @@ fn files_are_judged_by_where_they_are() {
         ("", "Read(/**)", "Read", "../other", "none"),
         ("Read(.env)", "Read", "Read", "./sub//../.env", "deny"),
         ("Read(.env)", "Read", "Read", "/proc/self/cwd/.env", "deny"),
-        ("Read(.env)", "Read", "Read", "/proc/self/root/work/app/.env", "deny"),
+        ("Read(.env)", "Read", "Read", "/proc/self/root/srv/app/.env", "deny"),
         ("", "Read", "Read", "/proc/1234/environ", "none"),
         ("", "Read", "Read", "/dev/fd/3", "none"),
         ("", "Read", "Read", "/proc/cpuinfo", "allow"),
@@ -271,7 +271,7 @@ fn what_a_phase_writes_is_bounded_by_its_patterns() {
         (&["src/**"] as &[&str], "src/a/b.rs", true),
         (&["src/**"], "lib/src/a.rs", false),
         (&["src"], "src/a.rs", true),
-        (&["Cargo.*"], "/work/app/Cargo.toml", true),
+        (&["Cargo.*"], "/srv/app/Cargo.toml", true),
         (&["src/**", "!src/gen/**"], "src/gen/a.rs", false),
         (&["**"], "/etc/passwd", false),
         (&["**"], "key", false),

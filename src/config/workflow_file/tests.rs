@@ -420,7 +420,7 @@ fn all_problems_are_told_in_the_order_of_the_file() {
 }
 
 #[test]
-fn the_corpus_of_hostile_files_is_refused() {
+fn hostile_files_are_refused() {
     for source in [
         "a: &a [*a]\n",
         "x: &x {<<: *x}\n",
