@@ -35,6 +35,19 @@ impl Place for InFile {
     }
 }
 
+/// The same for a process that does one thing and ends.
+struct ForOne(tempfile::TempDir);
+
+impl Place for ForOne {
+    fn open(&self) -> Box<dyn Backend> {
+        self.try_open().unwrap()
+    }
+
+    fn try_open(&self) -> Result<Box<dyn Backend>, StoreError> {
+        store::open_for_one(None, &self.0.path().join(".phasegate"))
+    }
+}
+
 macro_rules! store_contract {
     ($store:ident, $place:expr, [$($test:ident),+ $(,)?]) => {
         mod $store {
@@ -56,6 +69,27 @@ store_contract!(
         bodies_of_many_threads_apply_exactly_once,
         a_failing_body_does_not_take_its_neighbours_with_it,
         what_two_readings_of_one_snapshot_see_is_the_same,
+        what_was_acknowledged_is_there_after_reopening,
+        ids_are_given_out_once_and_rise,
+        several_may_open_an_empty_store_at_once,
+        a_store_may_be_opened_twice_in_one_process,
+        a_backup_taken_under_load_is_whole,
+        a_backup_of_a_large_busy_store_ends,
+        a_refusal_is_a_record_and_no_row,
+        pages_neither_miss_nor_repeat_while_rows_come_in,
+    ]
+);
+
+// Its readers wait for one another, so that it is for a process that does one thing.
+store_contract!(
+    one_connection,
+    super::ForOne(tempfile::tempdir().unwrap()),
+    [
+        state_and_record_are_committed_together,
+        a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed,
+        a_body_that_panics_is_an_error_and_the_store_lives_on,
+        bodies_of_many_threads_apply_exactly_once,
+        a_failing_body_does_not_take_its_neighbours_with_it,
         what_was_acknowledged_is_there_after_reopening,
         ids_are_given_out_once_and_rise,
         several_may_open_an_empty_store_at_once,
