@@ -92,7 +92,9 @@ fn what_stands_around_a_text_hides_nothing_of_it() {
             format!("{text}{line}; zz").replace("\n; zz", "\nzz"),
         ] {
             let after = read(&around);
-            assert_eq!(after.opaque, None, "seed {seed}: {around:?}");
+            // The one thing that a substitution around it takes away.
+            let beside = |why: &String| text.contains("<<") && why.starts_with("a here-document stands beside");
+            assert!(after.opaque.as_ref().is_none_or(beside), "seed {seed}: {around:?}: {:?}", after.opaque);
             let (all, around) = (programs(&around), around);
             for program in programs(&text) {
                 assert!(all.contains(&program), "seed {seed}: {program:?} is hidden in {around:?}");
