@@ -146,7 +146,9 @@ class Shell(Guarded):
                 heard = yield call("Bash", command=trick)
                 text = (self.place.root / "kept.txt").read_text()
                 assert text == "kept\n", f"{trick}: {heard.results}"
-                assert all(heard.went_wrong) and "phasegate" in heard.told, f"{trick}: {heard.told}"
+                # `find` ends well whatever its program says.
+                held = all(heard.went_wrong) or "Read-only file system" in heard.said
+                assert held and "phasegate" in heard.told, f"{trick}: {heard.told}"
             heard = yield call("Bash", command="sh -c 'echo made > src/made.txt'")
             heard.ran()
 

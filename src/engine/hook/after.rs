@@ -16,6 +16,8 @@ use crate::engine::gates::tree;
 use crate::engine::{Engine, Failure};
 
 const SUMMARY_CHARS: usize = 200;
+/// What the kernel says of a place that a confined command may not write.
+const READ_ONLY: &str = "Read-only file system";
 
 /// How a call ended, as its client tells it.
 #[derive(Clone)]
@@ -55,8 +57,9 @@ impl Engine {
         if let Some(task) = seen.task.filter(|_| call.tool == SHELL) {
             words.extend(self.look_after(actor, call, task)?);
             let facts = self.view(|tx| store::look(tx, &actor.scope(None, false), &by))?;
-            let held = facts.state.tasks.get(&task).filter(|_| seen.confined.is_some() && !result.well);
-            if let Some(held) = held {
+            // A command may end well over a part that met the bounds.
+            let met = !result.well || result.output.contains(READ_ONLY);
+            if let Some(held) = facts.state.tasks.get(&task).filter(|_| seen.confined.is_some() && met) {
                 words.extend(crate::sandbox::explain(&result.output, &self.bounds(told, &facts, held)?));
             }
         }
