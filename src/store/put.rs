@@ -19,7 +19,7 @@ use super::{Attachment, By, Param, Redaction, StoreError, Tx, tree};
 /// Refusals alike within this time are counted, not repeated.
 const REFUSAL_WINDOW_MS: i64 = 60_000;
 
-fn json<T: Serialize>(table: &'static str, value: &T) -> Result<String, StoreError> {
+pub fn json<T: Serialize>(table: &'static str, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::BadRow { table, why: error.to_string() })
 }
 

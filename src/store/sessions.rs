@@ -7,16 +7,13 @@ use crate::domain::session::{SeenCall, Session};
 use crate::domain::state::State;
 
 use super::load::parse;
+use super::put::json;
 use super::{Backend, Param, StoreError, Tx};
 
 /// A call that has not ended by then will not.
 const CALL_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 /// Showing itself is written down so often and no more, since each time costs a page.
 const SEEN_MS: i64 = 10_000;
-
-fn json<T: serde::Serialize>(table: &'static str, value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::BadRow { table, why: error.to_string() })
-}
 
 pub fn put(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(), StoreError> {
     for (id, session) in facts.state.sessions.iter().filter(|(id, known)| before.sessions.get(id) != Some(known)) {

@@ -7,7 +7,7 @@ use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::facts::Facts;
 use crate::domain::task::Task;
 use crate::policy::effects::never_written;
-use crate::policy::paths::{Writes, effective_writes};
+use crate::policy::paths::effective_writes;
 use crate::sandbox::{self, Bounds, Rung, Ticket, TicketId};
 
 use super::Told;
@@ -75,11 +75,7 @@ impl Engine {
         let denied = workflow.protect.deny.iter().chain(&phase.rules.deny);
         let read_denied = denied.filter_map(|rule| rule.strip_prefix("Read(")?.strip_suffix(')'));
         let own = told.own_paths.iter().chain(std::iter::once(&self.workspace.state));
-        let writes = match effective_writes(phase.writes.as_deref(), &phase.rules.allow) {
-            Writes::Everywhere => None,
-            Writes::Only(globs) => Some(globs),
-            Writes::Nowhere => Some(Vec::new()),
-        };
+        let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
         let user = rustix::process::geteuid().as_raw();
         let temp = sandbox::temp_folder(Path::new("/tmp"), user, &self.workspace.root, &task.id.to_string());
         let (root, can) = (self.workspace.root.clone(), self.kernel(&told.binary));

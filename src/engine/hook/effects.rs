@@ -14,7 +14,7 @@ use crate::engine::worktree::{Skip, Snapshot, changes, look};
 use crate::engine::{Engine, Failure};
 use crate::policy::client_call::SHELL;
 use crate::policy::effects::violations;
-use crate::policy::paths::{Writes, effective_writes};
+use crate::policy::paths::effective_writes;
 use crate::store::{Scope, With};
 
 use super::{Actor, TOOL};
@@ -60,11 +60,7 @@ impl Engine {
         };
         let _ = after.save(&self.last_look(actor));
         let phase = facts.phase_of(task)?;
-        let writes = match effective_writes(phase.writes.as_deref(), &phase.rules.allow) {
-            Writes::Everywhere => None,
-            Writes::Only(globs) => Some(globs),
-            Writes::Nowhere => Some(Vec::new()),
-        };
+        let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
         let found = violations(&changes(&before, &after), writes.as_deref(), &phase.sandbox.grants);
         self.note_undone(&caller, task)?;
         if found.is_empty() {

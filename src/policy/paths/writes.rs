@@ -13,6 +13,17 @@ pub enum Writes {
     Nowhere,
 }
 
+impl Writes {
+    /// All of them; nothing where there is no bound.
+    pub fn patterns(self) -> Option<Vec<String>> {
+        match self {
+            Self::Everywhere => None,
+            Self::Only(patterns) => Some(patterns),
+            Self::Nowhere => Some(Vec::new()),
+        }
+    }
+}
+
 /// `writes` of a phase, else everything where a bare rule lets files be written, else the paths of its `Edit` rules.
 pub fn effective_writes(writes: Option<&[String]>, allow: &[String]) -> Writes {
     if let Some(writes) = writes {
