@@ -29,7 +29,8 @@ impl Engine {
         if is_own(&call.tool) {
             return self.own_call(told, actor, call);
         }
-        let rung = self.kernel(&told.binary);
+        // Asked for a command only: nothing else is given to the kernel to hold.
+        let rung = if call.tool == SHELL { self.kernel(&told.binary) } else { Rung::None };
         // Without an id too: some clients have none, and what a phase requires is not less there.
         let can_confine = told.rewrite.is_some();
         let judged = self.client_call(told, call, can_confine && rung == Rung::Full);
