@@ -6,6 +6,8 @@ pub mod clients; // agent clients, one folder each: hook JSON in and out, settin
 pub mod config; // what people write in files and the environment, checked
 pub mod domain; // PURE: what is true and what may change
 pub mod engine; // the only entry: calls, gate runs, sweeping
+pub mod http; // front door: MCP, REST, events and pages over HTTP
+pub mod identity; // PURE: tokens of others and passkeys, read and checked
 pub mod mcp; // front door: MCP over stdio
 pub mod notify; // ways to reach a person, one file each
 pub mod policy; // PURE: may this call run?

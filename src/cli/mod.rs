@@ -22,6 +22,7 @@ mod sessions;
 mod signing;
 mod spending;
 mod tasks;
+mod token;
 mod violations;
 mod welcome;
 mod workflow;
@@ -71,8 +72,8 @@ struct Global {
 enum Command {
     /// Set up this repository and the clients that are here; `--undo` takes it back.
     Init(Box<init::Args>),
-    /// Run the MCP server over stdio.
-    Serve,
+    /// Run the MCP server, over stdio or HTTP.
+    Serve(serve::Args),
     /// See the product at work: a scripted agent goes through a whole task, in a temporary folder.
     Demo,
     /// Call one tool as an agent would.
@@ -87,6 +88,8 @@ enum Command {
     Approvals(approvals::Args),
     /// Who may answer with a signature, and their keys.
     Approver(approver::Args),
+    /// Credentials for those who call over HTTP.
+    Token(token::Args),
     /// Carry out an approved act, once, as approved.
     Exec(exec::Args),
     /// Judge one event of a client: called by its hooks, with the event on standard input.
@@ -151,7 +154,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         None if !out.stdin_is_terminal() => serve::run(place()?),
         None => welcome::run(&place()?, out),
         Some(Command::Init(args)) => init::run(args, &place()?, out),
-        Some(Command::Serve) => serve::run(place()?),
+        Some(Command::Serve(args)) => serve::chosen(args, place()?),
         Some(Command::Demo) => demo::run(out),
         Some(Command::Call(args)) => call::run(args, &place()?, out),
         Some(Command::Board) => tasks::board(&place()?, out),
@@ -159,6 +162,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Sessions(args)) => sessions::run(args, &place()?, out),
         Some(Command::Approvals(args)) => approvals::run(args, &place()?, out),
         Some(Command::Approver(args)) => approver::run(args, &place()?, out),
+        Some(Command::Token(args)) => token::run(args, &place()?, out),
         Some(Command::Exec(args)) => exec::run(args, &place()?, out),
         Some(Command::Bypass(args)) => bypass::run(args, &place()?, out),
         Some(Command::Channels(args)) => channels::run(args, &place()?, out),

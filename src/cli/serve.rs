@@ -1,5 +1,6 @@
-//! `phasegate serve`: the MCP server over stdio, until the end of input or a signal.
+//! `phasegate serve`: the MCP server over stdio, until the end of input or a signal; or over HTTP, until a signal.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -7,11 +8,47 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::engine::notices::Dispatcher;
 use crate::engine::sealer::Sealer;
 use crate::engine::sweeper::Sweeper;
+use crate::http::options::Options;
+use crate::http::{App, listen};
 use crate::mcp::guard::Guard;
 use crate::mcp::server::{Opening, Server, Unopened};
 use crate::mcp::stdio::{self, StdioLimits};
 
 use super::{Ended, Place};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Listen for HTTP at this address, such as 127.0.0.1:8808, instead of speaking over stdio.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+}
+
+pub fn chosen(args: &Args, place: Place) -> Result<(), Ended> {
+    match args.http {
+        None => run(place),
+        Some(address) => over_http(place, Options::at(address)),
+    }
+}
+
+fn over_http(place: Place, options: Options) -> Result<(), Ended> {
+    let broken =
+        |error: &dyn std::fmt::Display| Ended::internal(error, "mind the address; another program may have it");
+    let beside = Arc::new(Mutex::new(Beside::default()));
+    let opening = opening(place, Arc::clone(&beside));
+    let engine = match opening.get() {
+        Ok(engine) => Arc::clone(engine),
+        Err(unopened) => return Err(Ended::internal(&unopened.message, &unopened.hint)),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| broken(&error))?;
+    let served = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(options.address).await?;
+        tracing::warn!(address = %listener.local_addr()?, "listening");
+        listen::serve(App::new(engine, options), listener, stopped()).await
+    });
+    runtime.shutdown_background();
+    drop(std::mem::take(&mut *beside.lock().unwrap_or_else(PoisonError::into_inner)));
+    served.map_err(|error| broken(&error))
+}
 
 pub fn run(place: Place) -> Result<(), Ended> {
     let broken =

@@ -5,8 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::approver::{Proof, PublicKey, Signed, Via};
+use super::credential::Grant;
 use super::event::Origin;
-use super::ids::{AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, SessionId, TaskId, WorkflowHash};
+use super::facts::Role;
+use super::ids::{
+    AgentName, ApprovalId, BypassId, CallId, CredentialHash, CredentialId, Fence, HandleHash, RunId, SessionId, TaskId,
+    Time, WorkflowHash,
+};
 use super::record::ErasedRecord;
 use super::task::{Outcome, Priority, TaskSpec};
 use super::violation::{TreePath, Violation};
@@ -35,6 +40,11 @@ pub enum Command {
         key: PublicKey,
         groups: BTreeSet<String>,
         proof: Proof,
+    },
+    CreateCredential(NewCredential),
+    RevokeCredential {
+        credential: CredentialId,
+        reason: String,
     },
     RevokeApprover {
         name: AgentName,
@@ -105,6 +115,16 @@ pub struct Target {
     pub handle: Option<HandleHash>,
     /// Given by calls that go on with earlier work: the fence they started under.
     pub fence: Option<Fence>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewCredential {
+    pub name: AgentName,
+    pub role: Role,
+    pub hash: CredentialHash,
+    pub grant: Grant,
+    pub expires_at: Option<Time>,
+    pub proof: Proof,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -20,6 +20,8 @@ pub struct Caller {
     pub agent: AgentName,
     pub role: Role,
     pub capabilities: BTreeSet<String>,
+    /// Only tasks of these workflows; empty: any.
+    pub workflows: BTreeSet<String>,
     /// How many tasks it may hold at once.
     pub claims: u32,
     pub sighting: Sighting,
@@ -29,7 +31,8 @@ impl Caller {
     /// Without capabilities, for one task at a time.
     pub fn new(agent: impl Into<String>, role: Role) -> Self {
         let agent = AgentName(agent.into());
-        Self { agent, role, capabilities: BTreeSet::new(), claims: 1, sighting: Sighting::Unknown }
+        let none = BTreeSet::new();
+        Self { agent, role, capabilities: none.clone(), workflows: none, claims: 1, sighting: Sighting::Unknown }
     }
 }
 
@@ -173,6 +176,7 @@ pub struct NextIds {
     pub run: u64,
     pub call: u64,
     pub bypass: u64,
+    pub credential: u64,
 }
 
 /// How much work there is, for the words of a refusal.

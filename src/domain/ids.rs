@@ -65,6 +65,7 @@ lettered_id!(ApprovalId, "A", "approval");
 lettered_id!(RunId, "G", "gate run");
 lettered_id!(CallId, "C", "call");
 lettered_id!(BypassId, "B", "bypass");
+lettered_id!(CredentialId, "K", "credential");
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not the id of a {what}; write it like `{like}`")]
@@ -102,6 +103,10 @@ text_id!(
 text_id!(
     /// SHA-256 of a workflow's canonical form, in hex.
     WorkflowHash
+);
+text_id!(
+    /// SHA-256 of a credential's secret, in hex; the secret itself is never stored.
+    CredentialHash
 );
 text_id!(
     /// SHA-256 of a claim handle, in hex; the handle itself is never stored.

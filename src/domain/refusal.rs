@@ -66,6 +66,8 @@ codes! {
     NotOpen = "not_open",
     RoleRequired = "role_required",
     UnknownTask = "unknown_task",
+    UnknownCredential = "unknown_credential",
+    NameTaken = "name_taken",
     UnknownApproval = "unknown_approval",
     UnknownWorkflow = "unknown_workflow",
     WorkflowUntrusted = "workflow_untrusted",

@@ -10,9 +10,10 @@ use super::approver::{Approver, Approvers, Signed};
 use super::bypass::Bypass;
 use super::call::{Call, CallState, WrongCallState};
 use super::claim::Claim;
+use super::credential::Credential;
 use super::event::{Event, Origin};
 use super::evidence::{Artifact, Evidence, Tier, Verdict};
-use super::ids::{AgentName, ApprovalId, BypassId, CallId, RunId, SessionId, TaskId, Time, WorkflowHash};
+use super::ids::{AgentName, ApprovalId, BypassId, CallId, CredentialId, RunId, SessionId, TaskId, Time, WorkflowHash};
 use super::session::{Judged, SeenCall, Session, SubAgent};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
@@ -23,6 +24,7 @@ pub struct State {
     /// The versions in force, by workflow name.
     pub trusts: BTreeMap<String, Trust>,
     pub approvers: Approvers,
+    pub credentials: BTreeMap<CredentialId, Credential>,
     pub calls: BTreeMap<CallId, Call>,
     pub bypasses: BTreeMap<BypassId, Bypass>,
     pub sessions: BTreeMap<SessionId, Session>,
@@ -85,6 +87,8 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::ApprovalConsumed { .. } => ask(state, event, stamp),
         Event::ApproverEnrolled { .. }
         | Event::ApproverRevoked { .. }
+        | Event::CredentialCreated { .. }
+        | Event::CredentialRevoked { .. }
         | Event::BypassOpened { .. }
         | Event::BypassClosed { .. }
         | Event::WorkflowTrusted { .. } => entitle(state, event, stamp),
@@ -254,7 +258,7 @@ fn request(state: &mut State, event: &Event, stamp: Stamp<'_>) {
     }
 }
 
-/// Events that say who may do what: workflows in force, approvers, bypasses.
+/// Events that say who may do what: workflows in force, approvers, credentials, bypasses.
 fn entitle(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyError> {
     let (by, at) = (stamp.by.clone(), stamp.at);
     let missing = |what: &dyn std::fmt::Display| ApplyError::NotLoaded(what.to_string());
@@ -271,6 +275,21 @@ fn entitle(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), App
         state.approvers.insert(name, new);
     } else if let Event::ApproverRevoked { name, .. } = event {
         state.approvers.get_mut(name).ok_or_else(|| missing(name))?.revoked = Some(at);
+    } else if let Event::CredentialCreated { credential, name, role, hash, grant, expires_at, .. } = event {
+        let new = Credential {
+            id: *credential,
+            name: name.clone(),
+            role: *role,
+            hash: hash.clone(),
+            grant: grant.clone(),
+            created_by: by,
+            created_at: at,
+            expires_at: *expires_at,
+            revoked: None,
+        };
+        state.credentials.insert(*credential, new);
+    } else if let Event::CredentialRevoked { credential, .. } = event {
+        state.credentials.get_mut(credential).ok_or_else(|| missing(credential))?.revoked = Some(at);
     } else if let Event::BypassOpened { bypass, rules, task, reason, level, until, .. } = event {
         let (id, rules, reason) = (*bypass, rules.clone(), reason.clone());
         let new = Bypass { id, rules, task: *task, reason, by, level: *level, since: at, until: *until, closed: None };

@@ -8,6 +8,7 @@ mod artifacts;
 pub mod backtest;
 mod breaker;
 pub mod clock;
+mod credentials;
 mod each_second;
 pub mod erase;
 mod gate_runs;

@@ -83,7 +83,7 @@ const fn name(text: &'static str, strict: Strict) -> Anchor {
     Anchor { text, what: What::Name(strict) }
 }
 
-pub(super) static ANCHORS: [Anchor; 58] = [
+pub(super) static ANCHORS: [Anchor; 59] = [
     exact("AKIA", "aws_key_id", Set::Upper, 16),
     exact("ASIA", "aws_key_id", Set::Upper, 16),
     token("ghp_", "github_token", Set::Letters, 30),
@@ -117,6 +117,7 @@ pub(super) static ANCHORS: [Anchor; 58] = [
     token("shpat_", "shopify_token", Set::Hex, 32),
     token("AGE-SECRET-KEY-1", "age_key", Set::Upper, 50),
     token("pgc_", "claim_handle", Set::Hex, 32),
+    token("pgt_", "phasegate_credential", Set::Hex, 64),
     behind("AccountKey=", "azure_key", Set::Base64, 40),
     behind("SharedAccessKey=", "azure_key", Set::Base64, 40),
     behind("SharedAccessSignature=", "azure_key", Set::Base64, 30),

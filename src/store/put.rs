@@ -109,11 +109,15 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts, at: Time) -> 
     }
     let highest_approval = put_approvals(tx, before, facts)?;
     let (highest_call, highest_bypass) = put_acts(tx, before, facts)?;
-    put_entitlements(tx, before, facts)?;
+    let highest_credential = put_entitlements(tx, before, facts)?;
     super::sessions::put(tx, before, facts, at)?;
-    for (name, highest) in
-        [("task", highest_task), ("approval", highest_approval), ("call", highest_call), ("bypass", highest_bypass)]
-    {
+    for (name, highest) in [
+        ("task", highest_task),
+        ("approval", highest_approval),
+        ("call", highest_call),
+        ("bypass", highest_bypass),
+        ("credential", highest_credential),
+    ] {
         if let Some(highest) = highest {
             tx.execute("UPDATE counters SET value = ?2 WHERE name = ?1", &[Param::Text(name), Param::id(highest)])?;
         }
@@ -182,8 +186,8 @@ fn put_acts(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<(Option<u6
     Ok((highest_call, highest_bypass))
 }
 
-/// Workflows in force, and approvers.
-fn put_entitlements(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<(), StoreError> {
+/// Workflows in force, approvers and credentials; gives the highest new id of these.
+fn put_entitlements(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<Option<u64>, StoreError> {
     for (name, trust) in &facts.state.trusts {
         if before.trusts.get(name) != Some(trust) {
             tx.execute(
@@ -201,7 +205,21 @@ fn put_entitlements(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<()
             &[Param::Text(&name.0), Param::Text(&json("approvers", approver)?)],
         )?;
     }
-    Ok(())
+    let mut highest = None;
+    for (id, known) in facts.state.credentials.iter().filter(|(id, known)| before.credentials.get(id) != Some(known)) {
+        tx.execute(
+            "INSERT INTO credentials(id, name, hash, body) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT(id) DO UPDATE SET body = excluded.body",
+            &[
+                Param::id(id.0),
+                Param::Text(&known.name.0),
+                Param::Text(&known.hash.0),
+                Param::Text(&json("credentials", known)?),
+            ],
+        )?;
+        highest = highest.max((!before.credentials.contains_key(id)).then_some(id.0));
+    }
+    Ok(highest)
 }
 
 fn end_claim(tx: &mut dyn Tx, task: &Task, claim: &Claim) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use crate::domain::approval::Approval;
 use crate::domain::approver::{Approver, Approvers};
 use crate::domain::bypass::Bypass;
 use crate::domain::call::Call;
+use crate::domain::credential::Credential;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, TaskRow, WorkflowRow};
 use crate::domain::state::Trust;
@@ -155,6 +156,25 @@ pub fn approvers(tx: &mut dyn Tx) -> Result<Approvers, StoreError> {
     tx.query("SELECT body FROM approvers ORDER BY name", &[], &mut |row| {
         let approver: Approver = parse("approvers", row.text(0)?.unwrap_or_default())?;
         found.insert(approver.name.clone(), approver);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The one whose secret has this hash, whether or not it still counts.
+pub fn credential(tx: &mut dyn Tx, hash: &str) -> Result<Option<Credential>, StoreError> {
+    let mut found = None;
+    tx.query("SELECT body FROM credentials WHERE hash = ?1", &[Param::Text(hash)], &mut |row| {
+        found = Some(parse("credentials", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn credentials(tx: &mut dyn Tx) -> Result<Vec<Credential>, StoreError> {
+    let mut found = Vec::new();
+    tx.query("SELECT body FROM credentials ORDER BY id", &[], &mut |row| {
+        found.push(parse("credentials", row.text(0)?.unwrap_or_default())?);
         Ok(())
     })?;
     Ok(found)

@@ -121,6 +121,9 @@ fn what_an_agent_reads_when_it_is_refused() {
         Code::BadSignature,
         Code::UnknownBypass,
         Code::CallClosed,
+        // In `credentials`.
+        Code::UnknownCredential,
+        Code::NameTaken,
         // In `spending`.
         Code::BudgetExceeded,
         // In `screening` and `screening_service`.

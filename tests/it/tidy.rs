@@ -8,7 +8,7 @@ use phasegate::domain::refusal::Code;
 use phasegate::tools::TOOLS;
 
 /// Module, and what of ours it may import. `main` wires; it is not listed.
-const IMPORTS: [(&str, &[&str]); 14] = [
+const IMPORTS: [(&str, &[&str]); 16] = [
     ("domain", &["domain"]),
     ("policy", &["domain"]),
     ("routing", &["domain"]),
@@ -22,10 +22,15 @@ const IMPORTS: [(&str, &[&str]); 14] = [
     ("store", &["domain", "audit"]),
     (
         "engine",
-        &["domain", "policy", "routing", "audit", "screen", "notify", "tools", "store", "config", "clients", "sandbox"],
+        &[
+            "domain", "policy", "routing", "audit", "screen", "notify", "tools", "store", "config", "clients",
+            "sandbox", "identity",
+        ],
     ),
+    ("identity", &["domain"]),
     ("mcp", &["engine", "tools", "domain"]),
-    ("cli", &["engine", "tools", "domain", "audit", "config", "mcp", "policy", "clients", "sandbox"]),
+    ("http", &["engine", "tools", "domain", "mcp", "identity"]),
+    ("cli", &["engine", "tools", "domain", "audit", "config", "mcp", "http", "policy", "clients", "sandbox"]),
 ];
 
 const FILE_LINES_MAX: usize = 600;

@@ -7,6 +7,7 @@ pub mod budget;
 mod bypass;
 mod call;
 mod claiming;
+mod credential;
 pub mod gates;
 pub mod log;
 mod proof;
@@ -22,6 +23,7 @@ pub use approve::{answer_statement, usable, void};
 pub use ask::{approval_gate, found};
 pub use bypass::statement as bypass_statement;
 pub use call::{CALL_BYTES, after_leave, consume};
+pub use credential::statement as credential_statement;
 pub use transition::{destination, is_back};
 pub use trust::statement as trust_statement;
 
@@ -50,6 +52,8 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
             approver::enrol(facts, name, key, groups, proof, context)
         }
         Command::RevokeApprover { name, reason, proof } => approver::revoke(facts, name, reason, proof, context),
+        Command::CreateCredential(new) => credential::create(facts, new, context),
+        Command::RevokeCredential { credential, reason } => credential::revoke(facts, *credential, reason, context),
         Command::OpenBypass(open) => bypass::open(facts, open, context),
         Command::CloseBypass { bypass, reason } => bypass::close(facts, *bypass, reason, context),
         Command::StartCall { approval, limit_seconds } => call::start(facts, *approval, *limit_seconds, context),

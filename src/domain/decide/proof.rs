@@ -41,6 +41,11 @@ pub fn signer<'f>(
 /// The same for what no agent may do in a person's name, whether or not anybody is enrolled; gives the level shown.
 pub fn person(facts: &Facts, proof: &Proof, statement: &Value, context: &Context, what: &str) -> Result<u8, Refusal> {
     entitled(facts, proof, statement, context, what)?;
+    at_hand(proof, what)
+}
+
+/// No coding agent's shell, or a valid signature; gives the level shown.
+pub fn at_hand(proof: &Proof, what: &str) -> Result<u8, Refusal> {
     match (&proof.signed, proof.level) {
         (Some(_), _) => Ok(LEVEL_SIGNED),
         (None, 0) => {

@@ -1,15 +1,16 @@
-//! Rows that say who may do what: approvals, approvers, bypasses. Most commands need none of them.
+//! Rows that say who may do what: approvals, approvers, credentials, bypasses. Most commands need none of them.
 
 use std::collections::BTreeSet;
 
 use crate::domain::approval::Approval;
 use crate::domain::approver::Approver;
 use crate::domain::bypass::Bypass;
+use crate::domain::credential::Credential;
 use crate::domain::facts::Facts;
-use crate::domain::ids::{ApprovalId, TaskId};
+use crate::domain::ids::{AgentName, ApprovalId, CredentialId, TaskId};
 
 use super::super::{Missing, Param, StoreError, Tx, meta};
-use super::{parse, task};
+use super::{counter, parse, task};
 
 /// Approvals by id, what they were asked together with, what they are about, and who may answer them.
 pub fn approvals(tx: &mut dyn Tx, facts: &mut Facts, ids: &[ApprovalId]) -> Result<(), StoreError> {
@@ -71,4 +72,21 @@ pub fn bypasses(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
         facts.state.bypasses.insert(bypass.id, bypass);
         Ok(())
     })
+}
+
+/// One by its id, or those that go by a name.
+pub fn credentials(
+    tx: &mut dyn Tx,
+    facts: &mut Facts,
+    id: Option<CredentialId>,
+    name: Option<&AgentName>,
+) -> Result<(), StoreError> {
+    let params = [Param::maybe_id(id.map(|id| id.0)), Param::maybe_text(name.map(|name| name.0.as_str()))];
+    tx.query("SELECT body FROM credentials WHERE id = ?1 OR name = ?2", &params, &mut |row| {
+        let known: Credential = parse("credentials", row.text(0)?.unwrap_or_default())?;
+        facts.state.credentials.insert(known.id, known);
+        Ok(())
+    })?;
+    facts.next.credential = counter(tx, "credential")?;
+    Ok(())
 }

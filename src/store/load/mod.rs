@@ -13,14 +13,14 @@ use crate::domain::canonical;
 use crate::domain::command::{Filter, Target};
 use crate::domain::facts::{Facts, HandleRecord};
 use crate::domain::ids::{
-    AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, SessionId, TaskId, Time, WorkflowHash,
+    AgentName, ApprovalId, BypassId, CallId, CredentialId, Fence, HandleHash, SessionId, TaskId, Time, WorkflowHash,
 };
 use crate::domain::task::Task;
 use crate::domain::workflow::{GateKind, Workflow};
 
 use super::{By, Param, StoreError, Tx};
 use budgets::budgets;
-use entitlements::{approvals, approvals_of, approvers, some_approvals};
+use entitlements::{approvals, approvals_of, approvers, credentials, some_approvals};
 
 pub use entitlements::missing;
 use ready::candidate;
@@ -48,6 +48,11 @@ pub enum Scope {
     Approvals(Vec<ApprovalId>),
     /// Who may do what: workflows in force, approvers, open bypasses.
     Trust,
+    /// The same, and credentials: this one, or those that go by this name.
+    Credential {
+        id: Option<CredentialId>,
+        name: Option<AgentName>,
+    },
     /// Such a scope, and one task.
     Bypass {
         task: Option<TaskId>,
@@ -127,6 +132,10 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
             trusts(tx, &mut facts)?;
             approvers(tx, &mut facts)?;
         }
+        Scope::Credential { id, name } => {
+            approvers(tx, &mut facts)?;
+            credentials(tx, &mut facts, *id, name.as_ref())?;
+        }
         Scope::Bypass { task: about, bypass } => {
             trusts(tx, &mut facts)?;
             approvers(tx, &mut facts)?;
@@ -177,6 +186,7 @@ fn spends(scope: &Scope) -> bool {
         Scope::Approvals(_)
         | Scope::Trust
         | Scope::Bypass { .. }
+        | Scope::Credential { .. }
         | Scope::Start(_)
         | Scope::Restored
         | Scope::Call(_)

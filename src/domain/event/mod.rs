@@ -1,5 +1,7 @@
 //! Facts that happened, in the language of the work. A store keeps them and never looks inside.
 
+mod kind;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
@@ -9,9 +11,12 @@ use serde_json::Value;
 
 use super::approval::{About, Answer};
 use super::approver::{PublicKey, Signed};
+use super::credential::Grant;
+use super::facts::Role;
 use super::flag::Flag;
 use super::ids::{
-    AgentName, ApprovalId, BypassId, CallId, Fence, HandleHash, RunId, SessionId, TaskId, Time, WorkflowHash,
+    AgentName, ApprovalId, BypassId, CallId, CredentialHash, CredentialId, Fence, HandleHash, RunId, SessionId, TaskId,
+    Time, WorkflowHash,
 };
 use super::record::ErasedRecord;
 use super::refusal::Code;
@@ -279,6 +284,22 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<Signed>,
     },
+    CredentialCreated {
+        credential: CredentialId,
+        name: AgentName,
+        role: Role,
+        /// Of the secret, which is shown once and kept nowhere.
+        hash: CredentialHash,
+        grant: Grant,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Time>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Signed>,
+    },
+    CredentialRevoked {
+        credential: CredentialId,
+        reason: String,
+    },
     BypassOpened {
         bypass: BypassId,
         rules: Vec<String>,
@@ -519,79 +540,4 @@ pub fn kinds() -> &'static BTreeSet<String> {
         let name = |kind: &Value| kind.pointer("/properties/type/const").and_then(Value::as_str).map(str::to_owned);
         all.filter_map(name).collect()
     })
-}
-
-impl Event {
-    /// The name of the fact, as it stands in its JSON.
-    pub fn kind(&self) -> &'static str {
-        self.describe().0
-    }
-
-    /// The task it is about, if it is about one.
-    pub fn task(&self) -> Option<TaskId> {
-        self.describe().1
-    }
-
-    fn describe(&self) -> (&'static str, Option<TaskId>) {
-        match self {
-            Self::TaskSubmitted { task, .. } => ("TaskSubmitted", Some(*task)),
-            Self::TaskReadied { task, .. } => ("TaskReadied", Some(*task)),
-            Self::TaskClaimed { task, .. } => ("TaskClaimed", Some(*task)),
-            Self::ClaimResumed { task, .. } => ("ClaimResumed", Some(*task)),
-            Self::ClaimExpired { task, .. } => ("ClaimExpired", Some(*task)),
-            Self::ClaimReleased { task, .. } => ("ClaimReleased", Some(*task)),
-            Self::ProgressNoted { task, .. } => ("ProgressNoted", Some(*task)),
-            Self::CheckpointSaved { task, .. } => ("CheckpointSaved", Some(*task)),
-            Self::TaskBlocked { task, .. } => ("TaskBlocked", Some(*task)),
-            Self::TaskUnblocked { task, .. } => ("TaskUnblocked", Some(*task)),
-            Self::AttemptFailed { task, .. } => ("AttemptFailed", Some(*task)),
-            Self::TaskFailed { task, .. } => ("TaskFailed", Some(*task)),
-            Self::TaskReopened { task, .. } => ("TaskReopened", Some(*task)),
-            Self::TaskCancelled { task, .. } => ("TaskCancelled", Some(*task)),
-            Self::ArtifactSubmitted { task, .. } => ("ArtifactSubmitted", Some(*task)),
-            Self::GateStarted { task, .. } => ("GateStarted", Some(*task)),
-            Self::GatePassed { task, .. } => ("GatePassed", Some(*task)),
-            Self::GateRefused { task, .. } => ("GateRefused", Some(*task)),
-            Self::GateOrphaned { task, .. } => ("GateOrphaned", Some(*task)),
-            Self::PhaseEntered { task, .. } => ("PhaseEntered", Some(*task)),
-            Self::TaskCompleted { task, .. } => ("TaskCompleted", Some(*task)),
-            Self::ApprovalRequested { task, .. } => ("ApprovalRequested", *task),
-            Self::ApprovalApproved { task, .. } => ("ApprovalApproved", *task),
-            Self::ApprovalRejected { task, .. } => ("ApprovalRejected", *task),
-            Self::ApprovalExpired { task, .. } => ("ApprovalExpired", *task),
-            Self::ApprovalCancelled { task, .. } => ("ApprovalCancelled", *task),
-            Self::ApprovalConsumed { task, .. } => ("ApprovalConsumed", Some(*task)),
-            Self::WorkflowTrusted { .. } => ("WorkflowTrusted", None),
-            Self::StoreRestored { .. } => ("StoreRestored", None),
-            Self::RuleWaived { task, .. } => ("RuleWaived", *task),
-            Self::CommandRefused { task, .. } => ("CommandRefused", *task),
-            Self::RefusalsRepeated { task, .. } => ("RefusalsRepeated", *task),
-            Self::ApprovalAdjusted { task, .. } => ("ApprovalAdjusted", *task),
-            Self::ApproverEnrolled { .. } => ("ApproverEnrolled", None),
-            Self::ApproverRevoked { .. } => ("ApproverRevoked", None),
-            Self::BypassOpened { task, .. } => ("BypassOpened", *task),
-            Self::BypassClosed { .. } => ("BypassClosed", None),
-            Self::BudgetChanged { task, .. } => ("BudgetChanged", Some(*task)),
-            Self::CallStarted { task, .. } => ("CallStarted", *task),
-            Self::CallFinished { task, .. } => ("CallFinished", *task),
-            Self::CallFailed { task, .. } => ("CallFailed", *task),
-            Self::CallOrphaned { task, .. } => ("CallOrphaned", *task),
-            Self::SessionStarted { .. } => ("SessionStarted", None),
-            Self::SessionEnded { .. } => ("SessionEnded", None),
-            Self::SubAgentStarted { .. } => ("SubAgentStarted", None),
-            Self::SubAgentEnded { .. } => ("SubAgentEnded", None),
-            Self::CallJudged { task, .. } => ("CallJudged", *task),
-            Self::CallObserved { task, .. } => ("CallObserved", *task),
-            Self::GateObserved { task, .. } => ("GateObserved", Some(*task)),
-            Self::ViolationFound { task, .. } => ("ViolationFound", Some(*task)),
-            Self::ViolationUndone { task, .. } => ("ViolationUndone", Some(*task)),
-            Self::ViolationAccepted { task, .. } => ("ViolationAccepted", Some(*task)),
-            Self::GuardKept { .. } => ("GuardKept", None),
-            Self::ClaimParked { task, .. } => ("ClaimParked", Some(*task)),
-            Self::TextFlagged { task, .. } => ("TextFlagged", *task),
-            Self::TextNotScreened { task, .. } => ("TextNotScreened", *task),
-            Self::LogKeyChanged { .. } => ("LogKeyChanged", None),
-            Self::RecordErased { .. } => ("RecordErased", None),
-        }
-    }
 }

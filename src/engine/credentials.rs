@@ -1,0 +1,65 @@
+//! Credentials: making one, whose secret is given out here once, finding the one a secret belongs to, revoking.
+
+use crate::domain::canonical;
+use crate::domain::command::{Command, NewCredential};
+use crate::domain::credential::{Credential, Principal};
+use crate::domain::facts::Caller;
+use crate::domain::ids::{CredentialHash, CredentialId};
+use crate::domain::refusal::{Code, Refusal};
+use crate::store::{Scope, StoreError, read};
+
+use super::{Engine, Failure};
+
+const PREFIX: &str = "pgt_";
+/// Its length is fixed: anything else is not looked up.
+const SECRET_CHARS: usize = PREFIX.len() + 64;
+
+/// A credential to be made. Whoever signs for it signs over the hash, so the secret is there before it counts.
+pub struct Draft {
+    pub secret: String,
+    pub hash: CredentialHash,
+}
+
+impl Engine {
+    pub fn draft_credential(&self) -> Draft {
+        let secret = format!("{PREFIX}{}", self.secret());
+        let hash = hash(&secret);
+        Draft { secret, hash }
+    }
+
+    pub fn create_credential(&self, caller: &Caller, new: NewCredential) -> Result<Credential, Failure> {
+        let scope = Scope::Credential { id: None, name: Some(new.name.clone()) };
+        let hash = new.hash.clone();
+        let outcome = self.command(caller, "token", scope, Command::CreateCredential(new), Vec::new())?;
+        let made = outcome.facts.state.credentials.into_values().find(|known| known.hash == hash);
+        Ok(made.ok_or_else(|| Refusal::new(Code::UnknownCredential, "the credential is gone", "make it again"))?)
+    }
+
+    pub fn revoke_credential(&self, caller: &Caller, id: CredentialId, reason: String) -> Result<(), Failure> {
+        let scope = Scope::Credential { id: Some(id), name: None };
+        let command = Command::RevokeCredential { credential: id, reason };
+        self.command(caller, "token", scope, command, Vec::new()).map(drop)
+    }
+
+    pub fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
+        self.view(read::credentials)
+    }
+
+    /// Who bears this secret, if it is one of ours and counts now.
+    pub fn bearer(&self, secret: &str) -> Result<Option<Principal>, StoreError> {
+        if secret.len() != SECRET_CHARS || !secret.starts_with(PREFIX) {
+            return Ok(None);
+        }
+        let hash = hash(secret);
+        let known = self.view(|tx| read::credential(tx, &hash.0))?.filter(|known| known.counts(self.now()));
+        Ok(known.map(|known| Principal {
+            caller: known.caller(),
+            credential: Some(known.id),
+            calls_per_minute: known.grant.calls_per_minute,
+        }))
+    }
+}
+
+fn hash(secret: &str) -> CredentialHash {
+    CredentialHash(canonical::sha256(secret.as_bytes()))
+}

@@ -1,0 +1,11 @@
+//! Figures for Prometheus.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::App;
+
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+}
