@@ -28,15 +28,16 @@ pub async fn required(State(app): State<Arc<App>>, request: Request, next: Next)
 
 /// Who calls, or the answer that says what is missing.
 pub fn principal(app: &App, parts: &Parts) -> Result<Principal, Problem> {
+    let unknown =
+        |detail: &str, hint: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail).hint(hint);
     let missing = || {
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "this needs a credential")
-            .hint("send `Authorization: Bearer TOKEN`; `phasegate token create` makes one")
+        let hint = "send `Authorization: Bearer TOKEN`; `phasegate token create` makes one";
+        unknown("this needs a credential", hint)
     };
     let header = parts.headers.get(AUTHORIZATION).ok_or_else(missing)?;
     let secret = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(missing)?;
-    let found = app.engine.bearer(secret.trim()).map_err(|error| Problem::broken(&error))?;
-    found.ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "this credential does not count")
-            .hint("it is unknown, expired or revoked; `phasegate token list` shows which count")
+    app.engine.bearer(secret.trim())?.ok_or_else(|| {
+        let hint = "it is unknown, expired or revoked; `phasegate token list` shows which count";
+        unknown("this credential does not count", hint)
     })
 }

@@ -12,8 +12,11 @@ use serde_json::Value;
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::{Failure, StoreError};
 
+#[derive(Clone, Debug)]
+pub struct Problem(Box<Document>);
+
 #[derive(Clone, Debug, Serialize)]
-pub struct Problem {
+struct Document {
     #[serde(skip)]
     status_code: StatusCode,
     status: u16,
@@ -29,7 +32,7 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Document {
             status_code: status,
             status: status.as_u16(),
             title: status.canonical_reason().unwrap_or_default().to_owned(),
@@ -37,11 +40,11 @@ impl Problem {
             detail: detail.into(),
             hint: String::new(),
             details: None,
-        }
+        }))
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        self.0.hint = hint.into();
         self
     }
 
@@ -61,7 +64,7 @@ impl Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let mut problem = Self::new(status(refusal.code), refusal.code.word(), refusal.message).hint(refusal.hint);
-        problem.details = refusal.details.map(|details| *details);
+        problem.0.details = refusal.details.map(|details| *details);
         problem
     }
 }
@@ -97,7 +100,7 @@ fn status(code: Code) -> StatusCode {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status_code, Json(&self)).into_response();
+        let mut response = (self.0.status_code, Json(&self.0)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }

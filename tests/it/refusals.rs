@@ -51,6 +51,39 @@ fn unseen() -> Caller {
     Caller { sighting: Sighting::Unseen, ..agent("dan") }
 }
 
+const ELSEWHERE: [Code; 25] = [
+    // Asked of people, or met only in a race, between two processes, or with many claims: in `decisions` and `history`;
+    // or with a client that shows dialogs: in `dialogs`.
+    Code::UnknownApproval,
+    Code::WorkflowUntrusted,
+    Code::WorkflowInvalid,
+    Code::WhichClaim,
+    Code::UnknownArtifact,
+    Code::GateSuperseded,
+    Code::ApprovalClosed,
+    Code::OwnApproval,
+    Code::NotAsked,
+    Code::LevelTooLow,
+    Code::DialogMismatch,
+    Code::TooMany,
+    Code::Cancelled,
+    Code::AskedTogether,
+    Code::UnknownApprover,
+    Code::NotAnApprover,
+    Code::SignatureRequired,
+    Code::BadSignature,
+    Code::UnknownBypass,
+    Code::CallClosed,
+    // In `credentials`.
+    Code::UnknownCredential,
+    Code::NameTaken,
+    // In `spending`.
+    Code::BudgetExceeded,
+    // In `screening` and `screening_service`.
+    Code::Screened,
+    Code::ScreeningUnavailable,
+];
+
 #[test]
 fn what_an_agent_reads_when_it_is_refused() {
     let mut page = Page { env: TestEnv::trusting(FLOW), text: String::new(), codes: Vec::new() };
@@ -98,39 +131,7 @@ fn what_an_agent_reads_when_it_is_refused() {
     page.ok(&cy, "claim_task", json!({"id": "T-1"}));
     page.refused(&ana, "update_task", json!({"progress": "late", "claim": handle}));
     let met: Vec<&str> = page.codes.iter().map(|code| code.word()).collect();
-    let elsewhere = [
-        // Asked of people, or met only in a race, between two processes, or with many claims: in `decisions` and `history`;
-        // or with a client that shows dialogs: in `dialogs`.
-        Code::UnknownApproval,
-        Code::WorkflowUntrusted,
-        Code::WorkflowInvalid,
-        Code::WhichClaim,
-        Code::UnknownArtifact,
-        Code::GateSuperseded,
-        Code::ApprovalClosed,
-        Code::OwnApproval,
-        Code::NotAsked,
-        Code::LevelTooLow,
-        Code::DialogMismatch,
-        Code::TooMany,
-        Code::Cancelled,
-        Code::AskedTogether,
-        Code::UnknownApprover,
-        Code::NotAnApprover,
-        Code::SignatureRequired,
-        Code::BadSignature,
-        Code::UnknownBypass,
-        Code::CallClosed,
-        // In `credentials`.
-        Code::UnknownCredential,
-        Code::NameTaken,
-        // In `spending`.
-        Code::BudgetExceeded,
-        // In `screening` and `screening_service`.
-        Code::Screened,
-        Code::ScreeningUnavailable,
-    ];
-    for code in Code::ALL.iter().filter(|code| !elsewhere.contains(code)) {
+    for code in Code::ALL.iter().filter(|code| !ELSEWHERE.contains(code)) {
         assert!(met.contains(&code.word()), "{code} is not on the page");
     }
     insta::assert_snapshot!("refusals", page.text.replace(&"x".repeat(2 << 20), "…2 MB…"));

@@ -7,10 +7,10 @@ use crate::domain::approver::Approver;
 use crate::domain::bypass::Bypass;
 use crate::domain::credential::Credential;
 use crate::domain::facts::Facts;
-use crate::domain::ids::{AgentName, ApprovalId, CredentialId, TaskId};
+use crate::domain::ids::{AgentName, ApprovalId, BypassId, CredentialId, TaskId};
 
 use super::super::{Missing, Param, StoreError, Tx, meta};
-use super::{counter, parse, task};
+use super::{body, counter, parse, task};
 
 /// Approvals by id, what they were asked together with, what they are about, and who may answer them.
 pub fn approvals(tx: &mut dyn Tx, facts: &mut Facts, ids: &[ApprovalId]) -> Result<(), StoreError> {
@@ -88,5 +88,16 @@ pub fn credentials(
         Ok(())
     })?;
     facts.next.credential = counter(tx, "credential")?;
+    Ok(())
+}
+
+/// One, and the number of the next.
+pub fn bypass(tx: &mut dyn Tx, facts: &mut Facts, id: Option<BypassId>) -> Result<(), StoreError> {
+    if let Some(id) = id {
+        let sql = "SELECT body FROM bypasses WHERE id = ?1";
+        let found: Option<Bypass> = body(tx, "bypasses", sql, &[Param::id(id.0)])?;
+        facts.state.bypasses.extend(found.map(|known| (id, known)));
+    }
+    facts.next.bypass = counter(tx, "bypass")?;
     Ok(())
 }

@@ -142,12 +142,7 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
             if let Some(id) = about {
                 task(tx, &mut facts, *id)?;
             }
-            if let Some(id) = bypass {
-                let sql = "SELECT body FROM bypasses WHERE id = ?1";
-                let found: Option<Bypass> = body(tx, "bypasses", sql, &[Param::id(id.0)])?;
-                facts.state.bypasses.extend(found.map(|known| (*id, known)));
-            }
-            facts.next.bypass = counter(tx, "bypass")?;
+            entitlements::bypass(tx, &mut facts, *bypass)?;
         }
         Scope::Start(id) => {
             approvals(tx, &mut facts, std::slice::from_ref(id))?;
