@@ -8,17 +8,19 @@ mod artifacts;
 pub mod backtest;
 mod breaker;
 pub mod clock;
-mod credentials;
+pub mod credentials;
 mod each_second;
 pub mod erase;
 mod gate_runs;
 pub mod gates;
 pub mod hook;
+mod issuers;
 pub mod links;
 pub mod log;
 mod log_key;
 pub mod notices;
 mod persons;
+mod phase_tokens;
 pub mod prove;
 pub mod publish;
 mod screening;
@@ -81,6 +83,7 @@ pub struct Engine {
     log_key: PathBuf,
     /// The last head that this process signed.
     last_head: Mutex<Option<StoredHead>>,
+    identity: credentials::Identity,
 }
 
 /// What a long call reports, and how it learns that nobody waits for it any more.
@@ -134,7 +137,7 @@ impl Engine {
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
         let exact = Arc::new(tools::exact(&arguments));
-        let request = (tool.parse)(arguments)?;
+        let request = phase_tokens::passed((tool.parse)(arguments)?, caller.pass.as_ref())?;
         let (texts, target) = screening::texts(&request);
         let call = Call { engine: self, caller, tool, exact, looked: Arc::default() }.looked(&texts, target)?;
         match request {
@@ -429,6 +432,7 @@ impl Call<'_> {
                 Want::Next(_) | Want::One(_) => None,
             },
             capabilities: self.caller.capabilities.clone(),
+            workflows: self.caller.workflows.clone(),
         };
         let outcome = self.run(scope, Command::ClaimTask(claim), Vec::new())?;
         let brief = answers::claimed(&outcome, secret, &self.engine.context(self.caller))?;
