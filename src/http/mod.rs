@@ -6,6 +6,7 @@ mod guard;
 mod health;
 pub mod identity;
 mod inbox;
+pub mod limits;
 pub mod listen;
 mod mcp;
 mod metrics;
@@ -20,19 +21,25 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
+use limits::InUse;
 use options::Options;
 
 /// What every request may reach.
 pub struct App {
     pub engine: Arc<Engine>,
     pub options: Options,
+    pub limits: InUse,
+    /// Over once the server is told to stop: whatever streams without end watches it.
+    pub stopping: CancellationToken,
 }
 
 impl App {
     pub fn new(engine: Arc<Engine>, options: Options) -> Arc<Self> {
-        Arc::new(Self { engine, options })
+        let limits = InUse::new(&options.limits);
+        Arc::new(Self { engine, options, limits, stopping: CancellationToken::new() })
     }
 }
 
