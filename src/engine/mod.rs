@@ -54,7 +54,7 @@ use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
-use crate::policy::permit::{Need, Permit, permit};
+use crate::policy::permit::{Need, Permit, of_role, permit};
 use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
 use crate::tools::{self, Output, Reply, Request, Tool};
@@ -133,6 +133,9 @@ impl Engine {
         arguments: Value,
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
+        if let Err(refusal) = of_role(caller, tool.name) {
+            return Err(self.refuse(caller, tool, refusal));
+        }
         let exact = Arc::new(tools::exact(&arguments));
         let request = (tool.parse)(arguments)?;
         let (texts, target) = screening::texts(&request);
