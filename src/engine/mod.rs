@@ -11,6 +11,7 @@ pub mod clock;
 mod credentials;
 mod each_second;
 pub mod erase;
+mod feed;
 mod gate_runs;
 pub mod gates;
 pub mod hook;
@@ -81,6 +82,7 @@ pub struct Engine {
     log_key: PathBuf,
     /// The last head that this process signed.
     last_head: Mutex<Option<StoredHead>>,
+    feed: feed::Feed,
 }
 
 /// What a long call reports, and how it learns that nobody waits for it any more.

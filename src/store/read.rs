@@ -7,7 +7,7 @@ use crate::domain::approver::{Approver, Approvers};
 use crate::domain::bypass::Bypass;
 use crate::domain::call::Call;
 use crate::domain::credential::Credential;
-use crate::domain::ids::{ApprovalId, TaskId, Time};
+use crate::domain::ids::{ApprovalId, CredentialId, TaskId, Time};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, TaskRow, WorkflowRow};
 use crate::domain::state::Trust;
 use crate::domain::task::{Status, Task, TaskState};
@@ -165,6 +165,15 @@ pub fn approvers(tx: &mut dyn Tx) -> Result<Approvers, StoreError> {
 pub fn credential(tx: &mut dyn Tx, hash: &str) -> Result<Option<Credential>, StoreError> {
     let mut found = None;
     tx.query("SELECT body FROM credentials WHERE hash = ?1", &[Param::Text(hash)], &mut |row| {
+        found = Some(parse("credentials", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn credential_of(tx: &mut dyn Tx, id: CredentialId) -> Result<Option<Credential>, StoreError> {
+    let mut found = None;
+    tx.query("SELECT body FROM credentials WHERE id = ?1", &[Param::id(id.0)], &mut |row| {
         found = Some(parse("credentials", row.text(0)?.unwrap_or_default())?);
         Ok(())
     })?;
