@@ -1,6 +1,7 @@
 //! The HTTP front door: MCP, REST, events, metrics and the pages, behind one guard. It translates and decides nothing; who may
 //! do what is the engine's affair.
 
+mod connection;
 mod events;
 mod guard;
 mod health;
@@ -11,10 +12,12 @@ pub mod listen;
 mod mcp;
 mod metrics;
 pub mod options;
+mod pace;
 mod pages;
 pub mod problem;
 mod rest;
 mod sign_in;
+pub mod tls;
 mod well_known;
 
 use std::sync::Arc;
