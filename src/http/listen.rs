@@ -232,9 +232,8 @@ impl Door {
             refused.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
             refused
         } else {
-            let mut request = request.map(|body| {
-                if body.is_end_stream() { Body::empty() } else { Body::new(Coming::new(body, pace)) }
-            });
+            let mut request = request
+                .map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(Coming::new(body, pace)) });
             request.extensions_mut().insert(peer);
             self.inside.call(request).await.unwrap_or_else(|never| match never {})
         };
