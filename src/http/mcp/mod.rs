@@ -12,8 +12,8 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Extension, Router};
+use futures::StreamExt;
 use http::{HeaderMap, Method, StatusCode};
-use http_body_util::BodyExt;
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
@@ -57,8 +57,7 @@ impl<H: ServerHandler> Door<H> {
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
             .with_json_response(true)
-            .with_max_request_body_bytes(limits.body_bytes)
-            .with_cancellation_token(app.stopping.child_token());
+            .with_max_request_body_bytes(limits.body_bytes);
         let handler = Arc::new(Guarded::new(handler));
         let factory = move || Ok(Arc::clone(&handler));
         let service = StreamableHttpService::new(factory, Arc::clone(&sessions), config);
@@ -94,18 +93,20 @@ impl<H: ServerHandler> Door<H> {
         }
         let response = response.map(Body::new);
         match permit {
-            Some(permit) => response.map(|body| held_with(body, permit)),
+            Some(permit) => response.map(|body| self.endless(body, permit)),
             None => response,
         }
     }
-}
 
-/// The permit counts for as long as the body lives.
-fn held_with(body: Body, permit: Permit) -> Body {
-    Body::new(body.map_frame(move |frame| {
-        let _held = &permit;
-        frame
-    }))
+    /// A body that ends when the server stops, and counts as a stream for as long as it lives. Calls in flight are not ended:
+    /// they have the time to finish.
+    fn endless(&self, body: Body, permit: Permit) -> Body {
+        let pieces = body.into_data_stream().take_until(self.app.stopping.clone().cancelled_owned());
+        Body::from_stream(pieces.map(move |piece| {
+            let _held = &permit;
+            piece
+        }))
+    }
 }
 
 fn session_named(headers: &HeaderMap) -> Option<&str> {
