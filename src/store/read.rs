@@ -135,6 +135,29 @@ pub fn approvals(tx: &mut dyn Tx, filter: &ApprovalFilter) -> Result<Vec<Approva
     Ok(found)
 }
 
+/// The newest first, before one of them.
+pub fn approvals_before(
+    tx: &mut dyn Tx,
+    pending_only: bool,
+    before: Option<ApprovalId>,
+    limit: usize,
+) -> Result<Vec<Approval>, StoreError> {
+    let mut found = Vec::new();
+    let mut sql = Sql::new("SELECT body FROM approvals WHERE 1 = 1");
+    if pending_only {
+        sql.and("state = ??", Param::Text("pending"));
+    }
+    if let Some(before) = before {
+        sql.and("id < ??", Param::id(before.0));
+    }
+    sql.end("ORDER BY id DESC", limit);
+    tx.query(&sql.text, &sql.params, &mut |row| {
+        found.push(parse("approvals", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 pub fn approval(tx: &mut dyn Tx, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
     Ok(approvals(tx, &ApprovalFilter { id: Some(id), limit: 1, ..ApprovalFilter::default() })?.pop())
 }
