@@ -249,7 +249,8 @@ pub fn shown_whole(caller: &Caller, what: &str) -> Result<(), Refusal> {
     match caller.role {
         Role::Approver | Role::Operator | Role::Auditor | Role::System => Ok(()),
         Role::Agent => {
-            let message = format!("{what} takes the role operator, approver or auditor; `{}` is an agent", caller.agent);
+            let message =
+                format!("{what} takes the role operator, approver or auditor; `{}` is an agent", caller.agent);
             Err(Refusal::new(Code::RoleRequired, message, "a person with such a credential does this"))
         }
     }

@@ -71,7 +71,8 @@ impl Engine {
 
     fn answers_cipher(&self) -> Result<XChaCha20Poly1305, StoreError> {
         let path = self.workspace.state.join(FILE);
-        let secret = secret_file::open(&path, self.clock.as_ref()).map_err(|source| StoreError::File { path, source })?;
+        let secret =
+            secret_file::open(&path, self.clock.as_ref()).map_err(|source| StoreError::File { path, source })?;
         Ok(XChaCha20Poly1305::new((&*secret).into()))
     }
 

@@ -20,9 +20,9 @@ use crate::domain::record::{Record, RecordFilter, parse_kinds};
 use crate::engine::StoreError;
 use crate::tools::schema;
 
+use super::identity;
 use super::problem::Problem;
 use super::rest::operation::{Asked, Operation, Run, Shape, bad};
-use super::identity;
 
 /// So that nothing in between takes a quiet stream for a dead one, and a credential that was revoked ends its streams.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -189,8 +189,10 @@ fn export(asked: Asked) -> Result<Response, Problem> {
         }
     };
     tokio::task::spawn_blocking(work);
-    let pieces = futures::stream::unfold(pieces, |mut pieces| async { pieces.recv().await.map(|piece| (piece, pieces)) });
+    let pieces =
+        futures::stream::unfold(pieces, |mut pieces| async { pieces.recv().await.map(|piece| (piece, pieces)) });
     let named = format!("attachment; filename=\"{name}\"");
-    let headers = [(CONTENT_TYPE, kind.to_owned()), (CACHE_CONTROL, "no-store".to_owned()), (CONTENT_DISPOSITION, named)];
+    let headers =
+        [(CONTENT_TYPE, kind.to_owned()), (CACHE_CONTROL, "no-store".to_owned()), (CONTENT_DISPOSITION, named)];
     Ok((headers, Body::from_stream(pieces.boxed())).into_response())
 }

@@ -89,7 +89,20 @@ impl Operation {
         let group = path.split('/').nth(3).unwrap_or(name);
         let nothing = serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false });
         let (segments, roles) = (Vec::new(), ALL);
-        Self { name, path, group, summary, roles, segments, query: Value::Null, headers: Vec::new(), check: None, answer, run }.query(nothing)
+        Self {
+            name,
+            path,
+            group,
+            summary,
+            roles,
+            segments,
+            query: Value::Null,
+            headers: Vec::new(),
+            check: None,
+            answer,
+            run,
+        }
+        .query(nothing)
     }
 
     pub fn roles(mut self, roles: &'static [Role]) -> Self {
@@ -164,7 +177,11 @@ impl Operation {
         let found = Value::Object(found);
         let wrong = self.check.iter().flat_map(|check| check.iter_errors(&found));
         let wrong: Vec<String> = wrong.take(5).map(|error| words(&error)).collect();
-        if wrong.is_empty() { Ok(found) } else { Err(bad(&wrong.join("; "), "`/api/openapi.json` says what each takes")) }
+        if wrong.is_empty() {
+            Ok(found)
+        } else {
+            Err(bad(&wrong.join("; "), "`/api/openapi.json` says what each takes"))
+        }
     }
 
     fn no_parameter(&self, name: &str) -> Problem {
@@ -249,7 +266,9 @@ impl Asked {
     }
 
     pub fn segment<T: std::str::FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, Problem> {
-        self.text(name).parse().map_err(|why: T::Err| bad(&format!("`{name}` in the path: {why}"), "write it as it was given"))
+        self.text(name)
+            .parse()
+            .map_err(|why: T::Err| bad(&format!("`{name}` in the path: {why}"), "write it as it was given"))
     }
 
     /// What was asked, which fits the schema by now.
@@ -266,7 +285,6 @@ impl Asked {
         let wrong = |why: serde_json::Error| bad(&format!("the body: {why}"), "`/api/openapi.json` says what it takes");
         serde_json::from_value(self.body.clone()).map_err(wrong)
     }
-
 }
 
 /// Whether the first type in `Accept` that we have is plain text.

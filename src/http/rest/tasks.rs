@@ -95,7 +95,11 @@ fn tasks(asked: &Asked) -> Result<Found, Problem> {
 }
 
 fn unknown(id: TaskId) -> Problem {
-    missing("unknown_task", format!("there is no task {id} in this workspace"), "`GET /api/v1/tasks` lists what there is")
+    missing(
+        "unknown_task",
+        format!("there is no task {id} in this workspace"),
+        "`GET /api/v1/tasks` lists what there is",
+    )
 }
 
 fn task(asked: &Asked) -> Result<Found, Problem> {
@@ -135,6 +139,7 @@ fn blob(asked: &Asked) -> Result<Found, Problem> {
     let hint = "it was never kept, or was erased";
     let body = found.ok_or_else(|| missing("unknown_content", format!("there is no content `{digest}`"), hint))?;
     // Always inert: what agents handed in must not run as a page of ours.
-    let kind = if std::str::from_utf8(&body).is_ok() { "text/plain; charset=utf-8" } else { "application/octet-stream" };
+    let kind =
+        if std::str::from_utf8(&body).is_ok() { "text/plain; charset=utf-8" } else { "application/octet-stream" };
     Ok(Found { body, kind, tag: Some(format!("\"{digest}\"")), next: None })
 }

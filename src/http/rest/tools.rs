@@ -79,7 +79,8 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(key) = headers.get(KEY) else { return Ok(None) };
     let key = key.to_str().unwrap_or_default().trim();
     if key.is_empty() || key.len() > KEY_CHARS_MAX || headers.get_all(KEY).iter().count() > 1 {
-        let detail = format!("an `Idempotency-Key` has 1 to {KEY_CHARS_MAX} characters of ASCII, and there is one of them");
+        let detail =
+            format!("an `Idempotency-Key` has 1 to {KEY_CHARS_MAX} characters of ASCII, and there is one of them");
         return Err(bad(&detail, "nothing was done; a random UUID for each call does well"));
     }
     Ok(Some(key.to_owned()))
@@ -142,8 +143,9 @@ fn response(kept: Kept, replayed: bool, wants_text: bool) -> Response {
 fn open() -> Problem {
     let detail = "a request under this idempotency key was begun and has no answer yet; if the server that ran it has ended \
                   since, it will never have one, and whether it changed anything is not known here";
-    Problem::new(StatusCode::CONFLICT, "idempotency_open", detail)
-        .hint("ask again a little later; if it stays so, look what was done (`GET /api/v1/audit`) and call under another key")
+    Problem::new(StatusCode::CONFLICT, "idempotency_open", detail).hint(
+        "ask again a little later; if it stays so, look what was done (`GET /api/v1/audit`) and call under another key",
+    )
 }
 
 fn other() -> Problem {

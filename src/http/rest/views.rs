@@ -34,7 +34,9 @@ pub fn operations() -> Vec<Operation> {
 
 fn me(asked: &Asked) -> Result<Found, Problem> {
     let (caller, credential) = (asked.caller(), asked.principal.credential);
-    Found::json(&json!({ "name": caller.agent, "role": caller.role, "credential": credential, "can": caller.role.can() }))
+    Found::json(
+        &json!({ "name": caller.agent, "role": caller.role, "credential": credential, "can": caller.role.can() }),
+    )
 }
 
 #[derive(Deserialize, JsonSchema)]
