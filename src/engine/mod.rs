@@ -11,9 +11,11 @@ pub mod clock;
 pub mod credentials;
 mod each_second;
 pub mod erase;
+mod feed;
 mod gate_runs;
 pub mod gates;
 pub mod hook;
+pub mod idempotency;
 mod issuers;
 pub mod links;
 pub mod log;
@@ -23,6 +25,7 @@ mod persons;
 mod phase_tokens;
 pub mod prove;
 pub mod publish;
+mod reads;
 mod screening;
 pub mod sealer;
 pub mod secret_file;
@@ -56,7 +59,7 @@ use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
-use crate::policy::permit::{Need, Permit, permit};
+use crate::policy::permit::{Need, Permit, of_role, permit};
 use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
 use crate::tools::{self, Output, Reply, Request, Tool};
@@ -84,6 +87,7 @@ pub struct Engine {
     /// The last head that this process signed.
     last_head: Mutex<Option<StoredHead>>,
     identity: credentials::Identity,
+    feed: feed::Feed,
 }
 
 /// What a long call reports, and how it learns that nobody waits for it any more.
@@ -136,6 +140,9 @@ impl Engine {
         arguments: Value,
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
+        if let Err(refusal) = of_role(caller, tool.name) {
+            return Err(self.refuse(caller, tool, refusal));
+        }
         let exact = Arc::new(tools::exact(&arguments));
         let request = phase_tokens::passed((tool.parse)(arguments)?, caller.pass.as_ref())?;
         let (texts, target) = screening::texts(&request);

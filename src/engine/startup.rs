@@ -86,6 +86,7 @@ pub fn with_backend(
         log_key: key_file,
         last_head: Mutex::default(),
         identity,
+        feed: super::feed::Feed::default(),
     };
     if log_key.is_none()
         && let Err(error) = engine.make_log_key()

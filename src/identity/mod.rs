@@ -2,6 +2,7 @@
 //! key is fetched here and no clock is read.
 
 pub mod claims;
+pub mod cookie;
 pub mod jwks;
 pub mod jwt;
 pub mod phase_token;
