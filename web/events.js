@@ -1,6 +1,7 @@
 // Records of the log in plain words: who did what, how it was judged and by which rule. What agents wrote stays in quotes.
 
 import { h, link } from "./dom.js";
+import { worded } from "./parts.js";
 
 const said = (text) => (text ? h("q.said", text) : null);
 const mono = (text) => h("code", text);
@@ -37,11 +38,11 @@ const SENTENCES = {
   TaskReopened: (e) => ["info", "opened it again", e.reason ? [": ", said(e.reason)] : null],
   TaskCancelled: (e) => ["warn", "cancelled it", e.reason ? [": ", said(e.reason)] : null],
   ArtifactSubmitted: (e) => ["", "handed in ", mono(e.name), ` version ${e.version} (${e.bytes} bytes)`],
-  GateStarted: (e) => ["", "phasegate runs the gate ", gate(e.gate)],
-  GatePassed: (e) => ["ok", "the gate ", gate(e.gate), " passed: ", e.summary],
-  GateRefused: (e) => ["bad", "the gate ", gate(e.gate), " refused: ", e.summary],
+  GateStarted: (e) => ["", "the gate ", gate(e.gate), " runs"],
+  GatePassed: (e) => ["ok", "the gate ", gate(e.gate), " passed: ", worded(e.summary)],
+  GateRefused: (e) => ["bad", "the gate ", gate(e.gate), " refused: ", worded(e.summary)],
   GateOrphaned: (e) => ["warn", "the run of the gate ", gate(e.gate), " was cut off"],
-  GateObserved: (e) => [e.well ? "ok" : "bad", "the hook saw the gate ", gate(e.gate), e.well ? " pass" : " fail", ": ", e.summary],
+  GateObserved: (e) => [e.well ? "ok" : "bad", "the hook saw the gate ", gate(e.gate), e.well ? " pass" : " fail", ": ", worded(e.summary)],
   PhaseEntered: (e) => ["info", e.from ? ["went from ", h("strong", e.from), " to "] : "entered ", h("strong", e.phase)],
   TaskCompleted: (e) => ["ok", "completed it", e.outcome?.summary ? [": ", said(e.outcome.summary)] : null],
   ApprovalRequested: (e) => ["warn", "asked a person (", link(`/inbox/${e.approval}`, e.approval), "): ", said(e.ask)],
@@ -53,8 +54,8 @@ const SENTENCES = {
   ApprovalConsumed: (e) => ["", "used the approval ", link(`/inbox/${e.approval}`, e.approval)],
   WorkflowTrusted: (e) => ["info", "put workflow ", h("strong", e.name), " in force ", mono(e.hash.slice(0, 12))],
   StoreRestored: () => ["warn", "put a backup in place of the store"],
-  RuleWaived: (e) => ["warn", "was let through against a rule: ", e.message],
-  CommandRefused: (e) => ["bad", "was refused (", mono(e.code), "): ", e.message],
+  RuleWaived: (e) => ["warn", "was let through against a rule: ", worded(e.message)],
+  CommandRefused: (e) => ["bad", "was refused (", mono(e.code), "): ", worded(e.message)],
   RefusalsRepeated: (e) => ["bad", `was refused ${e.times} more times (`, mono(e.code), ")"],
   ApproverEnrolled: (e) => ["info", "enrolled ", h("strong", e.name), " as approver"],
   ApproverRevoked: (e) => ["warn", "ended the approver ", h("strong", e.name)],
@@ -83,6 +84,12 @@ const SENTENCES = {
   RecordErased: (e) => ["warn", "erased the content of ", `${e.records?.length ?? 0} records: `, said(e.reason)],
 };
 
+/** Sentences that name who or what acted; the others begin with the agent. */
+const COMPLETE = new Set([
+  "TaskReadied", "ClaimExpired", "GateStarted", "GatePassed", "GateRefused", "GateOrphaned", "GateObserved", "ApprovalExpired",
+  "ApprovalCancelled", "BypassClosed", "CallFinished", "CallFailed", "CallOrphaned", "SubAgentEnded",
+]);
+
 function wordOf(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
@@ -92,7 +99,7 @@ function answer(event) {
   return [given.level === undefined ? null : ` (level ${given.level}${given.via ? `, ${given.via}` : ""})`, given.reason ? [": ", said(given.reason)] : null];
 }
 
-/** { kind, text: nodes, by, why: nodes or null } of a record. */
+/** { kind, text: nodes, by: the name that the sentence begins with or null, why: nodes or null } of a record. */
 export function story(record) {
   const event = record.event;
   if (event.erased) return { kind: "", text: ["the content of this record was erased"], by: record.agent, why: null };
@@ -105,7 +112,7 @@ export function story(record) {
     // A record of another version may lack what a sentence needs.
     text = [event.type];
   }
-  return { kind, text, by: record.agent, why: event.type === "CallJudged" ? judged(event) : null };
+  return { kind, text, by: COMPLETE.has(event.type) ? null : record.agent, why: event.type === "CallJudged" ? judged(event) : null };
 }
 
 function judged(event) {
@@ -116,7 +123,7 @@ function judged(event) {
     event.bypass ? [" under the bypass ", event.bypass] : null,
     event.waived ? " (only recorded)" : null,
     event.confined ? [", confined: ", wordOf(event.confined)] : null,
-    event.reason ? h("div.muted", event.reason) : null,
+    event.reason ? h("div.muted", worded(event.reason)) : null,
   ];
 }
 

@@ -98,6 +98,11 @@ export function table(caption, heads, rows, empty = "Nothing yet.") {
   );
 }
 
+/** A message of ours: what it puts in backticks becomes code. */
+export function worded(text) {
+  return String(text ?? "").split(/`([^`]*)`/).map((part, at) => (at % 2 ? h("code", part) : part));
+}
+
 /** What an agent wrote, as text and marked as its own. */
 export function quote(text, by) {
   return h("blockquote.quote", text, by && h("footer.quote-by", "written by ", by));

@@ -3,7 +3,7 @@
 import { fill, h, keyed, link } from "./dom.js";
 import { story } from "./events.js";
 import { throttled } from "./live.js";
-import { ask, bar, budget, guard, money, panel, plural, priority, quote, short, status, table, taskLink, tokens } from "./parts.js";
+import { ask, bar, budget, guard, money, panel, plural, priority, quote, short, status, table, taskLink, tokens, worded } from "./parts.js";
 import { moment, since, until } from "./time.js";
 
 const PAGE = 200;
@@ -167,9 +167,9 @@ function gates(seen, context) {
           h("span.gate-sign", { class: gate.met ? "ok" : "bad", "aria-label": gate.met ? "met" : "not met", role: "img" }, gate.met ? "✓" : "✗"),
           h(
             "div",
-            h("p.wrap", gate.asks),
-            gate.why && h("p.wrap", { class: gate.met ? "muted" : "" }, gate.why),
-            gate.how && !gate.met && h("p.muted.wrap", "→ ", gate.how),
+            h("p.wrap", worded(gate.asks)),
+            gate.why && h("p.wrap", { class: gate.met ? "muted" : "" }, worded(gate.why)),
+            gate.how && !gate.met && h("p.muted.wrap", "→ ", worded(gate.how)),
             h("p.small.muted", gate.tier && [h("span.tag", { title: TIERS[gate.tier] ?? "" }, gate.tier), " "], gate.at && since(gate.at)),
             gate.output && blob(gate.output, "Output", context),
           ),
@@ -332,16 +332,19 @@ function group(type) {
 
 function entry(record) {
   const told = story(record);
-  const json = h("div");
-  const details = h("details.small", h("summary", `record ${record.seq}`), json);
-  details.addEventListener("toggle", () => {
-    if (details.open && !json.hasChildNodes()) fill(json, h("pre", { tabindex: 0 }, h("code", JSON.stringify(record, null, 2))));
+  const json = h("pre", { tabindex: 0, hidden: true });
+  const number = h("button.plain.small", { type: "button", "aria-expanded": "false", "aria-label": `Record ${record.seq} as JSON` }, `#${record.seq}`);
+  number.addEventListener("click", () => {
+    json.hidden = !json.hidden;
+    number.setAttribute("aria-expanded", String(!json.hidden));
+    if (!json.hasChildNodes()) fill(json, h("code", JSON.stringify(record, null, 2)));
   });
   const row = h(
     "li",
     h("span.dot", { class: told.kind }),
     h("div.when.muted.small", moment(record.at)),
-    h("div.what", h("p.wrap", h("strong", told.by), " ", told.text), told.why && h("p.wrap", told.why), details),
+    h("div.what", h("p.wrap", told.by && [h("strong", told.by), " "], told.text), told.why && h("div.wrap", told.why), json),
+    number,
   );
   row.dataset.kind = group(record.event.type ?? "");
   return row;

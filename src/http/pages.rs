@@ -34,8 +34,11 @@ const FILES: &[File] = &[
     file!("app.js", SCRIPT),
     file!("board.js", SCRIPT),
     file!("chart.js", SCRIPT),
+    file!("costs.js", SCRIPT),
     file!("dom.js", SCRIPT),
     file!("events.js", SCRIPT),
+    file!("fleet.js", SCRIPT),
+    file!("flow.js", SCRIPT),
     file!("graph.js", SCRIPT),
     file!("live.js", SCRIPT),
     file!("notice.js", SCRIPT),
@@ -43,6 +46,7 @@ const FILES: &[File] = &[
     file!("task.js", SCRIPT),
     file!("theme.js", SCRIPT),
     file!("time.js", SCRIPT),
+    file!("workflows.js", SCRIPT),
 ];
 
 /// Where the application stands; it reads the path itself. Any other path is unknown.
