@@ -18,7 +18,7 @@ export async function page(root, context) {
     by: BY.some(([name]) => name === query.get("by")) ? query.get("by") : "model",
     days: RANGES.some(([name]) => name === query.get("days")) ? query.get("days") : "14",
   };
-  const parts = { figures: h("dl.figures"), days: h("div"), by: h("div") };
+  const parts = { figures: h("dl.figures"), days: h("div"), by: h("div.stack.gapped") };
   const show = async () => {
     context.setQuery({ by: chosen.by === "model" ? "" : chosen.by, days: chosen.days === "14" ? "" : chosen.days });
     const since = day(now() - (Number(chosen.days) - 1) * DAY_MS);
@@ -109,7 +109,7 @@ function chart(chosen, daily) {
   const label = `Cost by day for ${chosen.days} days, parted by ${chosen.by}. The dearest day is ${most.title} with ${money(sum(most.values))}.`;
   return h(
     "div.stack",
-    stacked({ label, groups, series, said: money, every: Math.ceil(groups.length / 10) }),
+    stacked({ label, groups, series, said: money }),
     legend(series),
     h(
       "details",

@@ -7,14 +7,15 @@ import { count, figure, guard, money, panel, plural, table, taskLink } from "./p
 import { serverTime, since, span, until } from "./time.js";
 
 const SERIES = ["done", "failed", "refused"];
+const COLOURS = ["c1", "c5", "c3"];
 
 export async function page(root, context) {
-  const parts = { figures: h("dl.figures"), body: h("div.stack") };
+  const parts = { figures: h("dl.figures"), body: h("div.stack.gapped") };
+  let [seen, board] = [null, context.board.now];
   const show = async () => {
-    const options = { signal: context.signal };
-    const seen = await context.api.get("/fleet", {}, options);
+    seen = await context.api.get("/fleet", {}, { signal: context.signal });
     serverTime(seen.at);
-    draw(parts, seen, context.board.now);
+    draw(parts, seen, board);
   };
   const again = throttled(async () => {
     try {
@@ -26,6 +27,10 @@ export async function page(root, context) {
   fill(root, h("div.page-head", h("h1", "Fleet")), parts.figures, parts.body);
   await show();
   context.live.on(again);
+  context.board.on((now) => {
+    board = now;
+    draw(parts, seen, board);
+  });
 }
 
 function draw(parts, seen, board) {
@@ -57,7 +62,7 @@ function replace(parts, name, seen, make) {
 }
 
 function hours(rows) {
-  const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const groups = rows.map((row) => {
     const begins = Date.parse(row.from);
     const name = hour.format(begins);
@@ -69,8 +74,8 @@ function hours(rows) {
     "By the hour",
     h(
       "div.stack",
-      stacked({ label, groups, series: SERIES, said: (value) => (Number.isInteger(value) ? count(value) : ""), every: 4 }),
-      legend(SERIES),
+      stacked({ label, groups, series: SERIES, said: (value) => (Number.isInteger(value) ? count(value) : ""), colours: COLOURS }),
+      legend(SERIES, COLOURS),
       h(
         "details",
         h("summary", "The same as a table"),
