@@ -20,6 +20,7 @@ pub mod flag;
 pub mod graph;
 pub mod ids;
 pub mod notice;
+pub mod passkey;
 pub mod query;
 pub mod record;
 pub mod refusal;

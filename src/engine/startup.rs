@@ -80,6 +80,7 @@ pub fn with_backend(
         renewals: Mutex::new(HashMap::new()),
         hook_agent: settings.agent.clone().map(AgentName),
         place,
+        keyring: settings.keyring.clone(),
         log_key: key_file,
         last_head: Mutex::default(),
         feed: super::feed::Feed::default(),

@@ -7,6 +7,7 @@ mod health;
 pub mod identity;
 mod inbox;
 pub mod limits;
+mod links;
 pub mod listen;
 mod mcp;
 mod metrics;
@@ -56,6 +57,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(metrics::routes())
         .merge(well_known::routes())
         .merge(sign_in::routes())
+        .merge(links::routes())
         .merge(pages::routes());
     known
         .merge(open)
