@@ -136,6 +136,17 @@ impl Engine {
         self.view(read::credentials)
     }
 
+    /// For a person to look at; an agent sees none.
+    pub fn credentials_for(&self, caller: &Caller) -> Result<Vec<Credential>, Failure> {
+        match caller.role {
+            Role::Approver | Role::Operator | Role::Auditor | Role::System => Ok(self.credentials()?),
+            Role::Agent => {
+                let message = "the list of credentials is not for agents";
+                Err(Refusal::new(Code::RoleRequired, message, "an operator, approver or auditor looks at it").into())
+            }
+        }
+    }
+
     /// Who bears this secret, if it is one of ours and counts now.
     pub fn bearer(&self, secret: &str) -> Result<Option<Principal>, StoreError> {
         if secret.len() != SECRET_CHARS || !secret.starts_with(PREFIX) {

@@ -17,8 +17,8 @@ use super::App;
 use super::problem::Problem;
 use super::well_known;
 
-/// Brings the claim that the call is under, as `_meta["phasegate/phase_token"]` does over MCP.
-const PHASE_TOKEN: &str = "phase-token";
+/// Brings the claim that a call is under, and the newest one back, as `_meta["phasegate/phase_token"]` does over MCP.
+pub const PHASE_TOKEN: &str = "phase-token";
 const SCHEME: &str = "bearer";
 const AGAIN_SECONDS: u32 = 5;
 

@@ -412,8 +412,10 @@ fn a_phase_token_travels_beside_what_models_read_and_stands_for_the_claim() {
             [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Phase-Token", token)];
         served.ask("POST", "/api/v1/tools/update_task", &headers, &json!({ "progress": "on" }))
     };
-    let (status, _, answer) = rest(&first);
+    let (status, head, answer) = rest(&first);
     assert_eq!(status, 200, "{answer}");
+    let brought = head.lines().find_map(|line| line.strip_prefix("phase-token: ")).unwrap_or_default();
+    assert_eq!(rest(brought).0, 200, "each answer brings the newest: {head}");
     let released = call("update_task", json!({ "release": "later" }), Some(&first));
     assert_eq!((&released["isError"], token(&released)), (&json!(false), None), "{released}");
     let again = call("claim_task", json!({ "id": "T-1" }), None);
