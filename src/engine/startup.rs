@@ -82,6 +82,7 @@ pub fn with_backend(
         place,
         log_key: key_file,
         last_head: Mutex::default(),
+        feed: super::feed::Feed::default(),
     };
     if log_key.is_none()
         && let Err(error) = engine.make_log_key()

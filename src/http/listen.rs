@@ -79,10 +79,21 @@ pub async fn serve(
 
 /// The same at several addresses.
 pub async fn serve_all(app: Arc<App>, listeners: Vec<TcpListener>, stopped: impl Future<Output = ()>) -> Result<()> {
+    let router = router(&app);
+    serve_router(app, router, listeners, stopped).await
+}
+
+/// The same for routes of one's own.
+pub async fn serve_router(
+    app: Arc<App>,
+    router: Router,
+    listeners: Vec<TcpListener>,
+    stopped: impl Future<Output = ()>,
+) -> Result<()> {
     let tls = app.options.tls.as_ref().map(tls::acceptor).transpose().map_err(io::Error::other)?;
     let places = places(app.options.limits.connections);
     let door = Arc::new(Door {
-        inside: TowerToHyperService::new(router(&app)),
+        inside: TowerToHyperService::new(router),
         tls,
         places: Arc::new(Semaphore::new(places)),
         turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),

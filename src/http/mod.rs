@@ -23,12 +23,14 @@ mod well_known;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
+use rmcp::ServerHandler;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::canonical;
+use crate::domain::credential::Principal;
 use crate::engine::Engine;
 use limits::InUse;
 use options::Options;
@@ -69,8 +71,17 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(well_known::routes())
         .merge(sign_in::routes())
         .merge(pages::routes());
-    known
-        .merge(open)
+    guarded(app, known.merge(open))
+}
+
+/// Another MCP service behind the same guards, where nobody shows a credential and everybody is this principal: for suites of
+/// tests, whose clients have none.
+pub fn router_around<H: ServerHandler>(app: &Arc<App>, handler: H, everybody: Principal) -> Router {
+    guarded(app, mcp::around(app, handler).layer(Extension(Arc::new(everybody))))
+}
+
+fn guarded(app: &Arc<App>, inside: Router<Arc<App>>) -> Router {
+    inside
         .fallback(problem::no_such_page)
         // The last is the outermost.
         .layer(DefaultBodyLimit::disable())
