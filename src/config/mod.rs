@@ -5,6 +5,7 @@ pub mod keyring;
 pub mod screening;
 pub mod settings;
 pub mod starters;
+pub mod telemetry;
 pub mod workflow_file;
 pub mod workflow_text;
 pub mod workspace;

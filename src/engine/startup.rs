@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::Value;
 
@@ -23,6 +23,7 @@ use crate::store::{self, Attachment, Backend, Scope};
 
 use super::clock::Clock;
 use super::gates::find;
+use super::metrics::Measured;
 use super::screening::Screening;
 use super::{Engine, Failure, log_key};
 
@@ -82,6 +83,8 @@ pub fn with_backend(
         place,
         log_key: key_file,
         last_head: Mutex::default(),
+        measured: Measured::default(),
+        tracer: OnceLock::new(),
     };
     if log_key.is_none()
         && let Err(error) = engine.make_log_key()

@@ -2,13 +2,14 @@
 //! do what is the engine's affair.
 
 mod events;
+mod exposition;
 mod guard;
 mod health;
 pub mod identity;
 mod inbox;
 pub mod listen;
 mod mcp;
-mod metrics;
+pub mod metrics;
 pub mod options;
 mod pages;
 pub mod problem;
@@ -28,11 +29,16 @@ use options::Options;
 pub struct App {
     pub engine: Arc<Engine>,
     pub options: Options,
+    pub meters: Arc<metrics::HttpMeters>,
+    readiness: health::Readiness,
 }
 
 impl App {
     pub fn new(engine: Arc<Engine>, options: Options) -> Arc<Self> {
-        Arc::new(Self { engine, options })
+        if let Err(error) = engine.watch_log() {
+            tracing::warn!(%error, "the log is not counted for figures");
+        }
+        Arc::new(Self { engine, options, meters: Arc::default(), readiness: health::Readiness::default() })
     }
 }
 
@@ -55,5 +61,6 @@ pub fn router(app: &Arc<App>) -> Router {
         .fallback(problem::no_such_page)
         .layer(from_fn_with_state(Arc::clone(app), guard::checked))
         .layer(from_fn(problem::caught))
+        .layer(from_fn_with_state(Arc::clone(app), metrics::measured))
         .with_state(Arc::clone(app))
 }
