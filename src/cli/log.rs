@@ -64,12 +64,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Json
         line.insert("time".to_owned(), Value::String(time));
         line.insert("level".to_owned(), Value::String(meta.level().as_str().to_ascii_lowercase()));
         line.insert("target".to_owned(), Value::String(meta.target().to_owned()));
-        // What is around it, outermost first; its own fields come last and win.
+        // What is around it, outermost first: the `id` of a `request` is its `request_id`. Its own fields come last and win.
         for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(fields) = span.extensions().get::<FormattedFields<JsonFields>>()
                 && let Ok(Value::Object(fields)) = serde_json::from_str(&fields.fields)
             {
-                line.extend(fields);
+                let name = span.name();
+                line.extend(fields.into_iter().map(|(key, value)| (format!("{name}_{key}"), value)));
             }
         }
         let mut own = Fields::default();

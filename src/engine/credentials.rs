@@ -6,8 +6,11 @@ use crate::domain::credential::{Credential, Principal};
 use crate::domain::facts::Caller;
 use crate::domain::ids::{CredentialHash, CredentialId};
 use crate::domain::refusal::{Code, Refusal};
+use crate::identity::cookie::SignedIn;
 use crate::store::{Scope, StoreError, read};
 
+use super::notices::link_key;
+use super::secret_file::Secret;
 use super::{Engine, Failure};
 
 const PREFIX: &str = "pgt_";
@@ -51,13 +54,37 @@ impl Engine {
             return Ok(None);
         }
         let hash = hash(secret);
-        let known = self.view(|tx| read::credential(tx, &hash.0))?.filter(|known| known.counts(self.now()));
-        Ok(known.map(|known| Principal {
-            caller: known.caller(),
-            credential: Some(known.id),
-            calls_per_minute: known.grant.calls_per_minute,
-        }))
+        Ok(self.view(|tx| read::credential(tx, &hash.0))?.filter(|known| known.counts(self.now())).map(principal))
     }
+
+    /// The cookie of a page that somebody signs in to with this secret.
+    pub fn signed_in(&self, secret: &str) -> Result<Option<(Principal, String)>, StoreError> {
+        let Some(principal) = self.bearer(secret)? else { return Ok(None) };
+        let made = principal.credential.and_then(|id| {
+            let cookie = SignedIn::new(id, &hash(secret), self.now(), self.clock.random_hex(8));
+            cookie.sign(self.cookie_key()?.as_slice())
+        });
+        Ok(made.map(|cookie| (principal, cookie)))
+    }
+
+    /// Who signed in to get this cookie, if their credential still counts.
+    pub fn cookie(&self, text: &str) -> Result<Option<Principal>, StoreError> {
+        let read = self.cookie_key().and_then(|key| SignedIn::read(key.as_slice(), text, self.now()));
+        let Some(cookie) = read else { return Ok(None) };
+        let known = self.view(|tx| read::credential_of(tx, cookie.credential))?;
+        Ok(known.filter(|known| known.counts(self.now()) && cookie.is_of(&known.hash)).map(principal))
+    }
+
+    /// That of the links: whoever takes it away signs everybody out as well.
+    fn cookie_key(&self) -> Option<Secret> {
+        link_key(self)
+            .inspect_err(|error| tracing::warn!(%error, "nobody can sign in: the link key cannot be read"))
+            .ok()
+    }
+}
+
+fn principal(known: Credential) -> Principal {
+    Principal { caller: known.caller(), credential: Some(known.id), calls_per_minute: known.grant.calls_per_minute }
 }
 
 fn hash(secret: &str) -> CredentialHash {

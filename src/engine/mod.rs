@@ -11,9 +11,11 @@ pub mod clock;
 mod credentials;
 mod each_second;
 pub mod erase;
+mod feed;
 mod gate_runs;
 pub mod gates;
 pub mod hook;
+pub mod idempotency;
 pub mod links;
 pub mod log;
 mod log_key;
@@ -22,6 +24,7 @@ pub mod notices;
 mod persons;
 pub mod prove;
 pub mod publish;
+mod reads;
 pub mod ready;
 mod screening;
 pub mod sealer;
@@ -57,7 +60,7 @@ use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
-use crate::policy::permit::{Need, Permit, permit};
+use crate::policy::permit::{Need, Permit, of_role, permit};
 use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
 use crate::telemetry::{TraceParent, Tracer};
@@ -87,6 +90,7 @@ pub struct Engine {
     last_head: Mutex<Option<StoredHead>>,
     measured: metrics::Measured,
     tracer: OnceLock<Tracer>,
+    feed: feed::Feed,
 }
 
 /// What a long call reports, and how it learns that nobody waits for it any more.
@@ -149,6 +153,9 @@ impl Engine {
         arguments: Value,
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
+        if let Err(refusal) = of_role(caller, tool.name) {
+            return Err(self.refuse(caller, tool, refusal));
+        }
         let exact = Arc::new(tools::exact(&arguments));
         let request = (tool.parse)(arguments)?;
         let (texts, target) = screening::texts(&request);

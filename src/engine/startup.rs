@@ -85,6 +85,7 @@ pub fn with_backend(
         last_head: Mutex::default(),
         measured: Measured::default(),
         tracer: OnceLock::new(),
+        feed: super::feed::Feed::default(),
     };
     if log_key.is_none()
         && let Err(error) = engine.make_log_key()

@@ -34,6 +34,11 @@ pub fn principal(app: &App, parts: &Parts) -> Result<Principal, Problem> {
         let hint = "send `Authorization: Bearer TOKEN`; `phasegate token create` makes one";
         unknown("this needs a credential", hint)
     };
+    if !parts.headers.contains_key(AUTHORIZATION)
+        && let Some(principal) = super::sign_in::from_cookie(app, parts)?
+    {
+        return Ok(principal);
+    }
     let header = parts.headers.get(AUTHORIZATION).ok_or_else(missing)?;
     let secret = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(missing)?;
     app.engine.bearer(secret.trim())?.ok_or_else(|| {

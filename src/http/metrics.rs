@@ -23,6 +23,7 @@ use crate::engine::metrics::family::{CALL_SECONDS, Family, Figure, Kind, Of};
 use crate::engine::metrics::meters::Meter;
 use crate::telemetry::{self, TraceParent};
 
+use super::guard::REQUEST_ID;
 use super::problem::Problem;
 use super::{App, exposition, identity};
 
@@ -190,7 +191,9 @@ pub async fn measured(State(app): State<Arc<App>>, mut request: Request, next: N
     let response = next.run(request).await;
     let status = response.status().as_u16();
     app.meters.request(route, &method, status, &began);
-    tracing::info!(%method, route, status, elapsed_ms = began.elapsed().as_secs_f64() * 1000.0, "request");
+    let request_id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let elapsed_ms = began.elapsed().as_secs_f64() * 1000.0;
+    tracing::info!(request_id, %method, route, status, elapsed_ms, "answered");
     if let Some(span) = &mut span {
         span.note("http.response.status_code", i64::from(status));
         if status >= 500 {

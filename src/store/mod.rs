@@ -2,6 +2,7 @@
 //! and never looks inside an event.
 
 pub mod figures;
+pub mod idempotency;
 mod load;
 pub mod notices;
 mod place;

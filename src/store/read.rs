@@ -7,7 +7,7 @@ use crate::domain::approver::{Approver, Approvers};
 use crate::domain::bypass::Bypass;
 use crate::domain::call::Call;
 use crate::domain::credential::Credential;
-use crate::domain::ids::{ApprovalId, TaskId, Time};
+use crate::domain::ids::{ApprovalId, CredentialId, TaskId, Time};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, TaskRow, WorkflowRow};
 use crate::domain::state::Trust;
 use crate::domain::task::{Status, Task, TaskState};
@@ -135,6 +135,29 @@ pub fn approvals(tx: &mut dyn Tx, filter: &ApprovalFilter) -> Result<Vec<Approva
     Ok(found)
 }
 
+/// The newest first, before one of them.
+pub fn approvals_before(
+    tx: &mut dyn Tx,
+    pending_only: bool,
+    before: Option<ApprovalId>,
+    limit: usize,
+) -> Result<Vec<Approval>, StoreError> {
+    let mut found = Vec::new();
+    let mut sql = Sql::new("SELECT body FROM approvals WHERE 1 = 1");
+    if pending_only {
+        sql.and("state = ??", Param::Text("pending"));
+    }
+    if let Some(before) = before {
+        sql.and("id < ??", Param::id(before.0));
+    }
+    sql.end("ORDER BY id DESC", limit);
+    tx.query(&sql.text, &sql.params, &mut |row| {
+        found.push(parse("approvals", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 pub fn approval(tx: &mut dyn Tx, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
     Ok(approvals(tx, &ApprovalFilter { id: Some(id), limit: 1, ..ApprovalFilter::default() })?.pop())
 }
@@ -165,6 +188,15 @@ pub fn approvers(tx: &mut dyn Tx) -> Result<Approvers, StoreError> {
 pub fn credential(tx: &mut dyn Tx, hash: &str) -> Result<Option<Credential>, StoreError> {
     let mut found = None;
     tx.query("SELECT body FROM credentials WHERE hash = ?1", &[Param::Text(hash)], &mut |row| {
+        found = Some(parse("credentials", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub fn credential_of(tx: &mut dyn Tx, id: CredentialId) -> Result<Option<Credential>, StoreError> {
+    let mut found = None;
+    tx.query("SELECT body FROM credentials WHERE id = ?1", &[Param::id(id.0)], &mut |row| {
         found = Some(parse("credentials", row.text(0)?.unwrap_or_default())?);
         Ok(())
     })?;
