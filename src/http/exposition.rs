@@ -82,7 +82,7 @@ fn sample(metric: &mut MetricEncoder<'_>, family: &Family, amount: &Amount) -> R
         (Kind::Counter, Amount::Whole(amount)) => metric.encode_counter::<NoLabelSet, _, u64>(amount, None),
         (Kind::Counter, Amount::Real(amount)) => metric.encode_counter::<NoLabelSet, _, u64>(amount, None),
         (Kind::Histogram(bounds), Amount::Spread(spread)) => {
-            let bounds = bounds.iter().copied().chain([f64::MAX]);
+            let bounds = bounds.iter().copied().chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(spread.hits.iter().copied()).collect();
             let count = spread.hits.iter().sum();
             metric.encode_histogram::<NoLabelSet>(spread.sum, count, &buckets, None)
