@@ -9,6 +9,7 @@ mod health;
 pub mod identity;
 mod inbox;
 pub mod limits;
+mod links;
 pub mod listen;
 mod mcp;
 pub mod metrics;
@@ -84,6 +85,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(metrics::routes())
         .merge(well_known::routes())
         .merge(sign_in::routes())
+        .merge(links::routes())
         .merge(pages::routes());
     guarded(app, known.merge(open))
 }
