@@ -34,6 +34,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 
 const STEP: Duration = Duration::from_millis(50);
@@ -258,8 +259,12 @@ fn main() -> Result<()> {
     let router = router_around(&app, under_test, everybody);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let listeners = listen::bind(address).await?;
+        let mut terminate = signal(SignalKind::terminate())?;
         let stopped = async {
-            let _ = tokio::signal::ctrl_c().await;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
         };
         listen::serve_router(app, router, listeners, stopped).await
     })
