@@ -29,6 +29,7 @@ const INDEX: File = file!("index.html", "text/html; charset=utf-8");
 
 const FILES: &[File] = &[
     file!("style.css", "text/css; charset=utf-8"),
+    file!("inbox.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
     file!("theme.js", SCRIPT),
     file!("app.js", SCRIPT),
@@ -37,6 +38,14 @@ const FILES: &[File] = &[
     file!("live.js", SCRIPT),
     file!("notice.js", SCRIPT),
     file!("time.js", SCRIPT),
+    file!("approval.js", SCRIPT),
+    file!("audit.js", SCRIPT),
+    file!("inbox.js", SCRIPT),
+    file!("keys.js", SCRIPT),
+    file!("people.js", SCRIPT),
+    file!("sign-in.js", SCRIPT),
+    file!("signing.js", SCRIPT),
+    file!("verify.js", SCRIPT),
 ];
 
 /// Where the application stands; it reads the path itself. Any other path is unknown.
