@@ -18,6 +18,7 @@ mod place;
 mod policy;
 mod schemas;
 mod serve;
+mod serve_http;
 mod sessions;
 mod signing;
 mod spending;
@@ -73,7 +74,7 @@ enum Command {
     /// Set up this repository and the clients that are here; `--undo` takes it back.
     Init(Box<init::Args>),
     /// Run the MCP server, over stdio or HTTP.
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// See the product at work: a scripted agent goes through a whole task, in a temporary folder.
     Demo,
     /// Call one tool as an agent would.
@@ -154,7 +155,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         None if !out.stdin_is_terminal() => serve::run(place()?),
         None => welcome::run(&place()?, out),
         Some(Command::Init(args)) => init::run(args, &place()?, out),
-        Some(Command::Serve(args)) => serve::chosen(args, place()?),
+        Some(Command::Serve(args)) => serve::chosen(args, place()?, out),
         Some(Command::Demo) => demo::run(out),
         Some(Command::Call(args)) => call::run(args, &place()?, out),
         Some(Command::Board) => tasks::board(&place()?, out),

@@ -116,6 +116,11 @@ impl Out {
         std::io::stdin().is_terminal()
     }
 
+    /// A person watches, rather than a log.
+    pub fn stderr_is_terminal(&self) -> bool {
+        std::io::stderr().is_terminal()
+    }
+
     pub fn toned(&self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Good => 32,

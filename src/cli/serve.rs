@@ -1,10 +1,12 @@
 //! `phasegate serve`: the MCP server over stdio, until the end of input or a signal; or over HTTP, until a signal.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
+use crate::config::settings::Settings;
 use crate::engine::notices::Dispatcher;
 use crate::engine::sealer::Sealer;
 use crate::engine::sweeper::Sweeper;
@@ -14,60 +16,78 @@ use crate::mcp::guard::Guard;
 use crate::mcp::server::{Opening, Server, Unopened};
 use crate::mcp::stdio::{self, StdioLimits};
 
-use super::{Ended, Place};
+use super::serve_http::{self, Flags};
+use super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Listen for HTTP at this address, such as 127.0.0.1:8808, instead of speaking over stdio.
-    #[arg(long, value_name = "ADDR")]
-    http: Option<SocketAddr>,
+    #[command(flatten)]
+    flags: Flags,
 }
 
-pub fn chosen(args: &Args, place: Place) -> Result<(), Ended> {
-    match args.http {
+pub fn chosen(args: &Args, place: Place, out: &Out) -> Result<(), Ended> {
+    match args.flags.http {
         None => run(place),
-        Some(address) => over_http(place, Options::at(address)),
+        Some(address) => over_http(place, args.flags.options(address)?, args.flags.stdio, out),
     }
 }
 
-fn over_http(place: Place, options: Options) -> Result<(), Ended> {
-    let broken =
-        |error: &dyn std::fmt::Display| Ended::internal(error, "mind the address; another program may have it");
+fn broken(error: &dyn std::fmt::Display) -> Ended {
+    Ended::internal(error, "start it again; `phasegate doctor` checks the set-up")
+}
+
+fn over_http(place: Place, mut options: Options, stdio: bool, out: &Out) -> Result<(), Ended> {
+    let settings = place.settings.clone();
+    let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| broken(&error))?;
+    let listeners = runtime.block_on(serve_http::bound(&mut options))?;
     let beside = Arc::new(Mutex::new(Beside::default()));
-    let opening = opening(place, Arc::clone(&beside));
+    let opening = Arc::new(opening(place, Arc::clone(&beside)));
     let engine = match opening.get() {
         Ok(engine) => Arc::clone(engine),
         Err(unopened) => return Err(Ended::internal(&unopened.message, &unopened.hint)),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| broken(&error))?;
+    serve_http::announce(&options, out);
+    let stop = CancellationToken::new();
+    let serving =
+        runtime.spawn(listen::serve_all(App::new(engine, options), listeners, stop.clone().cancelled_owned()));
+    let ended = if stdio { over_stdio(opening, settings) } else { Ok(runtime.block_on(stopped())) };
+    stop.cancel();
     let served = runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(options.address).await?;
-        tracing::warn!(address = %listener.local_addr()?, "listening");
-        listen::serve(App::new(engine, options), listener, stopped()).await
+        tokio::select! {
+            served = serving => served.map_err(|error| broken(&error))?.map_err(|error| broken(&error)),
+            // Told twice: whoever tells does not want to wait.
+            () = stopped() => Ok(()),
+        }
     });
-    runtime.shutdown_background();
-    drop(std::mem::take(&mut *beside.lock().unwrap_or_else(PoisonError::into_inner)));
-    served.map_err(|error| broken(&error))
+    end(runtime, &beside);
+    ended.and(served)
 }
 
 pub fn run(place: Place) -> Result<(), Ended> {
-    let broken =
-        |error: &dyn std::fmt::Display| Ended::internal(error, "start it again; `phasegate doctor` checks the set-up");
     let settings = place.settings.clone();
     let beside = Arc::new(Mutex::new(Beside::default()));
     // A folder that holds no workspace gets one with its first call, not because a client looked in.
     let exists = place.has_store();
     let opening = Arc::new(opening(place, Arc::clone(&beside)));
-    let server = Server::new(Arc::clone(&opening), settings.agent, settings.capabilities, settings.claims_per_agent);
+    let early = Arc::clone(&opening);
     // The store opens while the client is still saying hello.
     let ahead = std::thread::Builder::new().name("phasegate-open".to_owned()).spawn(move || {
-        if exists && let Err(unopened) = opening.get() {
+        if exists && let Err(unopened) = early.get() {
             tracing::error!(message = unopened.message, hint = unopened.hint, "the workspace cannot be opened");
         }
     });
     let ahead = ahead.map_err(|error| broken(&error))?;
+    let ended = over_stdio(opening, settings);
+    let _ = ahead.join();
+    drop(std::mem::take(&mut *beside.lock().unwrap_or_else(PoisonError::into_inner)));
+    ended
+}
+
+/// Until the end of input or a signal.
+fn over_stdio(opening: Arc<Opening>, settings: Settings) -> Result<(), Ended> {
+    let server = Server::new(opening, settings.agent, settings.capabilities, settings.claims_per_agent);
     // One thread for the protocol: it is the fastest for one client, and calls that write run on threads of their own.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| broken(&error))?;
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| broken(&error))?;
     let ended = runtime.block_on(async {
         let transport = stdio::open(StdioLimits::default()).map_err(|error| broken(&error))?;
         let service = Guard::new(server).counting(transport.handle());
@@ -75,12 +95,15 @@ pub fn run(place: Place) -> Result<(), Ended> {
     });
     // A blocked read of a terminal must not hold the process.
     runtime.shutdown_background();
-    let _ = ahead.join();
-    drop(std::mem::take(&mut *beside.lock().unwrap_or_else(PoisonError::into_inner)));
     match ended? {
         rmcp::service::QuitReason::JoinError(error) => Err(broken(&error)),
         _ => Ok(()),
     }
+}
+
+fn end(runtime: Runtime, beside: &Mutex<Beside>) {
+    runtime.shutdown_background();
+    drop(std::mem::take(&mut *beside.lock().unwrap_or_else(PoisonError::into_inner)));
 }
 
 /// What runs beside the calls; it ends in this order, so that the sealer comes after whoever still writes.

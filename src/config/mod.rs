@@ -1,6 +1,7 @@
 //! What people write in files and the environment, read once and checked: settings, the place of the workspace, workflows.
 
 pub mod channels;
+pub mod issuers;
 pub mod keyring;
 pub mod screening;
 pub mod settings;

@@ -68,6 +68,16 @@ impl Role {
             Self::System => "system",
         }
     }
+
+    /// What it is for beside work on tasks, in words that pages go by. Each decision says for itself who may.
+    pub fn can(self) -> &'static [&'static str] {
+        match self {
+            Self::Agent | Self::System => &[],
+            Self::Auditor => &["read_all"],
+            Self::Approver => &["read_all", "answer", "enrol", "budget", "accept"],
+            Self::Operator => &["read_all", "answer", "enrol", "budget", "accept", "tend"],
+        }
+    }
 }
 
 /// What a decision may know beside the rows.

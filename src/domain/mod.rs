@@ -19,6 +19,7 @@ pub mod facts;
 pub mod flag;
 pub mod graph;
 pub mod ids;
+pub mod issuer;
 pub mod notice;
 pub mod passkey;
 pub mod query;

@@ -15,6 +15,7 @@ mod feed;
 mod gate_runs;
 pub mod gates;
 pub mod hook;
+pub mod idempotency;
 pub mod inbox;
 pub mod links;
 pub mod log;
@@ -23,6 +24,7 @@ pub mod notices;
 mod persons;
 pub mod prove;
 pub mod publish;
+mod reads;
 mod screening;
 pub mod sealer;
 pub mod secret_file;
@@ -35,7 +37,7 @@ pub mod verify;
 pub mod views;
 pub mod worktree;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,7 +59,7 @@ use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
-use crate::policy::permit::{Need, Permit, permit};
+use crate::policy::permit::{Need, Permit, of_role, permit};
 use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
 use crate::tools::{self, Output, Reply, Request, Tool};
@@ -78,6 +80,8 @@ pub struct Engine {
     renewals: Mutex<HashMap<AgentName, Time>>,
     /// The name of the environment for agents, which a session's main thread goes by.
     hook_agent: Option<AgentName>,
+    /// What agents on this machine can do, as its settings say.
+    capabilities: BTreeSet<String>,
     /// Where the store lies, as this machine remembers it.
     place: String,
     /// Where this machine remembers first approvers.
@@ -139,6 +143,9 @@ impl Engine {
         arguments: Value,
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
+        if let Err(refusal) = of_role(caller, tool.name) {
+            return Err(self.refuse(caller, tool, refusal));
+        }
         let exact = Arc::new(tools::exact(&arguments));
         let request = (tool.parse)(arguments)?;
         let (texts, target) = screening::texts(&request);

@@ -1,6 +1,7 @@
 //! The HTTP front door: MCP, REST, events, metrics and the pages, behind one guard. It translates and decides nothing; who may
 //! do what is the engine's affair.
 
+mod connection;
 mod events;
 mod guard;
 mod health;
@@ -12,27 +13,38 @@ pub mod listen;
 mod mcp;
 mod metrics;
 pub mod options;
+mod pace;
 mod pages;
 pub mod problem;
+mod rate;
 mod rest;
 mod sign_in;
+pub mod tls;
 mod well_known;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
+use rmcp::ServerHandler;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::canonical;
+use crate::domain::credential::Principal;
 use crate::engine::Engine;
 use limits::InUse;
 use options::Options;
+use rate::Rates;
 
 /// What every request may reach.
 pub struct App {
     pub engine: Arc<Engine>,
     pub options: Options,
     pub limits: InUse,
+    rates: Rates,
+    /// Of this process, in the ids it gives to requests.
+    name: String,
     /// Over once the server is told to stop: whatever streams without end watches it.
     pub stopping: CancellationToken,
 }
@@ -40,7 +52,8 @@ pub struct App {
 impl App {
     pub fn new(engine: Arc<Engine>, options: Options) -> Arc<Self> {
         let limits = InUse::new(&options.limits);
-        Arc::new(Self { engine, options, limits, stopping: CancellationToken::new() })
+        let name = canonical::hex(&engine.random::<4>());
+        Arc::new(Self { engine, options, limits, rates: Rates::default(), name, stopping: CancellationToken::new() })
     }
 }
 
@@ -49,8 +62,8 @@ pub fn router(app: &Arc<App>) -> Router {
     let known = Router::new()
         .merge(mcp::routes(app))
         .merge(rest::routes())
-        .merge(events::routes())
         .merge(inbox::routes())
+        .route_layer(from_fn_with_state(Arc::clone(app), rate::metered))
         .route_layer(from_fn_with_state(Arc::clone(app), identity::required));
     let open = Router::new()
         .merge(health::routes())
@@ -59,10 +72,22 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(sign_in::routes())
         .merge(links::routes())
         .merge(pages::routes());
-    known
-        .merge(open)
+    guarded(app, known.merge(open))
+}
+
+/// Another MCP service behind the same guards, where nobody shows a credential and everybody is this principal: for suites of
+/// tests, whose clients have none.
+pub fn router_around<H: ServerHandler>(app: &Arc<App>, handler: H, everybody: Principal) -> Router {
+    guarded(app, mcp::around(app, handler).layer(Extension(Arc::new(everybody))))
+}
+
+fn guarded(app: &Arc<App>, inside: Router<Arc<App>>) -> Router {
+    inside
         .fallback(problem::no_such_page)
-        .layer(from_fn_with_state(Arc::clone(app), guard::checked))
+        // The last is the outermost.
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn(problem::caught))
+        .layer(from_fn_with_state(Arc::clone(app), rate::guessing))
+        .layer(from_fn_with_state(Arc::clone(app), guard::checked))
         .with_state(Arc::clone(app))
 }

@@ -1,16 +1,23 @@
 //! Answers that say no, as RFC 9457 problem documents: a refusal's code, message and hint, or what is wrong with the request.
 
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::Json;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use futures::FutureExt as _;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::{Failure, StoreError};
+
+/// What is kept of the words of a framework.
+const BARE_TEXT_BYTES_MAX: usize = 4096;
 
 #[derive(Clone, Debug)]
 pub struct Problem(Box<Document>);
@@ -59,14 +66,9 @@ impl Problem {
 
     /// A fault of ours: the caller learns a reference, the log the cause.
     pub fn broken(error: &StoreError) -> Self {
-        let reference = format!("{:x}", std::process::id());
+        let reference = reference();
         tracing::error!(reference, %error, "a request failed");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            format!("phasegate could not do this (reference {reference})"),
-        )
-        .hint(error.hint())
+        internal(&reference).hint(error.hint())
     }
 }
 
@@ -123,7 +125,55 @@ pub async fn no_such_page() -> Problem {
         .hint("`/api/openapi.json` lists what there is")
 }
 
-/// Gives errors of the frameworks below, which come as bare text, the same form.
+/// Gives errors of the frameworks below, which come as bare text or as nothing, the same form; and a fault that ended a
+/// handler becomes an answer, and nothing more than this request ends.
 pub async fn caught(request: Request, next: Next) -> Response {
-    next.run(request).await
+    let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
+        let reference = reference();
+        tracing::error!(reference, "a request ended in a fault of phasegate");
+        return internal(&reference)
+            .hint("try again; the log of the server has the cause under this reference")
+            .into_response();
+    };
+    let status = response.status();
+    let bare = response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !bare || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, BARE_TEXT_BYTES_MAX).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let (code, hint) = framework(status);
+    let detail = if said.trim().is_empty() { status.canonical_reason().unwrap_or(code) } else { said.trim() };
+    let mut formed = Problem::new(status, code, detail).hint(hint).into_response();
+    for (name, value) in &parts.headers {
+        if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
+            formed.headers_mut().append(name, value.clone());
+        }
+    }
+    formed
+}
+
+fn framework(status: StatusCode) -> (&'static str, &'static str) {
+    match status {
+        StatusCode::BAD_REQUEST => ("bad_request", "mind the query and the body; `/api/openapi.json` has their form"),
+        StatusCode::NOT_FOUND => ("no_such_page", "`/api/openapi.json` lists what there is"),
+        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "the Allow header says which methods are"),
+        StatusCode::PAYLOAD_TOO_LARGE => ("body_too_long", "send less at once"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("not_json", "send `Content-Type: application/json`"),
+        StatusCode::UNPROCESSABLE_ENTITY => ("bad_request", "`/api/openapi.json` has the form of the body"),
+        other if other.is_server_error() => ("internal", "try again; the log of the server has the cause"),
+        _ => ("refused", "`/api/openapi.json` says what may be asked"),
+    }
+}
+
+/// By what a fault is found in the log.
+fn reference() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    format!("{:x}-{:x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn internal(reference: &str) -> Problem {
+    let detail = format!("phasegate could not do this (reference {reference})");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
 }

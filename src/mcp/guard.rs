@@ -16,24 +16,19 @@ use super::stdio::StdioHandle;
 pub struct Guard<S> {
     inner: S,
     stdio: Option<StdioHandle>,
-    panics: AtomicU64,
+    panics: Panics,
 }
 
-impl<S> Guard<S> {
-    pub fn new(inner: S) -> Self {
-        Self { inner, stdio: None, panics: AtomicU64::new(0) }
-    }
+/// Panics of handlers, counted and written down.
+#[derive(Default)]
+pub(super) struct Panics {
+    seen: AtomicU64,
+}
 
-    /// Lets the transport see handlers that run on after their request was cancelled.
-    pub fn counting(mut self, stdio: StdioHandle) -> Self {
-        stdio.will_enter();
-        self.stdio = Some(stdio);
-        self
-    }
-
+impl Panics {
     /// Logs a panic; what comes back is all that a client may know of it.
-    fn report(&self, what: &str, panic: &(dyn Any + Send)) -> String {
-        let number = self.panics.fetch_add(1, Ordering::Relaxed) + 1;
+    pub(super) fn report(&self, what: &str, panic: &(dyn Any + Send)) -> String {
+        let number = self.seen.fetch_add(1, Ordering::Relaxed) + 1;
         let reference = format!("{:x}-{number}", std::process::id());
         let text = panic
             .downcast_ref::<&str>()
@@ -42,6 +37,19 @@ impl<S> Guard<S> {
             .unwrap_or("no message");
         tracing::error!(reference, what, panic = text, "a handler panicked");
         reference
+    }
+}
+
+impl<S> Guard<S> {
+    pub fn new(inner: S) -> Self {
+        Self { inner, stdio: None, panics: Panics::default() }
+    }
+
+    /// Lets the transport see handlers that run on after their request was cancelled.
+    pub fn counting(mut self, stdio: StdioHandle) -> Self {
+        stdio.will_enter();
+        self.stdio = Some(stdio);
+        self
     }
 }
 
@@ -57,7 +65,7 @@ impl<S: Service<RoleServer>> Service<RoleServer> for Guard<S> {
         let _running = self.stdio.as_ref().filter(|_| !waits).map(|stdio| stdio.enter(id.clone()));
         let handler = async move { self.inner.handle_request(request, context).await };
         caught(handler).await.unwrap_or_else(|panic| {
-            let reference = self.report(&format!("request {id}"), panic.as_ref());
+            let reference = self.panics.report(&format!("request {id}"), panic.as_ref());
             Err(ErrorData::internal_error(
                 format!("internal error, reference {reference}; the log of the server has the details"),
                 None,
@@ -72,7 +80,7 @@ impl<S: Service<RoleServer>> Service<RoleServer> for Guard<S> {
     ) -> Result<(), ErrorData> {
         let handler = async move { self.inner.handle_notification(notification, context).await };
         caught(handler).await.unwrap_or_else(|panic| {
-            self.report("notification", panic.as_ref());
+            self.panics.report("notification", panic.as_ref());
             Ok(())
         })
     }
@@ -87,7 +95,7 @@ impl<S: Service<RoleServer>> Service<RoleServer> for Guard<S> {
 }
 
 /// Polls a future to its end or to its panic. Handlers share state only behind locks that recover from poisoning.
-async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
+pub(super) async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),

@@ -4,6 +4,7 @@ mod ends;
 mod flow;
 pub mod frame;
 pub mod guard;
+pub mod guarded;
 mod lines;
 mod prompts;
 mod resources;

@@ -23,7 +23,8 @@ use crate::engine::{Engine, Failure, Watch};
 use crate::tools::{self, Reply, TOOLS, schema};
 
 use super::dialog::{self, Dialogs, Way, Wish, Wished};
-use super::{prompts, resources};
+use super::guarded::principal;
+use super::{prompts, resources, typed};
 
 const INSTRUCTIONS: &str = "phasegate hands out work and keeps it to phases. Begin with claim_task: it returns a brief with the \
 goal, what is open now and what must be shown to go on. Hand in artifacts with submit_artifact, move with transition_phase, \
@@ -56,18 +57,34 @@ impl Opening {
         Self { engine: OnceLock::new(), open }
     }
 
+    /// It is open already.
+    pub fn ready(engine: Arc<Engine>) -> Self {
+        let gone = || Err(Unopened { message: "the workspace is closed".to_owned(), hint: "start again".to_owned() });
+        Self { engine: OnceLock::from(Ok(engine)), open: Box::new(gone) }
+    }
+
     /// Waits until it is open.
     pub fn get(&self) -> Result<&Arc<Engine>, &Unopened> {
         self.engine.get_or_init(|| (self.open)()).as_ref()
     }
 }
 
+/// Who calls a server.
+enum Callers {
+    /// Over the pipe of one process, one agent and its subagents.
+    Process {
+        /// From the environment; else made from the client's name on its first call, unique to this process.
+        agent: OnceLock<AgentName>,
+        capabilities: BTreeSet<String>,
+        claims: u32,
+    },
+    /// Over HTTP, whoever stands behind the request.
+    Principals,
+}
+
 pub struct Server {
     opening: Arc<Opening>,
-    /// From the environment; else made from the client's name on its first call, unique to this process.
-    agent: OnceLock<AgentName>,
-    capabilities: BTreeSet<String>,
-    claims: u32,
+    callers: Callers,
     list: Vec<McpTool>,
     dialogs: Arc<Dialogs>,
 }
@@ -78,14 +95,16 @@ impl Server {
         if let Some(agent) = agent {
             let _ = name.set(AgentName(agent));
         }
-        Self {
-            opening,
-            agent: name,
-            capabilities,
-            claims,
-            list: TOOLS.iter().map(published).collect(),
-            dialogs: Arc::default(),
-        }
+        Self::of(opening, Callers::Process { agent: name, capabilities, claims })
+    }
+
+    /// For a front door that says of every request who calls.
+    pub fn for_principals(engine: &Arc<Engine>) -> Self {
+        Self::of(Arc::new(Opening::ready(Arc::clone(engine))), Callers::Principals)
+    }
+
+    fn of(opening: Arc<Opening>, callers: Callers) -> Self {
+        Self { opening, callers, list: TOOLS.iter().map(published).collect(), dialogs: Arc::default() }
     }
 
     /// For requests that are not tool calls.
@@ -93,17 +112,32 @@ impl Server {
         self.opening.get().map_err(|unopened| internal(&unopened.message))
     }
 
-    fn caller(&self, engine: &Engine, context: &RequestContext<RoleServer>, tool: &str, arguments: &Value) -> Caller {
-        let agent = self.agent.get_or_init(|| {
-            let client = context.client_info().map(|client| client.name).unwrap_or_default();
-            engine.unique_agent(&client)
-        });
-        let caller = Caller {
-            capabilities: self.capabilities.clone(),
-            claims: self.claims,
-            ..Caller::new(agent.0.as_str(), Role::Agent)
+    fn caller(
+        &self,
+        engine: &Engine,
+        context: &RequestContext<RoleServer>,
+        tool: &str,
+        arguments: &Value,
+    ) -> Result<Caller, ErrorData> {
+        let (caller, whom) = match &self.callers {
+            Callers::Process { agent, capabilities, claims } => {
+                let agent = agent.get_or_init(|| {
+                    let client = context.client_info().map(|client| client.name).unwrap_or_default();
+                    engine.unique_agent(&client)
+                });
+                let caller = Caller {
+                    capabilities: capabilities.clone(),
+                    claims: *claims,
+                    ..Caller::new(agent.0.as_str(), Role::Agent)
+                };
+                (caller, Joins::Anyone)
+            }
+            Callers::Principals => {
+                let principal = principal(context).ok_or_else(|| internal(&"a call came without a principal"))?;
+                (principal.caller.clone(), Joins::Own)
+            }
         };
-        joined(engine, caller, context, || unnamed(tool, arguments))
+        Ok(joined(engine, caller, whom, context, || unnamed(tool, arguments)))
     }
 
     /// `request_approval` for a client that can put the question to its person.
@@ -144,16 +178,28 @@ impl Server {
     }
 }
 
+/// Whose calls a caller may be found to make.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joins {
+    /// Whoever's the hook told of: hook and server are of one client.
+    Anyone,
+    /// Its own and those of its subagents: naming the call of another makes nobody that other.
+    Own,
+}
+
 /// Several agents share one connection; the client's id of the call says which of them calls, since a hook has told of it.
 /// Where the client sends none, a hook may have told of a call just like it.
 fn joined(
     engine: &Engine,
     caller: Caller,
+    whom: Joins,
     context: &RequestContext<RoleServer>,
     unnamed: impl FnOnce() -> String,
 ) -> Caller {
     let id = CALL_IDS.iter().find_map(|key| context.meta.get(*key)).and_then(Value::as_str);
-    match engine.seen_call(&id.map_or_else(unnamed, str::to_owned)) {
+    let seen = engine.seen_call(&id.map_or_else(unnamed, str::to_owned));
+    let seen = seen.map(|seen| seen.filter(|seen| whom == Joins::Anyone || is_below(&seen.agent, &caller.agent)));
+    match seen {
         Ok(Some(seen)) => Caller { agent: seen.agent, sighting: Sighting::Seen, ..caller },
         Ok(None) if id.is_none() => caller,
         Ok(None) => Caller { sighting: Sighting::Unseen, ..caller },
@@ -162,6 +208,11 @@ fn joined(
             Caller { sighting: Sighting::Unseen, ..caller }
         }
     }
+}
+
+/// Whether this is the agent itself or one of its subagents.
+fn is_below(name: &AgentName, agent: &AgentName) -> bool {
+    name.0.strip_prefix(agent.0.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Work that may wait, on a thread of its own.
@@ -324,7 +375,7 @@ impl ServerHandler for Server {
             Err(unopened) => return Ok(unusable(unopened).into()),
         };
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let caller = self.caller(engine, &context, tool.name, &arguments);
+        let caller = self.caller(engine, &context, tool.name, &arguments)?;
         let reporter = Reporter::new(&context);
         if tool.read_only {
             // A read is a few index seeks on a snapshot: cheaper than a change of threads. Only a refusal of one is written.
@@ -404,6 +455,11 @@ impl ServerHandler for Server {
         request: CustomRequest,
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        // rmcp takes a method whose parameters do not fit for one that it does not know.
+        let params = request.params.as_ref().map(Value::to_string);
+        if let Err(why) = typed::request(&request.method, params.as_deref()) {
+            return Err(invalid(why));
+        }
         let shown: String = request.method.chars().take(80).collect();
         let message = format!("there is no method `{shown}`; server/discover or initialize says what there is");
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None))

@@ -3,7 +3,7 @@
 use crate::domain::brief::open_words;
 use crate::domain::bypass::Bypass;
 use crate::domain::decide::budget;
-use crate::domain::facts::Facts;
+use crate::domain::facts::{Caller, Facts, Role};
 use crate::domain::ids::{BypassId, TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::spending::Spent;
@@ -46,6 +46,26 @@ pub fn permit(facts: &Facts, tool: &str, need: Need, now: Time) -> Result<Permit
         Some(task) => in_phase(facts, task, tool, need, now),
         None => unclaimed(facts, tool, now),
     }
+}
+
+/// What an operator may call: what tends tasks, and what only looks. Work on a task is an agent's, so that nobody answers for
+/// what they did themselves.
+const OF_OPERATORS: [&str; 5] = ["submit_task", "update_task", "list_tasks", "query_audit", "route_model"];
+const OF_READERS: [&str; 2] = ["list_tasks", "query_audit"];
+
+/// May a credential of this role call the tool at all?
+pub fn of_role(caller: &Caller, tool: &str) -> Result<(), Refusal> {
+    let open: &[&str] = match caller.role {
+        Role::Agent | Role::System => return Ok(()),
+        Role::Operator => &OF_OPERATORS,
+        Role::Approver | Role::Auditor => &OF_READERS,
+    };
+    if open.contains(&tool) {
+        return Ok(());
+    }
+    let (who, role) = (&caller.agent, caller.role.word());
+    let message = format!("`{tool}` takes the role agent; `{who}` is {role}, which may call {}", open.join(", "));
+    Err(Refusal::new(Code::RoleRequired, message, "call it with the credential of an agent"))
 }
 
 /// What is open under a budget that is used up: ending work and handing it over, asking for more, and finding out why. Whether

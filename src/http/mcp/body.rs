@@ -1,0 +1,72 @@
+//! The body of a call before rmcp reads it: within its bound, and one sound JSON-RPC message, by the rules of the stdio door.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use rmcp::model::{ErrorCode, ErrorData, RequestId, ServerJsonRpcMessage};
+
+use crate::mcp::frame::{self, Frame, FrameLimits, Id};
+
+use super::super::problem::Problem;
+
+/// A request whose message is sound.
+pub struct Checked {
+    pub request: Request,
+    /// It asks for a stream that has no end of its own.
+    pub listens: bool,
+}
+
+/// Reads the message of a POST. `Err` is the answer to what is none.
+pub async fn checked(request: Request, bytes_max: usize) -> Result<Checked, Response> {
+    if request.method() != Method::POST {
+        return Ok(Checked { request, listens: false });
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = match Limited::new(body, bytes_max).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_large(bytes_max)),
+        Err(error) => {
+            let problem =
+                Problem::new(StatusCode::BAD_REQUEST, "body_broken_off", format!("the body ended early: {error}"));
+            return Err(problem.hint("send it again").into_response());
+        }
+    };
+    let listens = sound(&bytes)?;
+    Ok(Checked { request: Request::from_parts(parts, Body::from(bytes)), listens })
+}
+
+fn sound(bytes: &Bytes) -> Result<bool, Response> {
+    match frame::check(bytes, &FrameLimits::default()) {
+        Frame::Request { method, .. } => Ok(method == "subscriptions/listen"),
+        Frame::Notification { .. } | Frame::Response(_) => Ok(false),
+        Frame::Refused(frame::Refusal { code, message, id }) => {
+            let id = id.map(|id| match id {
+                Id::Number(number) => RequestId::Number(number),
+                Id::Text(text) => RequestId::String(text.into()),
+            });
+            Err(wrong(ErrorData::new(ErrorCode(code), message, None), id))
+        }
+        Frame::Nothing => {
+            let message = "the body is no json-rpc message; send one as json";
+            Err(wrong(ErrorData::invalid_request(message, None), None))
+        }
+    }
+}
+
+fn wrong(error: ErrorData, id: Option<RequestId>) -> Response {
+    let body = serde_json::to_vec(&ServerJsonRpcMessage::error(error, id)).unwrap_or_default();
+    let mut response = (StatusCode::BAD_REQUEST, body).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn too_large(bytes_max: usize) -> Response {
+    let detail = format!("the body is larger than {bytes_max} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+        .hint("send less at once; artifacts can be handed in by their path")
+        .into_response()
+}

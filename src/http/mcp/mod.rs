@@ -1,0 +1,125 @@
+//! MCP over Streamable HTTP, both eras, at `/mcp`: the frames of the protocol are rmcp's, and here is what surrounds them: who
+//! calls, whose session it is, and how much of it there may be. What a call does is in `mcp`.
+
+mod body;
+mod replay;
+mod sessions;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use axum::{Extension, Router};
+use futures::StreamExt;
+use http::{HeaderMap, Method, StatusCode};
+use rmcp::ServerHandler;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+
+use crate::domain::credential::Principal;
+use crate::mcp::guarded::Guarded;
+use crate::mcp::server::Server;
+
+use super::App;
+use super::limits::Permit;
+use super::problem::Problem;
+use sessions::{Owner, Sessions, Visit};
+
+const SESSION: &str = "mcp-session-id";
+const SESSION_RETRY_SECONDS: u32 = 30;
+
+/// The MCP service of this workspace.
+pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+    around(app, Server::for_principals(&app.engine))
+}
+
+/// The same transport around any service. Whoever calls is an extension of the request: an `Arc<Principal>`.
+pub fn around<H: ServerHandler>(app: &Arc<App>, handler: H) -> Router<Arc<App>> {
+    let door = Arc::new(Door::new(app, handler));
+    let handle = move |Extension(principal): Extension<Arc<Principal>>, request: Request| async move {
+        door.answer(&principal, request).await
+    };
+    Router::new().route("/mcp", any(handle))
+}
+
+struct Door<H> {
+    app: Arc<App>,
+    sessions: Arc<Sessions>,
+    service: StreamableHttpService<Arc<Guarded<H>>, Sessions>,
+}
+
+impl<H: ServerHandler> Door<H> {
+    fn new(app: &Arc<App>, handler: H) -> Self {
+        let limits = app.options.limits;
+        let sessions = Arc::new(Sessions::new(&limits));
+        // Who may call, and from where, is asked before this: rmcp's own checks of hosts are off.
+        let config = StreamableHttpServerConfig::default()
+            .disable_allowed_hosts()
+            .with_json_response(true)
+            .with_max_request_body_bytes(limits.body_bytes);
+        let handler = Arc::new(Guarded::new(handler));
+        let factory = move || Ok(Arc::clone(&handler));
+        let service = StreamableHttpService::new(factory, Arc::clone(&sessions), config);
+        Self { app: Arc::clone(app), sessions, service }
+    }
+
+    async fn answer(&self, principal: &Principal, request: Request) -> Response {
+        let owner = Owner::of(principal);
+        // Where the protocol has sessions, one that is not the caller's does not exist for it.
+        if let Some(id) = session_named(request.headers())
+            && request.method() != Method::POST
+            && !self.sessions.is_of(id, &owner)
+        {
+            return no_session().into_response();
+        }
+        let body::Checked { request, listens } = match body::checked(request, self.app.options.limits.body_bytes).await
+        {
+            Ok(checked) => checked,
+            Err(response) => return response,
+        };
+        let permit = if listens || request.method() == Method::GET {
+            match self.app.limits.stream(principal) {
+                Ok(permit) => Some(permit),
+                Err(problem) => return problem.into_response(),
+            }
+        } else {
+            None
+        };
+        let visit = Visit::new(owner);
+        let response = visit.during(self.service.handle(request)).await;
+        if visit.found_no_room() {
+            return no_room().into_response();
+        }
+        let response = response.map(Body::new);
+        match permit {
+            Some(permit) => response.map(|body| self.endless(body, permit)),
+            None => response,
+        }
+    }
+
+    /// A body that ends when the server stops, and counts as a stream for as long as it lives. Calls in flight are not ended:
+    /// they have the time to finish.
+    fn endless(&self, body: Body, permit: Permit) -> Body {
+        let pieces = body.into_data_stream().take_until(self.app.stopping.clone().cancelled_owned());
+        Body::from_stream(pieces.map(move |piece| {
+            let _held = &permit;
+            piece
+        }))
+    }
+}
+
+fn session_named(headers: &HeaderMap) -> Option<&str> {
+    headers.get(SESSION).and_then(|value| value.to_str().ok())
+}
+
+fn no_session() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_session", "there is no such session of yours")
+        .hint("send `initialize` without `Mcp-Session-Id` to begin a new one")
+}
+
+fn no_room() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_sessions", "no further session can be opened now")
+        .hint("end one with DELETE, or call in the way of 2026-07-28, which has no sessions")
+        .retry_after(SESSION_RETRY_SECONDS)
+}
