@@ -28,6 +28,7 @@ mod guarded;
 mod history;
 mod hook;
 mod http_edge;
+mod http_inbox;
 mod init;
 mod model;
 mod notify;
