@@ -36,7 +36,7 @@ pub mod verify;
 pub mod views;
 pub mod worktree;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,6 +78,8 @@ pub struct Engine {
     renewals: Mutex<HashMap<AgentName, Time>>,
     /// The name of the environment for agents, which a session's main thread goes by.
     hook_agent: Option<AgentName>,
+    /// What agents on this machine can do, as its settings say.
+    capabilities: BTreeSet<String>,
     /// Where the store lies, as this machine remembers it.
     place: String,
     /// The file of the key that signs the log's heads.

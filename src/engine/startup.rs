@@ -79,6 +79,7 @@ pub fn with_backend(
         schemas: Mutex::default(),
         renewals: Mutex::new(HashMap::new()),
         hook_agent: settings.agent.clone().map(AgentName),
+        capabilities: settings.capabilities.clone(),
         place,
         log_key: key_file,
         last_head: Mutex::default(),

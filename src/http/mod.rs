@@ -61,7 +61,6 @@ pub fn router(app: &Arc<App>) -> Router {
     let known = Router::new()
         .merge(mcp::routes(app))
         .merge(rest::routes())
-        .merge(events::routes())
         .merge(inbox::routes())
         .route_layer(from_fn_with_state(Arc::clone(app), rate::metered))
         .route_layer(from_fn_with_state(Arc::clone(app), identity::required));
