@@ -16,6 +16,7 @@ mod gate_runs;
 pub mod gates;
 pub mod hook;
 pub mod idempotency;
+pub mod inbox;
 pub mod links;
 pub mod log;
 mod log_key;
@@ -44,6 +45,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::audit::check::StoredHead;
+use crate::config::keyring::Keyring;
 use crate::config::workspace::Workspace;
 use crate::domain::approval::Approval;
 use crate::domain::approver::Proof;
@@ -82,6 +84,8 @@ pub struct Engine {
     capabilities: BTreeSet<String>,
     /// Where the store lies, as this machine remembers it.
     place: String,
+    /// Where this machine remembers first approvers.
+    keyring: Option<Keyring>,
     /// The file of the key that signs the log's heads.
     log_key: PathBuf,
     /// The last head that this process signed.

@@ -81,6 +81,7 @@ pub fn with_backend(
         hook_agent: settings.agent.clone().map(AgentName),
         capabilities: settings.capabilities.clone(),
         place,
+        keyring: settings.keyring.clone(),
         log_key: key_file,
         last_head: Mutex::default(),
         feed: super::feed::Feed::default(),
