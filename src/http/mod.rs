@@ -11,6 +11,7 @@ pub mod limits;
 pub mod listen;
 mod mcp;
 mod metrics;
+pub mod openapi;
 pub mod options;
 mod pace;
 mod pages;
@@ -61,7 +62,6 @@ pub fn router(app: &Arc<App>) -> Router {
     let known = Router::new()
         .merge(mcp::routes(app))
         .merge(rest::routes())
-        .merge(events::routes())
         .merge(inbox::routes())
         .route_layer(from_fn_with_state(Arc::clone(app), rate::metered))
         .route_layer(from_fn_with_state(Arc::clone(app), identity::required));
@@ -70,6 +70,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(metrics::routes())
         .merge(well_known::routes())
         .merge(sign_in::routes())
+        .merge(openapi::routes())
         .merge(pages::routes());
     guarded(app, known.merge(open))
 }
