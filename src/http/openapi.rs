@@ -102,6 +102,27 @@ fn responses(ok: Value, more: &[&str]) -> Value {
     Value::Object(all)
 }
 
+/// What a tool takes, with the nulls that it takes for what is left out.
+fn taken(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    let required = schema.get("required").cloned().unwrap_or_default();
+    let is_required = |name: &str| required.as_array().is_some_and(|names| names.iter().any(|known| known == name));
+    for (name, field) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        // The two objects whose fields are looked at as well (`tools::arguments`).
+        if matches!(name.as_str(), "new" | "filter") {
+            *field = taken(field);
+        }
+        if !is_required(name) {
+            let about = field.as_object_mut().and_then(|field| field.shift_remove("description"));
+            *field = json!({ "anyOf": [field.take(), { "type": "null" }] });
+            if let (Value::Object(field), Some(about)) = (field, about) {
+                field.insert("description".to_owned(), about);
+            }
+        }
+    }
+    schema
+}
+
 fn of_tool(tool: &Tool) -> Value {
     let (mut parameters, mut more) = (Vec::new(), vec!["409", "413", "415"]);
     if !tool.read_only {
@@ -133,7 +154,7 @@ fn of_tool(tool: &Tool) -> Value {
         "x-role": words(ALL),
         "x-changes-state": !tool.read_only,
         "parameters": parameters,
-        "requestBody": { "content": { "application/json": { "schema": (tool.input)() } } },
+        "requestBody": { "content": { "application/json": { "schema": taken(&(tool.input)()) } } },
         "responses": responses(ok, &more),
     })
 }

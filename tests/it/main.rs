@@ -28,6 +28,8 @@ mod guarded;
 mod history;
 mod hook;
 mod http_edge;
+mod http_rest;
+mod http_rest_events;
 mod init;
 mod model;
 mod notify;
