@@ -13,6 +13,7 @@ mod links;
 pub mod listen;
 mod mcp;
 pub mod metrics;
+pub mod openapi;
 pub mod options;
 mod pace;
 mod pages;
@@ -86,6 +87,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(well_known::routes())
         .merge(sign_in::routes())
         .merge(links::routes())
+        .merge(openapi::routes())
         .merge(pages::routes());
     guarded(app, known.merge(open))
 }

@@ -29,6 +29,8 @@ mod history;
 mod hook;
 mod http_edge;
 mod http_inbox;
+mod http_rest;
+mod http_rest_events;
 mod init;
 mod model;
 mod notify;
