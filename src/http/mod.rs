@@ -75,6 +75,7 @@ impl App {
 
 /// Everything that is served, guards included.
 pub fn router(app: &Arc<App>) -> Router {
+    identity::read_keys_ahead(app);
     let known = Router::new()
         .merge(mcp::routes(app))
         .merge(rest::routes())
