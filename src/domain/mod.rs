@@ -21,6 +21,7 @@ pub mod graph;
 pub mod ids;
 pub mod issuer;
 pub mod notice;
+pub mod passkey;
 pub mod query;
 pub mod record;
 pub mod refusal;

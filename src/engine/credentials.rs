@@ -3,7 +3,7 @@
 use crate::domain::canonical;
 use crate::domain::command::{Command, NewCredential};
 use crate::domain::credential::{Credential, Principal};
-use crate::domain::facts::Caller;
+use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{CredentialHash, CredentialId};
 use crate::domain::refusal::{Code, Refusal};
 use crate::identity::cookie::SignedIn;
@@ -46,6 +46,17 @@ impl Engine {
 
     pub fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
         self.view(read::credentials)
+    }
+
+    /// For a person to look at; an agent sees none.
+    pub fn credentials_for(&self, caller: &Caller) -> Result<Vec<Credential>, Failure> {
+        match caller.role {
+            Role::Approver | Role::Operator | Role::Auditor | Role::System => Ok(self.credentials()?),
+            Role::Agent => {
+                let message = "the list of credentials is not for agents";
+                Err(Refusal::new(Code::RoleRequired, message, "an operator, approver or auditor looks at it").into())
+            }
+        }
     }
 
     /// Who bears this secret, if it is one of ours and counts now.

@@ -16,6 +16,7 @@ mod gate_runs;
 pub mod gates;
 pub mod hook;
 pub mod idempotency;
+pub mod inbox;
 pub mod links;
 pub mod log;
 mod log_key;
@@ -36,7 +37,7 @@ pub mod verify;
 pub mod views;
 pub mod worktree;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::audit::check::StoredHead;
+use crate::config::keyring::Keyring;
 use crate::config::workspace::Workspace;
 use crate::domain::approval::Approval;
 use crate::domain::approver::Proof;
@@ -78,8 +80,12 @@ pub struct Engine {
     renewals: Mutex<HashMap<AgentName, Time>>,
     /// The name of the environment for agents, which a session's main thread goes by.
     hook_agent: Option<AgentName>,
+    /// What agents on this machine can do, as its settings say.
+    capabilities: BTreeSet<String>,
     /// Where the store lies, as this machine remembers it.
     place: String,
+    /// Where this machine remembers first approvers.
+    keyring: Option<Keyring>,
     /// The file of the key that signs the log's heads.
     log_key: PathBuf,
     /// The last head that this process signed.

@@ -8,6 +8,7 @@ mod health;
 pub mod identity;
 mod inbox;
 pub mod limits;
+mod links;
 pub mod listen;
 mod mcp;
 mod metrics;
@@ -71,6 +72,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(well_known::routes())
         .merge(sign_in::routes())
         .merge(openapi::routes())
+        .merge(links::routes())
         .merge(pages::routes());
     guarded(app, known.merge(open))
 }

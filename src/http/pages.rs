@@ -30,13 +30,23 @@ const INDEX: File = file!("index.html", "text/html; charset=utf-8");
 const FILES: &[File] = &[
     file!("style.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
-    file!("theme.js", SCRIPT),
-    file!("app.js", SCRIPT),
     file!("api.js", SCRIPT),
+    file!("app.js", SCRIPT),
+    file!("board.js", SCRIPT),
+    file!("chart.js", SCRIPT),
+    file!("costs.js", SCRIPT),
     file!("dom.js", SCRIPT),
+    file!("events.js", SCRIPT),
+    file!("fleet.js", SCRIPT),
+    file!("flow.js", SCRIPT),
+    file!("graph.js", SCRIPT),
     file!("live.js", SCRIPT),
     file!("notice.js", SCRIPT),
+    file!("parts.js", SCRIPT),
+    file!("task.js", SCRIPT),
+    file!("theme.js", SCRIPT),
     file!("time.js", SCRIPT),
+    file!("workflows.js", SCRIPT),
 ];
 
 /// Where the application stands; it reads the path itself. Any other path is unknown.

@@ -13,6 +13,7 @@ mod single;
 pub mod spending;
 pub mod sqlite;
 pub mod tree;
+pub mod views;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -330,6 +331,14 @@ pub fn snapshot<T>(
 /// The facts of a scope, for a look before a command; the command loads its own.
 pub fn look(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreError> {
     load::facts(tx, scope, by)
+}
+
+/// The workflow versions that loaded tasks name, and with them, where they are wanted, those that were put in force.
+pub fn load_workflows(tx: &mut dyn Tx, facts: &mut Facts, trusts: bool) -> Result<(), StoreError> {
+    if trusts {
+        load::trusts(tx, facts)?;
+    }
+    load::workflows(tx, facts)
 }
 
 pub fn meta(tx: &mut dyn Tx, key: &str) -> Result<Option<String>, StoreError> {

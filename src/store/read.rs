@@ -88,7 +88,7 @@ fn task_conditions<'a>(sql: &mut Sql<'a>, filter: &'a TaskFilter) {
     }
 }
 
-fn task_row(task: &Task, lease: Option<Time>) -> TaskRow {
+pub(super) fn task_row(task: &Task, lease: Option<Time>) -> TaskRow {
     let (waiting_on, blocked_by) = match &task.state {
         TaskState::Waiting { on } => (on.clone(), Vec::new()),
         TaskState::Blocked { blockers } => {
@@ -294,7 +294,7 @@ pub fn workflow_body(tx: &mut dyn Tx, hash: &str) -> Result<Option<(String, Stri
 
 pub fn status_counts(tx: &mut dyn Tx) -> Result<BTreeMap<Status, u64>, StoreError> {
     let mut counts = BTreeMap::new();
-    tx.query("SELECT status, count(*) FROM tasks GROUP BY status", &[], &mut |row| {
+    tx.query("SELECT status, sum(tasks) FROM task_counts GROUP BY status HAVING sum(tasks) > 0", &[], &mut |row| {
         let word = row.text(0)?.unwrap_or_default();
         if let Some(status) = Status::ALL.into_iter().find(|status| status.word() == word) {
             counts.insert(status, row.int(1)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0));

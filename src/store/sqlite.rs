@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
 use super::{Backend, Body, EachRow, Param, Place, PlaceError, Row, StoreError, Tx};
 
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/sqlite/0001_init.sql"),
     include_str!("migrations/sqlite/0002_tree.sql"),
     include_str!("migrations/sqlite/0003_approvals.sql"),
@@ -23,6 +23,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/sqlite/0006_spending.sql"),
     include_str!("migrations/sqlite/0007_credentials.sql"),
     include_str!("migrations/sqlite/0009_idempotency.sql"),
+    include_str!("migrations/sqlite/0010_board.sql"),
 ];
 /// Before 3.51.3 several processes on one WAL file could lose committed data.
 const LIBRARY_LEAST: i32 = 3_051_003;

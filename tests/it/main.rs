@@ -50,5 +50,6 @@ mod surface;
 mod tamper;
 mod tidy;
 mod used_approvals;
+mod views;
 mod workflow_of_a_task;
 mod worktree;

@@ -8,6 +8,7 @@ mod bypass;
 mod call;
 mod claiming;
 mod credential;
+pub mod gate_views;
 pub mod gates;
 pub mod log;
 mod proof;

@@ -295,7 +295,7 @@ fn counter(tx: &mut dyn Tx, name: &'static str) -> Result<u64, StoreError> {
     Ok(value + 1)
 }
 
-fn trusts(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
+pub fn trusts(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
     tx.query("SELECT name, body FROM trusts", &[], &mut |row| {
         let name = row.text(0)?.unwrap_or_default().to_owned();
         facts.state.trusts.insert(name, parse("trusts", row.text(1)?.unwrap_or_default())?);
