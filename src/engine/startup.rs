@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::Value;
 
@@ -24,6 +24,7 @@ use crate::store::{self, Attachment, Backend, Scope};
 use super::clock::Clock;
 use super::credentials::Identity;
 use super::gates::find;
+use super::metrics::Measured;
 use super::screening::Screening;
 use super::{Engine, Failure, log_key};
 
@@ -87,6 +88,8 @@ pub fn with_backend(
         keyring: settings.keyring.clone(),
         log_key: key_file,
         last_head: Mutex::default(),
+        measured: Measured::default(),
+        tracer: OnceLock::new(),
         identity,
         feed: super::feed::Feed::default(),
     };
