@@ -54,7 +54,7 @@ async function enrolKey(page, name, passphrase) {
 export const tests = {
   "a passkey and a key of the browser are enrolled, and their answers have level 3 and 2": (stage) =>
     guarded(stage, async (own) => {
-      const { page, close } = await own.open("/people");
+      const { page, close } = await own.open("/people", { expected: [/pubKeyCredParams/] });
       page.setDefaultTimeout(WAIT_MS);
       await authenticator(page);
       await page.getByText("Nobody is enrolled yet").waitFor();
@@ -106,7 +106,7 @@ export const tests = {
 
   "one touch answers several alike, each under its own signature": (stage) =>
     guarded(stage, async (own) => {
-      const { page, close } = await own.open("/people");
+      const { page, close } = await own.open("/people", { expected: [/pubKeyCredParams/] });
       await authenticator(page);
       const passkeys = page.locator("form", { has: page.getByRole("button", { name: "Make a passkey" }) });
       await passkeys.getByLabel("Name").fill("ana-phone");
