@@ -160,8 +160,10 @@ impl Call<'_> {
             let _ = self.engine.renew_after_read(&self.caller.agent);
             watch.cancelled()
         };
-        let report = gates::run(&gate.kind, &context, &stop, &|progress| {
-            watch.progress(&format!("{}: {} s, {}", gate.id, progress.elapsed_ms / 1000, progress.last_line));
+        let report = self.engine.measured_gate(&gate.kind, || {
+            gates::run(&gate.kind, &context, &stop, &|progress| {
+                watch.progress(&format!("{}: {} s, {}", gate.id, progress.elapsed_ms / 1000, progress.last_line));
+            })
         });
         let after = self.tree(&plan.target)?;
         let report = honest(report, &before, &after);

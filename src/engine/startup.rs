@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::Value;
 
@@ -23,6 +23,7 @@ use crate::store::{self, Attachment, Backend, Scope};
 
 use super::clock::Clock;
 use super::gates::find;
+use super::metrics::Measured;
 use super::screening::Screening;
 use super::{Engine, Failure, log_key};
 
@@ -84,6 +85,8 @@ pub fn with_backend(
         keyring: settings.keyring.clone(),
         log_key: key_file,
         last_head: Mutex::default(),
+        measured: Measured::default(),
+        tracer: OnceLock::new(),
         feed: super::feed::Feed::default(),
     };
     if log_key.is_none()

@@ -20,6 +20,7 @@ use crate::domain::facts::{Caller, Role, Sighting};
 use crate::domain::ids::{AgentName, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::{Engine, Failure, Watch};
+use crate::telemetry::TraceParent;
 use crate::tools::{self, Reply, TOOLS, schema};
 
 use super::dialog::{self, Dialogs, Way, Wish, Wished};
@@ -217,7 +218,9 @@ fn is_below(name: &AgentName, agent: &AgentName) -> bool {
 
 /// Work that may wait, on a thread of its own.
 async fn apart(work: impl FnOnce() -> Result<Reply, Failure> + Send + 'static) -> Result<Reply, Failure> {
-    match tokio::task::spawn_blocking(work).await {
+    // What is logged there still says of which request it is.
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(result) => result,
         Err(ended) => match ended.try_into_panic() {
             // The guard around this service answers panics, wherever they come from.
@@ -257,6 +260,7 @@ struct Reporter {
     progress: Option<(ProgressToken, Peer<RoleServer>, tokio::runtime::Handle)>,
     steps: std::sync::atomic::AtomicU32,
     wish: Option<Wish>,
+    trace: Option<TraceParent>,
 }
 
 impl Reporter {
@@ -268,8 +272,16 @@ impl Reporter {
             progress: token.map(|token| (token, context.peer.clone(), tokio::runtime::Handle::current())),
             steps: std::sync::atomic::AtomicU32::new(0),
             wish: None,
+            trace: said_parent(context),
         }
     }
+}
+
+/// The span that a call is part of: what the client says in the call, else the HTTP request that brought it.
+fn said_parent(context: &RequestContext<RoleServer>) -> Option<TraceParent> {
+    let said = context.meta.get("traceparent").and_then(Value::as_str).and_then(TraceParent::parse);
+    let around = || context.extensions.get::<http::request::Parts>()?.extensions.get::<TraceParent>().copied();
+    said.or_else(around)
 }
 
 impl Watch for Reporter {
@@ -285,6 +297,10 @@ impl Watch for Reporter {
         runtime.spawn(async move {
             let _ = peer.notify_progress(note).await;
         });
+    }
+
+    fn trace(&self) -> Option<TraceParent> {
+        self.trace
     }
 
     fn waiting(&self, approval: &Approval, until: Time) -> Time {

@@ -1,6 +1,6 @@
 """Writes package-lock.json anew from package.json: exact versions and checksums, no addresses, one package a line.
 
-    pin.py [FOLDER]     default: this one
+    pin.py [FOLDER]      of this folder, or of another
 """
 
 import json

@@ -27,6 +27,8 @@ mod gates_run;
 mod guarded;
 mod history;
 mod hook;
+mod http_edge;
+mod http_inbox;
 mod init;
 mod model;
 mod notify;
