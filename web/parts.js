@@ -130,10 +130,14 @@ export function segments(label, choices, chosen, choose) {
   return group;
 }
 
-/** Asks before something is done. Gives the words of its field, or null when it was put away. */
-export function ask({ title, text, field, optional = false, action, danger = false }) {
+/**
+ * Asks before something is done. Gives { words, chosen }, of its field and its choice, or null when it was put away.
+ * `choice` is { label, options: [[value, name]…] }.
+ */
+export function ask({ title, text, field, choice, optional = false, action, danger = false }) {
   return new Promise((answered) => {
     const words = field && h("textarea", { id: "ask-words", maxlength: 2000, required: !optional });
+    const options = choice && h("select", { id: "ask-choice" }, choice.options.map(([value, name]) => h("option", { value }, name)));
     const dialog = h(
       "dialog",
       { "aria-labelledby": "ask-title" },
@@ -142,6 +146,7 @@ export function ask({ title, text, field, optional = false, action, danger = fal
         { method: "dialog" },
         h("h2", { id: "ask-title" }, title),
         text && h("p", text),
+        choice && h("div.field", h("label", { for: "ask-choice" }, choice.label), options),
         field && h("div.field", h("label", { for: "ask-words" }, field), words),
         h(
           "div.row",
@@ -152,7 +157,7 @@ export function ask({ title, text, field, optional = false, action, danger = fal
     );
     dialog.addEventListener("close", () => {
       dialog.remove();
-      answered(dialog.returnValue === "yes" ? (words?.value ?? "") : null);
+      answered(dialog.returnValue === "yes" ? { words: words?.value ?? "", chosen: options?.value } : null);
     });
     document.body.append(dialog);
     dialog.showModal();
