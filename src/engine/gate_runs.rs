@@ -66,7 +66,7 @@ fn plan(facts: &Facts, command: &TransitionPhase, context: &Context) -> Result<O
         return Ok(None);
     }
     // The runs belong to this claim: if it ends meanwhile, their results are refused.
-    let target = Target { task: Some(task.id), handle: None, fence: Some(claim.fence) };
+    let target = Target { task: Some(task.id), fence: Some(claim.fence), ..Target::default() };
     let (phase, evidence) = (from.name.clone(), task.evidence.clone());
     let observed = task.observed.clone();
     Ok(Some(Plan { task: task.id, phase, target, gates, evidence, observed, visit: task.visit }))

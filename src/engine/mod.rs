@@ -8,7 +8,7 @@ mod artifacts;
 pub mod backtest;
 mod breaker;
 pub mod clock;
-mod credentials;
+pub mod credentials;
 mod each_second;
 pub mod erase;
 mod feed;
@@ -17,12 +17,14 @@ pub mod gates;
 pub mod hook;
 pub mod idempotency;
 pub mod inbox;
+mod issuers;
 pub mod links;
 pub mod log;
 mod log_key;
 pub mod metrics;
 pub mod notices;
 mod persons;
+mod phase_tokens;
 pub mod prove;
 pub mod publish;
 mod reads;
@@ -96,6 +98,7 @@ pub struct Engine {
     last_head: Mutex<Option<StoredHead>>,
     measured: metrics::Measured,
     tracer: OnceLock<Tracer>,
+    identity: credentials::Identity,
     feed: feed::Feed,
 }
 
@@ -163,7 +166,7 @@ impl Engine {
             return Err(self.refuse(caller, tool, refusal));
         }
         let exact = Arc::new(tools::exact(&arguments));
-        let request = (tool.parse)(arguments)?;
+        let request = phase_tokens::passed((tool.parse)(arguments)?, caller.pass.as_ref())?;
         let (texts, target) = screening::texts(&request);
         let call = Call { engine: self, caller, tool, exact, looked: Arc::default() }.looked(&texts, target)?;
         match request {
@@ -462,6 +465,7 @@ impl Call<'_> {
                 Want::Next(_) | Want::One(_) => None,
             },
             capabilities: self.caller.capabilities.clone(),
+            workflows: self.caller.workflows.clone(),
         };
         let outcome = self.run(scope, Command::ClaimTask(claim), Vec::new())?;
         let brief = answers::claimed(&outcome, secret, &self.engine.context(self.caller))?;

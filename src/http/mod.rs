@@ -13,6 +13,7 @@ mod links;
 pub mod listen;
 mod mcp;
 pub mod metrics;
+pub mod openapi;
 pub mod options;
 mod pace;
 mod pages;
@@ -74,6 +75,7 @@ impl App {
 
 /// Everything that is served, guards included.
 pub fn router(app: &Arc<App>) -> Router {
+    identity::read_keys_ahead(app);
     let known = Router::new()
         .merge(mcp::routes(app))
         .merge(rest::routes())
@@ -86,6 +88,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(well_known::routes())
         .merge(sign_in::routes())
         .merge(links::routes())
+        .merge(openapi::routes())
         .merge(pages::routes());
     guarded(app, known.merge(open))
 }

@@ -34,6 +34,9 @@ ask a person with request_approval. A refusal says what to do next.";
 /// Under which name a client's request carries the id that its hooks know the call by.
 const CALL_IDS: [&str; 2] = ["claudecode/toolUseId", "callId"];
 
+/// Under which name a claim travels as a signed token, in requests and, over HTTP, in results.
+const PHASE_TOKEN: &str = "phasegate/phase_token";
+
 /// Lists change only with the binary.
 const LIST_TTL_MS: u64 = 60_000;
 
@@ -217,7 +220,7 @@ fn is_below(name: &AgentName, agent: &AgentName) -> bool {
 }
 
 /// Work that may wait, on a thread of its own.
-async fn apart(work: impl FnOnce() -> Result<Reply, Failure> + Send + 'static) -> Result<Reply, Failure> {
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
     // What is logged there still says of which request it is.
     let span = tracing::Span::current();
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
@@ -391,7 +394,16 @@ impl ServerHandler for Server {
             Err(unopened) => return Ok(unusable(unopened).into()),
         };
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let caller = self.caller(engine, &context, tool.name, &arguments)?;
+        let mut caller = self.caller(engine, &context, tool.name, &arguments)?;
+        if let Some(token) = context.meta.get(PHASE_TOKEN) {
+            match engine.under_phase_token(&caller, token.as_str().unwrap_or_default()) {
+                Ok(under) => caller = under,
+                Err(Failure::Refused(refusal)) => {
+                    return Ok(rendered(Err(engine.refuse(&caller, tool, refusal))).into());
+                }
+                Err(broken) => return Ok(rendered(Err(broken)).into()),
+            }
+        }
         let reporter = Reporter::new(&context);
         if tool.read_only {
             // A read is a few index seeks on a snapshot: cheaper than a change of threads. Only a refusal of one is written.
@@ -410,7 +422,20 @@ impl ServerHandler for Server {
             }
         }
         let engine = Arc::clone(engine);
-        Ok(rendered(apart(move || engine.call(&caller, tool, arguments, &reporter)).await).into())
+        let gives_tokens = matches!(self.callers, Callers::Principals);
+        let called = apart(move || {
+            let reply = engine.call(&caller, tool, arguments, &reporter)?;
+            let token = gives_tokens.then(|| engine.phase_token_after(&caller, tool, &reply.structured)).flatten();
+            Ok((reply, token))
+        });
+        let (reply, token) =
+            called.await.map_or_else(|failure| (Err(failure), None), |(reply, token)| (Ok(reply), token));
+        let mut result = rendered(reply);
+        if let Some(token) = token {
+            // For programs: no model has to read it.
+            result.meta.get_or_insert_default().insert(PHASE_TOKEN.to_owned(), Value::String(token));
+        }
+        Ok(result.into())
     }
 
     async fn list_resources(

@@ -14,8 +14,8 @@ mod single;
 pub mod spending;
 pub mod sqlite;
 pub mod tree;
-mod vitals;
 pub mod views;
+mod vitals;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

@@ -57,7 +57,12 @@ impl<'e> Server<'e> {
         let app = App::new(Arc::clone(&env.engine), Options::at(address));
         let router = router(&app);
         runtime.spawn(async move { axum::serve(listener, router).await });
-        let client = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).max_idle_connections(0).build().into();
+        let client = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .build()
+            .into();
         Self { env, base: format!("http://{address}"), client, _runtime: runtime }
     }
 
