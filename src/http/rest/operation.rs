@@ -103,6 +103,7 @@ impl Operation {
             query: Value::Null,
             headers: Vec::new(),
             check: None,
+            check_body: OnceLock::new(),
             answer,
             run,
         }
