@@ -72,10 +72,11 @@ export function bar(used, cap, name, said) {
   return h("div.barred", meter, h("span.muted.small", said));
 }
 
-/** The budget of a card: its bars, or what was spent without a cap. */
-export function budget(account, cap) {
+/** The budget of a card: its bars, or what was spent without a cap. `begun: false`: nothing yet, so nothing to see. */
+export function budget(account, cap, begun = true) {
   const spent = account.spent;
   const parts = [];
+  if (!begun && !spent.calls && !cap.minutes_used) return parts;
   if (cap.micro_usd !== undefined) parts.push(bar(spent.micro_usd + account.reserved.micro_usd, cap.micro_usd, "Money", `${money(spent.micro_usd)} of ${money(cap.micro_usd)}`));
   if (cap.tokens !== undefined) parts.push(bar(spent.tokens + account.reserved.tokens, cap.tokens, "Tokens", `${short(spent.tokens)} of ${short(cap.tokens)} tokens`));
   if (cap.minutes !== undefined) parts.push(bar(cap.minutes_used, cap.minutes, "Minutes", `${cap.minutes_used} of ${cap.minutes} min`));
