@@ -16,6 +16,7 @@ use crate::domain::credential::Principal;
 use crate::domain::refusal::Code;
 use crate::engine::idempotency::{Kept, Once};
 use crate::engine::{Engine, Failure, Watch};
+use crate::telemetry::TraceParent;
 use crate::tools::{self, Reply, Tool};
 
 use super::super::App;
@@ -30,11 +31,15 @@ const KEY_CHARS_MAX: usize = 255;
 const PROBLEM_BYTES_MAX: usize = 1 << 20;
 
 /// A caller that hung up does not wait any more, and what runs for it is ended.
-struct Gone(Arc<AtomicBool>);
+struct Gone(Arc<AtomicBool>, Option<TraceParent>);
 
 impl Watch for Gone {
     fn cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    fn trace(&self) -> Option<TraceParent> {
+        self.1
     }
 }
 
@@ -68,7 +73,10 @@ pub async fn call(
     let gone = Arc::new(AtomicBool::new(false));
     // Whoever calls under a key asks again for the answer, so it is worked out to its end.
     let _hangs_up = key.is_none().then(|| HangsUp(Arc::clone(&gone)));
-    let asked = Asked { principal, tool, arguments, key, gone: Gone(gone) };
+    // What waits for a person keeps a thread meanwhile.
+    let waits = arguments.get("wait_seconds").is_some_and(|wait| wait.as_f64().is_some_and(|wait| wait > 0.0));
+    let _permit = waits.then(|| app.limits.stream(&principal)).transpose()?;
+    let asked = Asked { principal, tool, arguments, key, gone: Gone(gone, parts.extensions.get().copied()) };
     let engine = Arc::clone(&app.engine);
     let done = tokio::task::spawn_blocking(move || asked.answer(&engine)).await;
     let (kept, replayed) = done.map_err(stopped)??;
