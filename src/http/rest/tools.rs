@@ -74,6 +74,9 @@ pub async fn call(
     let gone = Arc::new(AtomicBool::new(false));
     // Whoever calls under a key asks again for the answer, so it is worked out to its end.
     let _hangs_up = key.is_none().then(|| HangsUp(Arc::clone(&gone)));
+    // What waits for a person keeps a thread meanwhile.
+    let waits = arguments.get("wait_seconds").is_some_and(|wait| wait.as_f64().is_some_and(|wait| wait > 0.0));
+    let _permit = waits.then(|| app.limits.stream(&principal)).transpose()?;
     let asked = Asked { principal, tool, arguments, key, gone: Gone(gone, parts.extensions.get().copied()) };
     let engine = Arc::clone(&app.engine);
     let done = tokio::task::spawn_blocking(move || {
