@@ -30,6 +30,7 @@ pub mod session_views;
 pub mod spending;
 mod startup;
 pub mod sweeper;
+mod touched;
 pub mod verify;
 pub mod views;
 pub mod worktree;
