@@ -24,7 +24,7 @@ pub fn open(folder: &Path) -> Arc<Engine> {
     Arc::new(phasegate::engine::open(workspace, &Settings::default(), Arc::new(clock::System)).unwrap())
 }
 
-fn fresh(folder: &Path) -> Arc<Engine> {
+pub fn fresh(folder: &Path) -> Arc<Engine> {
     std::fs::write(folder.join("phasegate.yaml"), FLOW).unwrap();
     let engine = open(folder);
     let person = Caller { role: Role::Operator, ..agent("person") };

@@ -11,14 +11,16 @@
 )]
 
 mod hook;
+mod http;
 mod inside;
 mod raw;
 mod stdio;
 
 /// Name, and what it measures.
-const PARTS: [(&str, fn()); 5] = [
+const PARTS: [(&str, fn()); 6] = [
     ("stdio", stdio::run),
     ("hook", hook::run),
+    ("http", http::run),
     ("group", inside::group),
     ("scale", inside::scale),
     ("processes", inside::processes),

@@ -105,8 +105,7 @@ impl Place {
 }
 
 pub(super) fn agent_name(name: &str) -> Result<(), Ended> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
-    if !name.is_empty() && name.len() <= 100 && name.chars().all(plain) {
+    if AgentName(name.to_owned()).is_fit() {
         return Ok(());
     }
     Err(Ended::usage(format!("`{name}` cannot be an agent's name"), "up to 100 letters, digits and `-_.:@/`"))

@@ -137,19 +137,7 @@ fn tend(engine: &Engine, place: &Place, id: TaskId, change: Change, out: &Out) -
 pub fn board(place: &Place, out: &Out) -> Result<(), Ended> {
     let engine = place.open_existing()?;
     if out.is_json() {
-        let filter = TaskFilter {
-            status: Status::ALL.into_iter().filter(|status| status.is_open()).collect(),
-            limit: 1000,
-            ..TaskFilter::default()
-        };
-        let (counts, page) = (engine.status_counts()?, engine.tasks(&filter)?);
-        let counts: serde_json::Map<String, Value> =
-            counts.into_iter().map(|(status, count)| (status.word().to_owned(), json!(count))).collect();
-        let ids: Vec<TaskId> = page.tasks.iter().map(|task| task.id).collect();
-        let spending: serde_json::Map<String, Value> =
-            engine.accounts(&ids)?.into_iter().map(|(id, account)| (id.to_string(), json!(account))).collect();
-        let sessions = engine.sessions(false, 100)?;
-        out.value(&json!({ "counts": counts, "open": page.tasks, "spending": spending, "sessions": sessions }));
+        out.value(&json!(engine.board()?));
     } else {
         out.text(&visible(&engine.board_text()?));
     }

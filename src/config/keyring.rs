@@ -72,7 +72,7 @@ impl OpenKey {
 
     pub fn sign(&self, statement: &Value, at: Time) -> Signed {
         let signature = BASE64.encode(self.key.sign(&to_sign(statement, at)).to_bytes());
-        Signed { key: self.public(), at, signature }
+        Signed { key: self.public(), at, signature, passkey: None }
     }
 }
 

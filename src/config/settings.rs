@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::issuers::{self, IssuerTable};
 use super::keyring::Keyring;
 use super::screening::{self, ScreenRules, ScreeningFile, ScreeningService};
+use crate::domain::issuer::Issuer;
 pub use crate::notify::settings::ChannelSettings as Channel;
 use crate::screen::rules::RuleText;
 
@@ -44,6 +46,9 @@ pub struct SettingsFile {
     pub channel: Vec<ChannelTable>,
     /// Only in the user's file.
     pub links: Option<LinksTable>,
+    /// Whose access tokens count over HTTP. Only in the user's file.
+    #[serde(default)]
+    pub issuer: Vec<IssuerTable>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +65,7 @@ pub struct Settings {
     pub channels: Vec<Channel>,
     /// The address of the page on which people answer.
     pub links_base: Option<String>,
+    pub issuers: Vec<Issuer>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +148,7 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
     let wrong = |message: String| SettingsError { file: user_path.clone(), message };
     let sources = Sources { variable: &variable, folder: &folder };
     let channels = channels::checked(&user.channel, &sources).map_err(wrong)?;
+    let issuers = issuers::checked(&user.issuer, &folder).map_err(wrong)?;
     let links_base = match &user.links {
         Some(links) => channels::checked_base(links).map_err(wrong)?,
         None => None,
@@ -155,6 +162,7 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         ("screening", project.screening.is_some()),
         ("channel", !project.channel.is_empty()),
         ("links", project.links.is_some()),
+        ("issuer", !project.issuer.is_empty()),
     ];
     if let Some((key, _)) = users.into_iter().find(|(_, given)| *given) {
         let message =
@@ -185,6 +193,7 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         screening,
         channels,
         links_base,
+        issuers,
     })
 }
 
@@ -243,6 +252,7 @@ mod tests {
     #[test]
     fn a_project_cannot_move_the_store_and_unknown_keys_are_named() {
         let temp = tempfile::tempdir().unwrap();
+        let issuer = "[[issuer]]\nname = \"i\"\nissuer = \"x\"\naudience = \"y\"\nroles = {}";
         let channel = "[[channel]]\nkind = \"desktop\"\nname = \"d\"";
         for (text, names) in [
             ("store = \"sqlite:x\"", "store"),
@@ -250,6 +260,7 @@ mod tests {
             ("claims_per_agent = 0", "claims_per_agent"),
             (channel, "`channel` cannot be set by a project"),
             ("[links]\nbase = \"https://x.example\"", "links"),
+            (issuer, "`issuer` cannot be set by a project"),
         ] {
             std::fs::write(temp.path().join(PROJECT_FILE), text).unwrap();
             let error = load(temp.path(), &environment(temp.path())).unwrap_err().to_string();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::approver::{Signed, Via};
+use super::facts::{Caller, Role};
 use super::ids::{AgentName, ApprovalId, TaskId, Time, WorkflowHash};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,6 +121,14 @@ pub struct Answer {
 }
 
 impl Approval {
+    /// An agent is shown what it asked for itself.
+    pub fn is_shown_to(&self, caller: &Caller) -> bool {
+        match caller.role {
+            Role::Agent => self.requested_by == caller.agent,
+            Role::Approver | Role::Operator | Role::Auditor | Role::System => true,
+        }
+    }
+
     /// What a call must have to be the approved one: changed by the person, where the person changed it.
     pub fn effective_digest(&self) -> &str {
         match &self.state {

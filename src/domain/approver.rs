@@ -12,10 +12,14 @@ use serde_json::{Value, json};
 
 use super::canonical::canonical_json;
 use super::ids::{AgentName, Time};
+use super::passkey::{Assertion, Passkey};
 
 const KEY_PREFIX: &str = "ed25519:";
+pub const LEVEL_SIGNED: u8 = 2;
+pub const LEVEL_PASSKEY: u8 = 3;
 
-/// `ed25519:` and the key in base64.
+/// `ed25519:` and the key in base64; or `passkey:`, then parted by `:` the name of the server it is for, the point in base64,
+/// and the credential's id in base64url.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
@@ -26,14 +30,31 @@ impl PublicKey {
         Self(format!("{KEY_PREFIX}{}", BASE64.encode(bytes)))
     }
 
-    fn read(&self) -> Option<VerifyingKey> {
+    fn read(&self) -> Option<Key> {
+        if let Some(passkey) = Passkey::read(&self.0) {
+            return Some(Key::Passkey(passkey));
+        }
         let bytes = BASE64.decode(self.0.strip_prefix(KEY_PREFIX)?).ok()?;
-        VerifyingKey::from_bytes(&bytes.try_into().ok()?).ok().filter(|key| !key.is_weak())
+        VerifyingKey::from_bytes(&bytes.try_into().ok()?).ok().filter(|key| !key.is_weak()).map(Key::Ed25519)
     }
 
     pub fn is_sound(&self) -> bool {
         self.read().is_some()
     }
+
+    /// What a signature of it shows: that somebody knew a passphrase, or that a person touched what holds the key.
+    pub fn level(&self) -> u8 {
+        match self.read() {
+            Some(Key::Passkey(_)) => LEVEL_PASSKEY,
+            Some(Key::Ed25519(_)) => LEVEL_SIGNED,
+            None => 0,
+        }
+    }
+}
+
+enum Key {
+    Ed25519(VerifyingKey),
+    Passkey(Passkey),
 }
 
 /// A signature, and what its maker added to the statement: the time.
@@ -43,13 +64,23 @@ pub struct Signed {
     pub at: Time,
     /// Base64.
     pub signature: String,
+    /// Of passkeys only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<Box<Assertion>>,
 }
 
 impl Signed {
     pub fn holds(&self, statement: &Value) -> bool {
-        let signature = BASE64.decode(&self.signature).ok().and_then(|bytes| Signature::from_slice(&bytes).ok());
-        let Some((key, signature)) = self.key.read().zip(signature) else { return false };
-        key.verify_strict(&to_sign(statement, self.at), &signature).is_ok()
+        let bytes = to_sign(statement, self.at);
+        match (self.key.read(), &self.passkey) {
+            (Some(Key::Ed25519(key)), None) => {
+                let signature =
+                    BASE64.decode(&self.signature).ok().and_then(|bytes| Signature::from_slice(&bytes).ok());
+                signature.is_some_and(|signature| key.verify_strict(&bytes, &signature).is_ok())
+            }
+            (Some(Key::Passkey(key)), Some(assertion)) => key.signed(&bytes, &self.signature, assertion),
+            (Some(_) | None, _) => false,
+        }
     }
 }
 
@@ -179,7 +210,7 @@ mod tests {
 
     fn sign(key: &SigningKey, statement: &Value, at: Time) -> Signed {
         let signature = BASE64.encode(key.sign(&to_sign(statement, at)).to_bytes());
-        Signed { key: public(key), at, signature }
+        Signed { key: public(key), at, signature, passkey: None }
     }
 
     fn enrolled(name: &str, seed: u8, by: Option<u8>) -> Approver {

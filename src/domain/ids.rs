@@ -113,6 +113,16 @@ text_id!(
     HandleHash
 );
 
+impl AgentName {
+    const CHARS_MAX: usize = 100;
+
+    /// Plain enough to stand in messages, files and headers.
+    pub fn is_fit(&self) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
+        !self.0.is_empty() && self.0.len() <= Self::CHARS_MAX && self.0.chars().all(plain)
+    }
+}
+
 /// Rises with every claim of a task; a write that carries an older one is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

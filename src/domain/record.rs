@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::event;
 use super::facts::{Caller, Role};
 use super::ids::{AgentName, TaskId, Time};
+use super::refusal::{Code, Refusal};
 
 /// Conditions that all hold; one that is left out lets everything through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -239,6 +240,18 @@ impl Sight {
         match self {
             Self::Everything => None,
             Self::Own { .. } => Some("only records of your tasks and of your own calls are shown".to_owned()),
+        }
+    }
+}
+
+/// For what is shown whole or not at all.
+pub fn shown_whole(caller: &Caller, what: &str) -> Result<(), Refusal> {
+    match caller.role {
+        Role::Approver | Role::Operator | Role::Auditor | Role::System => Ok(()),
+        Role::Agent => {
+            let message =
+                format!("{what} takes the role operator, approver or auditor; `{}` is an agent", caller.agent);
+            Err(Refusal::new(Code::RoleRequired, message, "a person with such a credential does this"))
         }
     }
 }

@@ -106,6 +106,9 @@ pub struct Waiting {
     pub approvals: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Time>,
+    /// The oldest few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<WaitingTask>,
 }
 
 /// Dependencies of open tasks: who waits for whom, and what can run together.
@@ -200,6 +203,22 @@ pub enum CostBy {
     Phase,
     Agent,
     Model,
+}
+
+/// What is asked of costs; days count whole, in UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CostFilter {
+    pub by: Vec<CostBy>,
+    pub since: Option<Time>,
+    pub until: Option<Time>,
+    /// With everything below it.
+    pub task: Option<TaskId>,
+    pub agent: Option<AgentName>,
+}
+
+/// UTC, as `2026-11-20`.
+pub fn day(at: Time) -> String {
+    at.to_string().chars().take(10).collect()
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -90,6 +90,13 @@ impl Engine {
         self.settings.first_approver.as_ref()
     }
 
+    /// Notes it away from the store, so that an exchanged first approver is seen.
+    pub(super) fn remember_first(&self, key: &PublicKey) {
+        if let Some(Err(error)) = self.keyring.as_ref().map(|ring| ring.remember_first(&self.place, key)) {
+            tracing::warn!(%error, "this machine could not note the first approver's key: an exchanged store would go unseen");
+        }
+    }
+
     pub fn has_approvers(&self) -> Result<bool, StoreError> {
         Ok(self.settings.first_approver.is_some() || !self.view(store::read::approvers)?.is_empty())
     }

@@ -1,9 +1,13 @@
 //! Proofs out of the tiles: that a record is under the newest head, and that one head goes on from another.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::audit::check::StoredHead;
 use crate::audit::hash::{self, Hash};
 use crate::audit::proof::{self, Tiles};
 use crate::audit::shown::{OldHead, Shown};
+use crate::domain::ids::Time;
 use crate::store::{StoreError, Tx, tree};
 
 use super::Engine;
@@ -26,7 +30,35 @@ impl Tiles for Stored<'_> {
     }
 }
 
+/// The newest signed head, as it is handed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NewestHead {
+    /// How many records are under it.
+    pub size: u64,
+    pub root: String,
+    pub at: Time,
+    pub number: i64,
+    /// The signed note: what `phasegate audit verify --from FILE` reads.
+    pub note: String,
+    /// The key that the note is checked by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
 impl Engine {
+    /// After sealing what is new; nothing where the log holds no record yet.
+    pub fn newest_head(&self) -> Result<Option<NewestHead>, SealError> {
+        let Some(head) = self.seal()? else { return Ok(None) };
+        let root = <[u8; 32]>::try_from(head.root.as_slice()).map(|root| Hash(root).hex()).unwrap_or_default();
+        let key = self.verifier_key()?.map(|key| key.to_string());
+        Ok(Some(NewestHead { size: head.size, root, at: Time(head.at), number: head.number, note: head.note, key }))
+    }
+
+    /// A proof of consistency from a size alone.
+    pub fn prove_growth(&self, from: u64, to: Option<u64>) -> Result<Option<Shown>, SealError> {
+        self.prove_consistency(OldHead { size: from, ..OldHead::default() }, to)
+    }
+
     /// None where there is no such record.
     pub fn prove_inclusion(&self, seq: u64) -> Result<Option<Shown>, SealError> {
         let newest = self.seal()?;

@@ -1,26 +1,19 @@
 //! Sessions of clients as people are shown them: who works in them, what they hold, and which are not guarded.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use serde::Serialize;
 
 use crate::domain::ids::{AgentName, Time};
 use crate::domain::query::{TaskFilter, TaskRow};
 use crate::domain::record::RecordFilter;
-use crate::domain::session::{Guard, Session};
-use crate::domain::task::Status;
+use crate::domain::session::Session;
 use crate::store::{StoreError, Tx, read, sessions};
 
 use super::Engine;
-use super::views::shortened;
 
 /// Of agents that work in one session.
 const TASKS_MAX: usize = 20;
-const BOARD_ROWS: usize = 20;
-const SESSIONS_MAX: u32 = 500;
-/// Looked at for agents whose client shows no hooks.
-const CLAIMS_MAX: usize = 200;
 const REFUSALS_MAX: usize = 100;
 const LATELY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -67,26 +60,4 @@ fn row(tx: &mut dyn Tx, session: Session, seen: Time) -> Result<SessionRow, Stor
         tasks.extend(read::tasks(tx, &filter)?.tasks);
     }
     Ok(SessionRow { session, seen, tasks })
-}
-
-/// What works here and is not held by hooks that block, for the board.
-pub fn unguarded(tx: &mut dyn Tx) -> Result<String, StoreError> {
-    let open = sessions::open(tx, SESSIONS_MAX)?;
-    let mut text = String::new();
-    let weak = open.iter().filter(|(session, _)| session.guard != Guard::Enforced);
-    for (session, _) in weak.take(BOARD_ROWS) {
-        let why = shortened(&session.why, 70);
-        let _ = writeln!(text, "  {:<24} {} ({why})", shortened(&session.agent.0, 24), session.guard.word());
-    }
-    let filter = TaskFilter { status: [Status::Claimed].into(), limit: CLAIMS_MAX, ..TaskFilter::default() };
-    let known = |agent: &str| {
-        let of = |session: &Session| session.agent.0 == agent || session.subagents.keys().any(|name| name.0 == agent);
-        open.iter().any(|(session, _)| of(session))
-    };
-    let holders: BTreeSet<String> =
-        read::tasks(tx, &filter)?.tasks.into_iter().filter_map(|row| row.agent.map(|agent| agent.0)).collect();
-    for agent in holders.iter().filter(|agent| !known(agent)) {
-        let _ = writeln!(text, "  {:<24} blind (no hook of its client has shown itself)", shortened(agent, 24));
-    }
-    Ok(text)
 }

@@ -106,6 +106,7 @@ impl Engine {
         let position = from.position.saturating_add(u64::try_from(reading.consumed).unwrap_or(0));
         let mark = mark(&file, position).map_err(unreadable)?;
         let to = Position { position, mark, carried: reading.carried };
+        let day = crate::domain::view::day(self.now());
         let charges: Vec<Charge> = reading
             .used
             .into_iter()
@@ -115,7 +116,7 @@ impl Engine {
                 let (agent, session) = (who.agent.0, session.to_owned());
                 let on = On { task: who.task, phase: String::new(), agent, session, model: used.model };
                 let (micro_usd, guessed) = (price.micro_usd, price.guessed);
-                Charge { id: used.id, on, tokens: used.tokens, micro_usd, guessed }
+                Charge { id: used.id, on, day: day.clone(), tokens: used.tokens, micro_usd, guessed }
             })
             .collect();
         let spent = self.count(charges, name, to)?;
@@ -183,20 +184,6 @@ impl Engine {
                 costs,
                 prices: TABLE_DATE,
             }))
-        })
-    }
-
-    /// Of those of these tasks on which anything was spent or set aside.
-    pub fn accounts(&self, tasks: &[TaskId]) -> Result<BTreeMap<TaskId, Account>, StoreError> {
-        self.view(|tx| {
-            let mut found = BTreeMap::new();
-            for id in tasks {
-                let account = spending::account(tx, *id)?;
-                if account != Account::default() {
-                    found.insert(*id, account);
-                }
-            }
-            Ok(found)
         })
     }
 

@@ -30,7 +30,7 @@ impl<S> Paced<S> {
     }
 
     /// A head with both `Content-Length` and `Transfer-Encoding` may be read in two ways, and the parser takes away what
-    /// tells of it. A proxy before us may read it in the other way, so nobody is to answer it.
+    /// tells of it. The guard refuses it.
     fn look_at_head(&mut self, piece: &[u8]) {
         let joined;
         let head = if self.head.is_empty() {

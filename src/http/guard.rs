@@ -71,6 +71,7 @@ pub async fn checked(State(app): State<Arc<App>>, mut request: Request, next: Ne
 }
 
 fn passes(app: &App, request: &Request) -> Result<(), Problem> {
+    length_is_one(request)?;
     let host = host(request)?;
     host_is_ours(app, request, &host)?;
     origin_is_ours(app, request, &host)?;
@@ -80,6 +81,15 @@ fn passes(app: &App, request: &Request) -> Result<(), Problem> {
 
 fn refused(status: StatusCode, code: &str, detail: impl Into<String>, hint: &str) -> Problem {
     Problem::new(status, code, detail).hint(hint)
+}
+
+/// A proxy before us may have read a request with two lengths in the other way, and taken its end for another request.
+fn length_is_one(request: &Request) -> Result<(), Problem> {
+    if request.extensions().get::<Peer>().is_none_or(|peer| !peer.two_lengths) {
+        return Ok(());
+    }
+    let detail = "the request says its length both by Content-Length and by Transfer-Encoding";
+    Err(refused(StatusCode::BAD_REQUEST, "two_lengths", detail, "send one of the two"))
 }
 
 /// Who the request says it calls, in lower case: from its target where that is absolute, else from its one `Host`.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use http::{Request, StatusCode};
+use axum::response::Response;
+use http::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -27,7 +27,6 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Coming, Leaving, Paced};
 use super::pace::Pace;
-use super::problem::Problem;
 use super::{App, router, tls};
 
 /// After an accept that failed for want of something of the machine's, such as file descriptors.
@@ -54,6 +53,8 @@ pub struct Peer {
     pub address: SocketAddr,
     pub local: SocketAddr,
     pub tls: bool,
+    /// This request says its length in two ways; the parser takes away what would tell of it.
+    pub two_lengths: bool,
 }
 
 /// Listens at an address. `localhost` may mean `::1` as well as `127.0.0.1`, so the one brings the other where it is free.
@@ -158,10 +159,10 @@ impl Door {
     fn welcome(self: &Arc<Self>, stream: TcpStream, address: SocketAddr, place: OwnedSemaphorePermit) {
         let door = Arc::clone(self);
         tokio::spawn(async move {
-            let _place = place;
+            let (_place, _counted) = (place, door.app.meters.connection());
             let Ok(local) = stream.local_addr() else { return };
             tune(&stream);
-            let peer = Peer { address, local, tls: door.tls.is_some() };
+            let peer = Peer { address, local, tls: door.tls.is_some(), two_lengths: false };
             match &door.tls {
                 None => door.serve(stream, peer).await,
                 Some(tls) => {
@@ -235,19 +236,10 @@ impl Door {
         pace: &Arc<Pace>,
     ) -> std::result::Result<Response<Leaving>, Infallible> {
         let two_lengths = pace.begins();
-        let response = if two_lengths {
-            let detail = "the request says its length both by Content-Length and by Transfer-Encoding";
-            let mut refused = Problem::new(StatusCode::BAD_REQUEST, "two_lengths", detail)
-                .hint("send one of the two")
-                .into_response();
-            refused.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
-            refused
-        } else {
-            let mut request = request
-                .map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(Coming::new(body, pace)) });
-            request.extensions_mut().insert(peer);
-            self.inside.call(request).await.unwrap_or_else(|never| match never {})
-        };
+        let mut request =
+            request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(Coming::new(body, pace)) });
+        request.extensions_mut().insert(Peer { two_lengths, ..peer });
+        let response = self.inside.call(request).await.unwrap_or_else(|never| match never {});
         Ok(response.map(|body| Leaving::new(body, pace)))
     }
 }

@@ -28,27 +28,31 @@ struct Moves {
     engine: Arc<Engine>,
     newest: watch::Receiver<u64>,
     seen: u64,
+    /// It moved since then. Kept, since whoever waits may stop waiting and begin again.
+    moved: bool,
 }
 
 impl Moves {
     fn new(engine: &Arc<Engine>) -> Result<Self, ErrorData> {
         let newest = engine.feed();
         let seen = engine.last_record().map_err(|error| super::server::internal(&error))?;
-        Ok(Self { engine: Arc::clone(engine), newest, seen })
+        Ok(Self { engine: Arc::clone(engine), newest, seen, moved: false })
     }
 
     /// Those of these resources that changed, as soon as one did. `None`: it will not be known any more.
     async fn next(&mut self, watched: &Uris) -> Option<Vec<String>> {
         loop {
-            self.newest.changed().await.ok()?;
+            if !self.moved {
+                self.newest.changed().await.ok()?;
+                self.moved = true;
+            }
             tokio::time::sleep(PAUSE).await;
-            let newest = *self.newest.borrow_and_update();
             // Where a backup was put back the numbers fall, and everything may be different.
-            let (from, to) = (self.seen, newest);
-            self.seen = newest;
+            let (from, to) = (self.seen, *self.newest.borrow_and_update());
             let engine = Arc::clone(&self.engine);
             let touched = tokio::task::spawn_blocking(move || engine.touched(from, to)).await.ok()?;
             let touched = touched.inspect_err(|error| tracing::warn!(%error, "what changed cannot be seen")).ok()?;
+            (self.seen, self.moved) = (to, false);
             let changed: Vec<String> =
                 held(watched).iter().filter(|uri| resources::is_touched(uri, touched.as_ref())).cloned().collect();
             if !changed.is_empty() {
@@ -68,7 +72,8 @@ pub async fn listen(engine: &Arc<Engine>, context: &SubscriptionContext) -> Resu
             changed = moves.next(&wanted) => changed,
             () = context.cancelled() => return Ok(()),
         };
-        for uri in changed.unwrap_or_default() {
+        let Some(changed) = changed else { return Ok(()) };
+        for uri in changed {
             if context.sink().notify_resource_updated(uri).await.is_err() {
                 return Ok(());
             }

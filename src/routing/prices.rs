@@ -77,6 +77,21 @@ fn plain(model: &str) -> String {
     }
 }
 
+/// The strong model of the same maker; a model whose maker is not known here stands for itself. Nothing without a price.
+pub fn strong_of(model: &str) -> Option<&'static str> {
+    const STRONG: [(&str, &str); 6] = [
+        ("claude-", "claude-opus-5-5"),
+        ("gpt-", "gpt-6.1-sol"),
+        ("gemini-", "gemini-4-argon"),
+        ("glm-", "glm-5.3"),
+        ("deepseek-", "deepseek-v4-pro"),
+        ("kimi-", "kimi-k3.1-pro"),
+    ];
+    let name = plain(model);
+    let own = DEARER_WRITES.iter().chain(&PLAIN_WRITES).map(|(known, ..)| *known).find(|known| *known == name)?;
+    Some(STRONG.iter().find(|(maker, _)| own.starts_with(maker)).map_or(own, |(_, strong)| strong))
+}
+
 /// The dearest of each: what a model without a price is counted at, so that a cap holds for it too.
 pub fn dearest() -> Price {
     let all = DEARER_WRITES.iter().map(|row| of(*row, 5, 8)).chain(PLAIN_WRITES.iter().map(|row| of(*row, 4, 4)));

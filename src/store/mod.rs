@@ -1,6 +1,8 @@
 //! One transaction around a decision: load facts, decide, apply, put what changed, append what happened. It holds no rules
 //! and never looks inside an event.
 
+pub mod figures;
+pub mod idempotency;
 mod load;
 pub mod notices;
 mod place;
@@ -12,6 +14,8 @@ mod single;
 pub mod spending;
 pub mod sqlite;
 pub mod tree;
+pub mod views;
+mod vitals;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -25,6 +29,7 @@ use crate::domain::state::{self, ApplyError, Stamp};
 
 pub use load::{Scope, With, workflow_cache};
 pub use place::{Place, PlaceError};
+pub use vitals::Vitals;
 
 /// A value on its way into a statement.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +88,10 @@ pub trait Backend: Send + Sync {
     /// Whole-store check; the findings, empty when all is well.
     fn check(&self) -> Result<Vec<String>, StoreError>;
     fn describe(&self) -> String;
+    /// A quick look at whether it can be used; what a kind of store cannot tell is absent.
+    fn vitals(&self) -> Result<Vitals, StoreError> {
+        Ok(Vitals::default())
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -329,6 +338,14 @@ pub fn snapshot<T>(
 /// The facts of a scope, for a look before a command; the command loads its own.
 pub fn look(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreError> {
     load::facts(tx, scope, by)
+}
+
+/// The workflow versions that loaded tasks name, and with them, where they are wanted, those that were put in force.
+pub fn load_workflows(tx: &mut dyn Tx, facts: &mut Facts, trusts: bool) -> Result<(), StoreError> {
+    if trusts {
+        load::trusts(tx, facts)?;
+    }
+    load::workflows(tx, facts)
 }
 
 pub fn meta(tx: &mut dyn Tx, key: &str) -> Result<Option<String>, StoreError> {

@@ -89,7 +89,8 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts, at: Time) -> 
         if old == Some(task) {
             continue;
         }
-        put_task(tx, old, task)?;
+        put_task(tx, old, task, at)?;
+        counted(tx, old, task)?;
         let (was, is) = (old.and_then(Task::claim), task.claim());
         if let Some(claim) = was.filter(|claim| is.map(|is| &is.handle) != Some(&claim.handle)) {
             end_claim(tx, task, claim)?;
@@ -246,7 +247,7 @@ fn put_claim(tx: &mut dyn Tx, id: TaskId, claim: &Claim, until: Time) -> Result<
     Ok(())
 }
 
-fn put_task(tx: &mut dyn Tx, old: Option<&Task>, task: &Task) -> Result<(), StoreError> {
+fn put_task(tx: &mut dyn Tx, old: Option<&Task>, task: &Task, at: Time) -> Result<(), StoreError> {
     let body = json("tasks", task)?;
     let status = task.status().word();
     let agent = Param::maybe_text(task.claim().map(|claim| claim.agent.0.as_str()));
@@ -255,20 +256,24 @@ fn put_task(tx: &mut dyn Tx, old: Option<&Task>, task: &Task) -> Result<(), Stor
         Evidence::Passed(_) | Evidence::Refused(_) => None,
     });
     let run_until = run_until.min().map_or(Param::Null, Param::Int);
-    if old.is_some() {
+    let (id, touched, phase) = (Param::id(task.id.0), Param::Int(at.0), Param::Text(&task.phase));
+    if let Some(old) = old {
+        let moved = old.visit != task.visit || old.status().is_open() != task.status().is_open();
+        let entered = if moved { touched } else { Param::Null };
         // What else is searched by never changes after submission.
         tx.execute(
-            "UPDATE tasks SET status = ?2, agent = ?3, run_until = ?4, body = ?5 WHERE id = ?1",
-            &[Param::id(task.id.0), Param::Text(status), agent, run_until, Param::Text(&body)],
+            "UPDATE tasks SET status = ?2, agent = ?3, run_until = ?4, body = ?5, phase = ?6, \
+             entered_at = coalesce(?7, entered_at), touched_at = ?8 WHERE id = ?1",
+            &[id, Param::Text(status), agent, run_until, Param::Text(&body), phase, entered, touched],
         )?;
         return Ok(());
     }
     let needs: Vec<&str> = task.spec.capabilities.iter().map(String::as_str).collect();
     tx.execute(
-        "INSERT INTO tasks(id, status, urgency, needs, kind, workflow, version, parent, agent, run_until, body) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO tasks(id, status, urgency, needs, kind, workflow, version, parent, agent, run_until, body, \
+         phase, entered_at, touched_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13)",
         &[
-            Param::id(task.id.0),
+            id,
             Param::Text(status),
             Param::Int(task.spec.priority.rank()),
             Param::Text(&needs.join(",")),
@@ -279,6 +284,8 @@ fn put_task(tx: &mut dyn Tx, old: Option<&Task>, task: &Task) -> Result<(), Stor
             agent,
             run_until,
             Param::Text(&body),
+            phase,
+            touched,
         ],
     )?;
     for on in &task.spec.depends_on {
@@ -288,6 +295,21 @@ fn put_task(tx: &mut dyn Tx, old: Option<&Task>, task: &Task) -> Result<(), Stor
     for label in &task.spec.labels {
         let sql = "INSERT INTO task_labels(label, task) VALUES (?1, ?2)";
         tx.execute(sql, &[Param::Text(label), Param::id(task.id.0)])?;
+    }
+    Ok(())
+}
+
+/// How many tasks stand in each place: one less where it stood, one more where it stands.
+fn counted(tx: &mut dyn Tx, old: Option<&Task>, task: &Task) -> Result<(), StoreError> {
+    let place = |task: &Task| (task.phase.clone(), task.status().word());
+    if old.map(place) == Some(place(task)) {
+        return Ok(());
+    }
+    let sql = "INSERT INTO task_counts(workflow, phase, status, tasks) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT(workflow, phase, status) DO UPDATE SET tasks = task_counts.tasks + excluded.tasks";
+    for (place, more) in old.map(place).into_iter().map(|place| (place, -1)).chain([(place(task), 1)]) {
+        let (phase, status) = (Param::Text(&place.0), Param::Text(place.1));
+        tx.execute(sql, &[Param::Text(&task.spec.workflow), phase, status, Param::Int(more)])?;
     }
     Ok(())
 }

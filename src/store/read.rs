@@ -7,7 +7,7 @@ use crate::domain::approver::{Approver, Approvers};
 use crate::domain::bypass::Bypass;
 use crate::domain::call::Call;
 use crate::domain::credential::Credential;
-use crate::domain::ids::{ApprovalId, CredentialId, TaskId, Time};
+use crate::domain::ids::{AgentName, ApprovalId, CredentialId, TaskId, Time};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, TaskRow, WorkflowRow};
 use crate::domain::state::Trust;
 use crate::domain::task::{Status, Task, TaskState};
@@ -88,7 +88,7 @@ fn task_conditions<'a>(sql: &mut Sql<'a>, filter: &'a TaskFilter) {
     }
 }
 
-fn task_row(task: &Task, lease: Option<Time>) -> TaskRow {
+pub(super) fn task_row(task: &Task, lease: Option<Time>) -> TaskRow {
     let (waiting_on, blocked_by) = match &task.state {
         TaskState::Waiting { on } => (on.clone(), Vec::new()),
         TaskState::Blocked { blockers } => {
@@ -135,6 +135,29 @@ pub fn approvals(tx: &mut dyn Tx, filter: &ApprovalFilter) -> Result<Vec<Approva
     Ok(found)
 }
 
+/// The newest first, before one of them.
+pub fn approvals_before(
+    tx: &mut dyn Tx,
+    pending_only: bool,
+    before: Option<ApprovalId>,
+    limit: usize,
+) -> Result<Vec<Approval>, StoreError> {
+    let mut found = Vec::new();
+    let mut sql = Sql::new("SELECT body FROM approvals WHERE 1 = 1");
+    if pending_only {
+        sql.and("state = ??", Param::Text("pending"));
+    }
+    if let Some(before) = before {
+        sql.and("id < ??", Param::id(before.0));
+    }
+    sql.end("ORDER BY id DESC", limit);
+    tx.query(&sql.text, &sql.params, &mut |row| {
+        found.push(parse("approvals", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 pub fn approval(tx: &mut dyn Tx, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
     Ok(approvals(tx, &ApprovalFilter { id: Some(id), limit: 1, ..ApprovalFilter::default() })?.pop())
 }
@@ -166,6 +189,16 @@ pub fn credential(tx: &mut dyn Tx, hash: &str) -> Result<Option<Credential>, Sto
     let mut found = None;
     tx.query("SELECT body FROM credentials WHERE hash = ?1", &[Param::Text(hash)], &mut |row| {
         found = Some(parse("credentials", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Those that go by this name, whether or not they still count.
+pub fn credentials_of(tx: &mut dyn Tx, name: &AgentName) -> Result<Vec<Credential>, StoreError> {
+    let mut found = Vec::new();
+    tx.query("SELECT body FROM credentials WHERE name = ?1", &[Param::Text(&name.0)], &mut |row| {
+        found.push(parse("credentials", row.text(0)?.unwrap_or_default())?);
         Ok(())
     })?;
     Ok(found)
@@ -271,7 +304,7 @@ pub fn workflow_body(tx: &mut dyn Tx, hash: &str) -> Result<Option<(String, Stri
 
 pub fn status_counts(tx: &mut dyn Tx) -> Result<BTreeMap<Status, u64>, StoreError> {
     let mut counts = BTreeMap::new();
-    tx.query("SELECT status, count(*) FROM tasks GROUP BY status", &[], &mut |row| {
+    tx.query("SELECT status, sum(tasks) FROM task_counts GROUP BY status HAVING sum(tasks) > 0", &[], &mut |row| {
         let word = row.text(0)?.unwrap_or_default();
         if let Some(status) = Status::ALL.into_iter().find(|status| status.word() == word) {
             counts.insert(status, row.int(1)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0));

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::domain::canonical;
 use crate::domain::decide::budget::LINEAGE_MAX;
 use crate::domain::facts::Facts;
-use crate::domain::ids::{TaskId, Time};
+use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::refusal::Refusal;
 use crate::domain::spending::{Account, Cost, On, Spent, Tokens};
+use crate::domain::view::{CostBy, CostFilter, CostRow, day};
 
 use super::{Backend, By, Param, Row, Scope, StoreError, Tx, load, put};
 
@@ -35,6 +36,8 @@ pub struct Position {
 pub struct Charge {
     pub id: String,
     pub on: On,
+    /// UTC, as `2026-11-20`.
+    pub day: String,
     pub tokens: Tokens,
     pub micro_usd: u64,
     pub guessed: bool,
@@ -100,7 +103,7 @@ fn one(tx: &mut dyn Tx, charge: &Charge) -> Result<Spent, StoreError> {
     let spending = match known {
         // Where the rest of it is counted: an answer belongs to what was worked on when it began.
         Some((spending, ..)) => spending,
-        None => spending(tx, &charge.on)?,
+        None => spending(tx, &charge.on, &charge.day)?,
     };
     let parts = |of: &Tokens| [of.input, of.cache_write, of.cache_write_long, of.cache_read, of.output];
     let [input, cache_write, cache_write_long, cache_read, output] = parts(&new).map(Param::id);
@@ -133,15 +136,19 @@ fn bounded(tokens: &Tokens) -> Tokens {
     }
 }
 
-fn spending(tx: &mut dyn Tx, on: &On) -> Result<u64, StoreError> {
+fn spending(tx: &mut dyn Tx, on: &On, day: &str) -> Result<u64, StoreError> {
     let task = Param::id(on.task.map_or(0, |task| task.0));
-    let key = [task, Param::Text(&on.phase), Param::Text(&on.agent), Param::Text(&on.session), Param::Text(&on.model)];
-    let sql = "INSERT INTO spending(task, phase, agent, session, model, calls, input, cache_write, cache_write_long, \
-               cache_read, output, micro_usd, guessed_micro_usd) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, 0, 0, 0, 0) \
-               ON CONFLICT(task, phase, agent, session, model) DO NOTHING";
+    let [phase, agent, session, model, day] =
+        [&on.phase, &on.agent, &on.session, &on.model, day].map(|text| Param::Text(text));
+    let key = [task, phase, agent, session, model, day];
+    let sql = "INSERT INTO spending(task, phase, agent, session, model, day, calls, input, cache_write, \
+               cache_write_long, cache_read, output, micro_usd, guessed_micro_usd) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, 0, 0, 0, 0, 0) \
+               ON CONFLICT(task, phase, agent, session, model, day) DO NOTHING";
     tx.execute(sql, &key)?;
     let mut id = 0;
-    let sql = "SELECT id FROM spending WHERE task = ?1 AND phase = ?2 AND agent = ?3 AND session = ?4 AND model = ?5";
+    let sql = "SELECT id FROM spending WHERE task = ?1 AND phase = ?2 AND agent = ?3 AND session = ?4 AND model = ?5 \
+               AND day = ?6";
     tx.query(sql, &key, &mut |row| {
         id = whole(row, 0)?;
         Ok(())
@@ -182,11 +189,12 @@ pub fn account(tx: &mut dyn Tx, task: TaskId) -> Result<Account, StoreError> {
 /// What it is all made of: of a task and everything below it, or of the whole workspace.
 pub fn costs(tx: &mut dyn Tx, of: Option<TaskId>) -> Result<Vec<Cost>, StoreError> {
     let mut found = Vec::new();
-    let columns = "SELECT task, phase, agent, session, model, calls, input, cache_write, cache_write_long, cache_read, \
-                   output, micro_usd, guessed_micro_usd FROM spending";
+    let columns = "SELECT task, phase, agent, session, model, sum(calls), sum(input), sum(cache_write), \
+                   sum(cache_write_long), sum(cache_read), sum(output), sum(micro_usd), sum(guessed_micro_usd) \
+                   FROM spending";
     let below = "WITH RECURSIVE below(id) AS (SELECT id FROM tasks WHERE id = ?1 \
                  UNION SELECT tasks.id FROM tasks JOIN below ON tasks.parent = below.id) ";
-    let order = "ORDER BY task, phase, agent, session, model LIMIT 10000";
+    let order = "GROUP BY task, phase, agent, session, model ORDER BY task, phase, agent, session, model LIMIT 10000";
     let sql = match of {
         Some(_) => format!("{below}{columns} WHERE task IN (SELECT id FROM below) {order}"),
         None => format!("{columns} {order}"),
@@ -198,6 +206,80 @@ pub fn costs(tx: &mut dyn Tx, of: Option<TaskId>) -> Result<Vec<Cost>, StoreErro
         let on = On { task, phase: text(1)?, agent: text(2)?, session: text(3)?, model: text(4)? };
         let (calls, tokens) = (whole(row, 5)?, tokens(row, 6)?);
         found.push(Cost { on, calls, tokens, micro_usd: whole(row, 11)?, guessed_micro_usd: whole(row, 12)? });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Sums by whatever is asked for, the dearest first; by days, the days in order.
+pub fn costs_by(tx: &mut dyn Tx, filter: &CostFilter) -> Result<Vec<CostRow>, StoreError> {
+    let mut sql = String::new();
+    if filter.task.is_some() {
+        sql.push_str(
+            "WITH RECURSIVE below(id) AS (SELECT id FROM tasks WHERE id = ?1 \
+             UNION SELECT tasks.id FROM tasks JOIN below ON tasks.parent = below.id) ",
+        );
+    }
+    let by = |part: CostBy, column: &'static str| if filter.by.contains(&part) { column } else { "NULL" };
+    let columns = [
+        by(CostBy::Day, "day"),
+        by(CostBy::Task, "task"),
+        by(CostBy::Phase, "phase"),
+        by(CostBy::Agent, "agent"),
+        by(CostBy::Model, "model"),
+    ];
+    // Where all days are asked for, an index by day only makes reading slower.
+    let day_column = if filter.since.is_some() { "day" } else { "+day" };
+    sql.push_str(&format!(
+        "SELECT {}, sum(calls), sum(input), sum(cache_write), sum(cache_write_long), sum(cache_read), sum(output), \
+         sum(micro_usd), sum(guessed_micro_usd) FROM spending WHERE ?2 <= {day} AND {day} <= ?3 AND (?4 IS NULL OR agent = ?4)",
+        columns.join(", "),
+        day = day_column
+    ));
+    if filter.task.is_some() {
+        sql.push_str(" AND task IN (SELECT id FROM below)");
+    }
+    sql.push_str(" GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 12 DESC, 2, 3, 4, 5 LIMIT 10000");
+    let since = filter.since.map(day).unwrap_or_default();
+    // After every day there is.
+    let until = filter.until.map_or_else(|| "9".to_owned(), day);
+    let agent = Param::maybe_text(filter.agent.as_ref().map(|agent| agent.0.as_str()));
+    let params = [Param::maybe_id(filter.task.map(|task| task.0)), Param::Text(&since), Param::Text(&until), agent];
+    let mut found = Vec::new();
+    tx.query(&sql, &params, &mut |row| {
+        let text = |column| row.text(column).map(|text| text.map(str::to_owned));
+        let task = row.int(1)?.and_then(|task| u64::try_from(task).ok()).filter(|task| *task > 0).map(TaskId);
+        found.push(CostRow {
+            day: text(0)?,
+            task,
+            phase: text(2)?,
+            agent: text(3)?.map(AgentName),
+            model: text(4)?,
+            calls: whole(row, 5)?,
+            tokens: tokens(row, 6)?,
+            micro_usd: whole(row, 11)?,
+            guessed_micro_usd: whole(row, 12)?,
+        });
+        Ok(())
+    })?;
+    // Where nothing is asked by, there is a row of nothing.
+    found.retain(|row| row.calls > 0);
+    Ok(found)
+}
+
+/// What was spent on one day, in UTC.
+pub fn on_day(tx: &mut dyn Tx, day: &str) -> Result<u64, StoreError> {
+    sum(tx, "SELECT sum(micro_usd) FROM spending WHERE day = ?1", day)
+}
+
+pub fn of_agent(tx: &mut dyn Tx, agent: &AgentName) -> Result<u64, StoreError> {
+    sum(tx, "SELECT sum(micro_usd) FROM spending WHERE agent = ?1", &agent.0)
+}
+
+fn sum(tx: &mut dyn Tx, sql: &str, of: &str) -> Result<u64, StoreError> {
+    let mut found = 0;
+    tx.query(sql, &[Param::Text(of)], &mut |row| {
+        found = whole(row, 0)?;
         Ok(())
     })?;
     Ok(found)

@@ -12,9 +12,9 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
-use super::{Backend, Body, EachRow, Param, Place, PlaceError, Row, StoreError, Tx};
+use super::{Backend, Body, EachRow, Param, Place, PlaceError, Row, StoreError, Tx, Vitals, vitals};
 
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/sqlite/0001_init.sql"),
     include_str!("migrations/sqlite/0002_tree.sql"),
     include_str!("migrations/sqlite/0003_approvals.sql"),
@@ -22,6 +22,8 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/sqlite/0005_sessions.sql"),
     include_str!("migrations/sqlite/0006_spending.sql"),
     include_str!("migrations/sqlite/0007_credentials.sql"),
+    include_str!("migrations/sqlite/0009_idempotency.sql"),
+    include_str!("migrations/sqlite/0010_board.sql"),
 ];
 /// Before 3.51.3 several processes on one WAL file could lose committed data.
 const LIBRARY_LEAST: i32 = 3_051_003;
@@ -357,6 +359,11 @@ impl Backend for Sqlite {
 
     fn describe(&self) -> String {
         format!("sqlite:{} (SQLite {}, WAL, synchronous=FULL)", self.place.database.display(), rusqlite::version())
+    }
+
+    fn vitals(&self) -> Result<Vitals, StoreError> {
+        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+        vitals::of(&connect(&self.place)?, known, &self.place)
     }
 }
 

@@ -444,7 +444,9 @@ fn what_a_person_sees_of_the_cost() {
     assert!(run(&["tasks", "show", "T-1"]).contains("$0.12 of $1.00"));
     assert!(run(&["board"]).contains("$0.12"));
     let board: Value = serde_json::from_str(&run(&["board", "--json"])).unwrap();
-    assert_eq!(board["spending"]["T-2"]["spent"]["micro_usd"], 50_000);
+    let cards = board["columns"].as_array().unwrap().iter().flat_map(|column| column["cards"].as_array().unwrap());
+    let second: Vec<&Value> = cards.filter(|card| card["id"] == "T-2").collect();
+    assert_eq!(second[0]["account"]["spent"]["micro_usd"], 50_000, "{board}");
     let raised = run(&["tasks", "budget", "T-1", "--usd", "5", "--reason", "worth it", "--yes"]);
     assert!(raised.contains("of $5.00"), "{raised}");
     env.agree();

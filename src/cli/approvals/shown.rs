@@ -9,7 +9,7 @@ use crate::domain::call::CallState;
 use crate::domain::ids::Time;
 use crate::domain::notice::NoticeState;
 use crate::engine::Engine;
-use crate::tools;
+use crate::engine::inbox::shown::{self as inbox, level_words};
 
 use super::super::output::{Tone, quoted, visible};
 use super::super::{Ended, Out};
@@ -19,19 +19,12 @@ const LINES_SHOWN: usize = 40;
 const CALL_LINES_SHOWN: usize = 120;
 const CALL_CHARS_SHOWN: usize = 4000;
 const CHARS_SHOWN: usize = 200;
-const HEADLINE_CHARS: usize = 120;
+
+pub use crate::engine::inbox::shown::{headline, yes_means};
 
 /// Its state, as time has made it by now.
 pub fn state(approval: &Approval, now: Time) -> &'static str {
     if approval.has_run_out(now) { "expired" } else { approval.state.word() }
-}
-
-/// The question in a line; a call shows its beginning.
-pub fn headline(approval: &Approval) -> String {
-    let Some((tool, arguments)) = approval.call() else { return approval.ask.clone() };
-    let essence = arguments.get("command").and_then(Value::as_str).map_or_else(|| arguments.to_string(), str::to_owned);
-    let line: String = essence.chars().take(HEADLINE_CHARS).collect();
-    format!("run {tool}: {line}")
 }
 
 pub fn described(engine: &Engine, approval: &Approval, full: bool, out: &Out) -> Result<String, Ended> {
@@ -121,7 +114,7 @@ fn facts(engine: &Engine, approval: &Approval) -> Result<Vec<(&'static str, Stri
         ("until", approval.expires_at.to_string()),
         ("together", together(engine, approval)?),
         ("from", approval.from.join(", ")),
-        ("level", level_words(approval.level)),
+        ("level", format!("{}: {}", approval.level, level_words(approval.level))),
         ("digest", approval.effective_digest().to_owned()),
     ];
     match &approval.about {
@@ -160,16 +153,6 @@ fn facts(engine: &Engine, approval: &Approval) -> Result<Vec<(&'static str, Stri
     Ok(facts)
 }
 
-fn level_words(level: u8) -> String {
-    let words = match level {
-        0 => "any answer",
-        1 => "an answer from where the agent is kept away",
-        2 => "an answer signed with an approver's key",
-        _ => "an answer signed by a passkey",
-    };
-    format!("{level}: {words}")
-}
-
 fn how_to_answer(approval: &Approval) -> String {
     let id = approval.id;
     let signed = if approval.level >= 2 { " --as NAME" } else { "" };
@@ -184,34 +167,6 @@ fn how_to_answer(approval: &Approval) -> String {
             format!("phasegate approvals approve {id}{signed}  |  adjust {id} '{{…}}'  |  reject {id} --reason …")
         }
         _ => format!("phasegate approvals approve {id}{signed}  |  reject {id} --reason …"),
-    }
-}
-
-/// What happens when a person says yes, and that nothing else does.
-pub fn yes_means(approval: &Approval) -> String {
-    let until = approval.expires_at;
-    match &approval.about {
-        About::Gate { gate } => {
-            let phase = approval.phase.clone().unwrap_or_default();
-            format!(
-                "gate `{gate}` is open once, for leaving phase {phase} with what was handed in by now; until {until}"
-            )
-        }
-        About::Call { tool, .. } if tools::find(tool).is_ok() => {
-            format!("the agent may call `{tool}` once, with exactly these arguments, in this phase; until {until}")
-        }
-        About::Call { tool, .. } if tool == "Bash" => {
-            format!(
-                "this command runs once, in the work tree, when `phasegate exec {}` is called; until {until}",
-                approval.id
-            )
-        }
-        About::Call { tool, .. } => {
-            format!(
-                "the agent is told yes. phasegate does not run `{tool}` itself, and cannot see whether it runs like this"
-            )
-        }
-        About::Question { .. } => "the agent reads the answer; nothing else happens".to_owned(),
     }
 }
 
@@ -236,11 +191,9 @@ fn call_lines(arguments: &Value, fold: &mut Fold) -> Vec<String> {
 /// What a person changed, line by line.
 pub fn changes(approval: &Approval, arguments: &Value) -> String {
     let About::Call { arguments: asked, .. } = &approval.about else { return String::new() };
-    let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
-    let (before, after) = (pretty(asked), pretty(arguments));
     let mut text = "\n  changed from what the agent asked for:\n".to_owned();
-    for change in similar::TextDiff::from_lines(&before, &after).iter_all_changes() {
-        let _ = writeln!(text, "    {} {}", change.tag(), visible(change.value().trim_end_matches('\n')));
+    for line in inbox::changes(asked, arguments) {
+        let _ = writeln!(text, "    {} {}", line.sign, line.text);
     }
     text
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::audit::export::{Export, Format};
-use crate::engine::{Engine, StoreError};
+use crate::engine::Engine;
+use crate::engine::log::{ExportStop, Exported, Format};
 
 use super::super::{Ended, Out, Place};
 
@@ -36,8 +36,6 @@ enum Form {
     Otel,
 }
 
-/// Bytes gathered before they are written.
-const WRITE_BYTES: usize = 256 << 10;
 /// Records between two words on how far it has come.
 const PROGRESS_RECORDS: u64 = 100_000;
 
@@ -49,24 +47,24 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         Form::Csv => Format::Csv,
         Form::Otel => Format::Otel,
     };
-    let mut work = Work { engine: &engine, export: Export::new(format), to, records: 0, bytes: 0, out };
+    let mut work = Work { engine: &engine, format, range: (args.from, to), out };
     let Some(file) = args.file.as_ref().filter(|file| file.as_os_str() != "-") else {
-        return match work.run(args.from, &mut out.stream()) {
-            Err(Stop::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            ended => ended.map_err(|stop| stop.told("standard output")),
+        return match work.run(&mut out.stream()) {
+            Err(ExportStop::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            ended => ended.map(drop).map_err(|stop| told(stop, "standard output")),
         };
     };
     if file.is_dir() {
         return Err(Ended::usage(format!("{} is a folder", file.display()), "name a file"));
     }
     let partial = partial(file);
-    let written = whole(&mut work, args.from, &partial, file);
+    let written = whole(&mut work, &partial, file);
     if written.is_err() {
         let _ = std::fs::remove_file(&partial);
     }
-    written.map_err(|stop| stop.told(&file.display().to_string()))?;
-    let text = format!("{} holds {} records ({} bytes)", file.display(), work.records, work.bytes);
-    out.answer(&json!({ "file": file, "records": work.records, "bytes": work.bytes, "to": to }), &text);
+    let Exported { records, bytes } = written.map_err(|stop| told(stop, &file.display().to_string()))?;
+    let text = format!("{} holds {records} records ({bytes} bytes)", file.display());
+    out.answer(&json!({ "file": file, "records": records, "bytes": bytes, "to": to }), &text);
     Ok(())
 }
 
@@ -78,85 +76,50 @@ fn partial(file: &Path) -> PathBuf {
     file.with_file_name(name)
 }
 
-fn whole(work: &mut Work<'_>, from: u64, partial: &Path, file: &Path) -> Result<(), Stop> {
+fn whole(work: &mut Work<'_>, partial: &Path, file: &Path) -> Result<Exported, ExportStop> {
     // One that a process with the same number left behind. The log is for nobody else's eyes, as the store is.
     let _ = std::fs::remove_file(partial);
     let opened = File::options().write(true).create_new(true).mode(0o600).open(partial);
-    let mut open = opened.map_err(Stop::Write)?;
-    work.run(from, &mut open)?;
-    open.sync_all().map_err(Stop::Write)?;
-    std::fs::rename(partial, file).map_err(Stop::Write)
+    let mut open = opened.map_err(ExportStop::Write)?;
+    let done = work.run(&mut open)?;
+    open.sync_all().map_err(ExportStop::Write)?;
+    std::fs::rename(partial, file).map_err(ExportStop::Write)?;
+    Ok(done)
 }
 
-/// What ends an export early.
-enum Stop {
-    Write(std::io::Error),
-    Unreadable { seq: u64, why: String },
-    Store(StoreError),
-}
-
-impl Stop {
-    fn told(self, place: &str) -> Ended {
-        match self {
-            Self::Write(error) => {
-                let message = format!("{place} could not be written: {error}; the export is not there");
-                Ended::Internal { message, hint: "make room, or name another file".to_owned() }
-            }
-            Self::Unreadable { seq, why } => {
-                let message = format!("record {seq} cannot be read: {why}");
-                let hint = "`--format jsonl` writes it as it is; `phasegate audit verify` checks the log";
-                Ended::Internal { message, hint: hint.to_owned() }
-            }
-            Self::Store(error) => error.into(),
+fn told(stop: ExportStop, place: &str) -> Ended {
+    match stop {
+        ExportStop::Write(error) => {
+            let message = format!("{place} could not be written: {error}; the export is not there");
+            Ended::Internal { message, hint: "make room, or name another file".to_owned() }
         }
+        ExportStop::Unreadable { .. } => {
+            let hint = "`--format jsonl` writes it as it is; `phasegate audit verify` checks the log";
+            Ended::Internal { message: stop.to_string(), hint: hint.to_owned() }
+        }
+        ExportStop::Store(error) => error.into(),
     }
 }
 
 struct Work<'w> {
     engine: &'w Engine,
-    export: Export,
-    to: u64,
-    records: u64,
-    bytes: u64,
+    format: Format,
+    range: (u64, u64),
     out: &'w Out,
 }
 
 impl Work<'_> {
-    fn run(&mut self, from: u64, target: &mut dyn Write) -> Result<(), Stop> {
-        let mut next = from.max(1);
-        loop {
-            let (export, count) = (&mut self.export, &mut self.records);
-            let mut unreadable = None;
-            let batch = self.engine.export(next, self.to, &mut |row| {
-                if unreadable.is_none() {
-                    unreadable = export.row(row).err().map(|why| (row.seq, why));
-                    *count += 1;
-                }
-            });
-            let last = batch.map_err(Stop::Store)?;
-            if let Some((seq, why)) = unreadable {
-                return Err(Stop::Unreadable { seq, why });
+    fn run(&mut self, target: &mut dyn Write) -> Result<Exported, ExportStop> {
+        let (out, to, mut told) = (self.out, self.range.1, 0);
+        let done = self.engine.export_to(self.format, self.range, &mut |bytes, last| {
+            if last / PROGRESS_RECORDS != told {
+                told = last / PROGRESS_RECORDS;
+                out.progress(&format!("{last} of {to} records"));
             }
-            let Some(last) = last else { break };
-            if self.export.bytes.len() >= WRITE_BYTES {
-                self.write(target)?;
-            }
-            if last / PROGRESS_RECORDS != next / PROGRESS_RECORDS {
-                self.out.progress(&format!("{last} of {} records", self.to));
-            }
-            next = last.saturating_add(1);
-        }
-        self.export.end();
-        self.write(target)?;
-        target.flush().map_err(Stop::Write)?;
-        self.out.progress("");
-        Ok(())
-    }
-
-    fn write(&mut self, target: &mut dyn Write) -> Result<(), Stop> {
-        target.write_all(&self.export.bytes).map_err(Stop::Write)?;
-        self.bytes += u64::try_from(self.export.bytes.len()).unwrap_or(0);
-        self.export.bytes.clear();
-        Ok(())
+            target.write_all(bytes)
+        })?;
+        target.flush().map_err(ExportStop::Write)?;
+        out.progress("");
+        Ok(done)
     }
 }

@@ -168,15 +168,6 @@ fn lint_phase(warnings: &mut Vec<Warning>, workflow: &Workflow, phase: &Phase) {
                 let message = format!("`{}` hands its text to a shell, where only the last command decides", gate.id);
                 warn(warnings, phase, message, "name the program itself, one gate for each");
             }
-            GateKind::Approval(approval) if approval.level > 2 => {
-                let message = format!("nobody can answer \"{}\" at level {} yet", approval.ask, approval.level);
-                warn(
-                    warnings,
-                    phase,
-                    message,
-                    "ask for level 2, a signature by key; passkeys are not part of this version",
-                );
-            }
             GateKind::Approval(approval) if approval.from.is_empty() => {
                 let message = format!("any approver may answer \"{}\"", approval.ask);
                 warn(warnings, phase, message, "name who may with `from: [..]`");

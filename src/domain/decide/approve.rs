@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::approval::{About, Answer, Approval, ApprovalState};
+use crate::domain::approver::LEVEL_SIGNED;
 use crate::domain::canonical;
 use crate::domain::command::{DecideApprovals, Decision};
 use crate::domain::event::Event;
@@ -12,7 +13,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::Task;
 use crate::domain::workflow::ApprovalGate;
 
-use super::proof::{LEVEL_SIGNED, signer};
+use super::proof::signer;
 use super::require;
 
 /// What is approved, exactly: anything that changes one of these needs a new approval.
@@ -119,6 +120,9 @@ fn proved(facts: &Facts, approval: &Approval, terms: Option<&ApprovalGate>, cont
         return Ok(());
     }
     let Some(signed) = &answer.signed else { return Err("carries no signature".to_owned()) };
+    if signed.key.level() < least {
+        return Err(format!("is signed with proof of level {}, and this asks for level {least}", signed.key.level()));
+    }
     let approvers = facts.approvers(context);
     let Some(approver) = approvers.iter().find(|known| known.key == signed.key && known.name == answer.by) else {
         return Err("is signed by nobody who is an approver now".to_owned());
@@ -191,7 +195,7 @@ pub fn answer(facts: &Facts, command: &DecideApprovals, context: &Context) -> Re
                         format!("{id} is for {}, and `{}` is not among them", approval.from.join(", "), approver.name);
                     return Err(Refusal::new(Code::NotAnApprover, message, "one of them answers"));
                 }
-                LEVEL_SIGNED
+                signed.key.level()
             }
             None => unsigned(facts, approval, command.level, context)?,
         };
@@ -289,7 +293,7 @@ fn may_answer(facts: &Facts, approval: &Approval, level: u8, context: &Context) 
         let hint = match approval.level {
             1 => "answer in a terminal of your own, not through the agent or its client",
             LEVEL_SIGNED => "sign it with an approver's key: `--as NAME`; `phasegate approver add` enrols one",
-            _ => "passkeys, which level 3 takes, are not there yet; a workflow can ask for level 2",
+            _ => "sign it with a passkey, in the inbox of `phasegate serve --http`; its page People enrols one",
         };
         return Err(Refusal::new(Code::LevelTooLow, message, hint));
     }

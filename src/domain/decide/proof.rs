@@ -2,13 +2,12 @@
 
 use serde_json::Value;
 
-use crate::domain::approver::{Approver, Proof, Signed};
+use crate::domain::approver::{Approver, LEVEL_SIGNED, Proof, Signed};
 use crate::domain::facts::{Context, Facts};
 use crate::domain::refusal::{Code, Refusal};
 
 /// A signature counts for acts near its time, so that an old one cannot be brought again.
 const FRESH_SECONDS: i64 = 600;
-pub const LEVEL_SIGNED: u8 = 2;
 
 /// The approver whose valid, fresh signature stands under the statement.
 pub fn signer<'f>(
@@ -47,7 +46,7 @@ pub fn person(facts: &Facts, proof: &Proof, statement: &Value, context: &Context
 /// No coding agent's shell, or a valid signature; gives the level shown.
 pub fn at_hand(proof: &Proof, what: &str) -> Result<u8, Refusal> {
     match (&proof.signed, proof.level) {
-        (Some(_), _) => Ok(LEVEL_SIGNED),
+        (Some(signed), _) => Ok(signed.key.level()),
         (None, 0) => {
             let message = format!("{what} is not done from a shell that a coding agent started");
             Err(Refusal::new(Code::LevelTooLow, message, "do it in a terminal of your own"))

@@ -40,7 +40,7 @@ impl Key {
 
     pub fn sign(&self, statement: &Value, at: Time) -> Signed {
         let signature = BASE64.encode(self.key().sign(&to_sign(statement, at)).to_bytes());
-        Signed { key: self.public(), at, signature }
+        Signed { key: self.public(), at, signature, passkey: None }
     }
 
     pub fn proof(&self, statement: &Value, at: Time) -> Proof {

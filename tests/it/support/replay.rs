@@ -207,6 +207,35 @@ fn columns(tx: &mut dyn Tx, rows: &State, found: &mut Vec<String>) -> Result<(),
     if links != edges.collect::<Vec<_>>() {
         found.push(format!("links: {links:?}"));
     }
+    counts(tx, rows, found)
+}
+
+/// How many tasks stand in each place is kept beside the tasks.
+fn counts(tx: &mut dyn Tx, rows: &State, found: &mut Vec<String>) -> Result<(), StoreError> {
+    let mut wanted: BTreeMap<(String, String, String), i64> = BTreeMap::new();
+    let mut phases = Vec::new();
+    for task in rows.tasks.values() {
+        let place = (task.spec.workflow.clone(), task.phase.clone(), task.status().word().to_owned());
+        *wanted.entry(place).or_default() += 1;
+        phases.push(task.phase.clone());
+    }
+    let mut is = BTreeMap::new();
+    tx.query("SELECT workflow, phase, status, tasks FROM task_counts WHERE tasks <> 0", &[], &mut |row| {
+        let text = |column| row.text(column).map(|text| text.unwrap_or_default().to_owned());
+        is.insert((text(0)?, text(1)?, text(2)?), row.int(3)?.unwrap_or(0));
+        Ok(())
+    })?;
+    if is != wanted {
+        found.push(format!("counts: {is:?}, the tasks say {wanted:?}"));
+    }
+    let mut columns = Vec::new();
+    tx.query("SELECT phase FROM tasks ORDER BY id", &[], &mut |row| {
+        columns.push(row.text(0)?.unwrap_or_default().to_owned());
+        Ok(())
+    })?;
+    if columns != phases {
+        found.push(format!("phases: {columns:?}, the bodies say {phases:?}"));
+    }
     Ok(())
 }
 

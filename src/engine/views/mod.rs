@@ -1,7 +1,13 @@
 //! What people and resources are shown of the workspace, from one snapshot each.
 
+pub mod board;
+mod costs;
+mod fleet;
+mod graph;
+mod task;
+mod text;
+
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use serde_json::Value;
 
@@ -11,14 +17,11 @@ use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, WorkflowRow};
 use crate::domain::session::SeenCall;
-use crate::domain::spending::dollars;
 use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Workflow;
-use crate::store::{StoreError, read, sessions, spending};
+use crate::store::{StoreError, read, sessions};
 
 use super::Engine;
-
-const BOARD_ROWS: usize = 20;
 
 impl Engine {
     pub fn tasks(&self, filter: &TaskFilter) -> Result<TaskPage, StoreError> {
@@ -71,70 +74,9 @@ impl Engine {
         Ok(found.map(|(task, lease)| task_value(&task, lease)))
     }
 
+    /// The board for a terminal that only prints, and for agents.
     pub fn board_text(&self) -> Result<String, StoreError> {
-        let now = self.now();
-        self.view(|tx| {
-            let mut text = String::new();
-            let counts = read::status_counts(tx)?;
-            let total: Vec<String> =
-                counts.iter().map(|(status, count)| format!("{count} {}", status.word())).collect();
-            let _ = writeln!(text, "{}", if total.is_empty() { "No tasks yet.".to_owned() } else { total.join(", ") });
-            for status in [Status::Claimed, Status::Blocked, Status::Ready, Status::Waiting, Status::Failed] {
-                let filter = TaskFilter { status: [status].into(), limit: BOARD_ROWS, ..TaskFilter::default() };
-                let page = read::tasks(tx, &filter)?;
-                if page.tasks.is_empty() {
-                    continue;
-                }
-                let _ = writeln!(text, "\n{}", status.word().to_uppercase());
-                for row in &page.tasks {
-                    let _ = write!(
-                        text,
-                        "  {:<7} {:<44} {}/{}",
-                        row.id.to_string(),
-                        shortened(&row.title, 44),
-                        row.workflow,
-                        row.phase
-                    );
-                    if let Some(agent) = &row.agent {
-                        let left = row.lease_until.map_or(0, |until| now.seconds_until(until));
-                        let _ = write!(text, "  {agent}, lease {left} s");
-                    }
-                    let spent = spending::account(tx, row.id)?.spent;
-                    if !spent.is_nothing() {
-                        let _ = write!(text, "  {}", dollars(spent.micro_usd));
-                    }
-                    if !row.waiting_on.is_empty() {
-                        let _ = write!(text, "  waits for {}", crate::domain::decide::words(row.waiting_on.iter()));
-                    }
-                    if !row.blocked_by.is_empty() {
-                        let _ = write!(text, "  {}", one_line(&row.blocked_by.join("; ")));
-                    }
-                    let _ = writeln!(text);
-                }
-                if page.next.is_some() {
-                    let _ = writeln!(text, "  … and more");
-                }
-            }
-            for open in read::open_bypasses(tx, now)? {
-                let left = (now.seconds_until(open.until) + 59) / 60;
-                let rules = one_line(&open.rules.join(", "));
-                let only = open.task.map(|task| format!(" for {task}")).unwrap_or_default();
-                let _ = writeln!(text, "\nBYPASS {} OPEN{only}, {left} min left: {rules} ({})", open.id, open.by);
-            }
-            let unguarded = super::session_views::unguarded(tx)?;
-            if !unguarded.is_empty() {
-                let _ = writeln!(text, "\nNOT GUARDED\n{}", unguarded.trim_end());
-            }
-            let waiting = read::approvals(tx, &ApprovalFilter { pending_only: true, id: None, limit: BOARD_ROWS })?;
-            if !waiting.is_empty() {
-                let _ = writeln!(text, "\nWAITING FOR A PERSON");
-            }
-            for approval in waiting {
-                let task = approval.task.map(|task| task.to_string()).unwrap_or_default();
-                let _ = writeln!(text, "  {:<7} {:<7} {}", approval.id.to_string(), task, shortened(&approval.ask, 60));
-            }
-            Ok(text)
-        })
+        Ok(text::board(&self.board()?))
     }
 
     /// The version in force under a name, else the default.

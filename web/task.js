@@ -1,0 +1,358 @@
+// One task: where it stands, what is missing, what was handed in, what it cost, and everything that happened, in plain words.
+
+import { fill, h, keyed, link } from "./dom.js";
+import { story } from "./events.js";
+import { throttled } from "./live.js";
+import { ask, bar, budget, guard, money, panel, plural, priority, quote, short, status, table, taskLink, tokens, worded } from "./parts.js";
+import { moment, since, until } from "./time.js";
+
+const PAGE = 200;
+/** Longer texts are cut on the page; the whole is one click away. */
+const SHOWN_MAX = 20_000;
+
+export async function page(root, context) {
+  const id = context.params.id;
+  const parts = { head: h("div.stack"), alerts: h("div.stack"), steps: h("div"), main: h("div.stack.task-main"), side: h("div.stack.task-side"), timeline: null };
+  context.title(id);
+  const look = async () => {
+    const seen = await context.api.get(`/tasks/${encodeURIComponent(id)}`, {}, { signal: context.signal });
+    draw(parts, seen, context);
+    return seen;
+  };
+  const first = await look();
+  parts.timeline = timeline(id, context);
+  fill(root, parts.head, parts.alerts, parts.steps, h("div.task-grid", parts.main, parts.side), parts.timeline.element, raw(first.task));
+  await parts.timeline.more();
+  const again = throttled(async () => {
+    try {
+      await Promise.all([look(), parts.timeline.more()]);
+    } catch (error) {
+      if (error.name !== "AbortError") context.notice(error, "task");
+    }
+  });
+  context.live.on((record) => {
+    if (!record || record.task === id || record.event?.task === id) again();
+  });
+}
+
+function draw(parts, seen, context) {
+  const { task, card } = seen;
+  context.title(`${task.id} ${task.spec.title}`);
+  head(parts.head, task, card, context);
+  alerts(parts.alerts, seen);
+  steps(parts.steps, seen.phases);
+  blocks(parts.main, [
+    ["gates", seen.gates, () => gates(seen, context)],
+    ["spec", task.spec, () => wanted(task.spec, task.submitted_by)],
+    ["artifacts", task.artifacts ?? {}, () => artifacts(task.artifacts ?? {}, context)],
+    ["outcome", task.outcome ?? null, () => outcome(task)],
+  ]);
+  blocks(parts.side, [
+    ["now", [card, task.attempts, task.progress], () => now(task, card)],
+    ["cost", [seen.costs, card.account, card.cap], () => costs(seen.costs, card)],
+    ["near", [task.spec.depends_on, seen.waits_for_it, seen.children, card.waiting_on], () => near(task, seen)],
+  ]);
+}
+
+/** Draws only the blocks whose data changed: what was opened in the others stays open. */
+function blocks(element, rows) {
+  keyed(element, rows.map(([name, data, make]) => ({ name, data, toJSON: () => [name, data], make })), (row) => row.name, (row) => row.make() ?? h("div", { hidden: true }));
+}
+
+function head(element, task, card, context) {
+  fill(
+    element,
+    h("nav.muted.small", { "aria-label": "Where this is" }, link("/", "Board"), " / ", task.id),
+    h("div.page-head", h("h1", task.spec.title), actions(task, context)),
+    h(
+      "div.row",
+      status(task.status),
+      priority(task.spec.priority),
+      h("span.tag", link(`/workflows/${task.workflow}`, task.spec.workflow)),
+      task.spec.type && h("span.tag", task.spec.type),
+      (task.spec.labels ?? []).map((label) => h("span.tag", label)),
+      task.spec.parent && h("span.muted.small", "part of ", taskLink(task.spec.parent)),
+    ),
+  );
+}
+
+const ACTS = [
+  { name: "unblock", title: "Take the blockers away", when: ["blocked"], optional: true },
+  { name: "reopen", title: "Open it again", when: ["failed"], optional: true },
+  { name: "cancel", title: "Cancel this task", when: ["waiting", "ready", "claimed", "blocked"], danger: true },
+];
+
+function actions(task, context) {
+  if (!context.is("operator")) return null;
+  const fitting = ACTS.filter((act) => act.when.includes(task.status));
+  return h(
+    "div.row",
+    fitting.map((act) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: act.danger ? "danger" : "",
+          onclick: async () => {
+            const reason = await ask({ title: `${act.title}: ${task.id}`, field: "Why? It is kept in the log.", optional: act.optional, action: act.title, danger: act.danger });
+            if (reason === null) return;
+            try {
+              await context.api.post(`/tasks/${encodeURIComponent(task.id)}/${act.name}`, { reason });
+            } catch (error) {
+              context.notice(error);
+            }
+          },
+        },
+        act.title,
+      ),
+    ),
+  );
+}
+
+function alerts(element, { card, violations, task }) {
+  const rows = [
+    ...card.approvals.map((id) => ({ key: id, approval: id })),
+    ...(violations.length ? [{ key: "violations", violations }] : []),
+    ...(task.state?.blockers ?? []).map((one) => ({ key: `b${one.id}`, blocker: one })),
+    ...(task.state?.reason ? [{ key: "reason", reason: task.state.reason, is: task.status }] : []),
+  ];
+  keyed(element, rows, (row) => row.key, (row) => {
+    if (row.approval) return h("div.banner.warn", h("strong", "It waits for a person"), link(`/inbox/${row.approval}`, `Look at ${row.approval} and answer`));
+    if (row.blocker) return h("div.banner.bad", h("strong", "Blocked"), h("q", row.blocker.reason), h("span.muted", "by ", row.blocker.by, ", ", since(row.blocker.at)));
+    if (row.reason) return h("div.banner.bad", h("strong", row.is), h("q", row.reason));
+    return h(
+      "div.banner.bad",
+      h("strong", plural(row.violations.length, "change", "changes"), " that the phase does not allow"),
+      h("ul", row.violations.map((one) => h("li", h("code", one.path), ` ${one.kind}, ${WHY[one.why] ?? one.why}`))),
+      h("span.muted", "No gate passes until it is undone, or a person accepts it: ", h("code", `phasegate tasks accept ${task.id} --reason …`)),
+    );
+  });
+  element.hidden = !rows.length;
+}
+
+const WHY = { outside: "outside what the phase may write", protected: "it is protected", shared: "it is shared with other work trees" };
+
+function steps(element, phases) {
+  if (element.shown === JSON.stringify(phases)) return;
+  element.shown = JSON.stringify(phases);
+  fill(
+    element,
+    h(
+      "ol.steps",
+      { tabindex: 0, "aria-label": "Phases" },
+      phases.map((step) =>
+        h(
+          "li",
+          { class: [step.current ? "current" : "", step.visited ? "visited" : ""], "aria-current": step.current ? "step" : null },
+          h("span.step-name", step.visited && !step.current && h("span", { "aria-hidden": "true" }, "✓ "), step.name),
+          h("span.small.muted", step.goal || (step.end ? "the end" : "")),
+        ),
+      ),
+    ),
+  );
+}
+
+function gates(seen, context) {
+  const step = seen.phases.find((one) => one.current);
+  if (!seen.gates.length) return null;
+  const open = seen.gates.filter((gate) => !gate.met).length;
+  const next = step?.next.length ? ` for ${step.next.join(" or ")}` : "";
+  return panel(
+    open ? `To leave ${step?.name ?? "this phase"}${next}` : `Ready to leave ${step?.name ?? "this phase"}${next}`,
+    h(
+      "ul.gates",
+      seen.gates.map((gate) =>
+        h(
+          "li",
+          h("span.gate-sign", { class: gate.met ? "ok" : "bad", "aria-label": gate.met ? "met" : "not met", role: "img" }, gate.met ? "✓" : "✗"),
+          h(
+            "div",
+            h("p.wrap", worded(gate.asks)),
+            gate.why && h("p.wrap", { class: gate.met ? "muted" : "" }, worded(gate.why)),
+            gate.how && !gate.met && h("p.muted.wrap", "→ ", worded(gate.how)),
+            h("p.small.muted", gate.tier && [h("span.tag", { title: TIERS[gate.tier] ?? "" }, gate.tier), " "], gate.at && since(gate.at)),
+            gate.output && blob(gate.output, "Output", context),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+const TIERS = { claimed: "the agent says so", observed: "a hook saw it", executed: "phasegate ran it", signed: "a person signed it" };
+
+/** A kept text, fetched when it is opened, shown as text whatever it says it is. */
+function blob(sha256, name, context) {
+  const place = h("div");
+  const details = h("details", h("summary", name), place);
+  details.addEventListener("toggle", async () => {
+    if (!details.open || place.hasChildNodes()) return;
+    fill(place, h("p.muted", "Loading…"));
+    try {
+      const text = await context.api.text(`/blobs/${encodeURIComponent(sha256)}`, { signal: context.signal });
+      const cut = text.length > SHOWN_MAX;
+      fill(place, h("pre", { tabindex: 0 }, h("code", cut ? text.slice(0, SHOWN_MAX) : text)), cut && h("p.muted.small", `the first ${SHOWN_MAX} of ${text.length} characters`));
+    } catch (error) {
+      fill(place, h("p.muted", error.message));
+    }
+  });
+  return details;
+}
+
+function wanted(spec, by) {
+  const text = [spec.goal, spec.description].filter(Boolean);
+  const lists = [["Accepted if", spec.acceptance_criteria], ["Constraints", spec.constraints]].filter(([, rows]) => rows?.length);
+  if (!text.length && !lists.length && spec.context === undefined) return null;
+  return panel(
+    "What is wanted",
+    h(
+      "div.stack",
+      text.length ? quote(text.join("\n\n"), by) : null,
+      lists.map(([name, rows]) => h("div", h("h3", name), h("ul.dots", rows.map((row) => h("li.wrap", row))))),
+      spec.context !== undefined && h("details", h("summary", "Context"), h("pre", { tabindex: 0 }, h("code", JSON.stringify(spec.context, null, 2)))),
+    ),
+  );
+}
+
+function artifacts(found, context) {
+  const names = Object.keys(found);
+  if (!names.length) return null;
+  return panel(
+    "Handed in",
+    h(
+      "ul.stack",
+      names.map((name) => {
+        const one = found[name];
+        return h(
+          "li",
+          h("div.row", h("strong", name), h("span.tag", `version ${one.version}`), h("span.tag", one.phase), h("span.small.muted", `${short(one.bytes)} bytes, ${one.media_type}, by `, one.by, ", ", since(one.at))),
+          blob(one.sha256, "Show the text", context),
+        );
+      }),
+    ),
+  );
+}
+
+function outcome(task) {
+  if (!task.outcome) return null;
+  const sure = task.outcome.confidence;
+  return panel("Result", quote(task.outcome.summary, "the agent"), sure !== undefined && h("p.small.muted", `it says that it is sure to ${Math.round(sure * 100)} %`));
+}
+
+function now(task, card) {
+  const rows = [
+    card.agent && ["Held by", [h("span.wrap", card.agent), " ", card.guard && guard(card.guard)]],
+    card.lease_until && ["Lease", until(card.lease_until)],
+    card.last_activity && ["Active", since(card.last_activity)],
+    ["Tries failed", `${task.attempts.failed} of ${task.attempts.limit}`],
+    ["Handed in", [task.submitted_by, ", ", since(task.submitted_at)]],
+    task.state?.parked_until && ["Parked", ["until ", moment(task.state.parked_until)]],
+  ].filter(Boolean);
+  return panel(
+    "Now",
+    h("dl.facts", rows.map(([name, value]) => [h("dt", name), h("dd", value)])),
+    task.progress && h("div.stack.progress", h("h3", "Progress"), h("p.quote", task.progress.note), task.progress.percent !== undefined && task.progress.percent !== null && bar(task.progress.percent, 100, "Progress", `${Math.round(task.progress.percent)} %`)),
+  );
+}
+
+function costs(rows, card) {
+  const bars = budget(card.account, card.cap);
+  if (!rows.length && !bars.length) return null;
+  const sums = (name) => {
+    const by = new Map();
+    for (const row of rows) {
+      const key = row[name] ?? "–";
+      const old = by.get(key) ?? { calls: 0, tokens: 0, micro_usd: 0 };
+      by.set(key, { calls: old.calls + row.calls, tokens: old.tokens + tokens(row.tokens), micro_usd: old.micro_usd + row.micro_usd });
+    }
+    return [...by].sort((a, b) => b[1].micro_usd - a[1].micro_usd);
+  };
+  const listed = (name, title) =>
+    table(`Cost by ${name}`, [[title], ["Tokens", "num"], ["Cost", "num"]], sums(name).map(([key, sum]) => [h("span.wrap", key), short(sum.tokens), money(sum.micro_usd)]));
+  const guessed = rows.reduce((sum, row) => sum + (row.guessed_micro_usd ?? 0), 0);
+  return panel("Cost", h("div.stack", bars, rows.length ? [listed("phase", "Phase"), listed("model", "Model")] : null, guessed > 0 && h("p.small.muted", `${money(guessed)} of it is counted at the dearest known price, because the model has none.`)));
+}
+
+function near(task, seen) {
+  const list = (name, rows) => rows.length > 0 && h("div", h("h3", name), h("ul.dots", rows.map((row) => h("li.wrap", row))));
+  const named = (row) => [taskLink(row.id), " ", row.title, " ", status(row.status)];
+  const parts = [
+    list("Depends on", (task.spec.depends_on ?? []).map((id) => [taskLink(id), (seen.card.waiting_on ?? []).includes(id) ? " (still open)" : " ✓"])),
+    list("Waits for this", seen.waits_for_it.map(named)),
+    list("Parts", seen.children.map(named)),
+  ].filter(Boolean);
+  return parts.length ? panel("Around it", h("div.stack", parts)) : null;
+}
+
+function timeline(id, context) {
+  const list = h("ol.timeline");
+  const button = h("button", { type: "button", hidden: true }, "Show more");
+  const state = { after: 0, busy: false };
+  let showing = "all";
+  const filter = () => {
+    for (const row of list.children) row.hidden = showing !== "all" && row.dataset.kind !== showing;
+  };
+  const more = async () => {
+    if (state.busy) return;
+    state.busy = true;
+    try {
+      const found = await context.api.get(`/tasks/${encodeURIComponent(id)}/timeline`, { after: state.after, limit: PAGE }, { signal: context.signal });
+      for (const record of found.records) {
+        if (record.seq <= state.after) continue;
+        state.after = record.seq;
+        list.append(entry(record));
+      }
+      filter();
+      button.hidden = found.next === undefined || found.next === null;
+    } finally {
+      state.busy = false;
+    }
+  };
+  button.addEventListener("click", () => more().catch((error) => context.notice(error)));
+  const element = h(
+    "section.panel",
+    h(
+      "div.spread",
+      h("h2", "What happened"),
+      h("select", { "aria-label": "Which records", onchange: (event) => ((showing = event.target.value), filter()) }, [["all", "Everything"], ["calls", "Calls and verdicts"], ["gates", "Gates"], ["people", "People"], ["refused", "Refusals"]].map(([value, name]) => h("option", { value }, name))),
+    ),
+    list,
+    button,
+  );
+  return { element, more };
+}
+
+function group(type) {
+  if (/^Call(Judged|Observed)/.test(type)) return "calls";
+  if (/^(Gate|Artifact)/.test(type)) return "gates";
+  if (/^(Approval|Bypass|ViolationAccepted|BudgetChanged)/.test(type)) return "people";
+  if (/Refus/.test(type)) return "refused";
+  return "work";
+}
+
+function entry(record) {
+  const told = story(record);
+  const json = h("pre", { tabindex: 0, hidden: true });
+  const number = h("button.plain.small", { type: "button", "aria-expanded": "false", "aria-label": `Record ${record.seq} as JSON` }, `#${record.seq}`);
+  number.addEventListener("click", () => {
+    json.hidden = !json.hidden;
+    number.setAttribute("aria-expanded", String(!json.hidden));
+    if (!json.hasChildNodes()) fill(json, h("code", JSON.stringify(record, null, 2)));
+  });
+  const row = h(
+    "li",
+    h("span.dot", { class: told.kind }),
+    h("div.when.muted.small", moment(record.at)),
+    h("div.what", h("p.wrap", told.by && [h("strong", told.by), " "], told.text), told.why && h("div.wrap", told.why), json),
+    number,
+  );
+  row.dataset.kind = group(record.event.type ?? "");
+  return row;
+}
+
+function raw(task) {
+  const place = h("div");
+  const details = h("details", h("summary", "The task as JSON"), place);
+  details.addEventListener("toggle", () => details.open && fill(place, h("pre", { tabindex: 0 }, h("code", JSON.stringify(task, null, 2)))));
+  return details;
+}
