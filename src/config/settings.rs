@@ -236,6 +236,7 @@ mod tests {
             inside_agent: false,
             config_home: Some(home.to_path_buf()),
             home: None,
+            no_colour: false,
             client: ClientEnvironment::default(),
         }
     }

@@ -13,6 +13,7 @@
 mod approvals;
 mod approvals_ways;
 mod audit_query;
+mod board_tui;
 mod command_line;
 mod confinement;
 mod credentials;

@@ -124,13 +124,13 @@ impl App {
         }
         match key.code {
             KeyCode::Char('q') => return Step::Quit,
-            KeyCode::Char('?') => self.asking = Some(Asking::Help),
-            KeyCode::Char('1') => self.to_tab(Tab::Board),
-            KeyCode::Char('2') => self.to_tab(Tab::Inbox),
-            KeyCode::Char('3') => self.to_tab(Tab::Fleet),
-            KeyCode::Char('4') => self.to_tab(Tab::Costs),
-            KeyCode::Tab => self.to_tab(self.beside(1)),
-            KeyCode::BackTab => self.to_tab(self.beside(3)),
+            KeyCode::Char('?') => self.asking = Some(Asking::Help { scroll: 0 }),
+            KeyCode::Char('1') => self.open_tab(Tab::Board),
+            KeyCode::Char('2') => self.open_tab(Tab::Inbox),
+            KeyCode::Char('3') => self.open_tab(Tab::Fleet),
+            KeyCode::Char('4') => self.open_tab(Tab::Costs),
+            KeyCode::Tab => self.open_tab(self.beside(1)),
+            KeyCode::BackTab => self.open_tab(self.beside(3)),
             KeyCode::Esc | KeyCode::Backspace => self.back(),
             KeyCode::PageDown => self.scroll = self.scroll.saturating_add(10),
             KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(10),
@@ -151,7 +151,7 @@ impl App {
         Tab::ALL.get((at + steps) % Tab::ALL.len()).copied().unwrap_or_default()
     }
 
-    fn to_tab(&mut self, tab: Tab) {
+    fn open_tab(&mut self, tab: Tab) {
         (self.tab, self.task, self.scroll, self.reading) = (tab, None, 0, false);
     }
 
@@ -192,7 +192,7 @@ impl App {
                 let first = self.card().and_then(|card| card.approvals.first().copied());
                 let place = self.look.inbox.iter().position(|known| Some(known.id) == first);
                 if let Some(place) = place {
-                    self.to_tab(Tab::Inbox);
+                    self.open_tab(Tab::Inbox);
                     self.ask = place;
                 }
             }

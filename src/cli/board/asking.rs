@@ -12,7 +12,9 @@ use super::model::{Answering, What};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asking {
-    Help,
+    Help {
+        scroll: u16,
+    },
     Said(String),
     Choice {
         id: ApprovalId,
@@ -61,7 +63,7 @@ impl Asking {
             Self::Reason { input, .. } | Self::Arguments { input, .. } | Self::Passphrase { input, .. } => {
                 input.paste(text);
             }
-            Self::Help | Self::Said(_) | Self::Choice { .. } | Self::Confirm { .. } => {}
+            Self::Help { .. } | Self::Said(_) | Self::Choice { .. } | Self::Confirm { .. } => {}
         }
     }
 
@@ -71,7 +73,8 @@ impl Asking {
             return (None, Step::Stay);
         }
         match self {
-            Self::Help | Self::Said(_) => (None, Step::Stay),
+            Self::Help { scroll } => (scrolled(scroll, key).map(|scroll| Self::Help { scroll }), Step::Stay),
+            Self::Said(_) => (None, Step::Stay),
             Self::Choice { id, choices, at } => choice(id, choices, at, key),
             Self::Reason { answer, mut input } => {
                 if key.code == KeyCode::Enter {
@@ -128,11 +131,18 @@ fn confirm(answer: Answering, text: String, scroll: u16, key: KeyEvent) -> (Opti
         KeyCode::Char('y') => return (None, Step::Send(answer)),
         KeyCode::Char('n') => return (None, Step::Stay),
         KeyCode::Char('r') => return (Some(Asking::reason(answer)), Step::Stay),
+        _ => scrolled(scroll, key).unwrap_or(scroll),
+    };
+    (Some(Asking::Confirm { answer, text, scroll }), Step::Stay)
+}
+
+/// Nothing for a key that does not scroll.
+fn scrolled(scroll: u16, key: KeyEvent) -> Option<u16> {
+    Some(match key.code {
         KeyCode::Char('j') | KeyCode::Down => scroll.saturating_add(1),
         KeyCode::Char('k') | KeyCode::Up => scroll.saturating_sub(1),
         KeyCode::PageDown | KeyCode::Char(' ') => scroll.saturating_add(10),
         KeyCode::PageUp => scroll.saturating_sub(10),
-        _ => scroll,
-    };
-    (Some(Asking::Confirm { answer, text, scroll }), Step::Stay)
+        _ => return None,
+    })
 }

@@ -70,8 +70,8 @@ impl Input {
             KeyCode::Right => self.column = (self.column + 1).min(self.length()),
             KeyCode::Home => self.column = 0,
             KeyCode::End => self.column = self.length(),
-            KeyCode::Up if self.many => self.to_line(self.line.saturating_sub(1)),
-            KeyCode::Down if self.many => self.to_line((self.line + 1).min(self.lines.len().saturating_sub(1))),
+            KeyCode::Up if self.many => self.move_to(self.line.saturating_sub(1)),
+            KeyCode::Down if self.many => self.move_to((self.line + 1).min(self.lines.len().saturating_sub(1))),
             _ => return false,
         }
         true
@@ -81,7 +81,7 @@ impl Input {
         self.lines.get(self.line).map_or(0, Vec::len)
     }
 
-    fn to_line(&mut self, line: usize) {
+    fn move_to(&mut self, line: usize) {
         self.line = line;
         self.column = self.column.min(self.length());
     }

@@ -7,38 +7,41 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::super::asking::Asking;
 use super::super::input::Input;
-use super::App;
-use super::inbox::wrapped;
-use super::parts::{Theme, fit, page_line, width};
+use super::inbox::{prose, wrapped};
+use super::parts::{Theme, cell, fit, page_line, width};
 
-const HELP: [&str; 20] = [
+const HELP: [&str; 24] = [
     "Everywhere",
     "  1 2 3 4, Tab     Board, Inbox, Fleet, Costs",
     "  h j k l, arrows  move; g G first and last; PgUp PgDn scroll",
     "  Esc              back",
     "  q, Ctrl-C        quit",
     "Board",
-    "  Enter            the task: gates and what is missing, cost, story",
+    "  Enter            the task: gates, what is missing, cost, story",
     "  i                the question it waits for",
     "Inbox",
     "  Enter            read it on the whole screen",
-    "  Space            choose several, to answer all of them or none",
-    "  a  r  e          approve; reject, with a reason; approve a call with others of its arguments",
+    "  Space            choose several: all are answered, or none",
+    "  a                approve",
+    "  r                reject, with a reason that the agent reads",
+    "  e                approve a call with other arguments",
     "  t                its task",
     "  Nothing is answered before a y on the page that shows it whole.",
     "Costs",
     "  d t p a m        by day, task, phase, agent, model",
     "Signs",
     "  ● held  ○ ready  ◌ waits  ■ blocked  ✔ done  ✗ failed",
-    "  enforced: hooks block; advisory: a hook that fails lets a call pass; blind: nothing guards its tools",
-    "  the time after a holder is what is left of its lease",
+    "  enforced         its hooks block",
+    "  advisory         a hook that fails lets a call pass",
+    "  blind            nothing guards its tools",
+    "  after a holder   what is left of its lease",
 ];
 
-pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, asking: &Asking, theme: Theme) {
+pub fn draw(frame: &mut Frame<'_>, area: Rect, asking: &Asking, theme: Theme) {
     match asking {
-        Asking::Help => {
+        Asking::Help { scroll } => {
             let lines = HELP.iter().map(|line| page_line(line, theme)).collect();
-            page(frame, area, "Help", lines, 0, "any key goes back", theme);
+            page(frame, area, "Help", lines, *scroll, "j k scroll   any other key goes back", theme);
         }
         Asking::Said(text) => {
             let lines = wrapped(text, inner(area)).into_iter().map(Line::raw).collect();
@@ -74,7 +77,6 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, asking: &Asking, theme
             page(frame, area, &title, lines, 0, "Enter sign   Esc back", theme);
         }
     }
-    let _ = app;
 }
 
 fn inner(area: Rect) -> usize {
@@ -86,7 +88,7 @@ fn page(frame: &mut Frame<'_>, area: Rect, title: &str, lines: Vec<Line<'_>>, sc
     let block = Block::bordered().title(fit(title, inner(area)));
     let within = block.inner(area);
     frame.render_widget(block, area);
-    let questions: Vec<String> = wrapped(keys, usize::from(within.width));
+    let questions: Vec<String> = prose(keys, usize::from(within.width));
     let below = u16::try_from(questions.len()).unwrap_or(1).min(within.height);
     let above = Rect { height: within.height - below, ..within };
     let most = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_sub(above.height);
@@ -96,7 +98,10 @@ fn page(frame: &mut Frame<'_>, area: Rect, title: &str, lines: Vec<Line<'_>>, sc
     frame.render_widget(Paragraph::new(Text::from(shown)), above);
     if more && above.height > 0 {
         let last = Rect { y: above.y + above.height - 1, height: 1, ..above };
-        frame.render_widget(Paragraph::new(Line::styled(" ▼ more: j, PgDn", theme.chosen())), last);
+        frame.render_widget(
+            Paragraph::new(Line::styled(cell("▼ more: j, PgDn", usize::from(above.width)), theme.chosen())),
+            last,
+        );
     }
     let question = Rect { y: above.y + above.height, height: below, ..within };
     let lines: Vec<Line<'_>> = questions.into_iter().map(|line| Line::styled(line, theme.asking())).collect();

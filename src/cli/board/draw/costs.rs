@@ -6,7 +6,7 @@ use crate::domain::spending::dollars;
 use crate::domain::view::{CostBy, CostRow, Costs};
 
 use super::App;
-use super::inbox::wrapped;
+use super::inbox::prose;
 use super::parts::{Theme, cell, fit_right, gauge, right};
 
 const BAR: usize = 20;
@@ -76,6 +76,6 @@ fn baseline(costs: &Costs, theme: Theme, wide: usize) -> Vec<Line<'static>> {
     if saved > 0 {
         lines.push(Line::styled(format!("  up to {} less", dollars(saved)), theme.good()));
     }
-    lines.extend(wrapped(&format!("  {}", known.method), wide).into_iter().map(|line| Line::styled(line, theme.dim())));
+    lines.extend(prose(&format!("  {}", known.method), wide).into_iter().map(|line| Line::styled(line, theme.dim())));
     lines
 }

@@ -4,10 +4,10 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::Paragraph;
 
 use super::super::model::Asked;
-use super::parts::{Theme, cell, fit, page_line, span};
+use super::parts::{Theme, cell, page_line, span};
 use super::{App, scrolled};
 
 /// From this width on the list and the text stand side by side.
@@ -67,17 +67,28 @@ fn text(frame: &mut Frame<'_>, area: Rect, app: &mut App, theme: Theme) {
     let more = lines.len() > usize::from(area.height) + usize::from(app.scroll);
     scrolled(frame, area, lines, &mut app.scroll);
     if more && area.height > 1 {
-        let note = fit(" ▼ more: PgDn", usize::from(area.width));
+        let note = cell("▼ more: PgDn", usize::from(area.width));
         let last = Rect { y: area.y + area.height - 1, height: 1, ..area };
-        frame.render_widget(Paragraph::new(Line::styled(note, theme.chosen())).wrap(Wrap { trim: false }), last);
+        frame.render_widget(Paragraph::new(Line::styled(note, theme.chosen())), last);
     }
 }
 
-/// Lines broken where they are too wide, each piece under the start of its text, so that nothing is cut off unseen.
+/// Lines broken where they are too wide, so that nothing is cut off unseen. What goes on is marked: words of an agent must not
+/// stand where a line of ours would begin.
 pub fn wrapped(text: &str, wide: usize) -> Vec<String> {
+    broken(text, wide, "    ↳ ")
+}
+
+/// The same for words of our own.
+pub fn prose(text: &str, wide: usize) -> Vec<String> {
+    broken(text, wide, "  ")
+}
+
+fn broken(text: &str, wide: usize, on: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for line in text.lines() {
-        let indent: String = line.chars().take_while(|c| *c == ' ' || *c == '│').take(wide / 2).collect();
+        let margin: String = line.chars().take_while(|c| *c == ' ' || *c == '│').collect();
+        let indent = if margin.contains('│') { margin } else { on.to_owned() };
         let mut rest = crate::domain::visible::visible(line);
         while super::width(&rest) > wide && wide > super::width(&indent) + 4 {
             let kept = fitting(&rest, wide, super::width(&indent));
@@ -112,10 +123,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_goes_on_cannot_pass_for_a_line_of_ours() {
+        let claim = format!("  claimed     the agent says: {}  level       3: signed", "x".repeat(20));
+        let lines = wrapped(&claim, 40);
+        assert!(lines.iter().skip(1).all(|line| line.starts_with("    ↳ ")), "{lines:?}");
+    }
+
+    #[test]
     fn a_line_is_broken_at_blanks_and_goes_on_under_its_indent() {
         assert_eq!(wrapped("    │ one two three", 14), ["    │ one two", "    │ three"]);
-        assert_eq!(wrapped("abcdefghij", 6), ["abcdef", "ghij"]);
-        assert_eq!(wrapped("漢字漢字漢字", 9), ["漢字漢字", "漢字"]);
+        assert_eq!(prose("abcdefghijk", 8), ["abcdefgh", "  ijk"]);
+        assert_eq!(prose("漢字漢字漢字", 9), ["漢字漢字", "  漢字"]);
         assert_eq!(wrapped("short\n\nlines", 40), ["short", "", "lines"]);
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::view::{GateView, Surroundings};
 
 use super::super::model::TaskLook;
 use super::App;
-use super::inbox::wrapped;
+use super::inbox::{prose, wrapped};
 use super::parts::{Theme, ago, cell, fit, gauge, mark, plain, span};
 
 pub fn lines(app: &App, theme: Theme, wide: usize) -> Vec<Line<'static>> {
@@ -20,7 +20,7 @@ pub fn lines(app: &App, theme: Theme, wide: usize) -> Vec<Line<'static>> {
     let row = &card.row;
     let title = fit(&format!("{} {} {}", mark(row.status), row.id, row.title), wide);
     let mut lines = vec![Line::styled(title, theme.strong())];
-    lines.push(Line::raw(fit(&where_it_stands(app, task), wide)));
+    lines.extend(wrapped(&where_it_stands(app, task), wide).into_iter().map(Line::raw));
     if let Some(guard) = card.guard {
         lines.push(Line::from(vec![Span::raw("guard "), Span::styled(guard.word(), theme.guard(guard))]));
     }
@@ -45,7 +45,7 @@ pub fn lines(app: &App, theme: Theme, wide: usize) -> Vec<Line<'static>> {
     if !card.approvals.is_empty() {
         say("asks", &words(card.approvals.iter()), theme.asking());
     }
-    lines.push(cost(&task.around, wide));
+    lines.extend(prose(&cost(&task.around), wide).into_iter().map(Line::raw));
     gates(&mut lines, app, &task.around, theme, wide);
     others(&mut lines, &task.around, theme, wide);
     lines.push(Line::default());
@@ -87,7 +87,7 @@ fn phases(around: &Surroundings, theme: Theme) -> Line<'static> {
     Line::from(spans)
 }
 
-fn cost(around: &Surroundings, wide: usize) -> Line<'static> {
+fn cost(around: &Surroundings) -> String {
     let (account, cap) = (&around.card.account, &around.card.cap);
     let mut text = format!("{:<11} {}", "cost", dollars(account.spent.micro_usd));
     if let Some(most) = cap.micro_usd {
@@ -97,11 +97,7 @@ fn cost(around: &Surroundings, wide: usize) -> Line<'static> {
         ", {} calls, {} tokens, {} min",
         account.spent.calls, account.spent.tokens, cap.minutes_used
     ));
-    Line::raw(fit_line(&text, wide))
-}
-
-fn fit_line(text: &str, wide: usize) -> String {
-    fit(text, wide)
+    text
 }
 
 fn gates(lines: &mut Vec<Line<'static>>, app: &App, around: &Surroundings, theme: Theme, wide: usize) {
