@@ -141,6 +141,23 @@ export const tests = {
       await close();
     }),
 
+  "a page that nobody sees gives its connection back, and is true again once it is seen": async (stage) => {
+    const { page, close } = await stage.open("/");
+    await hears(page);
+    const hide = (hidden) =>
+      page.evaluate((now) => {
+        Object.defineProperty(document, "hidden", { configurable: true, get: () => now });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, hidden);
+    await hide(true);
+    await page.waitForSelector(".live.warn");
+    await boardTask(stage, "Made while nobody looked");
+    await hide(false);
+    await page.locator(".card").getByText("Made while nobody looked").waitFor();
+    await hears(page);
+    await close();
+  },
+
   "an open card keeps its focus when the board changes": async (stage) => {
     const { page, close } = await stage.open("/");
     await hears(page);
