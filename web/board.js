@@ -3,10 +3,8 @@
 import { fill, h, keyed, link } from "./dom.js";
 import { drawGraph } from "./graph.js";
 import { throttled } from "./live.js";
-import { budget, count, guard, money, plural, priority, segments, status, taskLink } from "./parts.js";
+import { budget, count, guard, money, NOT_SEEN, plural, priority, segments, status, taskLink } from "./parts.js";
 import { since, until } from "./time.js";
-
-const NOT_SEEN = "no hook of its client has shown itself";
 
 export async function page(root, context) {
   const { query } = context;

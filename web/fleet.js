@@ -3,7 +3,7 @@
 import { bars, legend, stacked } from "./chart.js";
 import { fill, h, link } from "./dom.js";
 import { throttled } from "./live.js";
-import { count, figure, guard, money, panel, plural, table, taskLink } from "./parts.js";
+import { count, figure, guard, money, NOT_SEEN, panel, plural, table, taskLink } from "./parts.js";
 import { serverTime, since, span, until } from "./time.js";
 
 const SERIES = ["done", "failed", "refused"];
@@ -142,7 +142,7 @@ function agents(rows, blind) {
       [["Agent"], ["Guard"], ["Tasks"], ["Seen"], ["Done", "num"], ["Refused", "num"], ["Cost", "num"]],
       rows.map((row) => [
         [h("span.wrap", row.name), (row.parent || row.client) && h("div.muted.small", row.parent ? `below ${row.parent}` : row.client)],
-        row.guard ? guard(row.guard) : blind.includes(row.name) ? guard("blind", "no hook of its client has shown itself") : h("span.muted", "–"),
+        row.guard ? guard(row.guard) : blind.includes(row.name) ? guard("blind", NOT_SEEN) : h("span.muted", "–"),
         row.tasks.length ? row.tasks.map((id, at) => [at ? ", " : "", taskLink(id)]) : h("span.muted", "none"),
         row.seen ? since(row.seen) : "–",
         count(row.done),

@@ -50,6 +50,9 @@ const GUARD_MEANS = {
   blind: "phasegate does not see what the client's own tools do",
 };
 
+/** Why an agent without a session counts as blind. */
+export const NOT_SEEN = "no hook of its client has shown itself";
+
 export function guard(word, why) {
   const [kind, sign] = GUARD[word] ?? ["", ""];
   const text = `${GUARD_MEANS[word] ?? ""}${why ? ` (${why})` : ""}`;

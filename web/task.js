@@ -3,7 +3,7 @@
 import { fill, h, keyed, link } from "./dom.js";
 import { story } from "./events.js";
 import { throttled } from "./live.js";
-import { ask, bar, budget, guard, money, panel, plural, priority, quote, short, status, table, taskLink, tokens, worded } from "./parts.js";
+import { ask, bar, budget, guard, money, NOT_SEEN, panel, plural, priority, quote, short, status, table, taskLink, tokens, worded } from "./parts.js";
 import { moment, since, until } from "./time.js";
 
 const PAGE = 200;
@@ -48,7 +48,7 @@ function draw(parts, seen, context) {
     ["outcome", task.outcome ?? null, () => outcome(task)],
   ]);
   blocks(parts.side, [
-    ["now", [card, task.attempts, task.progress], () => now(task, card)],
+    ["now", [card, task.attempts, task.progress], () => now(task, card, context)],
     ["cost", [seen.costs, card.account, card.cap], () => costs(seen.costs, card)],
     ["near", [task.spec.depends_on, seen.waits_for_it, seen.children, card.waiting_on], () => near(task, seen)],
   ]);
@@ -245,9 +245,10 @@ function outcome(task) {
   return panel("Result", quote(task.outcome.summary, "the agent"), sure !== undefined && h("p.small.muted", `it says that it is sure to ${Math.round(sure * 100)} %`));
 }
 
-function now(task, card) {
+function now(task, card, context) {
+  const why = context.board.now?.sessions.find((one) => one.agent === card.agent)?.why ?? (card.guard === "blind" ? NOT_SEEN : "");
   const rows = [
-    card.agent && ["Held by", [h("span.wrap", card.agent), " ", card.guard && guard(card.guard)]],
+    card.agent && ["Held by", [h("span.wrap", card.agent), " ", card.guard && guard(card.guard, why), why && h("div.muted.small", why)]],
     card.lease_until && ["Lease", until(card.lease_until)],
     card.last_activity && ["Active", since(card.last_activity)],
     ["Tries failed", `${task.attempts.failed} of ${task.attempts.limit}`],
