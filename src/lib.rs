@@ -15,4 +15,5 @@ pub mod routing; // PURE: how hard is it, which tier of model
 pub mod sandbox; // a command with a phase's effects only
 pub mod screen; // PURE: secrets, personal data, injection in text that comes in
 pub mod store; // one transaction around a decision
+pub mod telemetry; // spans for OpenTelemetry, and sending them
 pub mod tools; // the public surface: one file a tool, one table

@@ -228,7 +228,7 @@ function cardOf(card, why) {
     waits.length > 0 && h("p.small", "waits for ", waits.map((id, at) => [at ? ", " : "", taskLink(id)])),
     (card.blocked_by ?? []).map((text) => h("p.small.card-note", text)),
     flags(card),
-    budget(card.account, card.cap),
+    budget(card.account, card.cap, Boolean(card.agent)),
     (card.labels ?? []).length > 0 && h("div.row.tight", (card.labels ?? []).map((label) => h("span.tag", label))),
   );
 }

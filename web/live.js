@@ -155,6 +155,12 @@ function hear(self, event) {
     }
     return;
   }
+  if (event.event === "reset") {
+    // A backup was put back: the numbers fell, and everything may differ.
+    self.last = data.seq;
+    tell(self, null);
+    return;
+  }
   const id = Number(event.id ?? data.seq);
   if (Number.isSafeInteger(id)) self.last = Math.max(self.last ?? 0, id);
   tell(self, data);

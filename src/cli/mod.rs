@@ -3,6 +3,7 @@
 mod approvals;
 mod approver;
 mod audit;
+pub mod board;
 mod bypass;
 mod call;
 mod channels;
@@ -13,6 +14,7 @@ mod hook;
 mod hook_guard;
 mod init;
 mod keep;
+mod log;
 mod output;
 mod place;
 mod policy;
@@ -32,6 +34,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::telemetry::{LogFormat, log_format};
 
 pub use output::Ended;
 use output::Out;
@@ -67,6 +71,24 @@ struct Global {
     /// Print JSON, for programs.
     #[arg(long, global = true)]
     json: bool,
+    /// How the log on standard error is written [env: PHASEGATE_LOG_FORMAT]
+    #[arg(long, global = true, value_name = "FORMAT", hide = true)]
+    log_format: Option<Log>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Log {
+    Text,
+    Json,
+}
+
+impl From<Log> for LogFormat {
+    fn from(log: Log) -> Self {
+        match log {
+            Log::Text => Self::Text,
+            Log::Json => Self::Json,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,7 +102,7 @@ enum Command {
     /// Call one tool as an agent would.
     Call(call::Args),
     /// What runs, who waits for whom.
-    Board,
+    Board(board::Args),
     /// List, show and tend tasks.
     Tasks(tasks::Args),
     /// Runs of clients: who works in them, and how well each is guarded.
@@ -124,7 +146,7 @@ pub fn at_once(arguments: impl Iterator<Item = OsString>) -> Option<u8> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["hook", client] if !client.starts_with('-') => {
-            start_log();
+            log::start(log_format());
             Some(hook::run(&hook::Args::of(client), &Global::default(), &Out::new(false)))
         }
         ["exec", "--from", folder, id] => exec::confined(&exec::Args::waiting(folder, id)?),
@@ -140,7 +162,7 @@ pub fn run(cli: Cli) -> u8 {
     {
         return code;
     }
-    start_log();
+    log::start(cli.global.log_format.map_or_else(log_format, LogFormat::from));
     let out = Out::new(cli.global.json);
     if let Some(Command::Hook(args)) = &cli.command {
         return hook::run(args, &cli.global, &out);
@@ -158,7 +180,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Serve(args)) => serve::chosen(args, place()?, out),
         Some(Command::Demo) => demo::run(out),
         Some(Command::Call(args)) => call::run(args, &place()?, out),
-        Some(Command::Board) => tasks::board(&place()?, out),
+        Some(Command::Board(args)) => board::run(args, &place()?, out),
         Some(Command::Tasks(args)) => tasks::run(args, &place()?, out),
         Some(Command::Sessions(args)) => sessions::run(args, &place()?, out),
         Some(Command::Approvals(args)) => approvals::run(args, &place()?, out),
@@ -183,20 +205,6 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
             Ok(())
         }
     }
-}
-
-/// Standard output belongs to answers; the log goes to standard error.
-fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_env_var("PHASEGATE_LOG")
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
-        .from_env_lossy();
-    // rmcp logs every error reply at warn, and our error replies are ordinary.
-    let filter = match "rmcp=error".parse() {
-        Ok(quiet) => filter.add_directive(quiet),
-        Err(_) => filter,
-    };
-    let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_ansi(false).try_init();
 }
 
 #[cfg(test)]

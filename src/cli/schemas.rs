@@ -6,18 +6,19 @@ use crate::config::settings::SettingsFile;
 use crate::config::workflow_file;
 use crate::domain::event::Event;
 use crate::domain::refusal::{Code, Refusal};
+use crate::http::openapi;
 use crate::tools::{self, TOOLS, schema as shape};
 
 use super::{Ended, Out};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A tool, or event, refusal, workflow, config; left out: the list.
+    /// A tool, or event, refusal, workflow, config, openapi; left out: the list.
     name: Option<String>,
 }
 
 /// Schemas that are not of a tool.
-pub const SCHEMAS: [&str; 4] = ["event", "refusal", "workflow", "config"];
+pub const SCHEMAS: [&str; 5] = ["event", "refusal", "workflow", "config", "openapi"];
 
 pub fn run(args: &Args, out: &Out) -> Result<(), Ended> {
     match &args.name {
@@ -37,6 +38,7 @@ pub fn schema(name: &str) -> Result<Value, Refusal> {
         "refusal" => shape::of::<Refusal>(),
         "workflow" => workflow_file::shape::shape(),
         "config" => shape::of::<SettingsFile>(),
+        "openapi" => openapi::document(),
         tool => {
             let found = tools::find(tool).map_err(|refusal| {
                 let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).chain(SCHEMAS).collect();

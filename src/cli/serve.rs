@@ -10,11 +10,13 @@ use crate::config::settings::Settings;
 use crate::engine::notices::Dispatcher;
 use crate::engine::sealer::Sealer;
 use crate::engine::sweeper::Sweeper;
+use crate::engine::traces;
 use crate::http::options::Options;
 use crate::http::{App, listen};
 use crate::mcp::guard::Guard;
 use crate::mcp::server::{Opening, Server, Unopened};
 use crate::mcp::stdio::{self, StdioLimits};
+use crate::telemetry::Exporter;
 
 use super::serve_http::{self, Flags};
 use super::{Ended, Out, Place};
@@ -117,6 +119,8 @@ struct Beside {
     dispatcher: Option<Dispatcher>,
     sweeper: Option<Sweeper>,
     sealer: Option<Sealer>,
+    /// Last, so that it sends what the others did.
+    traces: Option<Exporter>,
 }
 
 fn opening(place: Place, beside: Arc<Mutex<Beside>>) -> Opening {
@@ -126,6 +130,7 @@ fn opening(place: Place, beside: Arc<Mutex<Beside>>) -> Opening {
             Unopened { message, hint }
         })?;
         let mut beside = beside.lock().unwrap_or_else(PoisonError::into_inner);
+        beside.traces = traces::start(&engine);
         match Sweeper::start(&engine) {
             Ok(started) => beside.sweeper = Some(started),
             // Leases still end when somebody claims; only the board learns of it later.

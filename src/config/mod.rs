@@ -6,6 +6,7 @@ pub mod keyring;
 pub mod screening;
 pub mod settings;
 pub mod starters;
+pub mod telemetry;
 pub mod workflow_file;
 pub mod workflow_text;
 pub mod workspace;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{AgentName, Fence, HandleHash, Time};
+use super::ids::{AgentName, Fence, HandleHash, TaskId, Time};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Claim {
@@ -15,6 +15,15 @@ pub struct Claim {
     /// The model's service takes no more until then; the lease counts from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked_until: Option<Time>,
+}
+
+/// What a phase token says: under which claim its bearer acts, and in which visit of which phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pass {
+    pub task: TaskId,
+    pub fence: Fence,
+    pub phase: String,
+    pub visit: u32,
 }
 
 /// Limits of a lease, in seconds.

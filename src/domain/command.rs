@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::approver::{Proof, PublicKey, Signed, Via};
+use super::claim::Pass;
 use super::credential::Grant;
 use super::event::Origin;
 use super::facts::Role;
@@ -115,6 +116,8 @@ pub struct Target {
     pub handle: Option<HandleHash>,
     /// Given by calls that go on with earlier work: the fence they started under.
     pub fence: Option<Fence>,
+    /// Of the phase token that came with the call.
+    pub pass: Option<Pass>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::approver::{Approver, PublicKey, standing};
+use super::claim::Pass;
 use super::ids::{AgentName, Fence, HandleHash, TaskId, Time, WorkflowHash};
 use super::refusal::{Code, Refusal};
 use super::spending::Account;
@@ -25,14 +26,20 @@ pub struct Caller {
     /// How many tasks it may hold at once.
     pub claims: u32,
     pub sighting: Sighting,
+    /// What the phase token says that came with the call.
+    pub pass: Option<Pass>,
 }
 
 impl Caller {
     /// Without capabilities, for one task at a time.
     pub fn new(agent: impl Into<String>, role: Role) -> Self {
         let agent = AgentName(agent.into());
-        let none = BTreeSet::new();
-        Self { agent, role, capabilities: none.clone(), workflows: none, claims: 1, sighting: Sighting::Unknown }
+        let (capabilities, workflows) = (BTreeSet::new(), BTreeSet::new());
+        Self { agent, role, capabilities, workflows, claims: 1, sighting: Sighting::Unknown, pass: None }
+    }
+
+    pub fn may_work_in(&self, workflow: &str) -> bool {
+        self.workflows.is_empty() || self.workflows.contains(workflow)
     }
 }
 
@@ -95,6 +102,8 @@ pub struct Settings {
     pub workflow_for: BTreeMap<String, String>,
     /// A `phasegate.yaml` lies in the work tree; until a person trusts something, nothing is in force beside it.
     pub workflow_file: bool,
+    /// Names of issuers: what begins with one and a colon is a name of its subjects.
+    pub issuers: BTreeSet<String>,
     /// The first approver's key, where this machine remembers it.
     pub first_approver: Option<PublicKey>,
     pub limits: Limits,

@@ -7,6 +7,10 @@ use crate::domain::ids::Time;
 
 pub trait Clock: Send + Sync {
     fn now(&self) -> Time;
+    /// The same in nanoseconds since 1970, for what is measured and not decided by.
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.now().0).unwrap_or(0).saturating_mul(1_000_000)
+    }
     /// A random name of `bytes` bytes, in hex.
     fn random_hex(&self, bytes: usize) -> String;
 }
@@ -20,6 +24,12 @@ impl Clock for System {
         Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    fn now_ns(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the one place that makes randomness")]
     fn random_hex(&self, bytes: usize) -> String {
         let mut random = vec![0u8; bytes];
@@ -28,6 +38,20 @@ impl Clock for System {
             std::process::abort();
         }
         canonical::hex(&random)
+    }
+}
+
+/// Measures how long something took, for figures only: nothing is decided by it, so tests need not move it.
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.0.elapsed()
     }
 }
 

@@ -1,18 +1,26 @@
-//! Credentials: making one, whose secret is given out here once, finding the one a secret belongs to, revoking.
+//! Who calls over HTTP: credentials, whose secrets are given out here once, and tokens of issuers. What they may do is decided
+//! elsewhere.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::domain::canonical;
 use crate::domain::command::{Command, NewCredential};
 use crate::domain::credential::{Credential, Principal};
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{CredentialHash, CredentialId};
+use crate::domain::issuer::Issuer;
 use crate::domain::refusal::{Code, Refusal};
 use crate::identity::cookie::SignedIn;
+use crate::identity::phase_token::PhaseKey;
 use crate::store::{Scope, StoreError, read};
 
+use super::issuers::{Issuers, Unproven};
 use super::notices::link_key;
 use super::secret_file::Secret;
-use super::{Engine, Failure};
+use super::{Engine, Failure, log_key};
 
+const PHASE_KEY_FILE: &str = "phase.key";
 const PREFIX: &str = "pgt_";
 /// Its length is fixed: anything else is not looked up.
 const SECRET_CHARS: usize = PREFIX.len() + 64;
@@ -23,7 +31,96 @@ pub struct Draft {
     pub hash: CredentialHash,
 }
 
+/// What tells callers apart beside the store: issuers that are trusted, and the key of phase tokens.
+pub struct Identity {
+    pub(super) issuers: Issuers,
+    pub(super) phase_key: OnceLock<PhaseKey>,
+    pub(super) phase_key_file: PathBuf,
+}
+
+impl Identity {
+    pub(super) fn new(issuers: Vec<Issuer>, database: &Path) -> Self {
+        let phase_key_file = log_key::beside(database, PHASE_KEY_FILE);
+        Self { issuers: Issuers::new(issuers), phase_key: OnceLock::new(), phase_key_file }
+    }
+}
+
+/// Why nobody stands behind what was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Stranger {
+    #[error("{message}")]
+    Unknown { message: String, hint: &'static str },
+    #[error("the token of the issuer `{issuer}` gives its bearer no role here")]
+    NoRole { issuer: String },
+    /// Ask again after `read_issuer_keys`, which may wait.
+    #[error("the keys of an issuer have to be read first")]
+    KeysWanted(usize),
+    #[error("the keys of the issuer `{issuer}` cannot be had now")]
+    NoKeys { issuer: String },
+    #[error(transparent)]
+    Broken(#[from] StoreError),
+}
+
+impl From<Unproven> for Stranger {
+    fn from(unproven: Unproven) -> Self {
+        match unproven {
+            Unproven::Unsound(message) => {
+                Self::Unknown { message, hint: "get a new token for this server from its issuer" }
+            }
+            Unproven::NoRole { issuer } => Self::NoRole { issuer },
+            Unproven::KeysWanted(index) => Self::KeysWanted(index),
+            Unproven::NoKeys { issuer } => Self::NoKeys { issuer },
+        }
+    }
+}
+
 impl Engine {
+    /// Who sends this token: a credential of ours, or a token of an issuer that is trusted. Never waits for an issuer.
+    pub fn authenticate(&self, token: &str) -> Result<Principal, Stranger> {
+        self.shown_by(token, true)
+    }
+
+    /// The same where nobody can read keys meanwhile: those at hand count as long as any do.
+    pub fn authenticate_now(&self, token: &str) -> Result<Principal, Stranger> {
+        self.shown_by(token, false)
+    }
+
+    fn shown_by(&self, token: &str, may_read: bool) -> Result<Principal, Stranger> {
+        if token.starts_with(PREFIX) || self.identity.issuers.is_none() {
+            let unknown = || Stranger::Unknown {
+                message: "this credential does not count".to_owned(),
+                hint: "it is unknown, expired or revoked; `phasegate token list` shows which count",
+            };
+            return self.bearer(token)?.ok_or_else(unknown);
+        }
+        self.identity.issuers.principal(token, self.now(), may_read, |found| self.goes_by(found))
+    }
+
+    /// Reads the keys of an issuer that `authenticate` named. For a thread that may wait.
+    pub fn read_issuer_keys(&self, index: usize) {
+        self.identity.issuers.read_keys(index, self.now());
+    }
+
+    /// The same for all that have none yet.
+    pub fn read_all_issuer_keys(&self) {
+        self.identity.issuers.unread().into_iter().for_each(|index| self.read_issuer_keys(index));
+    }
+
+    /// The `iss` of every issuer that is trusted.
+    pub fn issuers(&self) -> Vec<String> {
+        self.identity.issuers.names()
+    }
+
+    /// Whether the name of an issuer's subject is one that was given out here: then nobody could tell the two apart.
+    fn goes_by(&self, found: &Principal) -> Result<bool, Stranger> {
+        let (name, now) = (&found.caller.agent, self.now());
+        let is_person = matches!(found.caller.role, Role::Approver | Role::Operator);
+        Ok(self.view(|tx| {
+            let credential = read::credentials_of(tx, name)?.iter().any(|known| known.counts(now));
+            Ok(credential || (!is_person && read::approvers(tx)?.contains_key(name)))
+        })?)
+    }
+
     pub fn draft_credential(&self) -> Draft {
         let secret = format!("{PREFIX}{}", self.secret());
         let hash = hash(&secret);

@@ -66,7 +66,7 @@ fn plan(facts: &Facts, command: &TransitionPhase, context: &Context) -> Result<O
         return Ok(None);
     }
     // The runs belong to this claim: if it ends meanwhile, their results are refused.
-    let target = Target { task: Some(task.id), handle: None, fence: Some(claim.fence) };
+    let target = Target { task: Some(task.id), fence: Some(claim.fence), ..Target::default() };
     let (phase, evidence) = (from.name.clone(), task.evidence.clone());
     let observed = task.observed.clone();
     Ok(Some(Plan { task: task.id, phase, target, gates, evidence, observed, visit: task.visit }))
@@ -160,8 +160,10 @@ impl Call<'_> {
             let _ = self.engine.renew_after_read(&self.caller.agent);
             watch.cancelled()
         };
-        let report = gates::run(&gate.kind, &context, &stop, &|progress| {
-            watch.progress(&format!("{}: {} s, {}", gate.id, progress.elapsed_ms / 1000, progress.last_line));
+        let report = self.engine.measured_gate(&gate.kind, || {
+            gates::run(&gate.kind, &context, &stop, &|progress| {
+                watch.progress(&format!("{}: {} s, {}", gate.id, progress.elapsed_ms / 1000, progress.last_line));
+            })
         });
         let after = self.tree(&plan.target)?;
         let report = honest(report, &before, &after);

@@ -14,14 +14,14 @@ use super::{Engine, Failure, secret_file};
 
 /// Where the store notes the public half.
 pub const META: &str = "log_key";
-const KEY_FILE: &str = "log.key";
+pub const KEY_FILE: &str = "log.key";
 const STORE_FILE: &str = "phasegate.db";
 
-/// The key of a store lies in its folder; under the store's own name where that is not the usual one.
-pub fn beside(database: &Path) -> PathBuf {
+/// A key of a store lies in its folder; under the store's own name where that is not the usual one.
+pub fn beside(database: &Path, key_file: &str) -> PathBuf {
     match database.file_name().and_then(|name| name.to_str()) {
-        Some(name) if name != STORE_FILE => database.with_file_name(format!("{name}.{KEY_FILE}")),
-        _ => database.with_file_name(KEY_FILE),
+        Some(name) if name != STORE_FILE => database.with_file_name(format!("{name}.{key_file}")),
+        _ => database.with_file_name(key_file),
     }
 }
 

@@ -8,7 +8,7 @@ mod artifacts;
 pub mod backtest;
 mod breaker;
 pub mod clock;
-mod credentials;
+pub mod credentials;
 mod each_second;
 pub mod erase;
 mod feed;
@@ -17,14 +17,18 @@ pub mod gates;
 pub mod hook;
 pub mod idempotency;
 pub mod inbox;
+mod issuers;
 pub mod links;
 pub mod log;
 mod log_key;
+pub mod metrics;
 pub mod notices;
 mod persons;
+mod phase_tokens;
 pub mod prove;
 pub mod publish;
 mod reads;
+pub mod ready;
 mod screening;
 pub mod sealer;
 pub mod secret_file;
@@ -33,6 +37,8 @@ pub mod session_views;
 pub mod spending;
 mod startup;
 pub mod sweeper;
+mod touched;
+pub mod traces;
 pub mod verify;
 pub mod views;
 pub mod worktree;
@@ -40,7 +46,7 @@ pub mod worktree;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 
@@ -62,8 +68,9 @@ use crate::domain::route::Work;
 use crate::policy::permit::{Need, Permit, of_role, permit};
 use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
+use crate::telemetry::{TraceParent, Tracer};
 use crate::tools::{self, Output, Reply, Request, Tool};
-use clock::Clock;
+use clock::{Clock, Stopwatch};
 
 pub use crate::store::StoreError;
 pub use startup::{open, open_for_one, read_workflow, system, with_backend};
@@ -90,6 +97,9 @@ pub struct Engine {
     log_key: PathBuf,
     /// The last head that this process signed.
     last_head: Mutex<Option<StoredHead>>,
+    measured: metrics::Measured,
+    tracer: OnceLock<Tracer>,
+    identity: credentials::Identity,
     feed: feed::Feed,
 }
 
@@ -100,6 +110,11 @@ pub trait Watch: Send + Sync {
     }
 
     fn progress(&self, _message: &str) {}
+
+    /// The span that the call is a part of, where whoever calls said one.
+    fn trace(&self) -> Option<TraceParent> {
+        None
+    }
 
     /// A call is about to wait for this approval. A front door that can ask a person itself does so here, without
     /// waiting for the answer, and says until when the call should wait.
@@ -132,7 +147,12 @@ impl Engine {
         arguments: Value,
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
-        let answer = self.answer_call(caller, tool, arguments, watch);
+        let watched = traces::Watched::begin(self, caller, tool, watch.trace());
+        let answer = {
+            let _inside = watched.enter();
+            self.answer_call(caller, tool, arguments, watch)
+        };
+        watched.end(&answer);
         answer.map_err(|failure| self.screening.clean_failure(failure))
     }
 
@@ -147,7 +167,7 @@ impl Engine {
             return Err(self.refuse(caller, tool, refusal));
         }
         let exact = Arc::new(tools::exact(&arguments));
-        let request = (tool.parse)(arguments)?;
+        let request = phase_tokens::passed((tool.parse)(arguments)?, caller.pass.as_ref())?;
         let (texts, target) = screening::texts(&request);
         let call = Call { engine: self, caller, tool, exact, looked: Arc::default() }.looked(&texts, target)?;
         match request {
@@ -193,7 +213,8 @@ impl Engine {
     }
 
     fn transact(&self, scope: Scope, by: By, attachments: Vec<Attachment>, decide: Decide) -> Result<Outcome, Failure> {
-        let outcome = store::execute(self.backend.as_ref(), scope, by, attachments, decide)?;
+        let outcome =
+            self.measured(decide, |decide| store::execute(self.backend.as_ref(), scope, by, attachments, decide))?;
         match outcome.refusal {
             Some(refusal) => Err(refusal.into()),
             None => Ok(outcome),
@@ -263,7 +284,10 @@ impl Engine {
 
     /// Reads for people, on one snapshot.
     pub fn view<T>(&self, read: impl FnMut(&mut dyn store::Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        store::snapshot(self.backend.as_ref(), read)
+        let began = Stopwatch::start();
+        let found = store::snapshot(self.backend.as_ref(), read);
+        self.measured.meters.read.add(began.elapsed());
+        found
     }
 
     pub fn backend(&self) -> &dyn Backend {
@@ -388,7 +412,7 @@ impl Call<'_> {
         let by = self.engine.by(self.caller, self.tool.name);
         let scope = Scope::Task { target: Target::default(), with: With::Nothing };
         let (asked, context) = (self.asked(), self.engine.context(self.caller));
-        let reply = store::snapshot(self.engine.backend.as_ref(), |tx| {
+        let reply = self.engine.view(|tx| {
             let facts = store::look(tx, &scope, &by)?;
             match permit(&facts, asked.tool, asked.need, context.now) {
                 Ok(Permit::Allowed) => read(&facts, tx).map(Some),
@@ -442,6 +466,7 @@ impl Call<'_> {
                 Want::Next(_) | Want::One(_) => None,
             },
             capabilities: self.caller.capabilities.clone(),
+            workflows: self.caller.workflows.clone(),
         };
         let outcome = self.run(scope, Command::ClaimTask(claim), Vec::new())?;
         let brief = answers::claimed(&outcome, secret, &self.engine.context(self.caller))?;

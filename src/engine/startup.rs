@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::Value;
 
@@ -22,7 +22,9 @@ use crate::domain::workflow::Workflow;
 use crate::store::{self, Attachment, Backend, Scope};
 
 use super::clock::Clock;
+use super::credentials::Identity;
 use super::gates::find;
+use super::metrics::Measured;
 use super::screening::Screening;
 use super::{Engine, Failure, log_key};
 
@@ -62,7 +64,8 @@ pub fn with_backend(
     let screening = Screening::open(settings, &workspace, clock.as_ref())?;
     let file = store::file_of(settings.store.as_deref(), &workspace.state);
     let file = file.unwrap_or_else(|_| workspace.state.join("phasegate.db"));
-    let key_file = log_key::beside(&file);
+    let key_file = log_key::beside(&file, log_key::KEY_FILE);
+    let identity = Identity::new(settings.issuers.clone(), &file);
     let place = canonical::sha256(std::fs::canonicalize(&file).unwrap_or(file).as_os_str().as_encoded_bytes());
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&place));
     let engine = Engine {
@@ -72,6 +75,7 @@ pub fn with_backend(
         settings: facts::Settings {
             workflow_for: settings.workflow_for.clone(),
             first_approver,
+            issuers: settings.issuers.iter().map(|issuer| issuer.name.clone()).collect(),
             ..facts::Settings::default()
         },
         clock,
@@ -84,6 +88,9 @@ pub fn with_backend(
         keyring: settings.keyring.clone(),
         log_key: key_file,
         last_head: Mutex::default(),
+        measured: Measured::default(),
+        tracer: OnceLock::new(),
+        identity,
         feed: super::feed::Feed::default(),
     };
     if log_key.is_none()

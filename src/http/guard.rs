@@ -39,10 +39,10 @@ const SECRETS_IN_QUERY: [&str; 2] = ["access_token", "token"];
 const CORS_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 const CORS_HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name, last-event-id, \
-     idempotency-key, if-none-match, traceparent, tracestate",
+     idempotency-key, if-none-match, phase-token, traceparent, tracestate",
 );
 const CORS_EXPOSED: HeaderValue =
-    HeaderValue::from_static("mcp-session-id, www-authenticate, x-request-id, retry-after, etag");
+    HeaderValue::from_static("mcp-session-id, www-authenticate, x-request-id, retry-after, etag, phase-token");
 const CORS_SECONDS: HeaderValue = HeaderValue::from_static("600");
 /// For whatever is not a page; pages bring a policy of their own.
 const NOTHING_LOADS: HeaderValue =

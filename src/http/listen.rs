@@ -159,7 +159,7 @@ impl Door {
     fn welcome(self: &Arc<Self>, stream: TcpStream, address: SocketAddr, place: OwnedSemaphorePermit) {
         let door = Arc::clone(self);
         tokio::spawn(async move {
-            let _place = place;
+            let (_place, _counted) = (place, door.app.meters.connection());
             let Ok(local) = stream.local_addr() else { return };
             tune(&stream);
             let peer = Peer { address, local, tls: door.tls.is_some(), two_lengths: false };

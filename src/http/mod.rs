@@ -3,6 +3,7 @@
 
 mod connection;
 mod events;
+mod exposition;
 mod guard;
 mod health;
 pub mod identity;
@@ -11,7 +12,8 @@ pub mod limits;
 mod links;
 pub mod listen;
 mod mcp;
-mod metrics;
+pub mod metrics;
+pub mod openapi;
 pub mod options;
 mod pace;
 mod pages;
@@ -41,6 +43,8 @@ use rate::Rates;
 pub struct App {
     pub engine: Arc<Engine>,
     pub options: Options,
+    pub meters: Arc<metrics::HttpMeters>,
+    readiness: health::Readiness,
     pub limits: InUse,
     rates: Rates,
     /// Of this process, in the ids it gives to requests.
@@ -51,14 +55,27 @@ pub struct App {
 
 impl App {
     pub fn new(engine: Arc<Engine>, options: Options) -> Arc<Self> {
+        if let Err(error) = engine.watch_log() {
+            tracing::warn!(%error, "the log is not counted for figures");
+        }
         let limits = InUse::new(&options.limits);
         let name = canonical::hex(&engine.random::<4>());
-        Arc::new(Self { engine, options, limits, rates: Rates::default(), name, stopping: CancellationToken::new() })
+        Arc::new(Self {
+            engine,
+            options,
+            limits,
+            rates: Rates::default(),
+            name,
+            stopping: CancellationToken::new(),
+            meters: Arc::default(),
+            readiness: health::Readiness::default(),
+        })
     }
 }
 
 /// Everything that is served, guards included.
 pub fn router(app: &Arc<App>) -> Router {
+    identity::read_keys_ahead(app);
     let known = Router::new()
         .merge(mcp::routes(app))
         .merge(rest::routes())
@@ -71,6 +88,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(well_known::routes())
         .merge(sign_in::routes())
         .merge(links::routes())
+        .merge(openapi::routes())
         .merge(pages::routes());
     guarded(app, known.merge(open))
 }
@@ -87,5 +105,6 @@ fn guarded(app: &Arc<App>, inside: Router<Arc<App>>) -> Router {
         // The guard counts bodies itself.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(app), guard::checked))
+        .layer(from_fn_with_state(Arc::clone(app), metrics::measured))
         .with_state(Arc::clone(app))
 }

@@ -29,6 +29,7 @@ const INDEX: File = file!("index.html", "text/html; charset=utf-8");
 
 const FILES: &[File] = &[
     file!("style.css", "text/css; charset=utf-8"),
+    file!("inbox.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
     file!("api.js", SCRIPT),
     file!("app.js", SCRIPT),
@@ -46,6 +47,14 @@ const FILES: &[File] = &[
     file!("task.js", SCRIPT),
     file!("theme.js", SCRIPT),
     file!("time.js", SCRIPT),
+    file!("approval.js", SCRIPT),
+    file!("audit.js", SCRIPT),
+    file!("inbox.js", SCRIPT),
+    file!("keys.js", SCRIPT),
+    file!("people.js", SCRIPT),
+    file!("sign-in.js", SCRIPT),
+    file!("signing.js", SCRIPT),
+    file!("verify.js", SCRIPT),
     file!("workflows.js", SCRIPT),
 ];
 

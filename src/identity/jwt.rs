@@ -43,6 +43,14 @@ pub struct Expected<'e> {
     pub now_seconds: i64,
 }
 
+/// What a token says that was checked.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub claims: Map<String, Value>,
+    /// Seconds since 1970, without leeway.
+    pub until_seconds: i64,
+}
+
 /// Why a token that may be sound cannot be checked, or is not sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unverified {
@@ -101,13 +109,13 @@ impl Token<'_> {
     }
 
     /// The claims, once the signature and everything about time and place hold.
-    pub fn verified(self, keys: &KeySet, expected: &Expected<'_>) -> Result<Map<String, Value>, Unverified> {
+    pub fn verified(self, keys: &KeySet, expected: &Expected<'_>) -> Result<Verified, Unverified> {
         if !matches!(self.typ.as_deref(), None | Some("jwt" | "at+jwt" | "application/at+jwt")) {
             return Err(Flaw("the token is of another type than an access token").into());
         }
         self.signed_by(keys, expected.algorithms)?;
-        self.holds(expected)?;
-        Ok(self.claims)
+        let until_seconds = self.holds(expected)?;
+        Ok(Verified { claims: self.claims, until_seconds })
     }
 
     /// Signed by the key that it names, with the one algorithm that belongs to that key.
@@ -125,7 +133,8 @@ impl Token<'_> {
         Ok(())
     }
 
-    fn holds(&self, expected: &Expected<'_>) -> Result<(), Flaw> {
+    /// Until when it counts.
+    fn holds(&self, expected: &Expected<'_>) -> Result<i64, Flaw> {
         if self.claimed_issuer() != Some(expected.issuer) {
             return Err(Flaw("the token is of another issuer"));
         }
@@ -149,7 +158,7 @@ impl Token<'_> {
                 return Err(Flaw("the token does not count yet"));
             }
         }
-        Ok(())
+        Ok(until)
     }
 
     pub(super) fn into_claims(self) -> Map<String, Value> {

@@ -24,6 +24,8 @@ pub struct PhaseClaims {
     pub sub: AgentName,
     pub task: TaskId,
     pub phase: String,
+    /// Which stay in that phase: coming back to it is another.
+    pub visit: u32,
     pub fence: Fence,
     pub workflow: WorkflowHash,
     /// Seconds since 1970, as everywhere in such tokens.
@@ -93,6 +95,7 @@ mod tests {
             sub: AgentName("ana".to_owned()),
             task: TaskId(4),
             phase: "build".to_owned(),
+            visit: 1,
             fence: Fence(2),
             workflow: WorkflowHash("ab".to_owned()),
             iat: 1000,

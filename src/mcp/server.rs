@@ -8,9 +8,10 @@ use rmcp::model::{
     CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
     Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
+    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool as McpTool, ToolAnnotations,
+    UnsubscribeRequestParams,
 };
-use rmcp::service::{Peer, RequestContext};
+use rmcp::service::{Peer, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
@@ -20,10 +21,12 @@ use crate::domain::facts::{Caller, Role, Sighting};
 use crate::domain::ids::{AgentName, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::{Engine, Failure, Watch};
+use crate::telemetry::TraceParent;
 use crate::tools::{self, Reply, TOOLS, schema};
 
 use super::dialog::{self, Dialogs, Way, Wish, Wished};
 use super::guarded::principal;
+use super::watching::{self, Watchers};
 use super::{prompts, resources, typed};
 
 const INSTRUCTIONS: &str = "phasegate hands out work and keeps it to phases. Begin with claim_task: it returns a brief with the \
@@ -32,6 +35,9 @@ ask a person with request_approval. A refusal says what to do next.";
 
 /// Under which name a client's request carries the id that its hooks know the call by.
 const CALL_IDS: [&str; 2] = ["claudecode/toolUseId", "callId"];
+
+/// Under which name a claim travels as a signed token, in requests and, over HTTP, in results.
+const PHASE_TOKEN: &str = "phasegate/phase_token";
 
 /// Lists change only with the binary.
 const LIST_TTL_MS: u64 = 60_000;
@@ -87,6 +93,7 @@ pub struct Server {
     callers: Callers,
     list: Vec<McpTool>,
     dialogs: Arc<Dialogs>,
+    watchers: Watchers,
 }
 
 impl Server {
@@ -104,7 +111,8 @@ impl Server {
     }
 
     fn of(opening: Arc<Opening>, callers: Callers) -> Self {
-        Self { opening, callers, list: TOOLS.iter().map(published).collect(), dialogs: Arc::default() }
+        let list = TOOLS.iter().map(published).collect();
+        Self { opening, callers, list, dialogs: Arc::default(), watchers: Watchers::default() }
     }
 
     /// For requests that are not tool calls.
@@ -216,8 +224,10 @@ fn is_below(name: &AgentName, agent: &AgentName) -> bool {
 }
 
 /// Work that may wait, on a thread of its own.
-async fn apart(work: impl FnOnce() -> Result<Reply, Failure> + Send + 'static) -> Result<Reply, Failure> {
-    match tokio::task::spawn_blocking(work).await {
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    // What is logged there still says of which request it is.
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(result) => result,
         Err(ended) => match ended.try_into_panic() {
             // The guard around this service answers panics, wherever they come from.
@@ -257,6 +267,7 @@ struct Reporter {
     progress: Option<(ProgressToken, Peer<RoleServer>, tokio::runtime::Handle)>,
     steps: std::sync::atomic::AtomicU32,
     wish: Option<Wish>,
+    trace: Option<TraceParent>,
 }
 
 impl Reporter {
@@ -268,8 +279,16 @@ impl Reporter {
             progress: token.map(|token| (token, context.peer.clone(), tokio::runtime::Handle::current())),
             steps: std::sync::atomic::AtomicU32::new(0),
             wish: None,
+            trace: said_parent(context),
         }
     }
+}
+
+/// The span that a call is part of: what the client says in the call, else the HTTP request that brought it.
+fn said_parent(context: &RequestContext<RoleServer>) -> Option<TraceParent> {
+    let said = context.meta.get("traceparent").and_then(Value::as_str).and_then(TraceParent::parse);
+    let around = || context.extensions.get::<http::request::Parts>()?.extensions.get::<TraceParent>().copied();
+    said.or_else(around)
 }
 
 impl Watch for Reporter {
@@ -285,6 +304,10 @@ impl Watch for Reporter {
         runtime.spawn(async move {
             let _ = peer.notify_progress(note).await;
         });
+    }
+
+    fn trace(&self) -> Option<TraceParent> {
+        self.trace
     }
 
     fn waiting(&self, approval: &Approval, until: Time) -> Time {
@@ -341,6 +364,7 @@ impl ServerHandler for Server {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_resources()
+            .enable_resources_subscribe()
             .enable_prompts()
             .enable_completions()
             .build();
@@ -375,7 +399,16 @@ impl ServerHandler for Server {
             Err(unopened) => return Ok(unusable(unopened).into()),
         };
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let caller = self.caller(engine, &context, tool.name, &arguments)?;
+        let mut caller = self.caller(engine, &context, tool.name, &arguments)?;
+        if let Some(token) = context.meta.get(PHASE_TOKEN) {
+            match engine.under_phase_token(&caller, token.as_str().unwrap_or_default()) {
+                Ok(under) => caller = under,
+                Err(Failure::Refused(refusal)) => {
+                    return Ok(rendered(Err(engine.refuse(&caller, tool, refusal))).into());
+                }
+                Err(broken) => return Ok(rendered(Err(broken)).into()),
+            }
+        }
         let reporter = Reporter::new(&context);
         if tool.read_only {
             // A read is a few index seeks on a snapshot: cheaper than a change of threads. Only a refusal of one is written.
@@ -394,7 +427,20 @@ impl ServerHandler for Server {
             }
         }
         let engine = Arc::clone(engine);
-        Ok(rendered(apart(move || engine.call(&caller, tool, arguments, &reporter)).await).into())
+        let gives_tokens = matches!(self.callers, Callers::Principals);
+        let called = apart(move || {
+            let reply = engine.call(&caller, tool, arguments, &reporter)?;
+            let token = gives_tokens.then(|| engine.phase_token_after(&caller, tool, &reply.structured)).flatten();
+            Ok((reply, token))
+        });
+        let (reply, token) =
+            called.await.map_or_else(|failure| (Err(failure), None), |(reply, token)| (Ok(reply), token));
+        let mut result = rendered(reply);
+        if let Some(token) = token {
+            // For programs: no model has to read it.
+            result.meta.get_or_insert_default().insert(PHASE_TOKEN.to_owned(), Value::String(token));
+        }
+        Ok(result.into())
     }
 
     async fn list_resources(
@@ -421,6 +467,33 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         resources::read(self.engine()?, &request.uri).map(Into::into)
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.resource_subscriptions = requested.resource_subscriptions.as_deref().map(watching::watchable);
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        watching::listen(self.engine()?, &context).await
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.watchers.subscribe(self.engine()?, &request.uri, &context)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.watchers.unsubscribe(&request.uri, &context);
+        Ok(())
     }
 
     async fn list_prompts(

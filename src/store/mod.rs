@@ -1,6 +1,7 @@
 //! One transaction around a decision: load facts, decide, apply, put what changed, append what happened. It holds no rules
 //! and never looks inside an event.
 
+pub mod figures;
 pub mod idempotency;
 mod load;
 pub mod notices;
@@ -14,6 +15,7 @@ pub mod spending;
 pub mod sqlite;
 pub mod tree;
 pub mod views;
+mod vitals;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,7 @@ use crate::domain::state::{self, ApplyError, Stamp};
 
 pub use load::{Scope, With, workflow_cache};
 pub use place::{Place, PlaceError};
+pub use vitals::Vitals;
 
 /// A value on its way into a statement.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +88,10 @@ pub trait Backend: Send + Sync {
     /// Whole-store check; the findings, empty when all is well.
     fn check(&self) -> Result<Vec<String>, StoreError>;
     fn describe(&self) -> String;
+    /// A quick look at whether it can be used; what a kind of store cannot tell is absent.
+    fn vitals(&self) -> Result<Vitals, StoreError> {
+        Ok(Vitals::default())
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use crate::domain::approver::{Approver, Approvers};
 use crate::domain::bypass::Bypass;
 use crate::domain::call::Call;
 use crate::domain::credential::Credential;
-use crate::domain::ids::{ApprovalId, CredentialId, TaskId, Time};
+use crate::domain::ids::{AgentName, ApprovalId, CredentialId, TaskId, Time};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, TaskRow, WorkflowRow};
 use crate::domain::state::Trust;
 use crate::domain::task::{Status, Task, TaskState};
@@ -189,6 +189,16 @@ pub fn credential(tx: &mut dyn Tx, hash: &str) -> Result<Option<Credential>, Sto
     let mut found = None;
     tx.query("SELECT body FROM credentials WHERE hash = ?1", &[Param::Text(hash)], &mut |row| {
         found = Some(parse("credentials", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Those that go by this name, whether or not they still count.
+pub fn credentials_of(tx: &mut dyn Tx, name: &AgentName) -> Result<Vec<Credential>, StoreError> {
+    let mut found = Vec::new();
+    tx.query("SELECT body FROM credentials WHERE name = ?1", &[Param::Text(&name.0)], &mut |row| {
+        found.push(parse("credentials", row.text(0)?.unwrap_or_default())?);
         Ok(())
     })?;
     Ok(found)

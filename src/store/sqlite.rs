@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
-use super::{Backend, Body, EachRow, Param, Place, PlaceError, Row, StoreError, Tx};
+use super::{Backend, Body, EachRow, Param, Place, PlaceError, Row, StoreError, Tx, Vitals, vitals};
 
 const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/sqlite/0001_init.sql"),
@@ -359,6 +359,11 @@ impl Backend for Sqlite {
 
     fn describe(&self) -> String {
         format!("sqlite:{} (SQLite {}, WAL, synchronous=FULL)", self.place.database.display(), rusqlite::version())
+    }
+
+    fn vitals(&self) -> Result<Vitals, StoreError> {
+        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+        vitals::of(&connect(&self.place)?, known, &self.place)
     }
 }
 

@@ -110,5 +110,5 @@ pub fn handle_hash(handle: &str) -> HandleHash {
 }
 
 pub fn target(task: Option<TaskId>, claim: Option<&str>) -> Target {
-    Target { task, handle: claim.map(handle_hash), fence: None }
+    Target { task, handle: claim.map(handle_hash), ..Target::default() }
 }

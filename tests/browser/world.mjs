@@ -95,9 +95,9 @@ export class World {
     return (await this.value(["token", "create", "--role", role, "--name", name])).token;
   }
 
-  /** Starts the server on a free port and waits until it answers. */
-  async serve() {
-    const port = await freePort();
+  /** Starts the server on a free port, or on this one again, and waits until it answers. */
+  async serve(port) {
+    port ??= await freePort();
     const child = spawn(BINARY, ["serve", "--http", `127.0.0.1:${port}`], {
       cwd: this.root,
       env: this.env,
@@ -120,14 +120,19 @@ export class World {
     }
   }
 
-  async close() {
+  /** Ends the servers that were started here. */
+  async stop() {
     for (const child of this.running) {
-      if (child.exitCode === null) {
-        const ended = new Promise((done) => child.on("close", done));
-        child.kill();
-        await ended;
-      }
+      this.running.delete(child);
+      if (child.exitCode !== null) continue;
+      const ended = new Promise((done) => child.on("close", done));
+      child.kill();
+      await ended;
     }
+  }
+
+  async close() {
+    await this.stop();
     fs.rmSync(this.base, { recursive: true, force: true });
   }
 }

@@ -1,12 +1,16 @@
-"""Writes package-lock.json anew from package.json: exact versions and checksums, no addresses, one package a line."""
+"""Writes package-lock.json anew from package.json: exact versions and checksums, no addresses, one package a line.
+
+    pin.py [FOLDER]      of this folder, or of another
+"""
 
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent).resolve()
 KEPT = {
     "name", "version", "integrity", "dependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta", "optional",
     "peer", "dev", "devOptional", "bin", "os", "cpu", "libc", "hasInstallScript", "inBundle",

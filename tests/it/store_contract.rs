@@ -535,6 +535,7 @@ fn claims_from_many_threads_never_meet() {
                         next: Some(Filter::default()),
                         refers_to: None,
                         capabilities: caller.capabilities.clone(),
+                        workflows: caller.workflows.clone(),
                     };
                     let command = phasegate::domain::command::Command::ClaimTask(claim);
                     let decide = Box::new(move |facts: &_| Ok(decide(facts, &command, &context)?));

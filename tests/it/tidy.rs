@@ -8,7 +8,7 @@ use phasegate::domain::refusal::Code;
 use phasegate::tools::TOOLS;
 
 /// Module, and what of ours it may import. `main` wires; it is not listed.
-const IMPORTS: [(&str, &[&str]); 16] = [
+const IMPORTS: [(&str, &[&str]); 17] = [
     ("domain", &["domain"]),
     ("policy", &["domain"]),
     ("routing", &["domain"]),
@@ -18,19 +18,34 @@ const IMPORTS: [(&str, &[&str]); 16] = [
     ("tools", &["domain"]),
     ("clients", &["domain"]),
     ("sandbox", &["domain"]),
-    ("config", &["domain", "policy", "screen", "notify"]),
+    ("telemetry", &["domain"]),
+    ("config", &["domain", "policy", "screen", "notify", "telemetry"]),
     ("store", &["domain", "audit"]),
     (
         "engine",
         &[
-            "domain", "policy", "routing", "audit", "screen", "notify", "tools", "store", "config", "clients",
-            "sandbox", "identity",
+            "domain",
+            "policy",
+            "routing",
+            "audit",
+            "screen",
+            "notify",
+            "tools",
+            "store",
+            "config",
+            "clients",
+            "sandbox",
+            "identity",
+            "telemetry",
         ],
     ),
     ("identity", &["domain"]),
-    ("mcp", &["engine", "tools", "domain"]),
-    ("http", &["engine", "tools", "domain", "mcp", "identity"]),
-    ("cli", &["engine", "tools", "domain", "audit", "config", "mcp", "http", "policy", "clients", "sandbox"]),
+    ("mcp", &["engine", "tools", "domain", "telemetry"]),
+    ("http", &["engine", "tools", "domain", "mcp", "identity", "telemetry"]),
+    (
+        "cli",
+        &["engine", "tools", "domain", "audit", "config", "mcp", "http", "policy", "clients", "sandbox", "telemetry"],
+    ),
 ];
 
 const FILE_LINES_MAX: usize = 600;

@@ -59,12 +59,13 @@ fn at_work() -> (TestEnv, Caller) {
     ok(&env, &ana, "transition_phase", json!({}));
     ok(&env, &ana, "transition_phase", json!({"to": "done"}));
     env.clock.advance_seconds(10);
-    let tasks = json!({"tasks": [{"key": "a", "title": "ready"}, {"title": "waits", "depends_on": ["a"]}]});
+    let tasks = json!({"tasks": [{"ref": "a", "title": "ready"}, {"title": "waits", "depends_on": ["a"]}]});
     ok(&env, &ana, "submit_task", tasks);
     let blocked = ok(&env, &ana, "claim_task", json!({"new": {"title": "blocked"}}));
-    ok(&env, &ana, "update_task", json!({"claim": blocked["claim"], "block": "no key"}));
+    ok(&env, &ana, "update_task", json!({"claim": blocked["claim"], "blocker": "no key"}));
     env.clock.advance_seconds(10);
-    ok(&env, &ana, "claim_task", json!({"new": {"title": "asks", "budget": {"usd": 2.0}}}));
+    ok(&env, &ana, "submit_task", json!({"title": "asks", "budget": {"usd": 2.0}}));
+    ok(&env, &ana, "claim_task", json!({"id": "T-5"}));
     ok(&env, &ana, "request_approval", json!({"gate": "approval", "reason": "please"}));
     env.agree();
     (env, ana)
@@ -181,10 +182,10 @@ fn the_graph_has_an_edge_for_each_dependency_and_waves_of_what_can_run_together(
     let env = TestEnv::trusting(FLOW);
     let ana = agent("ana");
     let tasks = json!({"tasks": [
-        {"key": "a", "title": "a"},
-        {"key": "b", "title": "b", "depends_on": ["a"]},
-        {"key": "c", "title": "c", "depends_on": ["a"]},
-        {"key": "d", "title": "d", "depends_on": ["b", "c"]},
+        {"ref": "a", "title": "a"},
+        {"ref": "b", "title": "b", "depends_on": ["a"]},
+        {"ref": "c", "title": "c", "depends_on": ["a"]},
+        {"ref": "d", "title": "d", "depends_on": ["b", "c"]},
         {"title": "e"},
     ]});
     ok(&env, &ana, "submit_task", tasks);

@@ -149,12 +149,22 @@ fn limit(facts: &Facts, context: &Context) -> Result<(), Refusal> {
 }
 
 fn fits(task: &Task, context: &Context) -> Result<(), Refusal> {
+    if !context.caller.may_work_in(&task.spec.workflow) {
+        let message = format!("{} is of the workflow `{}`; {}", task.id, task.spec.workflow, allowed(context));
+        let hint = "claim another: claim_task without `id` picks only what your credential is for";
+        return Err(Refusal::new(Code::NotClaimable, message, hint));
+    }
     let missing: Vec<_> = task.spec.capabilities.difference(&context.caller.capabilities).cloned().collect();
     if missing.is_empty() {
         return Ok(());
     }
     let message = format!("{} needs the capability {}, which you do not have", task.id, missing.join(", "));
     Err(Refusal::new(Code::MissingCapability, message, "claim another; a person can give the capability"))
+}
+
+/// For messages to a caller whose credential is for some workflows only.
+pub(super) fn allowed(context: &Context) -> String {
+    format!("your credential is for tasks of {}", super::words(context.caller.workflows.iter()))
 }
 
 fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {
@@ -244,19 +254,23 @@ fn next(facts: &Facts, filter: &Filter, command: &ClaimTask, context: &Context) 
         None => {
             // Of what is ready, all is kept back by a budget: that is what the caller can do something about.
             facts.over_budget.iter().try_for_each(|id| budget::within(facts, *id, Spent::default(), context.now))?;
-            Err(nothing(facts, filter))
+            Err(nothing(facts, filter, context))
         }
     }
 }
 
-fn nothing(facts: &Facts, filter: &Filter) -> Refusal {
+fn nothing(facts: &Facts, filter: &Filter, context: &Context) -> Refusal {
+    let credential = |context: &Context| match context.caller.workflows.is_empty() {
+        true => String::new(),
+        false => format!("; {}", allowed(context)),
+    };
     let c = facts.counts;
     let message = if c.ready == 0 {
         format!("no task is ready ({} waiting, {} claimed, {} blocked)", c.waiting, c.claimed, c.blocked)
     } else if *filter == Filter::default() {
-        format!("none of the {} ready tasks fits your capabilities", c.ready)
+        format!("none of the {} ready tasks fits your capabilities{}", c.ready, credential(context))
     } else {
-        format!("none of the {} ready tasks fits your filter and capabilities", c.ready)
+        format!("none of the {} ready tasks fits your filter and capabilities{}", c.ready, credential(context))
     };
     Refusal::new(Code::NothingReady, message, "claim_task {\"new\":{\"title\":\"…\"}} makes one; list_tasks shows all")
 }

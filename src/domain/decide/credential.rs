@@ -10,6 +10,9 @@ use crate::domain::refusal::{Code, Refusal};
 
 use super::{proof, require};
 
+/// Of the sweeper and its like.
+const OWN_NAME: &str = "phasegate";
+
 /// What is signed when a credential is made that speaks for a person.
 pub fn statement(workspace: &str, name: &AgentName, role: Role, hash: &CredentialHash) -> Value {
     json!({ "act": "credential.create", "workspace": workspace, "name": name, "role": role, "hash": hash })
@@ -21,6 +24,12 @@ pub fn create(facts: &Facts, new: &NewCredential, context: &Context) -> Result<V
     let taken = |message: String| {
         Err(Refusal::new(Code::NameTaken, message, "choose another name; `phasegate token list` shows those in use"))
     };
+    if let Some((issuer, _)) = name.0.split_once(':').filter(|(first, _)| context.settings.issuers.contains(*first)) {
+        return taken(format!("`{name}` is a name of a subject of the issuer `{issuer}`"));
+    }
+    if name.0 == OWN_NAME {
+        return taken(format!("`{name}` is how phasegate itself goes by in the log"));
+    }
     let known = facts.state.credentials.values().find(|known| known.name == *name && known.counts(context.now));
     if let Some(known) = known.filter(|known| known.role != *role) {
         return taken(format!("`{name}` is the name of {} with the role {}", known.id, known.role.word()));

@@ -28,7 +28,7 @@ pub use credential::statement as credential_statement;
 pub use transition::{destination, is_back};
 pub use trust::statement as trust_statement;
 
-use super::claim::Claim;
+use super::claim::{Claim, Pass};
 use super::command::{Command, Target};
 use super::event::Event;
 use super::facts::{Context, Facts, Role};
@@ -109,6 +109,30 @@ pub fn holder<'f>(facts: &'f Facts, target: &Target, context: &Context) -> Resul
 
 /// The task a command is about, whoever holds it.
 pub fn subject<'f>(facts: &'f Facts, target: &Target) -> Result<&'f Task, Refusal> {
+    let task = named(facts, target)?;
+    match &target.pass {
+        Some(pass) => stands(task, pass).map(|()| task),
+        None => Ok(task),
+    }
+}
+
+/// A phase token is over with the claim it was given for, and with each step to another phase.
+fn stands(task: &Task, pass: &Pass) -> Result<(), Refusal> {
+    let over = |message: String| {
+        let hint = "use the phase token of your newest answer, or leave it out; list_tasks shows where the task stands";
+        Err(Refusal::new(Code::StaleClaim, message, hint))
+    };
+    if task.claim().is_none_or(|claim| claim.fence != pass.fence) {
+        return over(format!("the phase token is of claim number {} on {}, which is over", pass.fence, task.id));
+    }
+    if task.phase != pass.phase || task.visit != pass.visit {
+        let (then, now) = (&pass.phase, &task.phase);
+        return over(format!("the phase token is of an earlier stay in phase `{then}`; {} is in `{now}` now", task.id));
+    }
+    Ok(())
+}
+
+fn named<'f>(facts: &'f Facts, target: &Target) -> Result<&'f Task, Refusal> {
     if let Some(id) = facts.subject {
         return facts.task(id);
     }

@@ -35,6 +35,11 @@ pub fn one(
     context: &Context,
 ) -> Result<Event, Refusal> {
     let (name, hash, workflow) = workflow_for(facts, new, context)?;
+    if !context.caller.may_work_in(name) {
+        let message = format!("the task would be of the workflow `{name}`; {}", super::claiming::allowed(context));
+        let hint = "name one of these as `workflow`; a person makes credentials for others";
+        return Err(Refusal::new(Code::NotClaimable, message, hint));
+    }
     let mut spec = new.spec.clone();
     let mut waiting_on = BTreeSet::new();
     for reference in &new.depends_on {

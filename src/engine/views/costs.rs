@@ -1,5 +1,6 @@
 //! What work has cost, by whatever it is asked by, and what the same tokens would have cost at strong models.
 
+use crate::domain::spending::Tokens;
 use crate::domain::view::{Baseline, CostBy, CostFilter, CostRow, Costs};
 use crate::engine::Engine;
 use crate::routing::prices::{TABLE_DATE, price, strong_of};
@@ -9,14 +10,30 @@ impl Engine {
     pub fn costs_by(&self, filter: &CostFilter) -> Result<Costs, StoreError> {
         self.view(|tx| {
             let models = spending::costs_by(tx, &CostFilter { by: vec![CostBy::Model], ..filter.clone() })?;
-            let total = spending::costs_by(tx, &CostFilter { by: Vec::new(), ..filter.clone() })?;
             Ok(Costs {
                 by: filter.by.clone(),
-                rows: spending::costs_by(tx, filter)?,
-                total: total.into_iter().next().unwrap_or_default(),
+                rows: if filter.by == [CostBy::Model] { models.clone() } else { spending::costs_by(tx, filter)? },
+                total: models.iter().fold(CostRow::default(), sum),
                 baseline: baseline(&models),
             })
         })
+    }
+}
+
+fn sum(all: CostRow, row: &CostRow) -> CostRow {
+    let (mine, more) = (all.tokens, row.tokens);
+    CostRow {
+        calls: all.calls.saturating_add(row.calls),
+        tokens: Tokens {
+            input: mine.input.saturating_add(more.input),
+            cache_write: mine.cache_write.saturating_add(more.cache_write),
+            cache_write_long: mine.cache_write_long.saturating_add(more.cache_write_long),
+            cache_read: mine.cache_read.saturating_add(more.cache_read),
+            output: mine.output.saturating_add(more.output),
+        },
+        micro_usd: all.micro_usd.saturating_add(row.micro_usd),
+        guessed_micro_usd: all.guessed_micro_usd.saturating_add(row.guessed_micro_usd),
+        ..CostRow::default()
     }
 }
 
@@ -51,7 +68,6 @@ fn baseline(models: &[CostRow]) -> Option<Baseline> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::spending::Tokens;
 
     fn row(model: &str, output: u64, micro_usd: u64) -> CostRow {
         let tokens = Tokens { output, ..Tokens::default() };

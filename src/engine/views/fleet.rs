@@ -140,7 +140,7 @@ fn agents(tx: &mut dyn Tx, around: &Around, turns: &[Turns], now: Time) -> Resul
         row.seen = row.seen.max(newest);
     }
     for turn in turns.iter().filter(|turn| !turn.agent.0.is_empty()) {
-        match turn.kind.as_str() {
+        match turn.kind {
             "TaskCompleted" => row(&mut rows, &turn.agent).done += turn.count,
             // A person at the command line is refused things too, and is no agent.
             "CommandRefused" => {
@@ -191,7 +191,7 @@ fn hours(turns: &[Turns], now: Time) -> Vec<Hour> {
         (0..HOURS).map(|hour| Hour { from: Time(first + hour * HOUR_MS), ..Hour::default() }).collect();
     for turn in turns {
         let Some(hour) = hours.iter_mut().find(|hour| hour.from == turn.hour) else { continue };
-        match turn.kind.as_str() {
+        match turn.kind {
             "TaskClaimed" => hour.claimed += turn.count,
             "TaskCompleted" => hour.done += turn.count,
             "TaskFailed" => hour.failed += turn.count,
@@ -245,8 +245,8 @@ mod tests {
     #[test]
     fn a_day_has_24_hours_and_the_last_is_now() {
         let now = Time(1_795_000_000_000);
-        let turn = |hour: i64, kind: &str| Turns {
-            kind: kind.to_owned(),
+        let turn = |hour: i64, kind: &'static str| Turns {
+            kind,
             hour: Time(first_hour(now) + hour * HOUR_MS),
             agent: AgentName("ana".to_owned()),
             count: 2,

@@ -1,7 +1,7 @@
 //! One operation of the API: what stands in its row of the table, from which both the router and the OpenAPI document are made,
 //! and how a request of it is read and answered. What operations do is in the files of their resources.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
@@ -27,6 +27,9 @@ pub const WHOLE: &[Role] = &[Role::Approver, Role::Operator, Role::Auditor];
 /// How deep a body may nest is the reader's own bound; how long a query may be is this.
 const QUERY_BYTES_MAX: usize = 8 << 10;
 
+/// Below this each whole number is a float of its own.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
 pub struct Operation {
     /// `operationId`.
     pub name: &'static str,
@@ -42,6 +45,7 @@ pub struct Operation {
     /// Beside those that every operation takes.
     pub headers: Vec<(&'static str, &'static str)>,
     check: Option<jsonschema::Validator>,
+    check_body: OnceLock<Option<jsonschema::Validator>>,
     pub answer: Shape,
     pub run: Run,
 }
@@ -64,6 +68,8 @@ pub enum Run {
     Post(fn(&Asked) -> Result<Found, Problem>),
     /// Answers with a body that goes on.
     Stream(fn(Asked) -> Result<Response, Problem>),
+    /// Answered by a router of its own; it stands in the table for the document's sake.
+    Elsewhere,
 }
 
 /// A request, read.
@@ -99,6 +105,7 @@ impl Operation {
             query: Value::Null,
             headers: Vec::new(),
             check: None,
+            check_body: OnceLock::new(),
             answer,
             run,
         }
@@ -127,7 +134,11 @@ impl Operation {
     }
 
     pub fn is_post(&self) -> bool {
-        matches!(self.run, Run::Post(_))
+        matches!(self.answer, Shape::Posted { .. })
+    }
+
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.run, Run::Elsewhere)
     }
 
     pub async fn answer(&'static self, app: Arc<App>, request: Request) -> Response {
@@ -143,12 +154,16 @@ impl Operation {
         let query = self.read_query(parts.uri.query().unwrap_or_default())?;
         let body = match &self.run {
             Run::Post(_) => read_json(&app, &parts.headers, body).await?,
-            Run::Read(_) | Run::Stream(_) => Value::Null,
+            Run::Read(_) | Run::Stream(_) | Run::Elsewhere => Value::Null,
         };
+        if let Shape::Posted { body: schema, .. } = &self.answer {
+            fits(&self.check_body, schema, &body)?;
+        }
         let asked = Asked { app, principal, parts, segments, query, body };
         let run = match self.run {
             Run::Read(run) | Run::Post(run) => run,
             Run::Stream(run) => return run(asked),
+            Run::Elsewhere => return Err(super::super::problem::no_such_page().await),
         };
         let done = tokio::task::spawn_blocking(move || run(&asked).map(|found| (found, asked))).await;
         let (found, asked) = done.map_err(stopped)??;
@@ -175,13 +190,8 @@ impl Operation {
             }
         }
         let found = Value::Object(found);
-        let wrong = self.check.iter().flat_map(|check| check.iter_errors(&found));
-        let wrong: Vec<String> = wrong.take(5).map(|error| words(&error)).collect();
-        if wrong.is_empty() {
-            Ok(found)
-        } else {
-            Err(bad(&wrong.join("; "), "`/api/openapi.json` says what each takes"))
-        }
+        said(self.check.as_ref(), &found)?;
+        Ok(found)
     }
 
     fn no_parameter(&self, name: &str) -> Problem {
@@ -204,10 +214,25 @@ fn typed(kind: &str, text: &str) -> Value {
     }
 }
 
+fn fits(check: &OnceLock<Option<jsonschema::Validator>>, schema: &Value, body: &Value) -> Result<(), Problem> {
+    let check = check.get_or_init(|| jsonschema::options().should_validate_formats(true).build(schema).ok());
+    said(check.as_ref(), body)
+}
+
+/// Tells everything that is wrong, up to a few.
+fn said(check: Option<&jsonschema::Validator>, value: &Value) -> Result<(), Problem> {
+    let wrong = check.into_iter().flat_map(|check| check.iter_errors(value));
+    let wrong: Vec<String> = wrong.take(5).map(|error| words(&error)).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(bad(&wrong.join("; "), "`/api/openapi.json` says what each takes")) }
+}
+
 fn words(error: &jsonschema::ValidationError<'_>) -> String {
     let place = error.instance_path().to_string();
     let message: String = error.to_string().chars().take(300).collect::<String>().replace('"', "`");
-    format!("`{}`: {message}", place.trim_start_matches('/').split('/').next().unwrap_or_default())
+    match place.trim_start_matches('/').split('/').next() {
+        Some(field) if !field.is_empty() => format!("`{field}`: {message}"),
+        _ => message,
+    }
 }
 
 pub fn bad(detail: &str, hint: &str) -> Problem {
@@ -283,7 +308,15 @@ impl Asked {
 
     pub fn posted<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let wrong = |why: serde_json::Error| bad(&format!("the body: {why}"), "`/api/openapi.json` says what it takes");
-        serde_json::from_value(self.body.clone()).map_err(wrong)
+        let mut body = self.body.clone();
+        // Where JSON Schema asks for a whole number, 60.0 is one.
+        for field in body.as_object_mut().into_iter().flat_map(|fields| fields.values_mut()) {
+            if let Some(whole) = field.as_f64().filter(|it| field.is_f64() && it.fract() == 0.0 && it.abs() < WHOLE_MAX)
+            {
+                *field = Value::from(whole as i64);
+            }
+        }
+        serde_json::from_value(body).map_err(wrong)
     }
 }
 

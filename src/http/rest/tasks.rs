@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::domain::ids::TaskId;
 use crate::domain::query::{TaskFilter, TaskPage};
 use crate::domain::record::{RecordFilter, RecordPage};
 use crate::domain::task::Status;
+use crate::domain::view::Surroundings;
 use crate::tools::schema;
 
 use super::super::problem::Problem;
 use super::operation::{Asked, Found, Operation, Run, Shape, WHOLE, bad, missing};
-use super::{object, shape};
+use super::shape;
 
 const TASKS_DEFAULT: usize = 100;
 const RECORDS_DEFAULT: usize = 200;
@@ -34,7 +35,7 @@ pub fn operations() -> Vec<Operation> {
             "task",
             "/api/v1/tasks/{id}",
             "One task, whole, with what surrounds it",
-            Shape::Json(object(&["task"])),
+            Shape::Json(shape::<Shown>()),
             Run::Read(task),
         )
         .segment("id", schema::of::<TaskId>()),
@@ -102,10 +103,24 @@ fn unknown(id: TaskId) -> Problem {
     )
 }
 
+#[derive(Serialize, JsonSchema)]
+struct Shown {
+    /// As `phasegate tasks show --json` has it.
+    #[schemars(schema_with = "whole_task")]
+    task: Value,
+    #[serde(flatten)]
+    around: Surroundings,
+}
+
+fn whole_task(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "required": ["id", "spec", "phase", "state", "status"] })
+}
+
 fn task(asked: &Asked) -> Result<Found, Problem> {
     let id: TaskId = asked.segment("id")?;
     let task = asked.engine().task_view(id)?.ok_or_else(|| unknown(id))?;
-    Found::json(&json!({ "task": task }))
+    let around = asked.engine().surroundings(id)?.ok_or_else(|| unknown(id))?;
+    Found::json(&Shown { task, around })
 }
 
 #[derive(Deserialize, JsonSchema)]

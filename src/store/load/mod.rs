@@ -23,7 +23,7 @@ use budgets::budgets;
 use entitlements::{approvals, approvals_of, approvers, credentials, some_approvals};
 
 pub use entitlements::missing;
-use ready::candidate;
+use ready::{Wanted, candidate};
 
 /// What to load, and so what the transaction is about. Each loads a handful of rows.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub enum Scope {
         next: Option<Filter>,
         refers_to: Option<Vec<TaskId>>,
         capabilities: BTreeSet<String>,
+        /// Only tasks of these; empty: any.
+        workflows: BTreeSet<String>,
     },
     /// A task that is held, or to be changed by somebody entitled to.
     Task {
@@ -109,10 +111,10 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
             }
             facts.next.task = counter(tx, "task")?;
         }
-        Scope::Claim { id, handle, next, refers_to, capabilities } => {
+        Scope::Claim { id, handle, next, refers_to, capabilities, workflows } => {
             claim(tx, &mut facts, *id, handle.as_ref())?;
             if let Some(filter) = next {
-                candidate(tx, &mut facts, filter, capabilities, by.at)?;
+                candidate(tx, &mut facts, &Wanted { filter, capabilities, workflows }, by.at)?;
             }
             if let Some(refers_to) = refers_to {
                 trusts(tx, &mut facts)?;

@@ -13,16 +13,18 @@ use super::super::{Param, StoreError, Tx};
 use super::budgets::budget;
 use super::{lease, task};
 
+/// What a caller asks for, and what it may have.
+pub struct Wanted<'w> {
+    pub filter: &'w Filter,
+    pub capabilities: &'w BTreeSet<String>,
+    /// Empty: any.
+    pub workflows: &'w BTreeSet<String>,
+}
+
 /// The most urgent, then oldest, ready task whose needs the caller meets: one index seek for each distinct set of needs.
-pub fn candidate(
-    tx: &mut dyn Tx,
-    facts: &mut Facts,
-    filter: &Filter,
-    capabilities: &BTreeSet<String>,
-    now: Time,
-) -> Result<(), StoreError> {
+pub fn candidate(tx: &mut dyn Tx, facts: &mut Facts, wanted: &Wanted<'_>, now: Time) -> Result<(), StoreError> {
     let best = loop {
-        let best = best_ready(tx, filter, capabilities, &facts.over_budget)?;
+        let best = best_ready(tx, wanted, &facts.over_budget)?;
         let Some(id) = best.filter(|_| facts.over_budget.len() < OVER_BUDGET_MAX) else { break best };
         task(tx, facts, id)?;
         budget(tx, facts, id)?;
@@ -31,7 +33,7 @@ pub fn candidate(
         }
         facts.over_budget.push(id);
     };
-    if let Some(id) = first_lapsed(tx, filter, capabilities, now)? {
+    if let Some(id) = first_lapsed(tx, wanted, now)? {
         task(tx, facts, id)?;
         lease(tx, facts, id)?;
         facts.expired.push(id);
@@ -48,18 +50,13 @@ pub fn candidate(
 /// Ready tasks that are passed over for their budgets in one claim, before it gives up.
 const OVER_BUDGET_MAX: usize = 20;
 
-fn best_ready(
-    tx: &mut dyn Tx,
-    filter: &Filter,
-    capabilities: &BTreeSet<String>,
-    except: &[TaskId],
-) -> Result<Option<TaskId>, StoreError> {
-    let mut best = first_ready(tx, "", filter, except)?;
+fn best_ready(tx: &mut dyn Tx, wanted: &Wanted<'_>, except: &[TaskId]) -> Result<Option<TaskId>, StoreError> {
+    let mut best = first_ready(tx, "", wanted, except)?;
     // Who can do nothing special fits only what needs nothing special.
-    let mut needs = if capabilities.is_empty() { None } else { first_needs(tx, "")? };
+    let mut needs = if wanted.capabilities.is_empty() { None } else { first_needs(tx, "")? };
     while let Some(group) = needs {
-        if meets(&group, capabilities) {
-            let found = first_ready(tx, &group, filter, except)?;
+        if meets(&group, wanted.capabilities) {
+            let found = first_ready(tx, &group, wanted, except)?;
             if let Some((urgency, id)) = found
                 && best.is_none_or(|(known, other)| urgency > known || (urgency == known && id < other))
             {
@@ -84,12 +81,12 @@ fn first_needs(tx: &mut dyn Tx, after: &str) -> Result<Option<String>, StoreErro
 fn first_ready(
     tx: &mut dyn Tx,
     needs: &str,
-    filter: &Filter,
+    wanted: &Wanted<'_>,
     except: &[TaskId],
 ) -> Result<Option<(i64, TaskId)>, StoreError> {
     let mut sql = "SELECT urgency, id FROM tasks WHERE status = 'ready' AND needs = ?1".to_owned();
     let mut params = vec![Param::Text(needs)];
-    narrow(&mut sql, &mut params, filter);
+    narrow(&mut sql, &mut params, wanted);
     for id in except {
         params.push(Param::id(id.0));
         sql.push_str(&format!(" AND id <> ?{}", params.len()));
@@ -105,19 +102,14 @@ fn first_ready(
 }
 
 /// The same among tasks whose lease has run out; the sweeper keeps them few, and without one this must find them all.
-fn first_lapsed(
-    tx: &mut dyn Tx,
-    filter: &Filter,
-    capabilities: &BTreeSet<String>,
-    now: Time,
-) -> Result<Option<TaskId>, StoreError> {
+fn first_lapsed(tx: &mut dyn Tx, wanted: &Wanted<'_>, now: Time) -> Result<Option<TaskId>, StoreError> {
     let mut sql = "SELECT needs, id FROM leases JOIN tasks ON tasks.id = leases.task WHERE expires_at <= ?1".to_owned();
     let mut params = vec![Param::Int(now.0)];
-    narrow(&mut sql, &mut params, filter);
+    narrow(&mut sql, &mut params, wanted);
     sql.push_str(" ORDER BY urgency DESC, id");
     let mut found = None;
     tx.query(&sql, &params, &mut |row| {
-        if found.is_none() && meets(row.text(0)?.unwrap_or_default(), capabilities) {
+        if found.is_none() && meets(row.text(0)?.unwrap_or_default(), wanted.capabilities) {
             found = row.int(1)?.and_then(|id| u64::try_from(id).ok()).map(TaskId);
         }
         Ok(())
@@ -129,8 +121,15 @@ fn meets(needs: &str, capabilities: &BTreeSet<String>) -> bool {
     needs.split(',').all(|need| need.is_empty() || capabilities.contains(need))
 }
 
-/// Adds the conditions of a filter on `tasks`.
-fn narrow<'f>(sql: &mut String, params: &mut Vec<Param<'f>>, filter: &'f Filter) {
+/// Adds the conditions on `tasks` of what is wanted.
+fn narrow<'w>(sql: &mut String, params: &mut Vec<Param<'w>>, wanted: &Wanted<'w>) {
+    let filter = wanted.filter;
+    if !wanted.workflows.is_empty() {
+        let from = params.len();
+        params.extend(wanted.workflows.iter().map(|workflow| Param::Text(workflow)));
+        let places: Vec<String> = (from..params.len()).map(|place| format!("?{}", place + 1)).collect();
+        sql.push_str(&format!(" AND workflow IN ({})", places.join(", ")));
+    }
     let mut also = |clause: &str, param| {
         params.push(param);
         sql.push_str(&clause.replace("??", &format!("?{}", params.len())));

@@ -3,6 +3,7 @@
 pub mod keys;
 pub mod receivers;
 pub mod replay;
+pub mod served;
 
 use std::path::Path;
 use std::sync::Arc;

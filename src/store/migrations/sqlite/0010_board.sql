@@ -24,5 +24,5 @@ CREATE INDEX events_turns ON events(kind, at, agent)
 ALTER TABLE spending ADD COLUMN day TEXT NOT NULL DEFAULT '';
 DROP INDEX spending_on;
 CREATE UNIQUE INDEX spending_on ON spending(task, phase, agent, session, model, day);
-CREATE INDEX spending_day ON spending(day);
-CREATE INDEX spending_agent ON spending(agent);
+CREATE INDEX spending_day ON spending(day, micro_usd);
+CREATE INDEX spending_agent ON spending(agent, micro_usd);

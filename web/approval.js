@@ -1,0 +1,84 @@
+// One approval as a person reads it: who asks, for what, what exactly happens on a yes. Texts come from the server with hidden
+// characters as codes; what an agent wrote is marked as its own.
+
+import { fill, h, link } from "./dom.js";
+import { worded } from "./parts.js";
+import { moment, since, until } from "./time.js";
+
+const asked = (one) => (one.ask_by_agent ? "The agent asks" : one.ask);
+
+export function described(one, context) {
+  return h(
+    "article.approval",
+    h("h2", `${one.id}: `, worded(asked(one))),
+    one.void && h("p.banner.bad", `Void: ${one.void}. It cannot be answered or used any more.`),
+    one.ask_by_agent && h("blockquote.quote", one.ask),
+    one.call && call(one.call),
+    one.about === "gate" && h("p", "Opens gate ", h("code", one.gate), " of phase ", h("code", one.phase), "."),
+    h("p.on-yes", h("strong", "After a yes: "), worded(one.on_yes), "."),
+    one.claim && h("div.claim", h("p.quote-by", "The agent says (its claim, not checked):"), h("blockquote.quote", one.claim)),
+    one.artifacts.map((artifact) => document(artifact, context)),
+    facts(one),
+  );
+}
+
+function call({ tool, lines, changes }) {
+  return h(
+    "div.call",
+    h("h3", "The call, exactly as it would run"),
+    h("pre", { tabindex: "0", "aria-label": "the call" }, h("strong", tool), "\n", lines.join("\n")),
+    changes.length > 0 && h("div.changes", { "aria-label": "what changes" }, changes.map((line) => h("div.change", { class: { "+": "added", "-": "gone" }[line.sign] ?? "same" }, line.sign, line.text))),
+  );
+}
+
+/** The beginning of what was handed in; the rest on demand. */
+function document(artifact, context) {
+  const text = h("pre", { tabindex: "0", "aria-label": `artifact ${artifact.name}` }, artifact.lines.join("\n"));
+  const whole = async () => {
+    try {
+      fill(text, await context.api.text(`/blobs/${artifact.sha256}`));
+      more.remove();
+    } catch (error) {
+      context.notice(error, "artifact");
+    }
+  };
+  const more = artifact.cut && h("button.small", { type: "button", onclick: whole }, `Show all of it (${artifact.bytes} bytes)`);
+  return h(
+    "details",
+    { open: artifact.lines.length <= 12 },
+    h("summary", `Artifact ${artifact.name} v${artifact.version}, handed in by ${artifact.by} (its claim)`),
+    text,
+    more,
+  );
+}
+
+function facts(one) {
+  const rows = [
+    ["Task", one.task && [link(`/tasks/${one.task}`, one.task), ` “${one.title}”`]],
+    ["Workflow", one.workflow && `${one.workflow}, phase ${one.phase}`],
+    ["Asked by", [one.requested_by, " ", h("span.muted", since(one.requested_at))]],
+    ["Time left", one.state === "pending" && [until(one.expires_at), " ", h("span.muted", "until ", moment(one.expires_at))]],
+    ["Rule", one.rules.length > 0 && one.rules.map((rule) => h("code", rule))],
+    ["From", one.from.join(", ")],
+    ["Not by", one.not_by_author && "whoever worked on the task"],
+    ["Takes", `level ${one.level}: ${one.level_words}`],
+    ["Together", one.together.length > 1 && one.together.join(", ")],
+    ["Digest", h("code.small", one.digest)],
+  ];
+  return h("dl.facts", rows.filter(([, value]) => value).map(([name, value]) => [h("dt", name), h("dd", value)]));
+}
+
+/** What came of it. */
+export function answered(one) {
+  if (one.void) return null;
+  const { answered: answer } = one;
+  if (!answer) return h("p.banner.info", `It is ${one.state}.`);
+  return h(
+    "p.banner.info",
+    `It is ${one.state}: answered by ${answer.by} ${answer.how} at level ${answer.level}${answer.signed ? ", signed" : ""}`,
+    answer.choice && `, with “${answer.choice}”`,
+    answer.reason && `: ${answer.reason}`,
+    " ",
+    since(answer.at),
+  );
+}

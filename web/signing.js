@@ -1,0 +1,122 @@
+// Asking a person for a signature: which of the keys that are at hand, its passphrase or a touch, and then over exactly the
+// bytes of what the person saw.
+
+import { h } from "./dom.js";
+import { KeyProblem, isPasskey, isPasskeyHere, ownKeys, signWithKey, signWithPasskey, unbase64 } from "./keys.js";
+
+/**
+ * Signatures under `about` (what /api/v1/statement takes), one for each statement in its order; null where the person changed
+ * their mind. `level` is what the signature must show at least; `from` names who may sign, empty for anybody enrolled.
+ */
+export async function signatures(context, about, { level = 2, from = [], what }) {
+  const choices = await atHand(context, level, from);
+  if (!choices.length) {
+    const who = from.length ? ` of ${from.join(", ")}` : "";
+    const kind = level >= 3 ? "passkey" : "key";
+    throw new KeyProblem(`this takes a signature, and no ${kind}${who} is in this browser`, "enrol one on the page People, or sign at the command line with `--as NAME`");
+  }
+  const picked = await pick(choices, what, level);
+  if (!picked) return null;
+  const { at, statements } = await context.api.post("/statement", about);
+  for (const one of statements) checked(one, at, about);
+  const passkeys = picked.filter(({ kept }) => !kept).map(({ key }) => key);
+  return passkeys.length ? signWithPasskey(passkeys, at, statements) : signWithKey(picked[0].kept, picked[0].passphrase, at, statements);
+}
+
+async function atHand(context, level, from) {
+  const [{ approvers }, kept] = await Promise.all([context.api.get("/approvers"), ownKeys()]);
+  const counts = (one) =>
+    one.traced && !one.revoked && one.level >= level && (!from.length || from.includes(one.name) || one.groups.some((group) => from.includes(group)));
+  return approvers.filter(counts).flatMap((one) => {
+    const own = kept.find(({ key }) => key === one.key);
+    return own || isPasskeyHere(one.key) ? [{ name: one.name, key: one.key, level: one.level, kept: own }] : [];
+  });
+}
+
+/** What the server gives to sign must be what the person saw. */
+function checked({ to_sign: bytes }, at, about) {
+  const said = JSON.parse(new TextDecoder().decode(unbase64(bytes)));
+  const { statement } = said;
+  const wrong = () => {
+    throw new KeyProblem("what was to be signed is not what was shown", "load the page again; if this happens again, do not answer here");
+  };
+  if (said.phasegate !== "statement/1" || said.at !== at || statement.act !== about.act) wrong();
+  if (about.act === "approval.answer") {
+    const named = about.approvals.find(({ id }) => id === statement.approval);
+    const same = named?.digest === statement.digest && statement.answer === about.answer && statement.reason === (about.reason ?? "").trim();
+    if (!same || (statement.choice ?? null) !== (about.choice ?? null)) wrong();
+    if (canonical(statement.arguments ?? null) !== canonical(about.arguments ?? null)) wrong();
+  } else if (about.name !== undefined && about.name !== statement.name) wrong();
+  else if (about.key !== undefined && about.key !== statement.key) wrong();
+}
+
+function canonical(value) {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  return `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
+}
+
+/** The keys to sign with: all passkeys that fit, or one key of this browser with its passphrase; null where none was chosen. */
+function pick(choices, what, level) {
+  const passkeys = choices.filter(({ key }) => isPasskey(key));
+  const own = choices.filter(({ kept }) => kept);
+  return new Promise((done) => {
+    let answer = null;
+    const passphrase = h("input", { id: "passphrase", type: "password", autocomplete: "current-password", maxlength: 1000 });
+    const select = h("select", { id: "with" }, own.map(({ name }, at) => h("option", { value: String(at) }, name)));
+    const finish = (value) => {
+      answer = value;
+      dialog.close();
+    };
+    const byKey = own.length > 0 && h(
+      "form.stack",
+      {
+        onsubmit: (event) => {
+          event.preventDefault();
+          finish([{ ...own[Number(select.value)], passphrase: passphrase.value }]);
+        },
+      },
+      h("div.field", h("label", { for: "with" }, "Key"), select),
+      h("div.field", h("label", { for: "passphrase" }, "Passphrase"), passphrase),
+      h("button.primary", { type: "submit" }, "Sign with this key"),
+    );
+    const byPasskey = passkeys.length > 0 && h(
+      "button.primary.big",
+      { type: "button", onclick: () => finish(passkeys) },
+      `Sign with a passkey (${passkeys.map(({ name }) => name).join(", ")})`,
+    );
+    const dialog = h(
+      "dialog",
+      { "aria-labelledby": "sign-title", onclose: () => (dialog.remove(), done(answer)) },
+      h(
+        "div.stack",
+        h("h2", { id: "sign-title" }, what ?? "Sign"),
+        h("p.muted", level >= 3 ? "It takes a passkey: a device of yours recognises you and signs." : "It takes the signature of an approver."),
+        byPasskey,
+        byPasskey && byKey && h("p.muted.small", "or"),
+        byKey,
+        h("button", { type: "button", onclick: () => dialog.close() }, "Not now"),
+      ),
+    );
+    document.body.append(dialog);
+    dialog.showModal();
+    (own.length ? passphrase : dialog.querySelector("button")).focus();
+  });
+}
+
+/** A question with two buttons; true for yes. */
+export function sure(title, body, yes, kind = "primary") {
+  return new Promise((done) => {
+    let answer = false;
+    const button = h("button", { type: "button", class: kind, onclick: () => ((answer = true), dialog.close()) }, yes);
+    const dialog = h(
+      "dialog",
+      { "aria-labelledby": "sure-title", onclose: () => (dialog.remove(), done(answer)) },
+      h("div.stack", h("h2", { id: "sure-title" }, title), body, h("div.row", button, h("button", { type: "button", onclick: () => dialog.close() }, "Not now"))),
+    );
+    document.body.append(dialog);
+    dialog.showModal();
+    button.focus();
+  });
+}
+
