@@ -149,6 +149,49 @@ class Raw(unittest.TestCase):
         tasks = server.call(ana, "list_tasks", {})["structuredContent"]["tasks"]
         self.assertEqual([task["agent"] for task in tasks if task["title"] == "by ana"], ["ana"])
 
+    def heard(self, response, method, of=None):
+        """Reads until a notification of this method comes, whatever comes before it."""
+        for _ in range(200):
+            line = response.readline().decode()
+            self.assertTrue(line, "the stream ended")
+            if line.startswith("data:") and line[5:].strip():
+                said = json.loads(line[5:])
+                if said.get("method") == method and (of is None or said["params"]["uri"] == of):
+                    return said
+        self.fail(f"no {method}")
+
+    def test_who_watches_is_told_in_the_newest_protocol(self):
+        place, server = self.served()
+        ana, ben = server.token("ana"), server.token("ben")
+        server.call(ana, "submit_task", {"title": "one"})
+        watched = ["phasegate://board", "phasegate://task/T-1", "phasegate://task/T-2", "file:///etc/hosts"]
+        message, headers = server.modern("subscriptions/listen", {"notifications": {"resourceSubscriptions": watched}})
+        response, connection = server.send(ben, message, headers)
+        self.addCleanup(connection.close)
+        accepted = self.heard(response, "notifications/subscriptions/acknowledged")
+        self.assertEqual(accepted["params"]["notifications"]["resourceSubscriptions"], watched[:3])
+        server.call(ana, "claim_task", {"id": "T-1"})
+        self.heard(response, "notifications/resources/updated", "phasegate://board")
+        told = self.heard(response, "notifications/resources/updated", "phasegate://task/T-1")
+        self.assertEqual(told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 1)
+        # By another process too.
+        place.cli("call", "submit_task", '{"title": "two"}')
+        self.heard(response, "notifications/resources/updated", "phasegate://task/T-2")
+
+    def test_who_watches_is_told_in_a_session(self):
+        _, server = self.served()
+        ana = server.token("ana")
+        server.call(ana, "submit_task", {"title": "one"})
+        _, session, _ = server.initialize(ana)
+        response, connection = server.send(ana, None, session, "GET")
+        self.addCleanup(connection.close)
+        for number, (uri, good) in enumerate([("phasegate://task/T-1", True), ("phasegate://workflow", False)], 10):
+            message = {"jsonrpc": "2.0", "id": number, "method": "resources/subscribe", "params": {"uri": uri}}
+            _, _, said = server.post(ana, message, session)
+            self.assertEqual("result" in said[-1], good, said)
+        server.call(ana, "claim_task", {"id": "T-1"})
+        self.heard(response, "notifications/resources/updated", "phasegate://task/T-1")
+
     def test_what_is_no_message_is_said_to_be_none(self):
         _, server = self.served()
         ana = server.token("ana")
