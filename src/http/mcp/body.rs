@@ -21,25 +21,25 @@ pub struct Checked {
 }
 
 /// Reads the message of a POST. `Err` is the answer to what is none.
-pub async fn checked(request: Request, bytes_max: usize) -> Result<Checked, Response> {
+pub async fn checked(request: Request, bytes_max: usize) -> Result<Checked, Box<Response>> {
     if request.method() != Method::POST {
         return Ok(Checked { request, listens: false });
     }
     let (parts, body) = request.into_parts();
     let bytes = match Limited::new(body, bytes_max).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_large(bytes_max)),
+        Err(error) if error.is::<LengthLimitError>() => return Err(Box::new(too_large(bytes_max))),
         Err(error) => {
             let problem =
                 Problem::new(StatusCode::BAD_REQUEST, "body_broken_off", format!("the body ended early: {error}"));
-            return Err(problem.hint("send it again").into_response());
+            return Err(Box::new(problem.hint("send it again").into_response()));
         }
     };
     let listens = sound(&bytes)?;
     Ok(Checked { request: Request::from_parts(parts, Body::from(bytes)), listens })
 }
 
-fn sound(bytes: &Bytes) -> Result<bool, Response> {
+fn sound(bytes: &Bytes) -> Result<bool, Box<Response>> {
     match frame::check(bytes, &FrameLimits::default()) {
         Frame::Request { method, .. } => Ok(method == "subscriptions/listen"),
         Frame::Notification { .. } | Frame::Response(_) => Ok(false),
@@ -48,11 +48,11 @@ fn sound(bytes: &Bytes) -> Result<bool, Response> {
                 Id::Number(number) => RequestId::Number(number),
                 Id::Text(text) => RequestId::String(text.into()),
             });
-            Err(wrong(ErrorData::new(ErrorCode(code), message, None), id))
+            Err(Box::new(wrong(ErrorData::new(ErrorCode(code), message, None), id)))
         }
         Frame::Nothing => {
             let message = "the body is no json-rpc message; send one as json";
-            Err(wrong(ErrorData::invalid_request(message, None), None))
+            Err(Box::new(wrong(ErrorData::invalid_request(message, None), None)))
         }
     }
 }

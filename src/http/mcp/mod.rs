@@ -76,7 +76,7 @@ impl<H: ServerHandler> Door<H> {
         let body::Checked { request, listens } = match body::checked(request, self.app.options.limits.body_bytes).await
         {
             Ok(checked) => checked,
-            Err(response) => return response,
+            Err(response) => return *response,
         };
         let permit = if listens || request.method() == Method::GET {
             match self.app.limits.stream(principal) {
