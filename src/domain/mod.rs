@@ -12,6 +12,7 @@ pub mod claim;
 pub mod command;
 pub mod credential;
 pub mod decide;
+pub mod deferred;
 pub mod duration;
 pub mod event;
 pub mod evidence;

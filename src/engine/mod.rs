@@ -9,6 +9,7 @@ pub mod backtest;
 mod breaker;
 pub mod clock;
 pub mod credentials;
+mod deferred;
 mod each_second;
 pub mod erase;
 mod feed;

@@ -1,4 +1,5 @@
 //! The MCP edge: frames, the stdio transport, and the guard around a service.
+mod deferred;
 pub mod dialog;
 mod ends;
 mod flow;

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
-    Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool as McpTool, ToolAnnotations,
-    UnsubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams,
+    GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ProgressToken, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool as McpTool, ToolAnnotations,
+    UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{Peer, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -24,6 +25,7 @@ use crate::engine::{Engine, Failure, Watch};
 use crate::telemetry::TraceParent;
 use crate::tools::{self, Reply, TOOLS, schema};
 
+use super::deferred::{self, Long};
 use super::dialog::{self, Dialogs, Way, Wish, Wished};
 use super::guarded::principal;
 use super::watching::{self, Watchers};
@@ -127,7 +129,13 @@ impl Server {
         tool: &str,
         arguments: &Value,
     ) -> Result<Caller, ErrorData> {
-        let (caller, whom) = match &self.callers {
+        let (caller, whom) = self.connected(engine, context)?;
+        Ok(joined(engine, caller, whom, context, || unnamed(tool, arguments)))
+    }
+
+    /// Whom the connection or the request speaks for, before a call says that it is a subagent's.
+    fn connected(&self, engine: &Engine, context: &RequestContext<RoleServer>) -> Result<(Caller, Joins), ErrorData> {
+        Ok(match &self.callers {
             Callers::Process { agent, capabilities, claims } => {
                 let agent = agent.get_or_init(|| {
                     let client = context.client_info().map(|client| client.name).unwrap_or_default();
@@ -144,8 +152,7 @@ impl Server {
                 let principal = principal(context).ok_or_else(|| internal(&"a call came without a principal"))?;
                 (principal.caller.clone(), Joins::Own)
             }
-        };
-        Ok(joined(engine, caller, whom, context, || unnamed(tool, arguments)))
+        })
     }
 
     /// `request_approval` for a client that can put the question to its person.
@@ -224,7 +231,9 @@ fn is_below(name: &AgentName, agent: &AgentName) -> bool {
 }
 
 /// Work that may wait, on a thread of its own.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+pub(super) async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
     // What is logged there still says of which request it is.
     let span = tracing::Span::current();
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
@@ -237,6 +246,28 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Se
             }
         },
     }
+}
+
+/// A call to its end, with what programs among the clients get beside the answer.
+pub(super) fn completed(
+    engine: &Engine,
+    caller: &Caller,
+    tool: &'static tools::Tool,
+    arguments: Value,
+    reporter: &Reporter,
+    gives_tokens: bool,
+) -> CallToolResult {
+    let reply = match engine.call(caller, tool, arguments, reporter) {
+        Ok(reply) => reply,
+        Err(failure) => return rendered(Err(failure)),
+    };
+    let token = gives_tokens.then(|| engine.phase_token_after(caller, tool, &reply.structured)).flatten();
+    let mut result = rendered(Ok(reply));
+    if let Some(token) = token {
+        // For programs: no model has to read it.
+        result.meta.get_or_insert_default().insert(PHASE_TOKEN.to_owned(), Value::String(token));
+    }
+    result
 }
 
 /// A row of the table as clients see it.
@@ -262,8 +293,8 @@ pub fn published(tool: &tools::Tool) -> McpTool {
 }
 
 /// Reports to the client while a long call runs, where it asked for that.
-struct Reporter {
-    cancelled: Box<dyn Fn() -> bool + Send + Sync>,
+pub(super) struct Reporter {
+    pub(super) cancelled: Box<dyn Fn() -> bool + Send + Sync>,
     progress: Option<(ProgressToken, Peer<RoleServer>, tokio::runtime::Handle)>,
     steps: std::sync::atomic::AtomicU32,
     wish: Option<Wish>,
@@ -315,7 +346,7 @@ impl Watch for Reporter {
     }
 }
 
-fn rendered(result: Result<Reply, Failure>) -> CallToolResult {
+pub(super) fn rendered(result: Result<Reply, Failure>) -> CallToolResult {
     match result {
         Ok(Reply { structured, text }) => {
             let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
@@ -367,6 +398,7 @@ impl ServerHandler for Server {
             .enable_resources_subscribe()
             .enable_prompts()
             .enable_completions()
+            .enable_tasks()
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("phasegate", env!("CARGO_PKG_VERSION")).with_title("Phasegate"))
@@ -426,21 +458,14 @@ impl ServerHandler for Server {
                 return Ok(self.ask(way, engine, caller, arguments, &context, reporter).await);
             }
         }
-        let engine = Arc::clone(engine);
-        let gives_tokens = matches!(self.callers, Callers::Principals);
-        let called = apart(move || {
-            let reply = engine.call(&caller, tool, arguments, &reporter)?;
-            let token = gives_tokens.then(|| engine.phase_token_after(&caller, tool, &reply.structured)).flatten();
-            Ok((reply, token))
-        });
-        let (reply, token) =
-            called.await.map_or_else(|failure| (Err(failure), None), |(reply, token)| (Ok(reply), token));
-        let mut result = rendered(reply);
-        if let Some(token) = token {
-            // For programs: no model has to read it.
-            result.meta.get_or_insert_default().insert(PHASE_TOKEN.to_owned(), Value::String(token));
+        let (engine, gives_tokens) = (Arc::clone(engine), matches!(self.callers, Callers::Principals));
+        if deferred::may(&context, tool, &arguments) {
+            let owner = self.connected(&engine, &context)?.0.agent;
+            let long = Long { engine, owner, caller, tool, arguments, gives_tokens };
+            return Ok(long.run(&context, reporter).await);
         }
-        Ok(result.into())
+        let called = apart(move || Ok(completed(&engine, &caller, tool, arguments, &reporter, gives_tokens)));
+        Ok(called.await.unwrap_or_else(|failure| rendered(Err(failure))).into())
     }
 
     async fn list_resources(
@@ -521,6 +546,35 @@ impl ServerHandler for Server {
         let values = resources::completions(self.engine()?, &request)?;
         let info = CompletionInfo::new(values).map_err(|why| internal(&why))?;
         Ok(CompleteResult::new(info))
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let engine = self.engine()?;
+        deferred::get(engine, &self.connected(engine, &context)?.0.agent, &request.task_id)
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let engine = self.engine()?;
+        deferred::update(engine, &self.connected(engine, &context)?.0.agent, &request.task_id)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let engine = Arc::clone(self.engine()?);
+        let owner = self.connected(&engine, &context)?.0.agent;
+        let cancel = move || deferred::cancel(&engine, &owner, &request.task_id);
+        tokio::task::spawn_blocking(cancel).await.unwrap_or_else(|ended| Err(internal(&ended)))
     }
 
     async fn on_custom_request(

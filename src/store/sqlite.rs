@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
 use super::{Backend, Body, EachRow, Param, Place, PlaceError, Row, StoreError, Tx, Vitals, vitals};
 
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/sqlite/0001_init.sql"),
     include_str!("migrations/sqlite/0002_tree.sql"),
     include_str!("migrations/sqlite/0003_approvals.sql"),
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/sqlite/0005_sessions.sql"),
     include_str!("migrations/sqlite/0006_spending.sql"),
     include_str!("migrations/sqlite/0007_credentials.sql"),
+    include_str!("migrations/sqlite/0008_deferred.sql"),
     include_str!("migrations/sqlite/0009_idempotency.sql"),
     include_str!("migrations/sqlite/0010_board.sql"),
 ];

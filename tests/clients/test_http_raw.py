@@ -192,6 +192,54 @@ class Raw(unittest.TestCase):
         server.call(ana, "claim_task", {"id": "T-1"})
         self.heard(response, "notifications/resources/updated", "phasegate://task/T-1")
 
+    def long_call(self, server, token, tool, arguments=None):
+        """A call of a client that takes handles."""
+        declared = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}}
+        message, headers = server.modern("tools/call", {"name": tool, "arguments": arguments or {}}, tool, meta=declared)
+        return server.post(token, message, headers)[2]["result"]
+
+    def of_task(self, server, token, method, handle, **params):
+        declared = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}}
+        message, headers = server.modern(method, {"taskId": handle, **params}, handle, meta=declared)
+        return server.post(token, message, headers)[2]
+
+    def test_a_gate_that_takes_long_is_answered_with_a_handle(self):
+        _, server = self.served(LONG_GATE.replace('"30"', '"3"'))
+        ana, ben = server.token("ana"), server.token("ben")
+        server.call(ana, "claim_task", {"new": {"title": "wait"}})
+        made = self.long_call(server, ana, "transition_phase")
+        self.assertEqual((made["resultType"], made["status"]), ("task", "working"))
+        handle = made["taskId"]
+        self.assertGreaterEqual(len(handle), 4 + 32)
+        self.assertEqual(self.of_task(server, ben, "tasks/get", handle)["error"]["code"], -32602)
+        self.assertEqual(self.of_task(server, ben, "tasks/cancel", handle)["error"]["code"], -32602)
+        state = lambda: self.of_task(server, ana, "tasks/get", handle)["result"]
+        eventually("it is completed", lambda: state()["status"] == "completed")
+        self.assertEqual(state()["result"]["structuredContent"]["status"], "done")
+
+    def test_a_call_with_a_handle_can_be_cancelled(self):
+        place, server = self.served(LONG_GATE)
+        ana = server.token("ana")
+        server.call(ana, "claim_task", {"new": {"title": "wait"}})
+        handle = self.long_call(server, ana, "transition_phase")["taskId"]
+        self.assertEqual(self.of_task(server, ana, "tasks/cancel", handle)["result"]["resultType"], "complete")
+        eventually("it is cancelled", lambda: self.of_task(server, ana, "tasks/get", handle)["result"]["status"] == "cancelled")
+        self.assertIn("GateRefused", kinds(place))
+
+    def test_waiting_for_a_person_outlives_the_server(self):
+        place, server = self.served(PLAIN)
+        ana = server.token("ana")
+        server.call(ana, "claim_task", {"new": {"title": "ask"}})
+        made = self.long_call(server, ana, "request_approval", {"question": "May I?", "wait_seconds": 300})
+        self.assertEqual((made["resultType"], made["status"]), ("task", "working"))
+        server.close()
+        with HttpServer(place) as again:
+            said = self.of_task(again, ana, "tasks/get", made["taskId"])["result"]
+            self.assertEqual(said["status"], "working")
+            place.cli("approvals", "approve", "A-1", "--yes")
+            said = self.of_task(again, ana, "tasks/get", made["taskId"])["result"]
+            self.assertEqual((said["status"], said["result"]["structuredContent"]["state"]), ("completed", "approved"))
+
     def test_what_is_no_message_is_said_to_be_none(self):
         _, server = self.served()
         ana = server.token("ana")
