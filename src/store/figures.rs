@@ -106,7 +106,7 @@ pub fn records(
     tx: &mut dyn Tx,
     after: u64,
     limit: usize,
-    each: &mut dyn FnMut(u64, Time, &str, &str) -> Result<(), StoreError>,
+    each: &mut dyn FnMut(u64, Time, &str, &str),
 ) -> Result<usize, StoreError> {
     let mut count = 0;
     let sql = "SELECT seq, at, kind, body FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
@@ -115,7 +115,8 @@ pub fn records(
         count += 1;
         let seq = row.int(0)?.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0);
         let at = Time(row.int(1)?.unwrap_or(0));
-        each(seq, at, row.text(2)?.unwrap_or_default(), row.text(3)?.unwrap_or_default())
+        each(seq, at, row.text(2)?.unwrap_or_default(), row.text(3)?.unwrap_or_default());
+        Ok(())
     })?;
     Ok(count)
 }
