@@ -101,11 +101,13 @@ pub fn oldest_unsealed(tx: &mut dyn Tx) -> Result<Option<Time>, StoreError> {
     Ok(found.oldest_unsealed)
 }
 
-/// Takes a record's number, time, kind and body.
-pub type EachRecord<'a> = &'a mut dyn FnMut(u64, Time, &str, &str) -> Result<(), StoreError>;
-
 /// Records after a number, oldest first: number, time, kind and content; how many there were.
-pub fn records(tx: &mut dyn Tx, after: u64, limit: usize, each: EachRecord<'_>) -> Result<usize, StoreError> {
+pub fn records(
+    tx: &mut dyn Tx,
+    after: u64,
+    limit: usize,
+    each: &mut dyn FnMut(u64, Time, &str, &str),
+) -> Result<usize, StoreError> {
     let mut count = 0;
     let sql = "SELECT seq, at, kind, body FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let limit = Param::Int(i64::try_from(limit).unwrap_or(i64::MAX));
@@ -113,7 +115,8 @@ pub fn records(tx: &mut dyn Tx, after: u64, limit: usize, each: EachRecord<'_>) 
         count += 1;
         let seq = row.int(0)?.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0);
         let at = Time(row.int(1)?.unwrap_or(0));
-        each(seq, at, row.text(2)?.unwrap_or_default(), row.text(3)?.unwrap_or_default())
+        each(seq, at, row.text(2)?.unwrap_or_default(), row.text(3)?.unwrap_or_default());
+        Ok(())
     })?;
     Ok(count)
 }

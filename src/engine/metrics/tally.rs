@@ -92,7 +92,6 @@ impl Tally {
             {
                 ended.push((end, task.0, at));
             }
-            Ok(())
         })?;
         for (end, task, at) in ended {
             let since = figures::submitted(tx, task)?.unwrap_or(at);
@@ -158,4 +157,54 @@ struct Judged {
 struct Refused {
     code: Option<Code>,
     times: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::metrics::family::Amount;
+
+    fn body(event: &str) -> String {
+        format!(r#"{{"v":1,"at":"2026-01-02T03:04:05.006Z","agent":"a","role":"agent","tool":"hook","event":{event}}}"#)
+    }
+
+    #[test]
+    fn a_record_is_counted_by_its_own_words_and_not_by_what_a_call_says() {
+        let mut tally = Tally::from(0);
+        for (kind, event) in [
+            (JUDGED, r#"{"type":"CallJudged","input":{"verdict":"allow"},"verdict":"deny"}"#),
+            (JUDGED, r#"{"type":"CallJudged","input":{"waived":true},"verdict":"deny","waived":true}"#),
+            (JUDGED, r#"{"type":"CallJudged","verdict":"ask"}"#),
+            (JUDGED, r#"{"type":"CallJudged","verdict":"a word nobody knows"}"#),
+            (JUDGED, ""),
+            (REFUSED, r#"{"type":"CommandRefused","code":"gates_unmet"}"#),
+            (REPEATED, r#"{"type":"RefusalsRepeated","code":"gates_unmet","times":4}"#),
+            (REFUSED, r#"{"type":"CommandRefused","code":"a code nobody knows"}"#),
+            ("GatePassed", r#"{"type":"GatePassed"}"#),
+            ("SomethingNew", "{}"),
+        ] {
+            tally.count(kind, &body(event));
+        }
+        let figures = tally.figures();
+        let found = |family: &Family, label: &str| {
+            let same = |figure: &&Figure| figure.family.name == family.name && figure.labels == [label];
+            match figures.iter().find(same).map(|figure| &figure.amount) {
+                Some(Amount::Whole(amount)) => Some(*amount),
+                _ => None,
+            }
+        };
+        for (family, label, wanted) in [
+            (&family::VERDICTS, "allow", Some(0)),
+            (&family::VERDICTS, "deny", Some(1)),
+            (&family::VERDICTS, WAIVED, Some(1)),
+            (&family::VERDICTS, "ask", Some(1)),
+            (&family::REFUSALS, "gates_unmet", Some(5)),
+            (&family::REFUSALS, "budget_exceeded", Some(0)),
+            (&family::REFUSALS, "not_holder", None),
+            (&family::GATES, "passed", Some(1)),
+            (&family::GATES, "refused", Some(0)),
+        ] {
+            assert_eq!(found(family, label), wanted, "{} {label}", family.name);
+        }
+    }
 }
