@@ -2,6 +2,7 @@
 // characters as codes; what an agent wrote is marked as its own.
 
 import { fill, h, link } from "./dom.js";
+import { worded } from "./parts.js";
 import { moment, since, until } from "./time.js";
 
 const asked = (one) => (one.ask_by_agent ? "The agent asks" : one.ask);
@@ -9,12 +10,12 @@ const asked = (one) => (one.ask_by_agent ? "The agent asks" : one.ask);
 export function described(one, context) {
   return h(
     "article.approval",
-    h("h2", `${one.id}: `, asked(one)),
+    h("h2", `${one.id}: `, worded(asked(one))),
     one.void && h("p.banner.bad", `Void: ${one.void}. It cannot be answered or used any more.`),
     one.ask_by_agent && h("blockquote.quote", one.ask),
     one.call && call(one.call),
     one.about === "gate" && h("p", "Opens gate ", h("code", one.gate), " of phase ", h("code", one.phase), "."),
-    h("p.on-yes", h("strong", "After a yes: "), one.on_yes, "."),
+    h("p.on-yes", h("strong", "After a yes: "), worded(one.on_yes), "."),
     one.claim && h("div.claim", h("p.quote-by", "The agent says (its claim, not checked):"), h("blockquote.quote", one.claim)),
     one.artifacts.map((artifact) => document(artifact, context)),
     facts(one),
@@ -57,6 +58,7 @@ function facts(one) {
     ["Workflow", one.workflow && `${one.workflow}, phase ${one.phase}`],
     ["Asked by", [one.requested_by, " ", h("span.muted", since(one.requested_at))]],
     ["Time left", one.state === "pending" && [until(one.expires_at), " ", h("span.muted", "until ", moment(one.expires_at))]],
+    ["Rule", one.rules.length > 0 && one.rules.map((rule) => h("code", rule))],
     ["From", one.from.join(", ")],
     ["Not by", one.not_by_author && "whoever worked on the task"],
     ["Takes", `level ${one.level}: ${one.level_words}`],

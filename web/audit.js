@@ -1,6 +1,7 @@
 // The log: search by the words of `query_audit`, and checks of it that this page makes by itself.
 
 import { fill, h, link } from "./dom.js";
+import { story } from "./events.js";
 import { moment } from "./time.js";
 import { checkGrowth, checkRecord, hex, readHead, readKey } from "./verify.js";
 
@@ -109,9 +110,8 @@ async function search(self, before = null) {
 }
 
 function row(self, record) {
-  const event = record.event ?? {};
-  const kind = event.type ?? "?";
-  const whole = h("details", h("summary", h("strong", kind), " ", h("span.muted", gist(event))));
+  const { text, why } = story(record);
+  const whole = h("details", h("summary", h("strong.kind", record.event?.type ?? "?"), " ", h("span", text), why && h("div.small", why)));
   whole.addEventListener("toggle", () => {
     if (!whole.open || whole.querySelector("pre")) return;
     const told = h("p.small", { role: "status" });
@@ -129,14 +129,6 @@ function row(self, record) {
     h("td.what", whole),
     h("td.nowrap", record.task && link(`/tasks/${record.task}`, record.task)),
   );
-}
-
-/** The words of an event that say most, in a line. */
-function gist(event) {
-  const verdict = event.verdict?.verdict ?? event.verdict;
-  const words = [event.tool ?? event.refusal?.code ?? event.code, typeof verdict === "string" && verdict, event.approval, event.gate, event.to ?? event.phase, event.name, event.summary, event.reason ?? event.refusal?.message];
-  const text = words.filter((word) => typeof word === "string" && word).join(" · ");
-  return text.length > 140 ? `${text.slice(0, 139)}…` : text;
 }
 
 function exports() {

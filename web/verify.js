@@ -116,8 +116,8 @@ export async function checkRecord(proof, key, shown) {
   await included(leaf, proof.seq - 1, head.size, proof.path.map(unhex), head.root);
   if (proof.body === undefined) return { head, erased: true };
   const stored = JSON.parse(proof.body);
-  const alike = stored.seq === shown.seq && stored.at === shown.at && stored.agent === shown.agent && canonical(stored.event) === canonical(shown.event);
-  if (!alike) throw new Error("the record in the log is not the one that this page was given to show");
+  const alike = ["at", "agent", "role", "tool"].every((name) => stored[name] === shown[name]) && canonical(stored.event) === canonical(shown.event);
+  if (proof.seq !== shown.seq || !alike) throw new Error("the record in the log is not the one that this page was given to show");
   return { head, erased: false };
 }
 

@@ -15,7 +15,9 @@ use crate::domain::ids::{AgentName, ApprovalId};
 use crate::domain::query::ApprovalFilter;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::visible::visible;
+use crate::domain::workflow::Workflow;
 use crate::notify::link;
+use crate::policy::rule::Rule;
 use crate::store::{Scope, StoreError, Tx, look, read};
 
 use super::notices::link_key;
@@ -115,6 +117,7 @@ impl Engine {
             expires_at: approval.expires_at,
             on_yes: visible(&shown::yes_means(approval)),
             call: shown::call(approval),
+            rules: rules(tx, facts, approval)?,
             choices,
             claim: visible(&approval.reason),
             artifacts,
@@ -262,6 +265,18 @@ impl Engine {
         let seen = Seen { approval: link.approval, digest: link.digest.clone(), signed: None };
         self.answer_seen(&Self::link_caller(link), vec![seen], answer, Via::Link)
     }
+}
+
+/// The rules of its phase that ask about the tool, as they are written. Of a question or a gate there are none.
+fn rules(tx: &mut dyn Tx, facts: &Facts, approval: &Approval) -> Result<Vec<String>, StoreError> {
+    let task = approval.task.and_then(|id| facts.state.tasks.get(&id));
+    let (About::Call { tool, .. }, Some(task)) = (&approval.about, task) else { return Ok(Vec::new()) };
+    let Some((body, _)) = read::workflow_body(tx, &task.workflow.0)? else { return Ok(Vec::new()) };
+    let workflow: Option<Workflow> = serde_json::from_str(&body).ok();
+    let phase = workflow.as_ref().zip(approval.phase.as_deref()).and_then(|(workflow, name)| workflow.phase(name));
+    let asks = phase.into_iter().flat_map(|phase| phase.require_approval.iter().chain(&phase.rules.ask));
+    let about = asks.filter(|text| Rule::parse(text).is_ok_and(|rule| rule.matches_tool(tool)));
+    Ok(about.map(|text| visible(text)).collect())
 }
 
 /// Persons see all, an agent what it or one of its subagents asked.

@@ -36,6 +36,8 @@ pub struct Shown {
     /// What happens on yes, and nothing else.
     pub on_yes: String,
     pub call: Option<ShownCall>,
+    /// Of the phase, about the tool of the call.
+    pub rules: Vec<String>,
     pub choices: Vec<String>,
     /// What the agent says about it.
     pub claim: String,
