@@ -3,10 +3,8 @@
 import { fill, h, keyed, link } from "./dom.js";
 import { drawGraph } from "./graph.js";
 import { throttled } from "./live.js";
-import { budget, count, guard, money, plural, priority, segments, status, taskLink } from "./parts.js";
+import { budget, count, guard, money, NOT_SEEN, plural, priority, segments, status, taskLink } from "./parts.js";
 import { since, until } from "./time.js";
-
-const NOT_SEEN = "no hook of its client has shown itself";
 
 export async function page(root, context) {
   const { query } = context;
@@ -228,7 +226,7 @@ function cardOf(card, why) {
     waits.length > 0 && h("p.small", "waits for ", waits.map((id, at) => [at ? ", " : "", taskLink(id)])),
     (card.blocked_by ?? []).map((text) => h("p.small.card-note", text)),
     flags(card),
-    budget(card.account, card.cap),
+    budget(card.account, card.cap, Boolean(card.agent)),
     (card.labels ?? []).length > 0 && h("div.row.tight", (card.labels ?? []).map((label) => h("span.tag", label))),
   );
 }

@@ -21,7 +21,7 @@ export async function page(root, context) {
   const parts = { figures: h("dl.figures"), days: h("div"), by: h("div.stack.gapped") };
   const show = async () => {
     context.setQuery({ by: chosen.by === "model" ? "" : chosen.by, days: chosen.days === "14" ? "" : chosen.days });
-    const since = day(now() - (Number(chosen.days) - 1) * DAY_MS);
+    const since = `${day(now() - (Number(chosen.days) - 1) * DAY_MS)}T00:00:00Z`;
     const options = { signal: context.signal };
     const [daily, grouped] = await Promise.all([
       context.api.get("/costs", { by: `day,${chosen.by}`, since }, options),

@@ -123,7 +123,7 @@ function judged(event) {
     event.bypass ? [" under the bypass ", event.bypass] : null,
     event.waived ? " (only recorded)" : null,
     event.confined ? [", confined: ", wordOf(event.confined)] : null,
-    event.reason ? h("div.muted", worded(event.reason)) : null,
+    event.reason && verdict !== "allow" ? h("div.muted.lines", worded(event.reason)) : null,
   ];
 }
 

@@ -3,7 +3,7 @@
 import { bars, legend, stacked } from "./chart.js";
 import { fill, h, link } from "./dom.js";
 import { throttled } from "./live.js";
-import { count, figure, guard, money, panel, plural, table, taskLink } from "./parts.js";
+import { count, figure, guard, money, NOT_SEEN, panel, plural, table, taskLink } from "./parts.js";
 import { serverTime, since, span, until } from "./time.js";
 
 const SERIES = ["done", "failed", "refused"];
@@ -46,9 +46,9 @@ function draw(parts, seen, board) {
     figure("stalled", count(seen.stalled.length)),
   );
   // What was opened or scrolled stays, since only the parts that are news are drawn anew.
-  replace(parts, "rows", { ...seen, sessions: board?.sessions ?? [] }, () => [
+  replace(parts, "rows", { ...seen, sessions: board?.sessions ?? [], blind: board?.blind ?? [] }, () => [
     h("div.panels", hours(seen.hours), h("div.stack.gapped", waiting(seen.waiting), stalled(seen.stalled), bottlenecks(seen.bottlenecks))),
-    agents(seen.agents),
+    agents(seen.agents, board?.blind ?? []),
     sessions(board?.sessions ?? []),
   ]);
 }
@@ -134,15 +134,15 @@ function bottlenecks(rows) {
   );
 }
 
-function agents(rows) {
+function agents(rows, blind) {
   return panel(
     "Agents",
     table(
       "Agents",
       [["Agent"], ["Guard"], ["Tasks"], ["Seen"], ["Done", "num"], ["Refused", "num"], ["Cost", "num"]],
       rows.map((row) => [
-        [h("span.wrap", row.name), (row.parent || row.client) && h("div.muted.small.wrap", row.parent ? `below ${row.parent}` : row.client)],
-        row.guard ? guard(row.guard) : h("span.muted", "–"),
+        [h("span.wrap", row.name), (row.parent || row.client) && h("div.muted.small", row.parent ? `below ${row.parent}` : row.client)],
+        row.guard ? guard(row.guard) : blind.includes(row.name) ? guard("blind", NOT_SEEN) : h("span.muted", "–"),
         row.tasks.length ? row.tasks.map((id, at) => [at ? ", " : "", taskLink(id)]) : h("span.muted", "none"),
         row.seen ? since(row.seen) : "–",
         count(row.done),

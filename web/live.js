@@ -5,6 +5,9 @@ import { api, request } from "./api.js";
 
 const WAITS_MS = [250, 500, 1000, 2000, 5000, 10_000];
 const POLL_MS = 4000;
+/** A page that nobody sees gives its connection back, since browsers have few of them for one server, and looks now and then. */
+const HIDDEN_MS = 5000;
+const HIDDEN_POLL_MS = 30_000;
 /** The server says something at least this often, if only a comment. */
 const SILENCE_MS = 45_000;
 
@@ -104,6 +107,12 @@ async function follow(self, signal) {
       failures += 1;
     }
     if (signal.aborted) return;
+    if (document.hidden) {
+      await poll(self, signal, HIDDEN_POLL_MS, () => document.hidden);
+      self.last = null;
+      failures = 0;
+      continue;
+    }
     become(self, "broken");
     await pause(WAITS_MS[Math.min(failures, WAITS_MS.length) - 1], signal);
     // Whoever looks at a page must not see what was true before the break.
@@ -116,6 +125,13 @@ async function stream(self, signal, opened) {
   const stop = () => broken.abort();
   signal.addEventListener("abort", stop, { once: true });
   let silent = setTimeout(stop, SILENCE_MS);
+  let leaving;
+  const hidden = () => {
+    clearTimeout(leaving);
+    if (document.hidden) leaving = setTimeout(stop, HIDDEN_MS);
+  };
+  document.addEventListener("visibilitychange", hidden);
+  hidden();
   try {
     const headers = { accept: "text/event-stream" };
     if (self.last !== null) headers["last-event-id"] = String(self.last);
@@ -135,6 +151,8 @@ async function stream(self, signal, opened) {
     }
   } finally {
     clearTimeout(silent);
+    clearTimeout(leaving);
+    document.removeEventListener("visibilitychange", hidden);
     signal.removeEventListener("abort", stop);
     broken.abort();
   }
@@ -166,9 +184,9 @@ function hear(self, event) {
   tell(self, data);
 }
 
-async function poll(self, signal) {
+async function poll(self, signal, every = POLL_MS, going = () => true) {
   let seen = null;
-  while (!signal.aborted) {
+  while (!signal.aborted && going()) {
     try {
       const { seq } = await api.get("/board", {}, { signal });
       become(self, "polling");
@@ -178,14 +196,21 @@ async function poll(self, signal) {
       if (signal.aborted || error.status === 401) return;
       become(self, "broken");
     }
-    await pause(POLL_MS, signal);
+    await pause(every, signal);
   }
 }
 
 function pause(ms, signal) {
   return new Promise((done) => {
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), done()), { once: true });
+    const over = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", over);
+      document.removeEventListener("visibilitychange", over);
+      done();
+    };
+    const timer = setTimeout(over, ms);
+    signal.addEventListener("abort", over);
+    document.addEventListener("visibilitychange", over);
   });
 }
 

@@ -50,6 +50,9 @@ const GUARD_MEANS = {
   blind: "phasegate does not see what the client's own tools do",
 };
 
+/** Why an agent without a session counts as blind. */
+export const NOT_SEEN = "no hook of its client has shown itself";
+
 export function guard(word, why) {
   const [kind, sign] = GUARD[word] ?? ["", ""];
   const text = `${GUARD_MEANS[word] ?? ""}${why ? ` (${why})` : ""}`;
@@ -72,10 +75,11 @@ export function bar(used, cap, name, said) {
   return h("div.barred", meter, h("span.muted.small", said));
 }
 
-/** The budget of a card: its bars, or what was spent without a cap. */
-export function budget(account, cap) {
+/** The budget of a card: its bars, or what was spent without a cap. `begun: false`: nothing yet, so nothing to see. */
+export function budget(account, cap, begun = true) {
   const spent = account.spent;
   const parts = [];
+  if (!begun && !spent.calls && !cap.minutes_used) return parts;
   if (cap.micro_usd !== undefined) parts.push(bar(spent.micro_usd + account.reserved.micro_usd, cap.micro_usd, "Money", `${money(spent.micro_usd)} of ${money(cap.micro_usd)}`));
   if (cap.tokens !== undefined) parts.push(bar(spent.tokens + account.reserved.tokens, cap.tokens, "Tokens", `${short(spent.tokens)} of ${short(cap.tokens)} tokens`));
   if (cap.minutes !== undefined) parts.push(bar(cap.minutes_used, cap.minutes, "Minutes", `${cap.minutes_used} of ${cap.minutes} min`));
@@ -130,10 +134,14 @@ export function segments(label, choices, chosen, choose) {
   return group;
 }
 
-/** Asks before something is done. Gives the words of its field, or null when it was put away. */
-export function ask({ title, text, field, optional = false, action, danger = false }) {
+/**
+ * Asks before something is done. Gives { words, chosen }, of its field and its choice, or null when it was put away.
+ * `choice` is { label, options: [[value, name]…] }.
+ */
+export function ask({ title, text, field, choice, optional = false, action, danger = false }) {
   return new Promise((answered) => {
     const words = field && h("textarea", { id: "ask-words", maxlength: 2000, required: !optional });
+    const options = choice && h("select", { id: "ask-choice" }, choice.options.map(([value, name]) => h("option", { value }, name)));
     const dialog = h(
       "dialog",
       { "aria-labelledby": "ask-title" },
@@ -142,6 +150,7 @@ export function ask({ title, text, field, optional = false, action, danger = fal
         { method: "dialog" },
         h("h2", { id: "ask-title" }, title),
         text && h("p", text),
+        choice && h("div.field", h("label", { for: "ask-choice" }, choice.label), options),
         field && h("div.field", h("label", { for: "ask-words" }, field), words),
         h(
           "div.row",
@@ -152,7 +161,7 @@ export function ask({ title, text, field, optional = false, action, danger = fal
     );
     dialog.addEventListener("close", () => {
       dialog.remove();
-      answered(dialog.returnValue === "yes" ? (words?.value ?? "") : null);
+      answered(dialog.returnValue === "yes" ? { words: words?.value ?? "", chosen: options?.value } : null);
     });
     document.body.append(dialog);
     dialog.showModal();

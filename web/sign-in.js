@@ -32,7 +32,7 @@ export async function page(root, context) {
       h("h1", "Sign in"),
       h("form.stack", { onsubmit: submit }, h("div.field", h("label", { for: "token" }, "Credential"), token), problem, button),
       h(
-        "div#how.stack.muted.small",
+        "div.stack.muted.small",
         { id: "how" },
         h("p", "A credential is made in a terminal of yours, in the folder of the workspace. It is shown once."),
         h("pre", h("code", "phasegate token create --role operator --name YOUR-NAME")),

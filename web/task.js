@@ -3,7 +3,7 @@
 import { fill, h, keyed, link } from "./dom.js";
 import { story } from "./events.js";
 import { throttled } from "./live.js";
-import { ask, bar, budget, guard, money, panel, plural, priority, quote, short, status, table, taskLink, tokens, worded } from "./parts.js";
+import { ask, bar, budget, guard, money, NOT_SEEN, panel, plural, priority, quote, short, status, table, taskLink, tokens, worded } from "./parts.js";
 import { moment, since, until } from "./time.js";
 
 const PAGE = 200;
@@ -38,8 +38,8 @@ export async function page(root, context) {
 function draw(parts, seen, context) {
   const { task, card } = seen;
   context.title(`${task.id} ${task.spec.title}`);
-  head(parts.head, task, card, context);
-  alerts(parts.alerts, seen);
+  head(parts.head, seen, context);
+  alerts(parts.alerts, seen, context);
   steps(parts.steps, seen.phases);
   blocks(parts.main, [
     ["gates", seen.gates, () => gates(seen, context)],
@@ -48,7 +48,7 @@ function draw(parts, seen, context) {
     ["outcome", task.outcome ?? null, () => outcome(task)],
   ]);
   blocks(parts.side, [
-    ["now", [card, task.attempts, task.progress], () => now(task, card)],
+    ["now", [card, task.attempts, task.progress], () => now(task, card, context)],
     ["cost", [seen.costs, card.account, card.cap], () => costs(seen.costs, card)],
     ["near", [task.spec.depends_on, seen.waits_for_it, seen.children, card.waiting_on], () => near(task, seen)],
   ]);
@@ -59,11 +59,12 @@ function blocks(element, rows) {
   keyed(element, rows.map(([name, data, make]) => ({ name, data, toJSON: () => [name, data], make })), (row) => row.name, (row) => row.make() ?? h("div", { hidden: true }));
 }
 
-function head(element, task, card, context) {
+function head(element, seen, context) {
+  const { task } = seen;
   fill(
     element,
     h("nav.muted.small", { "aria-label": "Where this is" }, link("/", "Board"), " / ", task.id),
-    h("div.page-head", h("h1", task.spec.title), actions(task, context)),
+    h("div.page-head", h("h1", task.spec.title), actions(seen, context)),
     h(
       "div.row",
       status(task.status),
@@ -77,39 +78,43 @@ function head(element, task, card, context) {
 }
 
 const ACTS = [
-  { name: "unblock", title: "Take the blockers away", when: ["blocked"], optional: true },
+  { name: "unblock", title: "Take the blockers away", when: ["blocked"], field: null },
   { name: "reopen", title: "Open it again", when: ["failed"], optional: true },
+  { name: "release", title: "Take it from its holder", when: ["claimed"], optional: true },
   { name: "cancel", title: "Cancel this task", when: ["waiting", "ready", "claimed", "blocked"], danger: true },
 ];
 
-function actions(task, context) {
+const KEPT = "Why? It is kept in the log.";
+const THEN = { label: "What waits for it", options: [["release", "goes on without it"], ["cancel", "is cancelled too"]] };
+
+function actions(seen, context) {
   if (!context.is("operator")) return null;
+  const { task } = seen;
   const fitting = ACTS.filter((act) => act.when.includes(task.status));
-  return h(
-    "div.row",
-    fitting.map((act) =>
-      h(
-        "button",
-        {
-          type: "button",
-          class: act.danger ? "danger" : "",
-          onclick: async () => {
-            const reason = await ask({ title: `${act.title}: ${task.id}`, field: "Why? It is kept in the log.", optional: act.optional, action: act.title, danger: act.danger });
-            if (reason === null) return;
-            try {
-              await context.api.post(`/tasks/${encodeURIComponent(task.id)}/${act.name}`, { reason });
-            } catch (error) {
-              context.notice(error);
-            }
-          },
-        },
-        act.title,
-      ),
-    ),
-  );
+  return h("div.row", fitting.map((act) => h("button", { type: "button", class: act.danger ? "danger" : "", onclick: () => tend(act, seen, context) }, act.title)));
 }
 
-function alerts(element, { card, violations, task }) {
+async function tend(act, { task, waits_for_it: after }, context) {
+  const choice = act.name === "cancel" && after.length ? THEN : null;
+  const field = act.field === undefined ? KEPT : act.field;
+  const answer = await ask({ title: `${act.title}: ${task.id}`, field, choice, optional: act.optional, action: act.title, danger: act.danger });
+  if (answer === null) return;
+  try {
+    await context.api.post(`/tasks/${encodeURIComponent(task.id)}/${act.name}`, { reason: answer.words, dependents: answer.chosen, ...act.more });
+  } catch (error) {
+    context.notice(error);
+  }
+}
+
+/** A change that stands although the phase did not allow it: a person takes it over. */
+function accept(seen, context) {
+  if (!context.is("operator")) return null;
+  const act = { name: "accept-violations", title: "Accept the changes", more: { paths: seen.violations.map((one) => one.path) } };
+  return h("button.small", { type: "button", onclick: () => tend(act, seen, context) }, "Accept them…");
+}
+
+function alerts(element, seen, context) {
+  const { card, violations, task } = seen;
   const rows = [
     ...card.approvals.map((id) => ({ key: id, approval: id })),
     ...(violations.length ? [{ key: "violations", violations }] : []),
@@ -125,6 +130,7 @@ function alerts(element, { card, violations, task }) {
       h("strong", plural(row.violations.length, "change", "changes"), " that the phase does not allow"),
       h("ul", row.violations.map((one) => h("li", h("code", one.path), ` ${one.kind}, ${WHY[one.why] ?? one.why}`))),
       h("span.muted", "No gate passes until it is undone, or a person accepts it: ", h("code", `phasegate tasks accept ${task.id} --reason …`)),
+      accept(seen, context),
     );
   });
   element.hidden = !rows.length;
@@ -239,9 +245,10 @@ function outcome(task) {
   return panel("Result", quote(task.outcome.summary, "the agent"), sure !== undefined && h("p.small.muted", `it says that it is sure to ${Math.round(sure * 100)} %`));
 }
 
-function now(task, card) {
+function now(task, card, context) {
+  const why = context.board.now?.sessions.find((one) => one.agent === card.agent)?.why ?? (card.guard === "blind" ? NOT_SEEN : "");
   const rows = [
-    card.agent && ["Held by", [h("span.wrap", card.agent), " ", card.guard && guard(card.guard)]],
+    card.agent && ["Held by", [h("span.wrap", card.agent), " ", card.guard && guard(card.guard, why), why && h("div.muted.small", why)]],
     card.lease_until && ["Lease", until(card.lease_until)],
     card.last_activity && ["Active", since(card.last_activity)],
     ["Tries failed", `${task.attempts.failed} of ${task.attempts.limit}`],

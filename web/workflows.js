@@ -16,6 +16,10 @@ function trust(row) {
   return row.origin === "builtin" ? h("span.tag", "starter") : h("span.tag.warn", "not in force");
 }
 
+function trusted(row) {
+  return row.origin === "builtin" ? "comes with phasegate" : ["trusted by ", row.trusted_by, " ", since(row.trusted_at)];
+}
+
 async function all(root, context) {
   const rows = await context.api.get("/workflows", {}, { signal: context.signal });
   const listed = [...(rows.workflows ?? rows)].sort((a, b) => b.in_force - a.in_force || b.open_tasks - a.open_tasks || a.name.localeCompare(b.name));
@@ -26,12 +30,12 @@ async function all(root, context) {
       "section.panel",
       table(
         "Workflows",
-        [["Name"], ["State"], ["Version"], ["Trusted by"], ["Open tasks", "num"]],
+        [["Name"], ["State"], ["Version"], ["Where from"], ["Open tasks", "num"]],
         listed.map((row) => [
           link(`/workflows/${row.hash}`, row.name),
           trust(row),
           h("code", { title: row.hash }, row.hash.slice(0, 12)),
-          row.origin === "builtin" && !row.in_force ? h("span.muted", "comes with phasegate") : [row.trusted_by, ", ", since(row.trusted_at)],
+          h("span.muted", trusted(row)),
           count(row.open_tasks),
         ]),
       ),
@@ -54,7 +58,7 @@ async function one(root, context, id) {
       "div.row",
       trust(row),
       h("span.tag", workflow.enforcement),
-      h("span.muted", "version ", h("code", { title: row.hash }, row.hash.slice(0, 12)), ", trusted by ", row.trusted_by, " ", since(row.trusted_at), `, ${plural(row.open_tasks, "open task")}`),
+      h("span.muted", "version ", h("code", { title: row.hash }, row.hash.slice(0, 12)), ", ", trusted(row), `, ${plural(row.open_tasks, "open task")}`),
     ),
     tried,
     panel("Phases", drawFlow(workflow.phases, workflow.name)),
@@ -152,7 +156,7 @@ function result(found) {
       "Verdicts that would change",
       [["Task"], ["Phase"], ["Call"], ["Was"], ["Would be"], ["Why"]],
       found.changed.map((one) => [one.task ? taskLink(one.task) : "–", one.phase, h("code", one.call), one.was, h("strong", one.would_be), h("span.wrap", worded(one.reason))]),
-      "Every call would be judged as it was.",
+      found.calls > found.without_phase ? "Every other call would be judged as it was." : "No call on record was made in a phase of this version.",
     ),
   );
 }

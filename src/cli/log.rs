@@ -108,6 +108,10 @@ impl Visit for Fields {
         self.put(field, value.into());
     }
 
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.put(field, u64::try_from(value).unwrap_or(u64::MAX).into());
+    }
+
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.put(field, value.into());
     }

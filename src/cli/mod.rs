@@ -3,6 +3,7 @@
 mod approvals;
 mod approver;
 mod audit;
+pub mod board;
 mod bypass;
 mod call;
 mod channels;
@@ -101,7 +102,7 @@ enum Command {
     /// Call one tool as an agent would.
     Call(call::Args),
     /// What runs, who waits for whom.
-    Board,
+    Board(board::Args),
     /// List, show and tend tasks.
     Tasks(tasks::Args),
     /// Runs of clients: who works in them, and how well each is guarded.
@@ -179,7 +180,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Serve(args)) => serve::chosen(args, place()?, out),
         Some(Command::Demo) => demo::run(out),
         Some(Command::Call(args)) => call::run(args, &place()?, out),
-        Some(Command::Board) => tasks::board(&place()?, out),
+        Some(Command::Board(args)) => board::run(args, &place()?, out),
         Some(Command::Tasks(args)) => tasks::run(args, &place()?, out),
         Some(Command::Sessions(args)) => sessions::run(args, &place()?, out),
         Some(Command::Approvals(args)) => approvals::run(args, &place()?, out),

@@ -108,6 +108,11 @@ impl Out {
         Self { json, colours, lost: std::cell::Cell::new(None), gone: std::cell::Cell::new(false) }
     }
 
+    /// For text that is drawn by other means.
+    pub fn plain() -> Self {
+        Self { colours: false, ..Self::new(false) }
+    }
+
     pub fn is_json(&self) -> bool {
         self.json
     }

@@ -18,6 +18,8 @@ pub struct Place {
     person: String,
     inside_agent: bool,
     home: Option<PathBuf>,
+    /// The person wants no colours.
+    pub plain: bool,
 }
 
 impl Place {
@@ -42,7 +44,8 @@ impl Place {
             agent_name(agent)?;
         }
         let person = environment.user.unwrap_or_else(|| "operator".to_owned());
-        Ok(Self { workspace, settings, person, inside_agent: environment.inside_agent, home: environment.home })
+        let Environment { inside_agent, home, no_colour: plain, .. } = environment;
+        Ok(Self { workspace, settings, person, inside_agent, home, plain })
     }
 
     pub fn home(&self) -> Option<&Path> {

@@ -52,7 +52,12 @@ fn over_http(place: Place, mut options: Options, stdio: bool, out: &Out) -> Resu
     let stop = CancellationToken::new();
     let serving =
         runtime.spawn(listen::serve_all(App::new(engine, options), listeners, stop.clone().cancelled_owned()));
-    let ended = if stdio { over_stdio(opening, settings) } else { Ok(runtime.block_on(stopped())) };
+    let ended = if stdio {
+        over_stdio(opening, settings)
+    } else {
+        runtime.block_on(stopped());
+        Ok(())
+    };
     stop.cancel();
     let served = runtime.block_on(async {
         tokio::select! {

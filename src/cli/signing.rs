@@ -31,6 +31,16 @@ pub struct Signer {
 }
 
 impl Signer {
+    pub fn without_key(place: &Place) -> Self {
+        Self { caller: place.person(), key: None, level: place.level() }
+    }
+
+    pub fn open(place: &Place, name: &str, passphrase: &str) -> Result<Self, Ended> {
+        let key = place.keyring()?.open(name, passphrase)?;
+        let caller = Caller { agent: AgentName(name.to_owned()), role: Role::Approver, ..place.person() };
+        Ok(Self { caller, key: Some(key), level: place.level() })
+    }
+
     pub fn signed(&self, engine: &Engine, statement: &Value) -> Option<Signed> {
         self.key.as_ref().map(|key| key.sign(statement, engine.now()))
     }
@@ -64,18 +74,25 @@ impl SignArgs {
         self.passphrase_stdin
     }
 
+    pub fn named(sign_as: Option<String>) -> Self {
+        Self { sign_as, passphrase_stdin: false }
+    }
+
+    /// Whose key signs, if one is to; it lies on this machine.
+    pub fn key_of(&self, place: &Place, engine: &Engine, needed: bool) -> Result<Option<String>, Ended> {
+        let name = self.chosen(place, engine, needed)?;
+        if let Some(name) = &name {
+            place.keyring()?.public(name)?;
+        }
+        Ok(name)
+    }
+
     /// Opens the key that is named, or the only one where a signature is needed; else the person acts without one.
     pub fn signer(&self, place: &Place, engine: &Engine, needed: bool, out: &Out) -> Result<Signer, Ended> {
-        let level = place.level();
-        let Some(name) = self.chosen(place, engine, needed)? else {
-            return Ok(Signer { caller: place.person(), key: None, level });
-        };
         // Before anybody types: there may be no such key here.
-        place.keyring()?.public(&name)?;
+        let Some(name) = self.key_of(place, engine, needed)? else { return Ok(Signer::without_key(place)) };
         let passphrase = passphrase(&format!("Passphrase of {name}"), self.passphrase_stdin, out)?;
-        let key = place.keyring()?.open(&name, &passphrase)?;
-        let caller = Caller { agent: AgentName(name), role: Role::Approver, ..place.person() };
-        Ok(Signer { caller, key: Some(key), level })
+        Signer::open(place, &name, &passphrase)
     }
 
     fn chosen(&self, place: &Place, engine: &Engine, needed: bool) -> Result<Option<String>, Ended> {

@@ -1,4 +1,4 @@
-//! `phasegate tasks` and `phasegate board`: what there is, and what a person may do about it.
+//! `phasegate tasks`: what there is, and what a person may do about it.
 
 use std::fmt::Write;
 
@@ -131,16 +131,6 @@ fn tend(engine: &Engine, place: &Place, id: TaskId, change: Change, out: &Out) -
         outcome.events.iter().filter_map(|event| event.task().map(|task| format!("{task} {}", event.kind()))).collect();
     let value = json!({ "task": id, "status": task.status(), "changed": changed });
     out.answer(&value, &format!("{id} is {} now ({})", task.status().word(), changed.join(", ")));
-    Ok(())
-}
-
-pub fn board(place: &Place, out: &Out) -> Result<(), Ended> {
-    let engine = place.open_existing()?;
-    if out.is_json() {
-        out.value(&json!(engine.board()?));
-    } else {
-        out.text(&visible(&engine.board_text()?));
-    }
     Ok(())
 }
 

@@ -85,6 +85,8 @@ pub struct Environment {
     /// A coding agent's mark: what is typed here may be typed by the agent.
     pub inside_agent: bool,
     pub home: Option<PathBuf>,
+    /// As `NO_COLOR` says it for all programs.
+    pub no_colour: bool,
     pub client: ClientEnvironment,
 }
 
@@ -116,6 +118,7 @@ impl Environment {
             user: text("USER").or_else(|| text("LOGNAME")),
             config_home: home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config"))),
             home: home("HOME"),
+            no_colour: text("NO_COLOR").is_some(),
             client: ClientEnvironment {
                 project: home("CLAUDE_PROJECT_DIR"),
                 claude_config: home("CLAUDE_CONFIG_DIR"),
@@ -233,6 +236,7 @@ mod tests {
             inside_agent: false,
             config_home: Some(home.to_path_buf()),
             home: None,
+            no_colour: false,
             client: ClientEnvironment::default(),
         }
     }

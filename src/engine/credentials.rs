@@ -77,6 +77,15 @@ impl From<Unproven> for Stranger {
 impl Engine {
     /// Who sends this token: a credential of ours, or a token of an issuer that is trusted. Never waits for an issuer.
     pub fn authenticate(&self, token: &str) -> Result<Principal, Stranger> {
+        self.shown_by(token, true)
+    }
+
+    /// The same where nobody can read keys meanwhile: those at hand count as long as any do.
+    pub fn authenticate_now(&self, token: &str) -> Result<Principal, Stranger> {
+        self.shown_by(token, false)
+    }
+
+    fn shown_by(&self, token: &str, may_read: bool) -> Result<Principal, Stranger> {
         if token.starts_with(PREFIX) || self.identity.issuers.is_none() {
             let unknown = || Stranger::Unknown {
                 message: "this credential does not count".to_owned(),
@@ -84,7 +93,7 @@ impl Engine {
             };
             return self.bearer(token)?.ok_or_else(unknown);
         }
-        self.identity.issuers.principal(token, self.now(), |found| self.goes_by(found))
+        self.identity.issuers.principal(token, self.now(), may_read, |found| self.goes_by(found))
     }
 
     /// Reads the keys of an issuer that `authenticate` named. For a thread that may wait.

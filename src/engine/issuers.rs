@@ -89,6 +89,7 @@ impl Issuers {
         &self,
         token: &str,
         now: Time,
+        may_read: bool,
         taken: impl FnOnce(&Principal) -> Result<bool, E>,
     ) -> Result<Principal, E> {
         let digest = canonical::sha256(token.as_bytes());
@@ -97,7 +98,7 @@ impl Issuers {
         {
             return Ok(principal.clone());
         }
-        let (principal, until) = self.checks(token, now)?;
+        let (principal, until) = self.checks(token, now, may_read)?;
         if taken(&principal)? {
             let why = format!("`{}` is the name of a credential or an approver here", principal.caller.agent);
             return Err(Unproven::Unsound(why).into());
@@ -110,14 +111,14 @@ impl Issuers {
         Ok(principal)
     }
 
-    fn checks(&self, token: &str, now: Time) -> Result<(Principal, Time), Unproven> {
+    fn checks(&self, token: &str, now: Time, may_read: bool) -> Result<(Principal, Time), Unproven> {
         let unsound = |why: jwt::Flaw| Unproven::Unsound(why.to_string());
         let token = jwt::read(token).map_err(unsound)?;
         let claimed = token.claimed_issuer().map(str::to_owned);
         let found = self.known.iter().enumerate().find(|(_, known)| Some(&known.issuer.issuer) == claimed.as_ref());
         let (index, Known { issuer, .. }) =
             found.ok_or_else(|| Unproven::Unsound("the token is of an issuer that is not known here".to_owned()))?;
-        let (keys, may_read) = self.keys(index, now)?;
+        let (keys, may_read) = self.keys(index, now, may_read)?;
         let expected = Expected {
             issuer: &issuer.issuer,
             audience: &issuer.audience,
@@ -141,10 +142,10 @@ impl Issuers {
     }
 
     /// Keys to check by now, and whether they may be read anew if one is missing.
-    fn keys(&self, index: usize, now: Time) -> Result<(Arc<KeySet>, bool), Unproven> {
+    fn keys(&self, index: usize, now: Time, may_read: bool) -> Result<(Arc<KeySet>, bool), Unproven> {
         let known = self.known.get(index).ok_or(Unproven::KeysWanted(index))?;
         let kept = known.kept();
-        let may_read = kept.may_read(now);
+        let may_read = may_read && kept.may_read(now);
         let age = kept.set.as_ref().map(|(_, at)| now.0.saturating_sub(at.0));
         match (&kept.set, age) {
             (Some((set, _)), Some(age)) if age < known.fresh_ms() || (!may_read && age < KEPT_MS) => {

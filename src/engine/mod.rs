@@ -37,6 +37,7 @@ pub mod session_views;
 pub mod spending;
 mod startup;
 pub mod sweeper;
+mod touched;
 pub mod traces;
 pub mod verify;
 pub mod views;

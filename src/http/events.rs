@@ -112,8 +112,6 @@ impl Reader {
             if self.stopping.is_cancelled() {
                 return None;
             }
-            // Marked as seen before the look, so that what comes during it is looked at again.
-            self.newest.borrow_and_update();
             let (look, mut reader) = tokio::task::spawn_blocking(move || (self.look(), self)).await.ok()?;
             match look {
                 Ok(Look::Some(bytes)) => return Some((bytes.into(), reader)),
@@ -141,13 +139,17 @@ impl Reader {
 
     fn look(&mut self) -> Result<Look, StoreError> {
         let engine = self.asked.engine();
-        let newest = engine.last_record()?;
         if !self.greeted {
             self.greeted = true;
+            let newest = engine.last_record()?;
             self.last = self.last.min(newest);
             // The position, so that a reader that is cut off before its first record goes on from here.
             return Ok(Look::Some(named("hello", self.last, newest).to_vec()));
         }
+        // Marked as seen before the look, so that what comes during it is looked at again. It may be a moment old, and then
+        // the store says whether the numbers really fell.
+        let seen = *self.newest.borrow_and_update();
+        let newest = if seen < self.last { engine.last_record()? } else { seen };
         if newest < self.last {
             return Ok(Look::Reset(newest));
         }

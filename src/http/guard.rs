@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -23,23 +23,26 @@ use http_body::{Frame, SizeHint};
 use tracing::Instrument;
 
 use super::App;
+use super::limits::HeldBody;
 use super::listen::Peer;
 use super::problem::Problem;
+use super::rate;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
 /// Of a body of which nobody yet knows who sends it: room for signing in.
 const UNKNOWN_BODY_BYTES: usize = 64 << 10;
+const BODY_RETRY_SECONDS: u32 = 2;
 /// Words of a query that would put a secret into logs, histories and referrers.
 const SECRETS_IN_QUERY: [&str; 2] = ["access_token", "token"];
 /// What a page of an allowed origin may send and read.
 const CORS_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 const CORS_HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name, last-event-id, \
-     idempotency-key, if-none-match, traceparent, tracestate",
+     idempotency-key, if-none-match, phase-token, traceparent, tracestate",
 );
 const CORS_EXPOSED: HeaderValue =
-    HeaderValue::from_static("mcp-session-id, www-authenticate, x-request-id, retry-after, etag");
+    HeaderValue::from_static("mcp-session-id, www-authenticate, x-request-id, retry-after, etag, phase-token");
 const CORS_SECONDS: HeaderValue = HeaderValue::from_static("600");
 /// For whatever is not a page; pages bring a policy of their own.
 const NOTHING_LOADS: HeaderValue =
@@ -205,7 +208,7 @@ fn is_data(path: &str) -> bool {
 }
 
 /// Runs the rest with a body that ends where the limit is; whoever reads it, the answer to a longer one is ours.
-async fn within_bounds(app: &App, request: Request, next: Next) -> Response {
+async fn within_bounds(app: &Arc<App>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let limit = if headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE) {
         app.options.limits.body_bytes
@@ -217,12 +220,21 @@ async fn within_bounds(app: &App, request: Request, next: Next) -> Response {
         return too_long(limit);
     }
     if http_body::Body::is_end_stream(request.body()) {
-        return next.run(request).await;
+        return rate::guessing(app, request, next).await;
     }
-    let over = Arc::new(AtomicBool::new(false));
-    let request = request.map(|body| Body::new(Counted { body, left: limit, over: Arc::clone(&over) }));
-    let response = next.run(request).await;
-    if over.load(Ordering::Relaxed) { too_long(limit) } else { response }
+    let read = Arc::new(Read { held: app.limits.body(), ended: OnceLock::new() });
+    let request = request.map(|body| Body::new(Counted { body, limit, taken: 0, read: Arc::clone(&read) }));
+    let response = rate::guessing(app, request, next).await;
+    match read.ended.get() {
+        None => response,
+        Some(Ended::TooLong) => too_long(limit),
+        Some(Ended::NoRoom) => {
+            let detail = "the server holds as many bodies of requests as it may";
+            refused(StatusCode::SERVICE_UNAVAILABLE, "no_room_for_body", detail, "send it again soon")
+                .retry_after(BODY_RETRY_SECONDS)
+                .into_response()
+        }
+    }
 }
 
 fn too_long(limit: usize) -> Response {
@@ -234,11 +246,37 @@ fn too_long(limit: usize) -> Response {
     response
 }
 
+/// What is held of a body until its request is over, and why it was not read to its end.
+struct Read {
+    held: HeldBody,
+    ended: OnceLock<Ended>,
+}
+
+#[derive(Clone, Copy)]
+enum Ended {
+    TooLong,
+    NoRoom,
+}
+
 /// A body that fails where it becomes too long.
 struct Counted {
     body: Body,
-    left: usize,
-    over: Arc<AtomicBool>,
+    limit: usize,
+    taken: usize,
+    read: Arc<Read>,
+}
+
+impl Counted {
+    fn takes(&mut self, bytes: usize) -> Result<(), Ended> {
+        let before = self.taken;
+        self.taken = self.taken.saturating_add(bytes);
+        if self.taken > self.limit {
+            return Err(Ended::TooLong);
+        }
+        // Small bodies are bounded by the number of connections.
+        let counts = self.taken.saturating_sub(before.max(UNKNOWN_BODY_BYTES));
+        if self.read.held.more(counts) { Ok(()) } else { Err(Ended::NoRoom) }
+    }
 }
 
 impl http_body::Body for Counted {
@@ -250,12 +288,10 @@ impl http_body::Body for Counted {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(piece) = frame.data_ref()
         {
-            match self.left.checked_sub(piece.remaining()) {
-                Some(left) => self.left = left,
-                None => {
-                    self.over.store(true, Ordering::Relaxed);
-                    return Poll::Ready(Some(Err(axum::Error::new("the body is too long"))));
-                }
+            let bytes = piece.remaining();
+            if let Err(ended) = self.takes(bytes) {
+                let _ = self.read.ended.set(ended);
+                return Poll::Ready(Some(Err(axum::Error::new("the body is not read further"))));
             }
         }
         polled

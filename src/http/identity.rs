@@ -11,26 +11,27 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
 use crate::domain::credential::Principal;
+use crate::engine::Engine;
 use crate::engine::credentials::Stranger;
 
 use super::App;
 use super::problem::Problem;
 use super::well_known;
 
-/// Brings the claim that the call is under, as `_meta["phasegate/phase_token"]` does over MCP.
-const PHASE_TOKEN: &str = "phase-token";
+/// Brings the claim that a call is under, and the newest one back, as `_meta["phasegate/phase_token"]` does over MCP.
+pub const PHASE_TOKEN: &str = "phase-token";
 const SCHEME: &str = "bearer";
 const AGAIN_SECONDS: u32 = 5;
 
 /// Lets through what a principal stands behind, and puts it (`Arc<Principal>`) among the request's extensions.
 pub async fn required(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let mut found = known(&app, &parts);
+    let mut found = known(&app, &parts, Engine::authenticate);
     if let Err(Denied { wanted: Some(index), .. }) = found {
         let engine = Arc::clone(&app.engine);
         // Reading an issuer's keys waits for the network; where it fails, the second look says so.
         let _ = tokio::task::spawn_blocking(move || engine.read_issuer_keys(index)).await;
-        found = known(&app, &parts);
+        found = known(&app, &parts, Engine::authenticate);
     }
     match found.and_then(|principal| under_phase(&app, &parts, principal)) {
         Ok(principal) => {
@@ -44,7 +45,7 @@ pub async fn required(State(app): State<Arc<App>>, request: Request, next: Next)
 /// Who calls, or the answer that says what is missing. It waits for nobody: where an issuer's keys are not known yet, the
 /// answer is to try again.
 pub fn principal(app: &App, parts: &Parts) -> Result<Principal, Problem> {
-    known(app, parts).map_err(|denied| denied.problem)
+    known(app, parts, Engine::authenticate_now).map_err(|denied| denied.problem)
 }
 
 /// Reads the keys of issuers before anybody needs them.
@@ -85,7 +86,11 @@ impl Denied {
     }
 }
 
-fn known(app: &App, parts: &Parts) -> Result<Principal, Denied> {
+fn known(
+    app: &App,
+    parts: &Parts,
+    authenticate: fn(&Engine, &str) -> Result<Principal, Stranger>,
+) -> Result<Principal, Denied> {
     if !parts.headers.contains_key(AUTHORIZATION)
         && let Some(principal) = super::sign_in::from_cookie(app, parts)?
     {
@@ -95,7 +100,7 @@ fn known(app: &App, parts: &Parts) -> Result<Principal, Denied> {
         let hint = "send `Authorization: Bearer TOKEN`; `phasegate token create` makes one";
         Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "this needs a credential").hint(hint)
     })?;
-    app.engine.authenticate(token).map_err(|stranger| denied(&stranger))
+    authenticate(&app.engine, token).map_err(|stranger| denied(&stranger))
 }
 
 /// The one token of the request; where it has several, none is taken.

@@ -1,7 +1,8 @@
-//! What is taken of the limits right now, and permits for what lasts: response streams. Connections are counted where they
+//! What is taken of the limits right now: response streams, which take permits, and bodies of requests. Connections are counted where they
 //! are accepted (`listen`), calls a minute in `rate`.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
@@ -15,7 +16,11 @@ use super::problem::Problem;
 /// A client that meets a limit of streams may ask again after this many seconds.
 const STREAM_RETRY_SECONDS: u32 = 5;
 
+/// So many of the largest bodies may be held at once; what is small does not count.
+const LARGEST_BODIES: usize = 64;
+
 pub struct InUse {
+    body_bytes_left: Arc<AtomicUsize>,
     streams: Arc<Mutex<Streams>>,
     streams_max: usize,
     streams_per_agent_max: usize,
@@ -35,7 +40,18 @@ pub struct Permit {
 
 impl InUse {
     pub fn new(limits: &Limits) -> Self {
-        Self { streams: Arc::default(), streams_max: limits.streams, streams_per_agent_max: limits.streams_per_agent }
+        let body_bytes = limits.body_bytes.saturating_mul(LARGEST_BODIES);
+        Self {
+            body_bytes_left: Arc::new(AtomicUsize::new(body_bytes)),
+            streams: Arc::default(),
+            streams_max: limits.streams,
+            streams_per_agent_max: limits.streams_per_agent,
+        }
+    }
+
+    /// Nothing yet of the body of a request.
+    pub(super) fn body(&self) -> HeldBody {
+        HeldBody { left: Arc::clone(&self.body_bytes_left), bytes: AtomicUsize::new(0) }
     }
 
     /// Leave to keep a response stream open.
@@ -64,6 +80,30 @@ impl InUse {
     /// How many streams are open.
     pub fn streams(&self) -> usize {
         held(&self.streams).all
+    }
+}
+
+/// What is held of one body in memory, until this is dropped.
+pub(super) struct HeldBody {
+    left: Arc<AtomicUsize>,
+    bytes: AtomicUsize,
+}
+
+impl HeldBody {
+    /// False where all bodies together would be too much.
+    pub(super) fn more(&self, bytes: usize) -> bool {
+        let taken = bytes == 0
+            || self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok();
+        if taken {
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        taken
+    }
+}
+
+impl Drop for HeldBody {
+    fn drop(&mut self) {
+        self.left.fetch_add(*self.bytes.get_mut(), Ordering::Relaxed);
     }
 }
 
@@ -107,5 +147,14 @@ mod tests {
         drop(first);
         assert_eq!(in_use.streams(), 2);
         assert!(in_use.stream(&ana).is_ok(), "a stream that ended still counts");
+    }
+    #[test]
+    fn bodies_take_of_one_store_of_bytes_and_give_it_back() {
+        let in_use = InUse::new(&Limits { body_bytes: 2, ..Limits::default() });
+        let (first, second) = (in_use.body(), in_use.body());
+        assert!(first.more(100) && second.more(28) && second.more(0));
+        assert!(!second.more(1), "more than 128 bytes are held");
+        drop(first);
+        assert!(second.more(100));
     }
 }

@@ -69,6 +69,7 @@ const OTHER: &str = "other";
 /// Of a request that no route fits.
 const NO_ROUTE: &str = "none";
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+const PROBES: [&str; 3] = ["/health", "/ready", "/metrics"];
 const EVENT_STREAM: &str = "text/event-stream";
 
 /// What is counted of requests. Routes are those of the router, so there are only so many.
@@ -180,7 +181,9 @@ pub async fn measured(State(app): State<Arc<App>>, mut request: Request, next: N
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let method = request.method().clone();
-    let mut span = app.engine.tracer().map(|tracer| {
+    // Asked for every few seconds, and of no interest afterwards.
+    let probe = PROBES.contains(&route);
+    let mut span = app.engine.tracer().filter(|_| !probe).map(|tracer| {
         let mut span =
             tracer.begin(format!("{method} {route}"), telemetry::Kind::Server, said_parent(request.headers()));
         span.note("http.request.method", method.as_str());
@@ -191,9 +194,10 @@ pub async fn measured(State(app): State<Arc<App>>, mut request: Request, next: N
     let response = next.run(request).await;
     let status = response.status().as_u16();
     app.meters.request(route, &method, status, &began);
-    let request_id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    let elapsed_ms = began.elapsed().as_secs_f64() * 1000.0;
-    tracing::info!(request_id, %method, route, status, elapsed_ms, "answered");
+    if !probe {
+        let request_id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        tracing::info!(request_id, %method, route, status, elapsed_us = began.elapsed().as_micros(), "answered");
+    }
     if let Some(span) = &mut span {
         span.note("http.response.status_code", i64::from(status));
         if status >= 500 {

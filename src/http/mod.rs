@@ -27,7 +27,7 @@ mod well_known;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use rmcp::ServerHandler;
 use tokio_util::sync::CancellationToken;
@@ -102,10 +102,8 @@ pub fn router_around<H: ServerHandler>(app: &Arc<App>, handler: H, everybody: Pr
 fn guarded(app: &Arc<App>, inside: Router<Arc<App>>) -> Router {
     inside
         .fallback(problem::no_such_page)
-        // The last is the outermost.
+        // The guard counts bodies itself.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(problem::caught))
-        .layer(from_fn_with_state(Arc::clone(app), rate::guessing))
         .layer(from_fn_with_state(Arc::clone(app), guard::checked))
         .layer(from_fn_with_state(Arc::clone(app), metrics::measured))
         .with_state(Arc::clone(app))

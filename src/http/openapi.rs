@@ -205,7 +205,9 @@ fn of_operation(operation: &Operation) -> Value {
         "responses": all,
     });
     if let (Value::Object(told), Some(body)) = (&mut told, body) {
-        told.insert("requestBody".to_owned(), json!({ "content": { "application/json": { "schema": body } } }));
+        let required = body.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
+        let body = json!({ "required": required, "content": { "application/json": { "schema": body } } });
+        told.insert("requestBody".to_owned(), body);
     }
     told
 }

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +18,9 @@ use crate::engine::{Failure, StoreError};
 
 /// What is kept of the words of a framework.
 const BARE_TEXT_BYTES_MAX: usize = 4096;
+
+/// For clients that can ask their issuer for more (RFC 6750).
+const INSUFFICIENT_SCOPE: HeaderValue = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");
 
 #[derive(Clone, Debug)]
 pub struct Problem(Box<Document>);
@@ -113,6 +116,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.0.status_code, Json(&self.0)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.0.code == Code::RoleRequired.word() {
+            response.headers_mut().insert(WWW_AUTHENTICATE, INSUFFICIENT_SCOPE);
+        }
         if let Some(seconds) = self.0.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -17,7 +17,7 @@ use crate::domain::ids::{AgentName, Time};
 
 use super::App;
 use super::listen::Peer;
-use super::problem::Problem;
+use super::problem::{Problem, caught};
 
 const MINUTE_MS: f64 = 60_000.0;
 /// Who is remembered at once; beyond that, whoever called longest ago is forgotten.
@@ -153,23 +153,20 @@ pub async fn metered(State(app): State<Arc<App>>, request: Request, next: Next) 
 }
 
 /// Around everything: who keeps trying credentials that do not count has to wait.
-pub async fn guessing(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let secret = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes().to_vec());
-    let signs_in = request.method() == Method::POST && request.uri().path() == SIGN_IN;
-    let Some(address) = request.extensions().get::<Peer>().map(|peer| neighbourhood(peer.address.ip())) else {
-        return next.run(request).await;
-    };
-    if secret.is_none() && !signs_in {
-        return next.run(request).await;
-    }
+pub async fn guessing(app: &App, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let tries =
+        headers.contains_key(AUTHORIZATION) || request.method() == Method::POST && request.uri().path() == SIGN_IN;
+    let address = request.extensions().get::<Peer>().map(|peer| neighbourhood(peer.address.ip()));
+    let (true, Some(address)) = (tries, address) else { return caught(request, next).await };
     if let Err(seconds) = app.rates.guesses.look(&address, GUESSES_PER_MINUTE, app.engine.now())
-        && !secret.as_ref().is_some_and(|secret| app.rates.known().has(secret))
+        && !headers.get(AUTHORIZATION).is_some_and(|secret| app.rates.known().has(secret.as_bytes()))
     {
         let detail = "too many credentials that do not count came from this address";
         let hint = format!("wait {seconds} s, and mind the token; `phasegate token list` shows which count");
         return too_many("too_many_guesses", detail.to_owned(), hint, seconds).into_response();
     }
-    let response = next.run(request).await;
+    let response = caught(request, next).await;
     if response.status() == StatusCode::UNAUTHORIZED {
         let _ = app.rates.guesses.take(&address, GUESSES_PER_MINUTE, app.engine.now());
     }

@@ -11,3 +11,4 @@ mod resources;
 pub mod server;
 pub mod stdio;
 mod typed;
+mod watching;

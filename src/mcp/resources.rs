@@ -1,5 +1,7 @@
 //! Resources: a task, the workflow in force, the board. Read on a snapshot; nothing outside `phasegate://` is ever opened.
 
+use std::collections::BTreeSet;
+
 use rmcp::ErrorData;
 use rmcp::model::{CompleteRequestParams, ReadResourceResult, Reference, Resource, ResourceContents, ResourceTemplate};
 
@@ -42,8 +44,7 @@ pub fn read(engine: &Engine, uri: &str) -> Result<ReadResourceResult, ErrorData>
     } else if uri == WORKFLOW {
         (engine.workflow_text(None).map_err(|error| internal(&error))?, "text/plain")
     } else {
-        let id = uri.strip_prefix(TASK).and_then(|id| id.parse::<TaskId>().ok());
-        let found = match id {
+        let found = match task(uri) {
             Some(id) => engine.task_view(id).map_err(|error| internal(&error))?,
             None => None,
         };
@@ -52,6 +53,24 @@ pub fn read(engine: &Engine, uri: &str) -> Result<ReadResourceResult, ErrorData>
         (found.ok_or_else(missing)?.to_string(), "application/json")
     };
     Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(kind)]))
+}
+
+/// Whether it can be said when this changes. The workflow in force changes so seldom that its list time is enough.
+pub fn is_watchable(uri: &str) -> bool {
+    uri == BOARD || task(uri).is_some()
+}
+
+/// Whether this changed, where these tasks were touched; where they are not known, everything may have.
+pub fn is_touched(uri: &str, touched: Option<&BTreeSet<TaskId>>) -> bool {
+    let Some(touched) = touched else { return true };
+    match task(uri) {
+        Some(id) => touched.contains(&id),
+        None => !touched.is_empty(),
+    }
+}
+
+fn task(uri: &str) -> Option<TaskId> {
+    uri.strip_prefix(TASK)?.parse().ok()
 }
 
 /// Task ids that begin as typed, the open ones of the newest page.

@@ -8,9 +8,10 @@ use rmcp::model::{
     CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
     Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
+    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool as McpTool, ToolAnnotations,
+    UnsubscribeRequestParams,
 };
-use rmcp::service::{Peer, RequestContext};
+use rmcp::service::{Peer, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
@@ -25,6 +26,7 @@ use crate::tools::{self, Reply, TOOLS, schema};
 
 use super::dialog::{self, Dialogs, Way, Wish, Wished};
 use super::guarded::principal;
+use super::watching::{self, Watchers};
 use super::{prompts, resources, typed};
 
 const INSTRUCTIONS: &str = "phasegate hands out work and keeps it to phases. Begin with claim_task: it returns a brief with the \
@@ -91,6 +93,7 @@ pub struct Server {
     callers: Callers,
     list: Vec<McpTool>,
     dialogs: Arc<Dialogs>,
+    watchers: Watchers,
 }
 
 impl Server {
@@ -108,7 +111,8 @@ impl Server {
     }
 
     fn of(opening: Arc<Opening>, callers: Callers) -> Self {
-        Self { opening, callers, list: TOOLS.iter().map(published).collect(), dialogs: Arc::default() }
+        let list = TOOLS.iter().map(published).collect();
+        Self { opening, callers, list, dialogs: Arc::default(), watchers: Watchers::default() }
     }
 
     /// For requests that are not tool calls.
@@ -360,6 +364,7 @@ impl ServerHandler for Server {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_resources()
+            .enable_resources_subscribe()
             .enable_prompts()
             .enable_completions()
             .build();
@@ -462,6 +467,33 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         resources::read(self.engine()?, &request.uri).map(Into::into)
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.resource_subscriptions = requested.resource_subscriptions.as_deref().map(watching::watchable);
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        watching::listen(self.engine()?, &context).await
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.watchers.subscribe(self.engine()?, &request.uri, &context)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.watchers.unsubscribe(&request.uri, &context);
+        Ok(())
     }
 
     async fn list_prompts(

@@ -360,3 +360,14 @@ fn leaf_in(tile: &[u8], seq: u64) -> Option<String> {
     let at = usize::try_from(seq.checked_sub(1)? % 256).ok()?;
     Some(canonical::hex(tile.chunks_exact(32).nth(at)?))
 }
+
+/// The tasks that records after the first number, up to the second, are about.
+pub fn tasks(tx: &mut dyn Tx, (from, to): (u64, u64)) -> Result<BTreeSet<TaskId>, StoreError> {
+    let mut found = BTreeSet::new();
+    let sql = "SELECT DISTINCT task FROM events WHERE seq > ?1 AND seq <= ?2 AND task IS NOT NULL";
+    tx.query(sql, &[Param::id(from), Param::id(to)], &mut |row| {
+        found.extend(row.int(0)?.and_then(|id| u64::try_from(id).ok()).map(TaskId));
+        Ok(())
+    })?;
+    Ok(found)
+}

@@ -138,8 +138,7 @@ fn bounded(tokens: &Tokens) -> Tokens {
 
 fn spending(tx: &mut dyn Tx, on: &On, day: &str) -> Result<u64, StoreError> {
     let task = Param::id(on.task.map_or(0, |task| task.0));
-    let [phase, agent, session, model, day] =
-        [&on.phase, &on.agent, &on.session, &on.model, day].map(|text| Param::Text(text));
+    let [phase, agent, session, model, day] = [&on.phase, &on.agent, &on.session, &on.model, day].map(Param::Text);
     let key = [task, phase, agent, session, model, day];
     let sql = "INSERT INTO spending(task, phase, agent, session, model, day, calls, input, cache_write, \
                cache_write_long, cache_read, output, micro_usd, guessed_micro_usd) \

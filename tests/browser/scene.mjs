@@ -49,7 +49,7 @@ export const HOSTILE = {
 
 const SESSION = "3798ac99-d811-4e76-9bf5-a24d1804b989";
 const OPUS = "claude-opus-5-5";
-const HAIKU = "claude-haiku-4-5";
+const HAIKU = "claude-haiku-5-5";
 
 export async function play(world) {
   world.write("phasegate.yaml", FLOW);

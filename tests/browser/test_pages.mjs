@@ -68,8 +68,8 @@ export const tests = {
 
   "texts of agents stay texts on every page": (stage) =>
     eachPage(stage, {}, async (page) => {
-      for (const details of await page.locator("main details:not([open]) > summary").all()) await details.click();
-      await page.waitForTimeout(150);
+      await page.evaluate(() => document.querySelectorAll("main details").forEach((details) => (details.open = true)));
+      await page.waitForTimeout(300);
       return page.evaluate(() => {
         const found = [];
         if (window.hacked !== undefined) found.push(`a text of an agent ran: ${window.hacked}`);
@@ -88,8 +88,8 @@ export const tests = {
 
   "a title of markup is shown as it was written, and hidden characters by their codes": async (stage) => {
     const { page, close } = await stage.open("/");
-    assert.equal(await page.locator(`.card a[href="/tasks/${stage.scene.hostile}"]`).innerText(), HOSTILE.markup);
-    const turned = await page.locator(`.card a[href="/tasks/${stage.scene.turned}"]`).innerText();
+    assert.equal(await page.locator(`.card h4 a[href="/tasks/${stage.scene.hostile}"]`).innerText(), HOSTILE.markup);
+    const turned = await page.locator(`.card h4 a[href="/tasks/${stage.scene.turned}"]`).innerText();
     assert.equal(turned, "invoice\\u{202e}fdp.exe de\\u{200b}ploy\\u{2066}now\\u{2069}");
     await close();
   },
@@ -141,10 +141,27 @@ export const tests = {
       await close();
     }),
 
+  "a page that nobody sees gives its connection back, and is true again once it is seen": async (stage) => {
+    const { page, close } = await stage.open("/");
+    await hears(page);
+    const hide = (hidden) =>
+      page.evaluate((now) => {
+        Object.defineProperty(document, "hidden", { configurable: true, get: () => now });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, hidden);
+    await hide(true);
+    await page.waitForSelector(".live.warn");
+    await boardTask(stage, "Made while nobody looked");
+    await hide(false);
+    await page.locator(".card").getByText("Made while nobody looked").waitFor();
+    await hears(page);
+    await close();
+  },
+
   "an open card keeps its focus when the board changes": async (stage) => {
     const { page, close } = await stage.open("/");
     await hears(page);
-    const card = page.locator(`.card a[href="/tasks/${stage.scene.cache}"]`);
+    const card = page.locator(`.card h4 a[href="/tasks/${stage.scene.cache}"]`);
     await card.focus();
     await stage.world.call("ben", "update_task", { progress: "and now the other half" });
     await page.locator(".card").getByText("and now the other half").waitFor();
@@ -157,7 +174,7 @@ export const tests = {
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the page");
     await page.keyboard.press("Enter");
-    await page.locator(`.card a[href="/tasks/${stage.scene.limit}"]`).focus();
+    await page.locator(`.card h4 a[href="/tasks/${stage.scene.limit}"]`).focus();
     await page.keyboard.press("Enter");
     await page.locator("h1", { hasText: "Limit the API" }).waitFor();
     await page.goBack();

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phasegate::domain::approval::Approval;
+use phasegate::domain::canonical;
 use phasegate::domain::command::Decision;
-use phasegate::domain::ids::ApprovalId;
+use phasegate::domain::ids::{AgentName, ApprovalId};
 use phasegate::engine::Failure;
 use phasegate::mcp::dialog::Dialogs;
+use phasegate::mcp::dialog::state::{Key, State};
 use phasegate::mcp::guard::Guard;
 use phasegate::mcp::server::{Opening, Server};
 use phasegate::mcp::stdio::{StdioLimits, StdioTransport, serve};
@@ -399,8 +401,15 @@ async fn a_state_that_does_not_fit_is_refused_and_decides_nothing() {
     let yes = json!({"approval": accept(json!({"approve": true}))});
     let mut forged = state.clone().into_bytes();
     forged[10] = if forged[10] == b'A' { b'B' } else { b'A' };
-    let mut other = Client::start(&env, NEW, FORM).await;
-    let foreign = other.ask(json!({})).await["result"]["requestState"].take();
+    let known = approval(&env);
+    let said = State {
+        agent: AgentName("ana".to_owned()),
+        approval: known.id,
+        digest: known.digest,
+        call: canonical::digest(&json!({})),
+        until: known.expires_at,
+    };
+    let foreign = Key::new("of another workspace".to_owned()).seal(&said);
     for (arguments, more) in [
         (json!({}), json!({"requestState": String::from_utf8(forged).unwrap(), "inputResponses": yes})),
         (json!({}), json!({"requestState": "", "inputResponses": yes})),
@@ -417,7 +426,6 @@ async fn a_state_that_does_not_fit_is_refused_and_decides_nothing() {
     let reply = client.retry(json!({}), json!({"requestState": state, "inputResponses": yes})).await;
     assert_eq!(refused(&reply), "approval_closed");
     assert!(approval(&env).state.answer().is_none());
-    other.finish().await;
     client.finish().await;
 }
 
@@ -434,6 +442,20 @@ async fn a_state_is_good_for_one_answer() {
     assert!(state == "rejected" && note.contains("was not used"), "{reply}");
     assert_eq!(approval(&env).state.word(), "rejected");
     client.finish().await;
+}
+
+#[tokio::test]
+async fn another_server_of_the_workspace_takes_the_answer() {
+    let env = env("level: 0");
+    let (mut asked, mut other) = (Client::start(&env, NEW, FORM).await, Client::start(&env, NEW, FORM).await);
+    let state = asked.ask(json!({})).await["result"]["requestState"].take();
+    let yes = json!({"requestState": state, "inputResponses": {"approval": accept(json!({"approve": true}))}});
+    assert_eq!(came_to(&other.retry(json!({}), yes.clone()).await).0, "approved");
+    let late = asked.retry(json!({}), yes).await;
+    let (state, note) = came_to(&late);
+    assert!(state == "approved" && note.contains("was not used"), "{state}: {note}");
+    asked.finish().await;
+    other.finish().await;
 }
 
 #[test]

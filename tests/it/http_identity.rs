@@ -149,7 +149,10 @@ fn keys_are_read_kept_and_read_again() {
     assert!(shown(&env, &ana).is_err(), "the issuer took the old key back");
     // An issuer that is down for an hour or for a day.
     server.says("500 Oh", "");
+    let cid = new.of("cid", "pg-agent", now);
     env.clock.advance_seconds(60 * 60);
+    assert!(env.engine.authenticate_now(&cid).is_ok(), "who cannot wait takes the keys at hand");
+    assert_eq!(server.asked(), 2);
     assert_eq!(shown(&env, &ben).as_deref(), Ok("corp:ben"));
     assert_eq!(server.asked(), 3);
     assert_eq!(shown(&env, &ben).as_deref(), Ok("corp:ben"));
@@ -412,8 +415,10 @@ fn a_phase_token_travels_beside_what_models_read_and_stands_for_the_claim() {
             [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Phase-Token", token)];
         served.ask("POST", "/api/v1/tools/update_task", &headers, &json!({ "progress": "on" }))
     };
-    let (status, _, answer) = rest(&first);
+    let (status, head, answer) = rest(&first);
     assert_eq!(status, 200, "{answer}");
+    let brought = head.lines().find_map(|line| line.strip_prefix("phase-token: ")).unwrap_or_default();
+    assert_eq!(rest(brought).0, 200, "each answer brings the newest: {head}");
     let released = call("update_task", json!({ "release": "later" }), Some(&first));
     assert_eq!((&released["isError"], token(&released)), (&json!(false), None), "{released}");
     let again = call("claim_task", json!({ "id": "T-1" }), None);

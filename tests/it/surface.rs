@@ -41,6 +41,20 @@ fn committed_schemas_are_those_of_the_types() {
 }
 
 #[test]
+fn the_page_of_figures_is_made_from_the_table() {
+    let mut page = "# Figures\n\nMade from the tables in `src/engine/metrics/family.rs` and `src/http/metrics.rs`; \
+                    [operations.md](operations.md) says how to read them.\n\n\
+                    | name | kind | labels | counts | what it is |\n| --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    for family in phasegate::engine::metrics::family::ALL.iter().chain(&phasegate::http::metrics::FAMILIES) {
+        let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (kind, of, labels) = (family.kind.word(), family.of.word(), labels.join(", "));
+        page.push_str(&format!("| `{}` | {kind} | {labels} | {of} | {} |\n", family.name, family.help));
+    }
+    generated(&root().join("docs/metrics.md"), &page);
+}
+
+#[test]
 fn the_page_of_tools_is_made_from_the_table() {
     let mut page = "# Tools\n\nMade from the table in `src/tools/mod.rs`; the shapes are in `schemas/tools/`.\n\n\
                     | tool | what it does | core | changes anything | open in a phase |\n| --- | --- | --- | --- | --- |\n"

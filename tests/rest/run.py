@@ -7,6 +7,7 @@ counts is a request whose answer held, and a way in which an operation did not.
 """
 
 import argparse
+import http.client
 import json
 import os
 import random
@@ -130,6 +131,31 @@ def run(server, role, seed, seconds):
     return good, len(wrong)
 
 
+def without_credentials(server):
+    """Every operation wants a credential that counts. Each try comes from an address of its own, since guessers are slowed."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/api/openapi.json", timeout=30) as answer:
+        document = json.load(answer)
+    good, wrong, place = 0, [], 2
+    for path, verbs in document["paths"].items():
+        for verb in verbs:
+            for headers in [{}, {"Authorization": "Bearer pgt_" + "0" * 64}]:
+                place += 1
+                source = (f"127.0.{place // 250 + 1}.{place % 250 + 1}", 0)
+                connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30, source_address=source)
+                connection.request(verb.upper(), re.sub(r"[{].*?[}]", "1", path), "{}" if verb == "post" else None,
+                                   {**headers, "Content-Type": "application/json"})
+                status = connection.getresponse().status
+                connection.close()
+                if status == 401:
+                    good += 1
+                else:
+                    wrong.append(f"{verb.upper()} {path} answers {status} to {headers or 'no credential'}")
+    print(f"without credentials: {good} are turned away, {len(wrong)} are not", flush=True)
+    for line in wrong:
+        print(f"  {line}", flush=True)
+    return good, len(wrong)
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
@@ -140,8 +166,9 @@ def main():
     passed = failed = 0
     server = Server()
     try:
-        for role in options.roles:
-            good, wrong = run(server, role, options.seed, options.seconds)
+        runs = [lambda role=role: run(server, role, options.seed, options.seconds) for role in options.roles]
+        for each in [lambda: without_credentials(server), *runs]:
+            good, wrong = each()
             passed, failed = passed + good, failed + wrong
     finally:
         log = server.end()

@@ -1,6 +1,6 @@
 //! `phasegate approvals`: what agents ask a person, and the person's answer. What a person is shown is in `shown`.
 
-mod shown;
+pub mod shown;
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::engine::views::one_line;
 
 use super::output::visible;
-use super::signing::SignArgs;
+use super::signing::{SignArgs, Signer};
 use super::{Ended, Out, Place};
 
 const SIGNED: u8 = 2;
@@ -148,7 +148,7 @@ fn find(engine: &Engine, id: ApprovalId) -> Result<Approval, Ended> {
 }
 
 /// The named ones and those that were asked together with them, each once.
-fn all_of(engine: &Engine, ids: &[ApprovalId]) -> Result<Vec<Approval>, Ended> {
+pub fn all_of(engine: &Engine, ids: &[ApprovalId]) -> Result<Vec<Approval>, Ended> {
     let mut all: Vec<Approval> = Vec::new();
     for id in ids {
         find(engine, *id)?;
@@ -236,17 +236,8 @@ fn decide(
             return Err(Ended::No);
         }
     }
-    // A key is opened where the question asks for one: by its level, or by naming who may answer.
-    let named = approvals.iter().any(|approval| !approval.from.is_empty()) && engine.has_approvers()?;
-    let needed = named || approvals.iter().any(|approval| approval.level >= SIGNED);
-    let signer = args.signing.signer(place, engine, needed, out)?;
-    let workspace = engine.workspace_id()?;
-    let signed = approvals
-        .iter()
-        .map(|approval| (approval.id, signer.signed(engine, &answer_statement(&workspace, approval, &decision))));
-    let signed = signed.collect();
-    let answers = DecideApprovals { approvals: signed, answer: decision, level: signer.level(), via: Via::CommandLine };
-    let after = engine.answer(&signer.caller, answers)?;
+    let signer = args.signing.signer(place, engine, needs_key(engine, approvals)?, out)?;
+    let after = answered(engine, approvals, decision, &signer)?;
     let lines: Vec<String> = after.iter().map(told).collect();
     let value = match after.as_slice() {
         [one] => value(one),
@@ -256,7 +247,29 @@ fn decide(
     Ok(())
 }
 
-fn told(after: &Approval) -> String {
+/// A key is opened where the question asks for one: by its level, or by naming who may answer.
+pub fn needs_key(engine: &Engine, approvals: &[Approval]) -> Result<bool, Ended> {
+    let named = approvals.iter().any(|approval| !approval.from.is_empty()) && engine.has_approvers()?;
+    Ok(named || approvals.iter().any(|approval| approval.level >= SIGNED))
+}
+
+/// Gives the answer, signed where there is a key; the approvals as they are afterwards.
+pub fn answered(
+    engine: &Engine,
+    approvals: &[Approval],
+    decision: Decision,
+    signer: &Signer,
+) -> Result<Vec<Approval>, Ended> {
+    let workspace = engine.workspace_id()?;
+    let signed = approvals
+        .iter()
+        .map(|approval| (approval.id, signer.signed(engine, &answer_statement(&workspace, approval, &decision))));
+    let signed = signed.collect();
+    let answers = DecideApprovals { approvals: signed, answer: decision, level: signer.level(), via: Via::CommandLine };
+    Ok(engine.answer(&signer.caller, answers)?)
+}
+
+pub fn told(after: &Approval) -> String {
     let answer = after.state.answer();
     let choice = answer.and_then(|answer| answer.choice.clone());
     let with = choice.map(|choice| format!(" with `{}`", one_line(&choice))).unwrap_or_default();

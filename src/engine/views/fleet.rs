@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::facts::Role;
 use crate::domain::ids::{AgentName, TaskId, Time};
+use crate::domain::session::Guard;
 use crate::domain::task::{Status, TaskState};
 use crate::domain::view::{AgentRow, Bottleneck, Fleet, Hour, StalledTask, WaitingTask};
 use crate::engine::Engine;
@@ -155,7 +156,7 @@ fn agents(tx: &mut dyn Tx, around: &Around, turns: &[Turns], now: Time) -> Resul
     rows.sort_by_key(|row| (row.tasks.is_empty(), std::cmp::Reverse(row.seen), row.name.clone()));
     rows.truncate(AGENTS_MAX);
     for row in &mut rows {
-        row.guard = around.guard(&row.name);
+        row.guard = around.guard(&row.name).or_else(|| (!row.tasks.is_empty()).then_some(Guard::Blind));
         row.micro_usd = spending::of_agent(tx, &row.name)?;
     }
     Ok(rows)

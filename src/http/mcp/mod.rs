@@ -86,10 +86,15 @@ impl<H: ServerHandler> Door<H> {
         } else {
             None
         };
+        let ends_session = request.method() == Method::DELETE;
         let visit = Visit::new(owner);
-        let response = visit.during(self.service.handle(request)).await;
+        let mut response = visit.during(self.service.handle(request)).await;
         if visit.found_no_room() {
             return no_room().into_response();
+        }
+        // There is nothing left to be done about it, and clients take rmcp's 202 for a failure.
+        if ends_session && response.status() == StatusCode::ACCEPTED {
+            *response.status_mut() = StatusCode::NO_CONTENT;
         }
         let response = response.map(Body::new);
         match permit {

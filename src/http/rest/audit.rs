@@ -173,8 +173,11 @@ fn export(asked: Asked) -> Result<Response, Problem> {
         Form::Csv => (Format::Csv, "text/csv; charset=utf-8", "audit.csv"),
         Form::Otel => (Format::Otel, "application/jsonl", "audit-otel.jsonl"),
     };
+    // A slow reader keeps a thread, as a stream of events does not.
+    let permit = asked.app.limits.stream(&asked.principal)?;
     let (give, pieces) = mpsc::channel::<io::Result<Bytes>>(PIECES_AHEAD);
     let work = move || {
+        let _permit = permit;
         let engine = asked.engine();
         let range = |newest: u64| (from.unwrap_or(1), newest.min(to.unwrap_or(u64::MAX)));
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);

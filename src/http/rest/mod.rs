@@ -2,6 +2,7 @@
 
 mod approvals;
 mod audit;
+mod inbox;
 pub mod operation;
 mod tasks;
 pub mod tools;
@@ -27,13 +28,15 @@ pub static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         workflows::operations(),
         audit::operations(),
         vec![events::operation()],
+        inbox::operations(),
     ];
     all.into_iter().flatten().collect()
 });
 
 pub fn routes() -> Router<Arc<App>> {
     let router = Router::new().route("/api/v1/tools/{name}", post(tools::call));
-    OPERATIONS.iter().fold(router, |router, operation| {
+    let ours = OPERATIONS.iter().filter(|operation| !operation.is_elsewhere());
+    ours.fold(router, |router, operation| {
         let answer = move |State(app): State<Arc<App>>, request: Request| operation.answer(app, request);
         router.route(operation.path, if operation.is_post() { post(answer) } else { get(answer) })
     })

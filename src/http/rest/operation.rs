@@ -68,6 +68,8 @@ pub enum Run {
     Post(fn(&Asked) -> Result<Found, Problem>),
     /// Answers with a body that goes on.
     Stream(fn(Asked) -> Result<Response, Problem>),
+    /// Answered by a router of its own; it stands in the table for the document's sake.
+    Elsewhere,
 }
 
 /// A request, read.
@@ -132,7 +134,11 @@ impl Operation {
     }
 
     pub fn is_post(&self) -> bool {
-        matches!(self.run, Run::Post(_))
+        matches!(self.answer, Shape::Posted { .. })
+    }
+
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.run, Run::Elsewhere)
     }
 
     pub async fn answer(&'static self, app: Arc<App>, request: Request) -> Response {
@@ -148,7 +154,7 @@ impl Operation {
         let query = self.read_query(parts.uri.query().unwrap_or_default())?;
         let body = match &self.run {
             Run::Post(_) => read_json(&app, &parts.headers, body).await?,
-            Run::Read(_) | Run::Stream(_) => Value::Null,
+            Run::Read(_) | Run::Stream(_) | Run::Elsewhere => Value::Null,
         };
         if let Shape::Posted { body: schema, .. } = &self.answer {
             fits(&self.check_body, schema, &body)?;
@@ -157,6 +163,7 @@ impl Operation {
         let run = match self.run {
             Run::Read(run) | Run::Post(run) => run,
             Run::Stream(run) => return run(asked),
+            Run::Elsewhere => return Err(super::super::problem::no_such_page().await),
         };
         let done = tokio::task::spawn_blocking(move || run(&asked).map(|found| (found, asked))).await;
         let (found, asked) = done.map_err(stopped)??;

@@ -20,6 +20,7 @@ use crate::telemetry::TraceParent;
 use crate::tools::{self, Reply, Tool};
 
 use super::super::App;
+use super::super::identity::PHASE_TOKEN;
 use super::super::problem::Problem;
 use super::operation::{bad, read_json, stopped, wants_text};
 
@@ -73,11 +74,22 @@ pub async fn call(
     let gone = Arc::new(AtomicBool::new(false));
     // Whoever calls under a key asks again for the answer, so it is worked out to its end.
     let _hangs_up = key.is_none().then(|| HangsUp(Arc::clone(&gone)));
+    // What waits for a person keeps a thread meanwhile.
+    let waits = arguments.get("wait_seconds").is_some_and(|wait| wait.as_f64().is_some_and(|wait| wait > 0.0));
+    let _permit = waits.then(|| app.limits.stream(&principal)).transpose()?;
     let asked = Asked { principal, tool, arguments, key, gone: Gone(gone, parts.extensions.get().copied()) };
     let engine = Arc::clone(&app.engine);
-    let done = tokio::task::spawn_blocking(move || asked.answer(&engine)).await;
-    let (kept, replayed) = done.map_err(stopped)??;
-    Ok(response(kept, replayed, wants_text(&parts.headers)))
+    let done = tokio::task::spawn_blocking(move || {
+        let (kept, replayed) = asked.answer(&engine)?;
+        let token = asked.phase_token(&engine, &kept);
+        Ok::<_, Problem>((kept, replayed, token))
+    });
+    let (kept, replayed, token) = done.await.map_err(stopped)??;
+    let mut response = response(kept, replayed, wants_text(&parts.headers));
+    if let Some(token) = token.and_then(|token| HeaderValue::from_str(&token).ok()) {
+        response.headers_mut().insert(PHASE_TOKEN, token);
+    }
+    Ok(response)
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -93,7 +105,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 
 impl Asked {
     /// The answer, and whether it was given before.
-    fn answer(self, engine: &Engine) -> Result<(Kept, bool), Problem> {
+    fn answer(&self, engine: &Engine) -> Result<(Kept, bool), Problem> {
         let Some(key) = &self.key else { return Ok((self.call(engine).0, false)) };
         let digest = canonical::digest(&json!({ "tool": self.tool.name, "arguments": self.arguments }));
         let ticket = match engine.begin_once(&self.principal, key, digest)? {
@@ -108,6 +120,14 @@ impl Asked {
             tracing::error!(%error, "the answer under an idempotency key could not be kept");
         }
         Ok((kept, false))
+    }
+
+    /// Where the caller stands now, as a signed token. It is made for each answer, and kept with none.
+    fn phase_token(&self, engine: &Engine, kept: &Kept) -> Option<String> {
+        if kept.status != StatusCode::OK.as_u16() || self.tool.read_only {
+            return None;
+        }
+        engine.phase_token_after(&self.principal.caller, self.tool, &serde_json::from_str(&kept.json).ok()?)
     }
 
     /// The answer, and whether the call was one that could have done anything.

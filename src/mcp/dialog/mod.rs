@@ -79,7 +79,7 @@ struct Known {
 
 impl Dialogs {
     fn key(&self, engine: &Engine) -> &Key {
-        self.key.get_or_init(|| Key::new(engine.secret()))
+        self.key.get_or_init(|| Key::new(engine.dialog_secret()))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -163,7 +163,7 @@ impl Dialogs {
     ) -> Result<Result<Approval, Refusal>, StoreError> {
         let Some(sealed) = sealed else { return Ok(Err(mismatch("it came without a `requestState`"))) };
         let Some(state) = self.key(engine).open(sealed) else {
-            return Ok(Err(mismatch("its `requestState` was not made by this server process, or was changed")));
+            return Ok(Err(mismatch("its `requestState` was not made in this workspace, or was changed")));
         };
         if state.agent != caller.agent {
             return Ok(Err(mismatch("it was asked of another agent")));

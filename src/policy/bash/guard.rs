@@ -59,6 +59,12 @@ const DECIDES: &[&str] = &[
     "uninstall",
 ];
 
+/// With one of these the board is printed and takes no keys.
+const ONLY_SHOWS: &[&str] = &["--once", "--json", "--help"];
+
+/// What can take the marks of an agent's shell out of its environment.
+const UNMARKS: &[&str] = &["unset", "export", "declare", "typeset", "set", "eval", "source", "."];
+
 /// They only print or search what stands in their words.
 const PASSIVE: &[&str] = &[
     "echo",
@@ -163,6 +169,9 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
             }
         }
     }
+    if let Some(why) = board(seen, around) {
+        return Some(why);
+    }
     if script.functions.iter().any(|name| name == "phasegate") {
         return Some("it would put something else in phasegate's place".to_owned());
     }
@@ -173,6 +182,30 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
         );
     }
     None
+}
+
+/// On a terminal the board takes answers. It knows an agent's shell by marks in the environment, so behind what could take
+/// them away, or give it a terminal, it is for a person.
+fn board(seen: &[Seen<'_>], around: &Around) -> Option<String> {
+    let takes_keys = |words: &[Word]| {
+        let ours = words
+            .first()
+            .is_some_and(|first| base(&first.text) == "phasegate" || around.guard.programs.contains(&first.text));
+        let has = |wanted: &[&str]| words.iter().skip(1).any(|word| wanted.contains(&word.text.as_str()));
+        ours && has(&["board"]) && !has(ONLY_SHOWS)
+    };
+    let within = |one: &Seen<'_>| one.views.iter().any(|view| takes_keys(view.words()));
+    let behind = |one: &Seen<'_>| one.views.iter().skip(1).any(|view| takes_keys(view.words()));
+    let unmarks = |one: &Seen<'_>| {
+        let name = one.views.first().and_then(|view| view.words().first()).map(|word| base(&word.text));
+        name.is_some_and(|name| UNMARKS.contains(&name)) || one.simple.words.is_empty()
+    };
+    let shown = seen.iter().any(within);
+    let disguised = seen.iter().any(|one| behind(one) || (within(one) && !one.simple.assignments.is_empty()));
+    (disguised || (shown && seen.iter().any(unmarks))).then(|| {
+        "on a terminal `phasegate board` takes answers, which is for a person; `phasegate board --once` only shows"
+            .to_owned()
+    })
 }
 
 /// Whether the text names phasegate, its files, or a decision, quotes and backslashes taken away.
@@ -201,10 +234,12 @@ fn names_program<'a>(text: &'a str, around: &Around) -> Option<&'a str> {
 }
 
 fn decides(after: &str) -> bool {
-    after
-        .split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_' || letter == '-'))
-        .take(400)
-        .any(|word| DECIDES.contains(&word))
+    let board = after.contains("board") && !ONLY_SHOWS.iter().any(|option| after.contains(option));
+    board
+        || after
+            .split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_' || letter == '-'))
+            .take(400)
+            .any(|word| DECIDES.contains(&word))
 }
 
 fn names_state(text: &str, around: &Around) -> bool {

@@ -269,6 +269,11 @@ fn the_guard_stands_above_every_rule() {
             "rm /usr/local/bin/phasegate",
             "cat .phase*/key",
             "phasegate $X 1",
+            "CLAUDECODE= phasegate board",
+            "env -u CLAUDECODE phasegate board",
+            "unset CLAUDECODE; phasegate board",
+            "script -qc 'phasegate board' /dev/null",
+            "python3 -c \"import pty; pty.spawn(['phasegate', 'board'])\"",
         ],
     );
     all(
@@ -278,6 +283,8 @@ fn the_guard_stands_above_every_rule() {
         Decision::Allow,
         &[
             "phasegate board",
+            "phasegate board --once | head",
+            "env LANG=C phasegate board --once",
             "phasegate tasks list --json",
             "phasegate call claim_task",
             "phasegate exec 12",

@@ -118,6 +118,9 @@ impl Naive {
     }
 
     pub fn call(&mut self, who: usize, tool: &str, arguments: &Value) -> Said {
+        if self.agents[who].operator && matches!(tool, "claim_task" | "transition_phase") {
+            return no("role_required");
+        }
         if tool == "update_task" && nothing_asked(arguments) {
             return no("bad_arguments");
         }
