@@ -111,7 +111,7 @@ async function search(self, before = null) {
 
 function row(self, record) {
   const { text, why } = story(record);
-  const whole = h("details", h("summary", h("strong.kind", record.event?.type ?? "?"), " ", h("span", text), why && h("div.small", why)));
+  const whole = h("details", h("summary", record.event?.type ?? "?"));
   whole.addEventListener("toggle", () => {
     if (!whole.open || whole.querySelector("pre")) return;
     const told = h("p.small", { role: "status" });
@@ -126,7 +126,7 @@ function row(self, record) {
     h("td.nowrap", String(record.seq)),
     h("td.nowrap", moment(record.at)),
     h("td", record.agent, h("div.muted.small", record.role)),
-    h("td.what", whole),
+    h("td.what", h("div", text), why && h("div.small", why), whole),
     h("td.nowrap", record.task && link(`/tasks/${record.task}`, record.task)),
   );
 }

@@ -34,7 +34,7 @@ export async function page(root, context) {
     h(
       "div.page-head",
       self.head,
-      h("button.small", { type: "button", onclick: () => keysDialog() }, "Keys ", h("kbd", "?")),
+      h("button.small.keys", { type: "button", onclick: () => keysDialog() }, "Keys ", h("kbd", "?")),
     ),
     self.bar,
     h("div.inbox", { class: self.open ? "one" : "" }, self.list, self.detail),
@@ -221,11 +221,15 @@ function edit(self, one, parts, place) {
   });
   parts.editor = { value: read };
   place.hidden = false;
+  // What is approved while it is edited is the edited call: the plain yes is away meanwhile.
+  const plain = [...self.detail.querySelectorAll('[data-answer="approve"], [data-answer="adjust"]')];
+  const away = (is) => plain.forEach((one) => ((one.hidden = is), (one.disabled = is)));
+  away(true);
   fill(
     place,
     h("div.field", h("label", { for: "arguments" }, "Arguments, as JSON"), h("span.muted", "A yes with changes is for the changed call only; the original is then not approved."), area),
     diff,
-    h("div.row", button, h("button", { type: "button", onclick: () => ((place.hidden = true), (parts.editor = null), fill(place)) }, "Leave it as it is")),
+    h("div.row", button, h("button", { type: "button", onclick: () => ((place.hidden = true), (parts.editor = null), fill(place), away(false)) }, "Leave it as it is")),
   );
   area.focus();
 }
@@ -345,7 +349,7 @@ function onKey(self, event) {
 
 /** A key is pressed by mistake more easily than a button: it asks once more, with what it is about. */
 async function ask(self, one, word, button) {
-  if (!one || !button || self.busy) return;
+  if (!one || !button || button.disabled || self.busy) return;
   const verb = word === "approve" ? "Approve" : "Reject";
   const body = h("div.stack", h("p", one.headline), word === "approve" && h("p.muted", `After a yes: ${one.on_yes}`));
   if (await sure(`${verb} ${one.id}?`, body, verb, word === "approve" ? "primary" : "danger")) button.click();

@@ -116,7 +116,8 @@ export function sure(title, body, yes, kind = "primary") {
     );
     document.body.append(dialog);
     dialog.showModal();
-    button.focus();
+    // Where there is much to read, it comes before the button.
+    (dialog.querySelector(".all-picked") ?? button).focus();
   });
 }
 

@@ -124,9 +124,6 @@ async fn answer(
 ) -> Answered {
     let answer: Answer = read(body)?;
     let decision = answer.decision()?;
-    if answer.approvals.is_empty() {
-        return Err(Refusal::new(Code::BadArguments, "no approval is named", "name at least one").into());
-    }
     let seen = answer.approvals.into_iter();
     let seen = seen.map(|named| Seen { approval: named.id, digest: named.digest, signed: named.signed }).collect();
     let after = app.engine.answer_seen(&principal.caller, seen, decision, Via::Inbox)?;

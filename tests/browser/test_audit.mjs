@@ -28,7 +28,7 @@ export const tests = {
       await page.getByLabel("Kind").fill("ApprovalRequested");
       await page.keyboard.press("Enter");
       await page.waitForURL("**/audit?kind=ApprovalRequested");
-      await page.waitForFunction(() => [...document.querySelectorAll(".what summary .kind")].every((one) => one.textContent === "ApprovalRequested"));
+      await page.waitForFunction(() => [...document.querySelectorAll(".what summary")].every((one) => one.textContent === "ApprovalRequested"));
       assert.ok((await page.locator(".records tbody tr").count()) >= 2);
       await page.reload();
       assert.equal(await page.getByLabel("Kind").inputValue(), "ApprovalRequested");

@@ -1,6 +1,9 @@
 // Signing in and answering: what people see of an approval, and that nothing else happens than what they answer.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
 
 import { HOSTILE } from "./scene.mjs";
 import { barriers, settled, shot } from "./stage.mjs";
@@ -31,6 +34,15 @@ const has = (page, text) => page.getByText(text, { exact: false }).first().waitF
 
 async function answered(page, id) {
   await page.locator(".notice", { hasText: id }).waitFor();
+}
+
+/** A link as a message would carry it. */
+async function linkTo(stage, id, press) {
+  const { digest, expires_at } = await approval(stage, id);
+  const key = Buffer.from(fs.readFileSync(path.join(stage.world.root, ".phasegate/link.key"), "utf8").trim(), "hex");
+  const payload = Buffer.from(JSON.stringify({ approval: id, digest, press, channel: "phone", expires_at, nonce: "n" })).toString("base64url");
+  const signature = createHmac("sha256", key).update(`phasegate link v1\n${payload}`).digest("base64url");
+  return `/a/${payload}.${signature}`;
 }
 
 export const tests = {
@@ -108,6 +120,7 @@ export const tests = {
       await page.getByRole("button", { name: "Change…" }).click();
       const changed = page.getByRole("button", { name: "Approve with these changes" });
       assert.ok(await changed.isDisabled());
+      assert.ok(await page.getByRole("button", { name: "Approve", exact: true }).isHidden(), "no plain yes beside an edited call");
       await page.getByLabel("Arguments, as JSON").fill("{");
       await has(page, "This is not JSON yet");
       await page.getByLabel("Arguments, as JSON").fill('{\n  "command": "cargo publish --dry-run"\n}');
@@ -152,6 +165,25 @@ export const tests = {
       await page.waitForURL("**/inbox");
       assert.equal((await approval(stage, id)).state.choice, "the \u200bblue one");
     }),
+
+  "a link of a message leads to one page that needs no signing in and no script": async (stage) => {
+    const id = await asks(stage, "kim", bash("make deploy\u202e"));
+    const { page, close } = await stage.open(await linkTo(stage, id, "open"), { role: null, phone: true });
+    await has(page, "command: make deploy\\u{202e}");
+    for (const look of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme: look });
+      assert.deepEqual(await barriers(page), []);
+      await shot(page, `link-phone-${look}`);
+    }
+    assert.equal(await page.locator("script").count(), 0);
+    assert.equal((await approval(stage, id)).state.is, "pending", "looking answers nothing");
+    await page.getByLabel("Reason").fill("from the train");
+    await page.getByRole("button", { name: "Approve" }).click();
+    await has(page, `${id} is approved`);
+    const { state } = await approval(stage, id);
+    assert.deepEqual([state.by, state.level, state.via, state.reason], ["channel:phone", 1, "link", "from the train"]);
+    await close();
+  },
 
   "whoever may not answer sees why, and no button": (stage) =>
     opened(stage, "/inbox", { role: "auditor" }, async (page) => {

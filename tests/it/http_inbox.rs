@@ -215,6 +215,7 @@ fn a_person_answers_what_was_shown_and_nothing_else() {
     };
     assert_eq!(answer(&json!("00"), json!({})), "409 approval_closed", "another digest");
     assert_eq!(answer(&shown["digest"], json!({ "choice": "a" })), "409 not_asked");
+    assert_eq!(answer(&shown["digest"], json!({ "approvals": [] })), "400 bad_arguments");
     assert_eq!(answer(&shown["digest"], json!({ "arguments": {} })), "400 bad_arguments");
     assert_eq!(answer(&shown["digest"], json!({ "answer": "reject", "level": 3 })), "400 bad_arguments");
     assert_eq!(answer(&shown["digest"], json!({})), "200");

@@ -30,6 +30,8 @@ const WAITING_MAX: usize = 200;
 /// What a page or a link shows: that rules keep agents away from where it was signed in or sent.
 const LEVEL: u8 = 1;
 const NAME_CHARS_MAX: usize = 100;
+/// As many as one touch of a passkey may sign, and nobody reads more before one answer.
+const ANSWERED_MAX: usize = 100;
 
 /// An answer to what was shown, one of several that go together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +158,7 @@ impl Engine {
 
     /// What each approver would sign under this answer, with the digest it is about.
     pub fn answer_statements(&self, ids: &[ApprovalId], answer: &Decision) -> Result<Vec<(Seen, Value)>, Failure> {
+        few_enough(ids.len())?;
         let workspace = self.workspace_id()?;
         let statement = |id: &ApprovalId| {
             let approval = self.approval(*id)?.ok_or_else(|| unknown(*id))?;
@@ -173,6 +176,7 @@ impl Engine {
         answer: Decision,
         via: Via,
     ) -> Result<Vec<Approval>, Failure> {
+        few_enough(seen.len())?;
         for Seen { approval: id, digest, .. } in &seen {
             let known = self.approval(*id)?.ok_or_else(|| unknown(*id))?;
             if known.digest != *digest {
@@ -284,6 +288,14 @@ fn may_see(caller: &Caller, approval: &Approval) -> bool {
     let own = approval.requested_by == caller.agent
         || approval.requested_by.0.strip_prefix(&caller.agent.0).is_some_and(|rest| rest.starts_with('/'));
     caller.role != Role::Agent || own
+}
+
+fn few_enough(count: usize) -> Result<(), Refusal> {
+    if (1..=ANSWERED_MAX).contains(&count) {
+        return Ok(());
+    }
+    let message = format!("one answer is for 1 to {ANSWERED_MAX} approvals, and this names {count}");
+    Err(Refusal::new(Code::BadArguments, message, "name the approvals it is for, in several answers if need be"))
 }
 
 fn unknown(id: ApprovalId) -> Refusal {
