@@ -15,8 +15,8 @@ import time
 PROGRAM = sys.argv[1]
 
 
-def call(*arguments):
-    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+def call(*arguments, said=""):
+    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, input=said)
     assert done.returncode == 0, (arguments, done.stdout, done.stderr)
     return done.stdout
 
@@ -105,6 +105,35 @@ agents.press("x")
 agents.press("q")
 agents.ends()
 assert json.loads(call("approvals", "show", "A-2", "--json"))["status"] == "pending"
+
+# A gate that asks for a signature: the passphrase is typed on the board, wrong and then right.
+call("approver", "add", "lead", "--passphrase-stdin", said="correct horse battery\n")
+for tool, arguments in (
+    ("submit_artifact", '{"name":"findings","content":"x"}'),
+    ("transition_phase", "{}"),
+    ("submit_artifact", '{"name":"plan","content":"x"}'),
+    ("request_approval", '{"gate":"approval"}'),
+):
+    call("call", tool, arguments, "--agent", "ana")
+signs = Board()
+signs.sees("firstthing")
+signs.press("2")
+signs.sees("Build")
+signs.press("a")
+signs.sees("pending")
+signs.press("y")
+signs.sees("Passphrase")
+signs.press("wrong horse battery\r")
+signs.sees("passphrase")
+signs.press("correct horse battery\r")
+signs.sees("signed")
+assert b"horse" not in signs.seen
+signs.press("x")
+signs.press("q")
+signs.ends()
+waiting = json.loads(call("approvals", "list", "--all", "--json"))
+gate = [known for known in waiting if known["about"]["about"] == "gate"][0]
+assert gate["status"] == "approved" and gate["state"]["level"] == 2, gate
 
 once = Board("--once")
 once.sees("CLAIMED")

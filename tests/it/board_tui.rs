@@ -282,7 +282,9 @@ fn what_was_chosen_stays_chosen_while_the_board_moves_on() {
 #[test]
 fn the_program_follows_changes_of_others_answers_and_gives_the_terminal_back() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("phasegate.yaml"), FLOW).unwrap();
+    let flow = FLOW.replace("ask: \"Build it so?\"", "ask: \"Build it so?\", level: 2");
+    assert_ne!(flow, FLOW);
+    std::fs::write(folder.path().join("phasegate.yaml"), flow).unwrap();
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/board_tui.py");
     let output = Command::new("python3")
         .arg(program)
