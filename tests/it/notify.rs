@@ -36,6 +36,7 @@ fn settings(env: &TestEnv, toml: &str) -> Settings {
         inside_agent: false,
         config_home: Some(env.path("home")),
         home: None,
+        no_colour: false,
         client: ClientEnvironment::default(),
     };
     settings::load(&env.path("nowhere"), &environment).unwrap_or_else(|error| panic!("{error}"))
