@@ -30,7 +30,7 @@ use model::{Answering, Look, Wanted, What};
 use screen::Screen;
 
 /// How long a change may stay unseen.
-const LOOK_MS: u64 = 200;
+const LOOK_MS: i64 = 200;
 /// Leases and costs change without a record.
 const RELOAD_MS: i64 = 2000;
 const SECOND_MS: i64 = 1000;
@@ -123,7 +123,10 @@ impl Live<'_> {
     /// The next key, if one comes in time.
     fn next(&self, app: &mut App) -> Result<Option<Step>, Ended> {
         let broken = |error: std::io::Error| Ended::internal(&error, "`phasegate board --once` prints the board");
-        if !event::poll(Duration::from_millis(LOOK_MS)).map_err(broken)? {
+        if !screen::stays(LOOK_MS).map_err(broken)? {
+            return Ok(Some(Step::Quit));
+        }
+        if !event::poll(Duration::ZERO).map_err(broken)? {
             return Ok(None);
         }
         Ok(match event::read().map_err(broken)? {

@@ -11,6 +11,9 @@ use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
 use super::super::Ended;
 
 /// Gives the terminal back when it goes.
@@ -53,6 +56,21 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// Waits so long for a key; false once the terminal is gone. Asked before crossterm reads, which goes round in circles over a
+/// terminal that is not there any more.
+pub fn stays(wait_ms: i64) -> std::io::Result<bool> {
+    let stdin = std::io::stdin();
+    let mut keys = [PollFd::new(&stdin, PollFlags::IN)];
+    let wait = Timespec { tv_sec: wait_ms / 1000, tv_nsec: wait_ms % 1000 * 1_000_000 };
+    match poll(&mut keys, Some(&wait)) {
+        // A signal is for the loop to see.
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    Ok(keys.iter().all(|key| !key.revents().intersects(gone)))
 }
 
 /// Nothing can be done where this fails: the terminal is gone.
