@@ -156,6 +156,12 @@ function steps(element, phases) {
       ),
     ),
   );
+  // On a phone not all of them fit: the one it stands in is shown.
+  requestAnimationFrame(() => {
+    const list = element.firstElementChild;
+    const current = list.querySelector(".current");
+    if (current) list.scrollLeft = current.offsetLeft - list.clientWidth / 3;
+  });
 }
 
 function gates(seen, context) {
