@@ -88,15 +88,18 @@ fn give_back_on_panic() {
     }));
 }
 
-/// A thread of its own that waits for the signals which end programs.
+/// A thread of its own that waits for the signals which end programs. It listens when this returns: a signal that came
+/// between would end the program with the terminal still taken.
 fn on_signals(ended: Arc<AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
+    let (listens, listening) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
         runtime.block_on(async {
             let wanted =
                 (signal(SignalKind::terminate()), signal(SignalKind::hangup()), signal(SignalKind::interrupt()));
             let (Ok(mut terminate), Ok(mut hangup), Ok(mut interrupt)) = wanted else { return };
+            let _ = listens.send(());
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
@@ -105,4 +108,6 @@ fn on_signals(ended: Arc<AtomicBool>) {
             ended.store(true, Ordering::SeqCst);
         });
     });
+    // Nothing is sent where signals cannot be heard; then they end the program as they always do.
+    let _ = listening.recv();
 }
