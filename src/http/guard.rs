@@ -336,7 +336,7 @@ fn preflight() -> Response {
 /// What every answer carries. What the answer itself has said stays.
 fn dress(headers: &mut HeaderMap, data: bool, id: &RequestId, origin: Option<HeaderValue>) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(NOTHING_LOADS);
     if let Ok(id) = HeaderValue::from_str(&id.0) {

@@ -25,8 +25,8 @@ const HEADERS: [(&str, &str); 6] = [
         "content-security-policy",
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     ),
-    // The address of this page is a secret.
-    ("referrer-policy", "no-referrer"),
+    // The address of this page is a secret. With `no-referrer` a browser would not say that the answer comes from here.
+    ("referrer-policy", "same-origin"),
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),

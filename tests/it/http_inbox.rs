@@ -441,7 +441,7 @@ fn a_link_shows_what_it_is_about_and_answers_once_when_it_is_pressed() {
             "{}",
             page.text
         );
-        for (name, value) in [("referrer-policy", "no-referrer"), ("cache-control", "no-store")] {
+        for (name, value) in [("referrer-policy", "same-origin"), ("cache-control", "no-store")] {
             assert_eq!(page.headers.get(name).unwrap(), value);
         }
         assert!(
