@@ -39,6 +39,10 @@ pub fn create(facts: &Facts, new: &NewCredential, context: &Context) -> Result<V
             if facts.state.approvers.contains_key(name) {
                 return taken(format!("`{name}` is an approver, and no credential of another role goes by that name"));
             }
+            if proof.signed.is_some() {
+                let statement = statement(&facts.workspace, name, *role, hash);
+                proof::entitled(facts, proof, &statement, context, "making a credential")?;
+            }
             proof::at_hand(proof, "making a credential")?;
         }
         Role::Approver | Role::Operator => {
