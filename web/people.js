@@ -16,6 +16,7 @@ export async function page(root, context) {
 }
 
 async function draw(self) {
+  const turn = (self.turn = (self.turn ?? 0) + 1);
   const { context } = self;
   const { api, signal } = context;
   const readable = context.is("operator", "approver", "auditor");
@@ -24,6 +25,8 @@ async function draw(self) {
     ownKeys(),
     readable ? api.get("/credentials", {}, { signal }) : { credentials: null },
   ]);
+  // An answer that was overtaken by a later question is of the past.
+  if (turn !== self.turn) return;
   self.approvers = approvers;
   self.any = any;
   const typed = [...self.people.querySelectorAll("input")].some((input) => input.value);
