@@ -21,6 +21,9 @@ use crate::telemetry::Exporter;
 use super::serve_http::{self, Flags};
 use super::{Ended, Out, Place};
 
+/// Calls at work at the same time, all callers together.
+const WAITING_MAX: usize = 2048;
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -40,7 +43,9 @@ fn broken(error: &dyn std::fmt::Display) -> Ended {
 
 fn over_http(place: Place, mut options: Options, stdio: bool, out: &Out) -> Result<(), Ended> {
     let settings = place.settings.clone();
-    let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| broken(&error))?;
+    // Calls that run gates or wait for a person each hold a thread for minutes.
+    let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(WAITING_MAX).build();
+    let runtime = runtime.map_err(|error| broken(&error))?;
     let listeners = runtime.block_on(serve_http::bound(&mut options))?;
     let beside = Arc::new(Mutex::new(Beside::default()));
     let opening = Arc::new(opening(place, Arc::clone(&beside)));
