@@ -30,6 +30,7 @@ pub mod route;
 pub mod session;
 pub mod spending;
 pub mod state;
+pub mod strict_json;
 pub mod task;
 pub mod view;
 pub mod violation;

@@ -11,8 +11,9 @@ use ring::signature::{
 use serde_json::{Map, Value};
 
 use crate::domain::issuer::Algorithm;
+use crate::domain::strict_json;
 
-use super::strict;
+use super::DEPTH_MAX;
 
 pub const DOCUMENT_BYTES_MAX: usize = 256 << 10;
 const KEYS_MAX: usize = 64;
@@ -50,7 +51,7 @@ impl KeySet {
     /// Keys that sign with one of these algorithms. Others are left out; that two go by one name, or that none is left, is
     /// said in words.
     pub fn read(document: &[u8], algorithms: &[Algorithm]) -> Result<Self, String> {
-        let document = strict::object(document).filter(|_| document.len() <= DOCUMENT_BYTES_MAX);
+        let document = strict_json::object(document, DEPTH_MAX).ok().filter(|_| document.len() <= DOCUMENT_BYTES_MAX);
         let listed = document.as_ref().and_then(|document| document.get("keys")).and_then(Value::as_array);
         let listed = listed.ok_or("it is not a JWKS: one JSON object with a list `keys`")?;
         if listed.len() > KEYS_MAX {

@@ -6,9 +6,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::domain::issuer::Algorithm;
+use crate::domain::strict_json;
 
+use super::DEPTH_MAX;
 use super::jwks::KeySet;
-use super::strict;
 
 /// Tokens with many groups reach a few kilobytes; a header line of HTTP holds no more than this.
 pub const TOKEN_BYTES_MAX: usize = 16 << 10;
@@ -76,8 +77,8 @@ pub fn read(token: &str) -> Result<Token<'_>, Flaw> {
     }
     let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Flaw("a part of the token is not base64url"));
     let unsound = Flaw("a part of the token is not one sound JSON object");
-    let header = strict::object(&decoded(header)?).ok_or(unsound)?;
-    let claims = strict::object(&decoded(claims)?).ok_or(unsound)?;
+    let object = |part: &str| strict_json::object(&decoded(part)?, DEPTH_MAX).map_err(|_| unsound);
+    let (header, claims) = (object(header)?, object(claims)?);
     let signature = decoded(signature)?;
     let (algorithm, kid, typ) = of_header(&header)?;
     if signature.is_empty() {

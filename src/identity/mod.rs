@@ -6,6 +6,8 @@ pub mod cookie;
 pub mod jwks;
 pub mod jwt;
 pub mod phase_token;
-mod strict;
 #[cfg(test)]
 mod tests;
+
+/// Levels of objects and arrays in what a stranger sends.
+const DEPTH_MAX: usize = 8;

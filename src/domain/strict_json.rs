@@ -1,18 +1,20 @@
 //! JSON that a stranger sent, read so that two readers cannot take it for two things: no key twice, not deep, nothing after it.
+//! What it means is not here.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-const DEPTH_MAX: usize = 8;
-
-pub fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+/// The one JSON object that the bytes are, or in words why they are none. A key that stands twice is refused: which of the
+/// two another reader takes is not known, and the other one would be judged.
+pub fn object(bytes: &[u8], depth_max: usize) -> Result<Map<String, Value>, String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = Strict { left: DEPTH_MAX }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    let read = Strict { left: depth_max }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     match read {
-        Ok(Value::Object(fields)) => Some(fields),
-        _ => None,
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err("is JSON, but not an object".to_owned()),
+        Err(error) => Err(format!("is not sound JSON: {error}")),
     }
 }
 
@@ -24,7 +26,8 @@ struct Strict {
 
 impl Strict {
     fn inner<E: Error>(self) -> Result<Self, E> {
-        self.left.checked_sub(1).map(|left| Self { left }).ok_or_else(|| E::custom("nested too deep"))
+        let left = self.left.checked_sub(1).ok_or_else(|| E::custom("nested too deep"))?;
+        Ok(Self { left })
     }
 }
 
@@ -67,6 +70,10 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::from(value))
     }
 
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let inner = self.inner()?;
         let mut found = Vec::new();
@@ -76,14 +83,15 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Array(found))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let inner = self.inner()?;
         let mut found = Map::new();
-        while let Some(key) = fields.next_key::<String>()? {
-            let value = fields.next_value_seed(inner)?;
-            if found.insert(key, value).is_some() {
-                return Err(A::Error::custom("a key stands twice"));
+        while let Some(key) = entries.next_key::<String>()? {
+            if found.contains_key(&key) {
+                return Err(A::Error::custom(format!("the key `{key}` stands twice")));
             }
+            let value = entries.next_value_seed(inner)?;
+            found.insert(key, value);
         }
         Ok(Value::Object(found))
     }
