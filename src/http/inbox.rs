@@ -28,8 +28,8 @@ use crate::domain::workflow::Budget;
 use crate::engine::Engine;
 use crate::engine::inbox::Seen;
 
-use super::App;
 use super::problem::Problem;
+use super::{App, rest};
 
 type Caller = Extension<Arc<Principal>>;
 type Answered = Result<Json<Value>, Problem>;
@@ -62,10 +62,11 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T,
 }
 
 /// The body as it must be, or what is wrong with it.
-fn read<T: DeserializeOwned>(body: Result<Json<Value>, JsonRejection>) -> Result<T, Problem> {
+fn read<T: DeserializeOwned>(operation: &str, body: Result<Json<Value>, JsonRejection>) -> Result<T, Problem> {
     let wrong =
         |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad_arguments", detail).hint("see `docs/rest.md`");
     let Json(value) = body.map_err(|error| wrong(error.body_text()))?;
+    rest::takes(operation, &value)?;
     serde_json::from_value(value).map_err(|error| wrong(error.to_string()))
 }
 
@@ -122,7 +123,7 @@ async fn answer(
     Extension(principal): Caller,
     body: Result<Json<Value>, JsonRejection>,
 ) -> Answered {
-    let answer: Answer = read(body)?;
+    let answer: Answer = read("answer", body)?;
     let decision = answer.decision()?;
     let seen = answer.approvals.into_iter();
     let seen = seen.map(|named| Seen { approval: named.id, digest: named.digest, signed: named.signed }).collect();
@@ -176,7 +177,7 @@ async fn statement(
         let (sha256, to_sign) = (canonical::sha256(&bytes), BASE64.encode(&bytes));
         json!({ "id": id, "digest": digest, "statement": statement, "to_sign": to_sign, "sha256": sha256 })
     };
-    let statements = match read::<About>(body)? {
+    let statements = match read::<About>("statement", body)? {
         About::Answer(answer) => {
             let ids: Vec<ApprovalId> = answer.approvals.iter().map(|named| named.id).collect();
             let all = engine.answer_statements(&ids, &answer.decision()?)?.into_iter();
@@ -220,7 +221,7 @@ async fn enrol(
     Extension(principal): Caller,
     body: Result<Json<Value>, JsonRejection>,
 ) -> Answered {
-    let Enrol { name, key, groups, signed } = read(body)?;
+    let Enrol { name, key, groups, signed } = read("enrol", body)?;
     app.engine.enrol_on_page(&principal.caller, name.clone(), key.clone(), groups, signed)?;
     Ok(Json(json!({ "name": name, "level": key.level(), "key": key })))
 }
@@ -239,7 +240,7 @@ async fn revoke(
     Extension(principal): Caller,
     body: Result<Json<Value>, JsonRejection>,
 ) -> Answered {
-    let Revoke { name, reason, signed } = read(body)?;
+    let Revoke { name, reason, signed } = read("revoke", body)?;
     let caller = app.engine.under(&principal.caller, signed.as_ref().map(|signed| &signed.key))?;
     app.engine.revoke(&caller, name.clone(), reason, Engine::page_proof(signed))?;
     Ok(Json(json!({ "name": name, "revoked": true })))
@@ -282,7 +283,7 @@ async fn tend(
     body: Result<Json<Value>, JsonRejection>,
 ) -> Answered {
     let task: TaskId = parsed(&id)?;
-    let Tend { reason, dependents, blocker, paths, budget, signed } = read(body)?;
+    let Tend { reason, dependents, blocker, paths, budget, signed } = read("tend", body)?;
     let engine = &app.engine;
     let caller = engine.under(&principal.caller, signed.as_ref().map(|signed| &signed.key))?;
     let dependents = dependents.map(|word| match word {

@@ -22,13 +22,15 @@ pub fn read<T: DeserializeOwned>(
     if arguments.is_null() {
         arguments = Value::Object(Default::default());
     }
-    drop_nulls(&mut arguments);
     let compiled = compiled.get_or_init(|| {
         let schema = schema();
         let validator = jsonschema::options().should_validate_formats(true).build(&schema).ok()?;
         Some((validator, schema))
     });
     if let Some((validator, schema)) = compiled {
+        // A name that is not known stays, and is told.
+        let known = schema.get("properties");
+        drop_nulls(&mut arguments, |name| known.is_some_and(|known| known.get(name).is_some()));
         let errors: Vec<String> =
             validator.iter_errors(&arguments).take(ERRORS_SHOWN).map(|error| words(&error)).collect();
         if !errors.is_empty() {
@@ -56,9 +58,9 @@ fn words(error: &jsonschema::ValidationError<'_>) -> String {
 }
 
 /// Models often send null for what they leave out.
-fn drop_nulls(value: &mut Value) {
+fn drop_nulls(value: &mut Value, known: impl Fn(&str) -> bool) {
     if let Value::Object(fields) = value {
-        fields.retain(|_, field| !field.is_null());
+        fields.retain(|name, field| !field.is_null() || !known(name));
         for key in ["new", "filter"] {
             if let Some(Value::Object(inner)) = fields.get_mut(key) {
                 inner.retain(|_, field| !field.is_null());
@@ -97,7 +99,7 @@ fn is_whole(schema: &Value) -> bool {
 /// Arguments as an approval of the call has them: without the claim's handle, which says who calls and not what for.
 pub fn exact(arguments: &Value) -> Value {
     let mut exact = arguments.clone();
-    drop_nulls(&mut exact);
+    drop_nulls(&mut exact, |_| true);
     if let Value::Object(fields) = &mut exact {
         fields.shift_remove("claim");
     }

@@ -31,6 +31,11 @@ fn body(required: &[&str], properties: &Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
 }
 
+/// Pages send null for what they leave out.
+fn maybe(schema: &Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
 fn looks() -> Vec<Operation> {
     let acts = ["approval.answer", "approver.add", "approver.revoke", "task.accept", "task.budget"];
     vec![
@@ -51,20 +56,20 @@ fn looks() -> Vec<Operation> {
 }
 
 fn acts() -> Vec<Operation> {
-    let (text, signed) = (json!({ "type": "string" }), schema::of::<Signed>());
+    let (text, signed) = (json!({ "type": "string" }), maybe(&schema::of::<Signed>()));
     let texts = json!({ "type": "array", "items": text });
     let named = json!({ "id": schema::of::<ApprovalId>(), "digest": text, "signed": signed });
     let answer = json!({
         "approvals": { "type": "array", "minItems": 1, "items": body(&["id", "digest"], &named) },
         "answer": { "type": "string", "enum": ["approve", "reject", "adjust"] },
         "reason": text,
-        "choice": text,
-        "arguments": { "type": "object" },
+        "choice": maybe(&text),
+        "arguments": maybe(&json!({ "type": "object" })),
     });
     let tend = json!({
         "reason": text,
-        "dependents": { "type": "string", "enum": ["cancel", "release"] },
-        "blocker": { "type": "integer", "minimum": 0, "maximum": u32::MAX },
+        "dependents": maybe(&json!({ "type": "string", "enum": ["cancel", "release"] })),
+        "blocker": maybe(&json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX })),
         "paths": texts,
         "budget": { "type": "object" },
         "signed": signed,

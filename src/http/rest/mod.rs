@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use super::App;
 use super::events;
+use super::problem::Problem;
 use operation::Operation;
 
 pub static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
@@ -40,6 +41,11 @@ pub fn routes() -> Router<Arc<App>> {
         let answer = move |State(app): State<Arc<App>>, request: Request| operation.answer(app, request);
         router.route(operation.path, if operation.is_post() { post(answer) } else { get(answer) })
     })
+}
+
+/// Whether a body fits what the document says of the operation of this name.
+pub fn takes(name: &str, body: &Value) -> Result<(), Problem> {
+    OPERATIONS.iter().find(|operation| operation.name == name).map_or(Ok(()), |operation| operation.takes(body))
 }
 
 /// The shape of an answer as it is written: what is always there is required, and what can be null says so.

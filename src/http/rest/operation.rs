@@ -156,9 +156,7 @@ impl Operation {
             Run::Post(_) => read_json(&app, &parts.headers, body).await?,
             Run::Read(_) | Run::Stream(_) | Run::Elsewhere => Value::Null,
         };
-        if let Shape::Posted { body: schema, .. } = &self.answer {
-            fits(&self.check_body, schema, &body)?;
-        }
+        self.takes(&body)?;
         let asked = Asked { app, principal, parts, segments, query, body };
         let run = match self.run {
             Run::Read(run) | Run::Post(run) => run,
@@ -168,6 +166,14 @@ impl Operation {
         let done = tokio::task::spawn_blocking(move || run(&asked).map(|found| (found, asked))).await;
         let (found, asked) = done.map_err(stopped)??;
         Ok(found.response(&asked))
+    }
+
+    /// A body that fits what the document says of it.
+    pub fn takes(&self, body: &Value) -> Result<(), Problem> {
+        match &self.answer {
+            Shape::Posted { body: schema, .. } => fits(&self.check_body, schema, body),
+            Shape::Json(_) | Shape::Bytes(_) => Ok(()),
+        }
     }
 
     /// The parameters as an object that fits the schema.
