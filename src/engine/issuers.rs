@@ -14,7 +14,8 @@ use crate::domain::issuer::{Issuer, KeySource};
 use crate::identity::claims::{self, Denied};
 use crate::identity::jwks::{DOCUMENT_BYTES_MAX, KeySet};
 use crate::identity::jwt::{self, Expected, Unverified};
-use crate::notify::settings::{host_of, is_loopback};
+use crate::notify::http::agent;
+use crate::notify::settings::host_of;
 
 const MS: i64 = 1000;
 /// Keys are read again after this time, from an address and from a file.
@@ -212,20 +213,8 @@ fn in_file(path: &Path) -> Result<Vec<u8>, String> {
     read.map(|_| document).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// No redirects: the keys are where the user said.
 fn over_http(url: &str) -> Result<Vec<u8>, String> {
-    let mut config = ureq::Agent::config_builder()
-        .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(TOTAL))
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .user_agent(concat!("phasegate/", env!("CARGO_PKG_VERSION")));
-    // A proxy of the environment would not find this machine's own addresses.
-    if host_of(url).is_some_and(is_loopback) {
-        config = config.proxy(None);
-    }
-    let agent = ureq::Agent::new_with_config(config.build());
+    let agent = agent(host_of(url).unwrap_or_default(), CONNECT, TOTAL);
     let mut response = agent.get(url).header("Accept", "application/json").call().map_err(|error| error.to_string())?;
     if response.status() != 200 {
         return Err(format!("its address answered with status {}", response.status().as_u16()));

@@ -16,12 +16,11 @@ pub fn known(found: &Found) -> Result<&Secret, NotSent> {
     found.as_ref().map_err(NotSent::new)
 }
 
-/// Posts JSON; every status but 2xx is a failure.
-pub fn post(url: &Secret, headers: &[(&str, &str)], body: &str) -> Result<(), NotSent> {
-    let host = host_of(url.shown()).unwrap_or_default();
+/// Asks one host, within limits of time, and follows no redirect: what is meant is where the user said.
+pub fn agent(host: &str, connect: Duration, total: Duration) -> ureq::Agent {
     let mut config = ureq::Agent::config_builder()
-        .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(TOTAL))
+        .timeout_connect(Some(connect))
+        .timeout_global(Some(total))
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
@@ -30,8 +29,13 @@ pub fn post(url: &Secret, headers: &[(&str, &str)], body: &str) -> Result<(), No
     if is_loopback(host) {
         config = config.proxy(None);
     }
-    let agent = ureq::Agent::new_with_config(config.build());
-    let mut request = agent.post(url.shown()).header("Content-Type", "application/json");
+    ureq::Agent::new_with_config(config.build())
+}
+
+/// Posts JSON; every status but 2xx is a failure.
+pub fn post(url: &Secret, headers: &[(&str, &str)], body: &str) -> Result<(), NotSent> {
+    let host = host_of(url.shown()).unwrap_or_default();
+    let mut request = agent(host, CONNECT, TOTAL).post(url.shown()).header("Content-Type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

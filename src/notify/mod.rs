@@ -3,7 +3,7 @@
 
 mod desktop;
 mod email;
-mod http;
+pub mod http;
 pub mod link;
 pub mod message;
 mod ntfy;
