@@ -123,7 +123,7 @@ export const tests = {
       await page.getByRole("button", { name: "Approve all…" }).click();
       await page.getByRole("button", { name: "Approve all 2" }).click();
       await page.getByRole("button", { name: /^Sign with a passkey/ }).click();
-      await page.locator(".notice", { hasText: "level 3" }).waitFor();
+      await page.locator(".notice", { hasText: `${ids[1]} is approved at level 3` }).waitFor();
       const states = await Promise.all(ids.map(async (id) => (await approval(own, id)).state));
       assert.deepEqual(states.map((state) => [state.is, state.level, state.signed.passkey.together.length]), [["approved", 3, 2], ["approved", 3, 2]]);
       await close();
