@@ -74,6 +74,11 @@ pub type EachRow<'a> = &'a mut dyn FnMut(&dyn Row) -> Result<(), StoreError>;
 /// One open transaction. Statements number their parameters `?1`, `?2`, …
 pub trait Tx {
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError>;
+    /// The same where nobody asks how many rows it changed, so that it need not be waited for; a fault may show only later in
+    /// the transaction.
+    fn put(&mut self, sql: &str, params: &[Param<'_>]) -> Result<(), StoreError> {
+        self.execute(sql, params).map(drop)
+    }
     fn query(&mut self, sql: &str, params: &[Param<'_>], each: EachRow<'_>) -> Result<(), StoreError>;
     /// Rows that this transaction decides on, so that they stay as they are read until its end.
     fn query_locked(

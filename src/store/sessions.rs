@@ -17,7 +17,7 @@ const SEEN_MS: i64 = 10_000;
 
 pub fn put(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(), StoreError> {
     for (id, session) in facts.state.sessions.iter().filter(|(id, known)| before.sessions.get(id) != Some(known)) {
-        tx.execute(
+        tx.put(
             "INSERT INTO sessions(id, agent, open, seen_at, body) VALUES (?1, ?2, ?3, ?4, ?5) \
              ON CONFLICT(id) DO UPDATE SET agent = excluded.agent, open = excluded.open, seen_at = excluded.seen_at, \
              body = excluded.body",
@@ -37,7 +37,7 @@ pub fn put(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(
         }
     }
     for (call, seen) in before.seen_calls.iter().filter(|(call, _)| !facts.state.seen_calls.contains_key(*call)) {
-        tx.execute("DELETE FROM seen_calls WHERE call = ?1", &[Param::Text(call)])?;
+        tx.put("DELETE FROM seen_calls WHERE call = ?1", &[Param::Text(call)])?;
         if !seen.aside.is_nothing() {
             super::spending::settle_call(tx, call)?;
         }
@@ -46,7 +46,7 @@ pub fn put(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(
 }
 
 fn see(tx: &mut dyn Tx, seen: &SeenCall, at: Time) -> Result<(), StoreError> {
-    tx.execute(
+    tx.put(
         "INSERT INTO seen_calls(call, session, at, body) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT(call) DO UPDATE SET session = excluded.session, at = excluded.at, body = excluded.body",
         &[
@@ -72,7 +72,7 @@ pub fn alive(tx: &mut dyn Tx, id: &SessionId, parent: Option<&AgentName>, now: T
         super::put::renewed(tx, parent, now)?;
     }
     let sql = "UPDATE sessions SET seen_at = ?2 WHERE id = ?1 AND seen_at <= ?3";
-    tx.execute(sql, &[Param::Text(&id.0), Param::Int(now.0), Param::Int(now.0 - SEEN_MS)]).map(drop)
+    tx.put(sql, &[Param::Text(&id.0), Param::Int(now.0), Param::Int(now.0 - SEEN_MS)])
 }
 
 pub fn seen_call(tx: &mut dyn Tx, call: &str) -> Result<Option<SeenCall>, StoreError> {

@@ -111,10 +111,10 @@ impl Shared {
     }
 
     fn try_write(&self, lock: &Lock, body: &mut Body) -> Result<(), Ended> {
-        let mut connection = self.pool.take().map_err(|error| again_or_failed(error, false))?;
+        let mut connection = self.pool.take().map_err(|error| again_or_failed(error))?;
         let id = begin(&mut connection, lock, &self.address).map_err(|error| {
             connection.spoil();
-            again_or_failed(error, false)
+            again_or_failed(error)
         })?;
         let mut tx = PgTx::writing(&mut connection, &self.address);
         let done = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
@@ -122,22 +122,20 @@ impl Shared {
             Err(panic) => Err(StoreError::Panicked(super::said_by(panic.as_ref()))),
         };
         if let Err(error) = done {
+            drop(tx);
             // One that cannot be rolled back is of no use to the next command.
             if connection.batch("ROLLBACK").is_err() {
                 connection.spoil();
             }
-            return Err(again_or_failed(error, false));
+            return Err(again_or_failed(error));
         }
-        match connection.batch("COMMIT") {
+        match tx.commit() {
             Ok(()) => Ok(()),
             Err(error) if is_lost(&error) => {
                 connection.spoil();
                 Err(Ended::Unknown(id, StoreError::Postgres { doing: "commit", source: error }))
             }
-            Err(error) => {
-                connection.spoil();
-                Err(again_or_failed(StoreError::Postgres { doing: "commit", source: error }, true))
-            }
+            Err(error) => Err(again_or_failed(StoreError::Postgres { doing: "commit", source: error })),
         }
     }
 
@@ -191,26 +189,20 @@ impl Shared {
     }
 }
 
-/// Opens the transaction, notes under which id it will be known to have been committed, and takes its locks.
+/// Opens the transaction, takes its locks, and notes under which id it will be known to have been committed.
 fn begin(connection: &mut Connection, lock: &Lock, address: &Address) -> Result<String, StoreError> {
-    connection
-        .batch(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", address.search_path()))
-        .map_err(postgres("begin writing"))?;
-    let named: Vec<i64> = match lock {
-        Lock::Whole => Vec::new(),
-        Lock::Beside(names) => names.iter().map(|name| address.key(name)).collect(),
+    let (sql, names): (&str, &[String]) = match lock {
+        Lock::Whole => ("SELECT pg_advisory_xact_lock($1)", &[]),
+        Lock::Beside(names) => ("SELECT pg_advisory_xact_lock_shared($1)", names),
     };
-    let whole = address.key("whole");
-    let mut sql = match lock {
-        Lock::Whole => "SELECT pg_advisory_xact_lock($1)".to_owned(),
-        Lock::Beside(_) => "SELECT pg_advisory_xact_lock_shared($1)".to_owned(),
-    };
-    for at in 0..named.len() {
+    let mut sql = sql.to_owned();
+    for at in 0..names.len() {
         sql.push_str(&format!(", pg_advisory_xact_lock(${})", at + 2));
     }
-    let keys: Vec<i64> = std::iter::once(whole).chain(named).collect();
-    connection.keys(&sql, &keys)?;
-    connection.note_commit()
+    let keys: Vec<i64> =
+        std::iter::once("whole").chain(names.iter().map(String::as_str)).map(|name| address.key(name)).collect();
+    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", address.search_path());
+    connection.begin(&begin, &sql, &keys)
 }
 
 /// Puts the id of a command where it would stand if it had been committed; false if it stands there.
@@ -247,7 +239,7 @@ fn is_lost(error: &tokio_postgres::Error) -> bool {
     }
 }
 
-fn again_or_failed(error: StoreError, _committing: bool) -> Ended {
+fn again_or_failed(error: StoreError) -> Ended {
     let again = match &error {
         StoreError::Overtaken => true,
         StoreError::Postgres { source, .. } => {

@@ -18,6 +18,9 @@ use crate::domain::ids::Time;
 /// Statements a connection keeps; one that is made up for a filter does not stay for ever.
 const STATEMENTS: usize = 256;
 
+const NOTE: &str = "INSERT INTO commits(id, at) VALUES (gen_random_uuid(), clock_timestamp()) \
+                    RETURNING id::text, (extract(epoch FROM at) * 1000)::bigint";
+
 pub struct Pool {
     address: Address,
     runtime: Option<Runtime>,
@@ -195,12 +198,25 @@ impl Connection {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), time));
     }
 
-    /// The id under which this transaction will be known to have been committed; and what the database's clock says.
-    pub fn note_commit(&mut self) -> Result<String, StoreError> {
-        let sql = "INSERT INTO commits(id, at) VALUES (gen_random_uuid(), clock_timestamp()) \
-                   RETURNING id::text, (extract(epoch FROM at) * 1000)::bigint";
-        let statement = self.statement(sql)?;
-        let row = block_on(self.client.query_one(&statement, &[])).map_err(postgres("note a command"))?;
+    /// Begins a transaction, takes its locks, and gives the id under which it will be known to have been committed: all in one
+    /// go, and it learns the time by the way.
+    pub fn begin(&mut self, begin: &str, locks: &str, keys: &[i64]) -> Result<String, StoreError> {
+        if !self.statements.contains_key(NOTE) {
+            // A statement is prepared where its tables are.
+            self.batch(begin).map_err(postgres("begin writing"))?;
+            self.statement(NOTE)?;
+            self.batch("ROLLBACK").map_err(postgres("begin writing"))?;
+        }
+        let (locks, note) = (self.statement(locks)?, self.statement(NOTE)?);
+        let keys = keys.iter().map(|key| key as &(dyn ToSql + Sync));
+        let (begun, locked, noted) = block_on(futures::future::join3(
+            self.client.batch_execute(begin),
+            self.client.execute_raw(&locks, keys),
+            self.client.query_one(&note, &[]),
+        ));
+        begun.map_err(postgres("begin writing"))?;
+        locked.map_err(postgres("take a lock"))?;
+        let row = noted.map_err(postgres("note a command"))?;
         self.told(row.try_get(1).map_err(postgres("read its time"))?);
         row.try_get(0).map_err(postgres("read the id of a command"))
     }

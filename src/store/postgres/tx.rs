@@ -7,6 +7,7 @@ use futures::executor::block_on;
 use futures::{TryStreamExt, pin_mut};
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Statement};
 
 use super::address::Address;
 use super::pool::Connection;
@@ -17,16 +18,83 @@ pub struct PgTx<'c> {
     connection: &'c mut Connection,
     address: &'c Address,
     writes: bool,
+    /// Statements whose results nobody asks for: they are sent together, before the next that is waited for.
+    waiting: Vec<(Statement, Vec<Owned>)>,
 }
+
+/// A value that is kept until its statement is sent.
+#[derive(Debug)]
+enum Owned {
+    Null,
+    Int(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl Owned {
+    fn of(param: Param<'_>) -> Self {
+        match param {
+            Param::Null => Self::Null,
+            Param::Int(int) => Self::Int(int),
+            Param::Text(text) => Self::Text(text.to_owned()),
+            Param::Blob(bytes) => Self::Blob(bytes.to_vec()),
+        }
+    }
+
+    fn param(&self) -> Param<'_> {
+        match self {
+            Self::Null => Param::Null,
+            Self::Int(int) => Param::Int(*int),
+            Self::Text(text) => Param::Text(text),
+            Self::Blob(bytes) => Param::Blob(bytes),
+        }
+    }
+}
+
+/// More would only fill buffers.
+const TOGETHER: usize = 24;
 
 impl<'c> PgTx<'c> {
     pub fn writing(connection: &'c mut Connection, address: &'c Address) -> Self {
-        Self { connection, address, writes: true }
+        Self { connection, address, writes: true, waiting: Vec::new() }
     }
 
     pub fn reading(connection: &'c mut Connection, address: &'c Address) -> Self {
-        Self { connection, address, writes: false }
+        Self { connection, address, writes: false, waiting: Vec::new() }
     }
+
+    fn send(&mut self) -> Result<(), StoreError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        block_on(sent(self.connection.client(), &waiting)).map_err(postgres("write a row"))
+    }
+
+    /// What is waiting and the end of the transaction, in one go.
+    pub fn commit(mut self) -> Result<(), tokio_postgres::Error> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let client = self.connection.client();
+        let (sent, committed) = block_on(futures::future::join(sent(client, &waiting), client.batch_execute("COMMIT")));
+        // After a fault the server answers a commit by rolling back.
+        sent.and(committed)
+    }
+}
+
+async fn sent_one(client: &Client, (statement, owned): &(Statement, Vec<Owned>)) -> Result<u64, tokio_postgres::Error> {
+    let given: Vec<Param<'_>> = owned.iter().map(Owned::param).collect();
+    client.execute_raw(statement, params(&given)).await
+}
+
+async fn sent(client: &Client, waiting: &[(Statement, Vec<Owned>)]) -> Result<(), tokio_postgres::Error> {
+    // In order of asking, and waited for together.
+    let mut first = Ok(());
+    for result in futures::future::join_all(waiting.iter().map(|one| sent_one(client, one))).await {
+        if first.is_ok() {
+            first = result.map(drop);
+        }
+    }
+    first
 }
 
 fn params<'p>(params: &'p [Param<'p>]) -> impl ExactSizeIterator<Item = &'p (dyn ToSql + Sync)> {
@@ -35,11 +103,19 @@ fn params<'p>(params: &'p [Param<'p>]) -> impl ExactSizeIterator<Item = &'p (dyn
 
 impl Tx for PgTx<'_> {
     fn execute(&mut self, sql: &str, given: &[Param<'_>]) -> Result<u64, StoreError> {
+        self.send()?;
         let statement = self.connection.statement(sql)?;
         block_on(self.connection.client().execute_raw(&statement, params(given))).map_err(postgres("write a row"))
     }
 
+    fn put(&mut self, sql: &str, given: &[Param<'_>]) -> Result<(), StoreError> {
+        let statement = self.connection.statement(sql)?;
+        self.waiting.push((statement, given.iter().copied().map(Owned::of).collect()));
+        if self.waiting.len() >= TOGETHER { self.send() } else { Ok(()) }
+    }
+
     fn query(&mut self, sql: &str, given: &[Param<'_>], each: EachRow<'_>) -> Result<(), StoreError> {
+        self.send()?;
         let statement = self.connection.statement(sql)?;
         block_on(async {
             let rows = self.connection.client().query_raw(&statement, params(given)).await;
@@ -73,6 +149,7 @@ impl Tx for PgTx<'_> {
         if !self.writes {
             return Ok(());
         }
+        self.send()?;
         self.connection.keys("SELECT pg_advisory_xact_lock($1)", &[self.address.key(name)])
     }
 
