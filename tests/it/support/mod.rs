@@ -62,6 +62,11 @@ impl TestEnv {
         Self::over(stores::usual(), yaml, settings)
     }
 
+    /// For what is about the file of SQLite.
+    pub fn in_a_file() -> Self {
+        Self::over(stores::Kind::Sqlite, None, &Settings::default())
+    }
+
     /// In a store of this kind, whatever the others use.
     pub fn over(kind: stores::Kind, yaml: Option<&str>, settings: &Settings) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -101,6 +106,22 @@ impl TestEnv {
         };
         self.engine.backend().write(Box::new(body)).unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert!(changed.load(std::sync::atomic::Ordering::SeqCst) > 0, "nothing was changed by {sql}");
+    }
+
+    /// The same, of the JSON in a row.
+    pub fn rewrite(&self, table: &str, which: &str, change: impl Fn(&mut Value)) {
+        let mut body = Value::Null;
+        let read = format!("SELECT body FROM {table} WHERE {which}");
+        let found = self.engine.view(|tx| {
+            tx.query(&read, &[], &mut |row| {
+                body = serde_json::from_str(row.text(0)?.unwrap_or_default()).unwrap_or_default();
+                Ok(())
+            })
+        });
+        found.unwrap_or_else(|error| panic!("{read}: {error:?}"));
+        assert!(body.is_object(), "no row of {table} is {which}");
+        change(&mut body);
+        self.edit(&format!("UPDATE {table} SET body = '{}' WHERE {which}", body.to_string().replace('\'', "''")));
     }
 
     /// The names of the events recorded so far, oldest first.

@@ -72,9 +72,9 @@ pub fn url(folder: &Path) -> Option<String> {
     }
 }
 
-/// These settings, with the store of the workspace in this folder.
+/// These settings, with the store of the workspace in this folder where they name none.
 pub fn settings(folder: &Path, settings: &Settings) -> Settings {
-    Settings { store: url(folder), ..settings.clone() }
+    Settings { store: settings.store.clone().or_else(|| url(folder)), ..settings.clone() }
 }
 
 /// The engine of one more process on the workspace in this folder.
