@@ -3,6 +3,7 @@
 
 cluster.py with [--] COMMAND WORD...        runs the command with PHASEGATE_TEST_POSTGRES, the address of a fresh one
 cluster.py start|stop|immediate|restart FOLDER   one that stays; `start` makes it where it is missing and prints its address
+cluster.py version                               which PostgreSQL that is
 
 Commits are synced, as they are for users. The database sorts as people do (ICU, en-US), not by bytes, so that an order
 that leans on the collation of the database shows. Python 3.11, and PostgreSQL from `PATH` or /usr/lib/postgresql.
@@ -210,7 +211,8 @@ def with_cluster(command):
         signal.signal(number, interrupted)
     cluster, child = temporary(), None
     try:
-        environment = {**os.environ, "PHASEGATE_TEST_POSTGRES": cluster.start()}
+        path = f"{os.environ['PATH']}:{cluster.bin}"
+        environment = {**os.environ, "PATH": path, "PHASEGATE_TEST_POSTGRES": cluster.start()}
         child = subprocess.Popen(command, env=environment)
         return child.wait()
     except Interrupted as signalled:
@@ -237,6 +239,8 @@ def main(words):
         case ["with", "--", *command] | ["with", *command] if command:
             code = with_cluster(command)
             return code if code >= 0 else 128 - code
+        case ["version"]:
+            print(subprocess.run([programs() / "postgres", "--version"], capture_output=True, text=True).stdout.strip())
         case ["start", folder]:
             print(Cluster(folder).start())
         case ["stop", folder]:
