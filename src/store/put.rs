@@ -69,7 +69,7 @@ pub fn event(tx: &mut dyn Tx, event: &Event, by: &By) -> Result<(), StoreError> 
         json("events", &RecordBody { v: 1, at: by.at, agent: &by.agent, role: &by.role, tool: &by.tool, event })?;
     let body = by.redaction.of(body);
     tx.execute(
-        "INSERT INTO events(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+        tx.dialect().put_event,
         &[
             Param::Int(by.at.0),
             Param::Text(event.kind()),
@@ -120,7 +120,10 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts, at: Time) -> 
         ("credential", highest_credential),
     ] {
         if let Some(highest) = highest {
-            tx.execute("UPDATE counters SET value = ?2 WHERE name = ?1", &[Param::Text(name), Param::id(highest)])?;
+            let sql = "UPDATE counters SET value = ?2 WHERE name = ?1 AND value < ?2";
+            if tx.execute(sql, &[Param::Text(name), Param::id(highest)])? == 0 {
+                return Err(StoreError::Overtaken);
+            }
         }
     }
     Ok(())
@@ -305,8 +308,7 @@ fn counted(tx: &mut dyn Tx, old: Option<&Task>, task: &Task) -> Result<(), Store
     if old.map(place) == Some(place(task)) {
         return Ok(());
     }
-    let sql = "INSERT INTO task_counts(workflow, phase, status, tasks) VALUES (?1, ?2, ?3, ?4) \
-               ON CONFLICT(workflow, phase, status) DO UPDATE SET tasks = task_counts.tasks + excluded.tasks";
+    let sql = tx.dialect().put_count;
     for (place, more) in old.map(place).into_iter().map(|place| (place, -1)).chain([(place(task), 1)]) {
         let (phase, status) = (Param::Text(&place.0), Param::Text(place.1));
         tx.execute(sql, &[Param::Text(&task.spec.workflow), phase, status, Param::Int(more)])?;
@@ -315,6 +317,10 @@ fn counted(tx: &mut dyn Tx, old: Option<&Task>, task: &Task) -> Result<(), Store
 }
 
 /// Any activity renews the caller's leases. Written only once a third of a lease has gone by, since it costs a commit.
+pub fn is_due(until: Time, lease_ms: i64, now: Time) -> bool {
+    until.0.saturating_sub(now.0) < lease_ms.saturating_mul(2) / 3
+}
+
 pub fn renewed(tx: &mut dyn Tx, agent: &AgentName, now: Time) -> Result<bool, StoreError> {
     let changed = tx.execute(
         "UPDATE leases SET expires_at = ?2 + lease_ms WHERE agent = ?1 AND expires_at - ?2 < lease_ms * 2 / 3",

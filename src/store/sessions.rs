@@ -8,7 +8,7 @@ use crate::domain::state::State;
 
 use super::load::parse;
 use super::put::json;
-use super::{Backend, Param, StoreError, Tx};
+use super::{Backend, Lock, Param, StoreError, Tx};
 
 /// A call that has not ended by then will not.
 const CALL_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
@@ -87,10 +87,14 @@ pub fn seen_call(tx: &mut dyn Tx, call: &str) -> Result<Option<SeenCall>, StoreE
 /// Notes a call that needs no decision: one of our own tools, which the engine judges itself.
 pub fn note(backend: &dyn Backend, seen: SeenCall, now: Time) -> Result<(), StoreError> {
     let agent = seen.agent.clone();
-    backend.write(Box::new(move |tx| {
-        super::put::renewed(tx, &agent, now)?;
-        see(tx, &seen, now)
-    }))
+    let lock = Lock::named([super::of_agent(&agent), format!("session {}", seen.session)]);
+    backend.write(
+        lock,
+        Box::new(move |tx| {
+            super::put::renewed(tx, &agent, now)?;
+            see(tx, &seen, now)
+        }),
+    )
 }
 
 /// Calls nobody will tell the end of.
@@ -106,8 +110,10 @@ pub fn forget_old_calls(backend: &dyn Backend, now: Time) -> Result<(), StoreErr
     if !any {
         return Ok(());
     }
-    backend
-        .write(Box::new(move |tx| tx.execute("DELETE FROM seen_calls WHERE at < ?1", &[Param::Int(before)]).map(drop)))
+    backend.write(
+        Lock::ROWS,
+        Box::new(move |tx| tx.execute("DELETE FROM seen_calls WHERE at < ?1", &[Param::Int(before)]).map(drop)),
+    )
 }
 
 /// Sessions that have not ended, the one seen last first; and when each was.

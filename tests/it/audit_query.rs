@@ -10,7 +10,7 @@ use phasegate::domain::facts::{Caller, Role};
 use phasegate::domain::ids::Time;
 use phasegate::domain::record::{Record, RecordFilter};
 use phasegate::engine::{Engine, Unwatched};
-use phasegate::store::{Param, snapshot};
+use phasegate::store::{Lock, Param, snapshot};
 use phasegate::tools;
 use serde_json::{Value, json};
 
@@ -191,7 +191,7 @@ fn add(env: &TestEnv, count: u64, event: &Value) {
         let params = [Param::id(count), Param::Int(at.0), Param::Text(&kind), Param::Text(&body)];
         tx.execute(sql, &params).map(drop)
     };
-    env.engine.backend().write(Box::new(write)).unwrap();
+    env.engine.backend().write(Lock::Whole, Box::new(write)).unwrap();
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn erase(env: &TestEnv, seq: u64) {
     let write = move |tx: &mut dyn phasegate::store::Tx| {
         tx.execute("UPDATE events SET body = '' WHERE seq = ?1", &[Param::id(seq)]).map(drop)
     };
-    env.engine.backend().write(Box::new(write)).unwrap();
+    env.engine.backend().write(Lock::Whole, Box::new(write)).unwrap();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use phasegate::domain::facts::Caller;
 use phasegate::domain::ids::{AgentName, ApprovalId, BypassId, SessionId, TaskId, Time};
 use phasegate::domain::session::{Guard, Session};
 use phasegate::engine::spending::{SessionFiles, Working};
-use phasegate::store::Param;
+use phasegate::store::{Lock, Param};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -98,10 +98,15 @@ fn session(env: &TestEnv, who: &str, guard: Guard, why: &str) {
         ended: None,
     };
     let body = serde_json::to_string(&session).unwrap();
-    let write = env.engine.backend().write(Box::new(move |tx| {
-        let row = [Param::Text(&session.id.0), Param::Text(&session.agent.0), Param::Int(START.0), Param::Text(&body)];
-        tx.execute("INSERT INTO sessions(id, agent, open, seen_at, body) VALUES (?1, ?2, 1, ?3, ?4)", &row).map(drop)
-    }));
+    let write = env.engine.backend().write(
+        Lock::Whole,
+        Box::new(move |tx| {
+            let row =
+                [Param::Text(&session.id.0), Param::Text(&session.agent.0), Param::Int(START.0), Param::Text(&body)];
+            tx.execute("INSERT INTO sessions(id, agent, open, seen_at, body) VALUES (?1, ?2, 1, ?3, ?4)", &row)
+                .map(drop)
+        }),
+    );
     write.unwrap();
 }
 
@@ -111,10 +116,13 @@ fn bypass(env: &TestEnv) {
     let reason = "the scanner is down".to_owned();
     let open = Bypass { id: BypassId(1), rules, task: None, reason, by, level: 1, since: START, until, closed: None };
     let body = serde_json::to_string(&open).unwrap();
-    let write = env.engine.backend().write(Box::new(move |tx| {
-        let row = [Param::Int(until.0), Param::Text(&body)];
-        tx.execute("INSERT INTO bypasses(id, open_until, body) VALUES (1, ?1, ?2)", &row).map(drop)
-    }));
+    let write = env.engine.backend().write(
+        Lock::Whole,
+        Box::new(move |tx| {
+            let row = [Param::Int(until.0), Param::Text(&body)];
+            tx.execute("INSERT INTO bypasses(id, open_until, body) VALUES (1, ?1, ?2)", &row).map(drop)
+        }),
+    );
     write.unwrap();
 }
 

@@ -21,7 +21,7 @@ use phasegate::domain::violation::{ChangeKind, TreePath, Violation, Why};
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::hook::{TheirRules, Told};
 use phasegate::engine::{Engine, Failure, Unwatched, with_backend};
-use phasegate::store::{Backend, Body, EachRow, Param, Scope, StoreError, Tx, With, snapshot};
+use phasegate::store::{Backend, Body, Dialect, EachRow, Lock, Param, RowLock, Scope, StoreError, Tx, With, snapshot};
 use phasegate::tools;
 use serde_json::{Value, json};
 
@@ -81,19 +81,41 @@ impl Tx for FaultyTx<'_> {
         self.plan.call()?;
         self.real.query(sql, params, each)
     }
+
+    fn query_locked(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        lock: RowLock,
+        each: EachRow<'_>,
+    ) -> Result<(), StoreError> {
+        self.plan.call()?;
+        self.real.query_locked(sql, params, lock, each)
+    }
+
+    fn hold(&mut self, name: &str) -> Result<(), StoreError> {
+        self.real.hold(name)
+    }
+
+    fn dialect(&self) -> &'static Dialect {
+        self.real.dialect()
+    }
 }
 
 impl Backend for Faulty {
-    fn write(&self, mut body: Body) -> Result<(), StoreError> {
+    fn write(&self, lock: Lock, mut body: Body) -> Result<(), StoreError> {
         let plan = Arc::clone(&self.plan);
-        self.real.write(Box::new(move |tx| {
-            body(&mut FaultyTx { real: tx, plan: &plan })?;
-            plan.call()
-        }))
+        self.real.write(
+            lock,
+            Box::new(move |tx| {
+                body(&mut FaultyTx { real: tx, plan: &plan })?;
+                plan.call()
+            }),
+        )
     }
 
-    fn write_soon(&self, body: Body) {
-        self.real.write_soon(body);
+    fn write_soon(&self, lock: Lock, body: Body) {
+        self.real.write_soon(lock, body);
     }
 
     fn restore(&self, from: &Path, body: Body) -> Result<(), StoreError> {

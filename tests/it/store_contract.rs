@@ -14,7 +14,7 @@ use phasegate::domain::query::TaskFilter;
 use phasegate::domain::refusal::{Code, Refusal};
 use phasegate::domain::task::TaskSpec;
 use phasegate::domain::workflow::{Phase, Workflow};
-use phasegate::store::{self, Attachment, Backend, By, Outcome, Param, Scope, StoreError, Tx, read, snapshot};
+use phasegate::store::{self, Attachment, Backend, By, Lock, Outcome, Param, Scope, StoreError, Tx, read, snapshot};
 
 use crate::support::stores::{self, Kind};
 use crate::support::{START, agent, replay};
@@ -228,25 +228,32 @@ fn state_and_record_are_committed_together(place: &dyn Place) {
 fn a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed(place: &dyn Place) {
     let backend = place.open();
     let before = count(backend.as_ref(), "meta");
-    let error = backend.write(Box::new(|tx| {
-        note(tx, "half")?;
-        Err(StoreError::Injected(1))
-    }));
+    let error = backend.write(
+        Lock::Whole,
+        Box::new(|tx| {
+            note(tx, "half")?;
+            Err(StoreError::Injected(1))
+        }),
+    );
     assert!(matches!(error, Err(StoreError::Injected(1))), "{error:?}");
-    let nonsense = backend.write(Box::new(|tx| tx.execute("INSERT INTO nowhere VALUES (1)", &[]).map(drop)));
+    let nonsense =
+        backend.write(Lock::Whole, Box::new(|tx| tx.execute("INSERT INTO nowhere VALUES (1)", &[]).map(drop)));
     assert!(nonsense.is_err());
     assert_eq!(count(backend.as_ref(), "meta"), before);
-    backend.write(Box::new(|tx| note(tx, "half"))).unwrap();
+    backend.write(Lock::Whole, Box::new(|tx| note(tx, "half"))).unwrap();
     assert_eq!(count(backend.as_ref(), "meta"), before + 1);
 }
 
 fn a_body_that_panics_is_an_error_and_the_store_lives_on(place: &dyn Place) {
     let backend = place.open();
     let before = count(backend.as_ref(), "meta");
-    let error = backend.write(Box::new(|tx| {
-        note(tx, "half")?;
-        panic!("on purpose");
-    }));
+    let error = backend.write(
+        Lock::Whole,
+        Box::new(|tx| {
+            note(tx, "half")?;
+            panic!("on purpose");
+        }),
+    );
     assert!(matches!(&error, Err(StoreError::Panicked(text)) if text == "on purpose"), "{error:?}");
     assert_eq!(count(backend.as_ref(), "meta"), before);
     submit(backend.as_ref(), "ana", "after").unwrap();
@@ -294,7 +301,7 @@ fn a_failing_body_does_not_take_its_neighbours_with_it(place: &dyn Place) {
                         _ => Ok(()),
                     }
                 };
-                backend.write(Box::new(body)).is_ok()
+                backend.write(Lock::Whole, Box::new(body)).is_ok()
             })
         };
         let threads: Vec<_> = (0..THREADS).map(write).collect();
@@ -436,11 +443,14 @@ fn a_backup_of_a_large_busy_store_ends(place: &dyn Place) {
     let backend = place.open();
     for part in 0..40 {
         backend
-            .write(Box::new(move |tx| {
-                let (key, content) = (format!("{part:064}"), vec![7u8; 1 << 20]);
-                let params = [Param::Text(&key), Param::Blob(&content)];
-                tx.execute("INSERT INTO blobs(sha256, content) VALUES (?1, ?2)", &params).map(drop)
-            }))
+            .write(
+                Lock::Whole,
+                Box::new(move |tx| {
+                    let (key, content) = (format!("{part:064}"), vec![7u8; 1 << 20]);
+                    let params = [Param::Text(&key), Param::Blob(&content)];
+                    tx.execute("INSERT INTO blobs(sha256, content) VALUES (?1, ?2)", &params).map(drop)
+                }),
+            )
             .unwrap();
     }
     let folder = tempfile::tempdir().unwrap();

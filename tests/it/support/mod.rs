@@ -18,7 +18,7 @@ use phasegate::domain::ids::{ApprovalId, Time};
 use phasegate::domain::refusal::Refusal;
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::{Engine, Failure, Unwatched};
-use phasegate::store::Tx;
+use phasegate::store::{Lock, Tx};
 use phasegate::tools;
 use serde_json::Value;
 
@@ -104,7 +104,7 @@ impl TestEnv {
             count.store(tx.execute(&statement, &[])?, std::sync::atomic::Ordering::SeqCst);
             Ok(())
         };
-        self.engine.backend().write(Box::new(body)).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        self.engine.backend().write(Lock::Whole, Box::new(body)).unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert!(changed.load(std::sync::atomic::Ordering::SeqCst) > 0, "nothing was changed by {sql}");
     }
 
