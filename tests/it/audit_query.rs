@@ -14,6 +14,7 @@ use phasegate::store::{Lock, Param, snapshot};
 use phasegate::tools;
 use serde_json::{Value, json};
 
+use crate::support::stores;
 use crate::support::{START, TestEnv, agent, person};
 
 const FLOW: &str = "version: 1\nname: flow\nphases:\n  plan:\n    allow: [Read]\n    exit: [ { artifact: plan } ]\n    next: [build]\n  build: { next: [done] }\n  done: { end: true }\n";
@@ -405,6 +406,7 @@ fn otel_log_records_have_the_names_of_the_conventions() {
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).env_clear().env("USER", "lead");
+    stores::tell(&mut command, folder);
     command
 }
 

@@ -17,6 +17,7 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::{Value, json};
 
+use crate::support::stores;
 use crate::support::{START, TestEnv, able, agent};
 
 const FLOW: &str = r#"
@@ -294,11 +295,11 @@ fn the_program_follows_changes_of_others_answers_and_gives_the_terminal_back() {
     assert_ne!(flow, FLOW);
     std::fs::write(folder.path().join("phasegate.yaml"), flow).unwrap();
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/board_tui.py");
-    let output = Command::new("python3")
-        .arg(program)
+    let mut command = Command::new("python3");
+    command.arg(program).env_clear();
+    let output = stores::tell(&mut command, folder.path())
         .arg(env!("CARGO_BIN_EXE_phasegate"))
         .current_dir(folder.path())
-        .env_clear()
         .env("HOME", folder.path())
         .env("USER", "lead")
         .env("TERM", "xterm-256color")
