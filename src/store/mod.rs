@@ -142,7 +142,7 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
-    #[error("the store could not {doing}: {source}")]
+    #[error("the store could not {doing}: {}", postgres::said(source))]
     Postgres {
         doing: &'static str,
         #[source]

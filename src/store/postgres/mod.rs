@@ -75,6 +75,17 @@ impl Postgres {
     }
 }
 
+/// What the database says of a fault, which its driver keeps to itself.
+pub fn said(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(told) => format!("{} ({})", told.message(), told.code().code()),
+        None => match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        },
+    }
+}
+
 /// How a transaction ended that did not end well.
 enum Ended {
     /// Nothing of it stays; the same again may go through.
