@@ -291,6 +291,14 @@ impl Engine {
         found
     }
 
+    /// The same for what one statement reads.
+    fn glance<T>(&self, read: impl FnMut(&mut dyn store::Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let began = Stopwatch::start();
+        let found = store::glance(self.backend.as_ref(), read);
+        self.measured.meters.read.add(began.elapsed());
+        found
+    }
+
     pub fn backend(&self) -> &dyn Backend {
         self.backend.as_ref()
     }

@@ -109,6 +109,10 @@ pub trait Backend: Send + Sync {
     fn write_soon(&self, lock: Lock, body: Body);
     /// Runs the body on one consistent snapshot, in which every record has its number.
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
+    /// The same for a body of one statement, which is a snapshot by itself.
+    fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read(body)
+    }
     fn backup(&self, to: &Path) -> Result<(), StoreError>;
     /// Puts a backup in place of everything, changed by the body first; other processes see it as one change. The file is
     /// a copy that belongs to this call.
@@ -382,6 +386,19 @@ pub fn snapshot<T>(
 ) -> Result<T, StoreError> {
     let mut found = None;
     backend.read(&mut |tx| {
+        found = Some(read(tx)?);
+        Ok(())
+    })?;
+    found.ok_or(StoreError::Closed)
+}
+
+/// Reads with one statement.
+pub fn glance<T>(
+    backend: &dyn Backend,
+    mut read: impl FnMut(&mut dyn Tx) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut found = None;
+    backend.read_once(&mut |tx| {
         found = Some(read(tx)?);
         Ok(())
     })?;

@@ -101,6 +101,22 @@ impl Sqlite {
         }
     }
 
+    fn reading(&self, read: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let connection = self.reader()?;
+        match catch_unwind(AssertUnwindSafe(|| read(&connection))) {
+            Ok(result) => {
+                // One that is still inside a transaction is of no use to the next reader.
+                let usable = connection.is_autocommit();
+                self.give_back(usable.then_some(connection));
+                result
+            }
+            Err(panic) => {
+                self.give_back(None);
+                std::panic::resume_unwind(panic)
+            }
+        }
+    }
+
     fn give_back(&self, connection: Option<Connection>) {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         match connection {
@@ -282,20 +298,11 @@ impl Backend for Sqlite {
     }
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let connection = self.reader()?;
-        let result = catch_unwind(AssertUnwindSafe(|| on_snapshot(&connection, body)));
-        match result {
-            Ok(result) => {
-                // One that is still inside a transaction is of no use to the next reader.
-                let usable = connection.is_autocommit();
-                self.give_back(usable.then_some(connection));
-                result
-            }
-            Err(panic) => {
-                self.give_back(None);
-                std::panic::resume_unwind(panic)
-            }
-        }
+        self.reading(|connection| on_snapshot(connection, body))
+    }
+
+    fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.reading(|connection| body(&mut SqliteTx { connection }))
     }
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
