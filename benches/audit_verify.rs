@@ -41,18 +41,26 @@ fn fill(engine: &Engine, from: u64) -> usize {
         bytes = sample.len();
         engine
             .backend()
-            .write(Box::new(move |tx| {
-                for seq in first..last {
-                    let at = Time(1_795_000_000_000 + seq as i64);
-                    let (agent, text) = (format!("claude-{}", seq % 50), body(seq, at));
-                    let sql = "INSERT INTO events(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)";
-                    let task = Param::id(1 + seq % 1000);
-                    let row =
-                        [Param::Int(at.0), Param::Text("ProgressNoted"), task, Param::Text(&agent), Param::Text(&text)];
-                    tx.execute(sql, &row)?;
-                }
-                Ok(())
-            }))
+            .write(
+                phasegate::store::Lock::Whole,
+                Box::new(move |tx| {
+                    for seq in first..last {
+                        let at = Time(1_795_000_000_000 + seq as i64);
+                        let (agent, text) = (format!("claude-{}", seq % 50), body(seq, at));
+                        let sql = "INSERT INTO events(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+                        let task = Param::id(1 + seq % 1000);
+                        let row = [
+                            Param::Int(at.0),
+                            Param::Text("ProgressNoted"),
+                            task,
+                            Param::Text(&agent),
+                            Param::Text(&text),
+                        ];
+                        tx.execute(sql, &row)?;
+                    }
+                    Ok(())
+                }),
+            )
             .unwrap();
     }
     bytes

@@ -25,8 +25,12 @@ pub fn open(folder: &Path) -> Arc<Engine> {
 }
 
 pub fn fresh(folder: &Path) -> Arc<Engine> {
+    trusted(folder, open(folder))
+}
+
+/// The same engine, with the workflow of these measurements in force.
+pub fn trusted(folder: &Path, engine: Arc<Engine>) -> Arc<Engine> {
     std::fs::write(folder.join("phasegate.yaml"), FLOW).unwrap();
-    let engine = open(folder);
     let person = Caller { role: Role::Operator, ..agent("person") };
     engine.trust_file(&person, &folder.join("phasegate.yaml")).unwrap();
     engine

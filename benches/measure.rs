@@ -13,17 +13,20 @@
 mod hook;
 mod http;
 mod inside;
+mod postgres;
 mod raw;
 mod stdio;
 
 /// Name, and what it measures.
-const PARTS: [(&str, fn()); 6] = [
+const PARTS: [(&str, fn()); 8] = [
     ("stdio", stdio::run),
     ("hook", hook::run),
     ("http", http::run),
     ("group", inside::group),
     ("scale", inside::scale),
     ("processes", inside::processes),
+    ("postgres", postgres::claimers),
+    ("postgres-scale", postgres::scale),
 ];
 
 fn main() {

@@ -52,9 +52,15 @@ fn main() {
     }
 }
 
+/// The address of the store, where it is not the file in the folder.
+fn address() -> Option<String> {
+    std::env::var("PHASEGATE_STORE").ok()
+}
+
 fn open(folder: &Path) -> Engine {
     let workspace = Workspace::find(Some(folder), folder).unwrap();
-    engine::open(workspace, &Settings::default(), Arc::new(System)).unwrap_or_else(|error| panic!("open: {error}"))
+    let settings = Settings { store: address(), ..Settings::default() };
+    engine::open(workspace, &settings, Arc::new(System)).unwrap_or_else(|error| panic!("open: {error}"))
 }
 
 fn caller(name: &str, role: Role) -> Caller {
@@ -194,7 +200,7 @@ fn check_all() {
 
 /// The store is whole, state and record agree, and what was acknowledged is there.
 fn check(folder: &Path, acks: Option<&Path>) -> Vec<String> {
-    let backend = match store::open(None, &folder.join(".phasegate")) {
+    let backend = match store::open(address().as_deref(), &folder.join(".phasegate")) {
         Ok(backend) => backend,
         Err(error) => return vec![format!("it cannot be opened: {error}")],
     };

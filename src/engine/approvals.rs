@@ -37,10 +37,10 @@ impl Call<'_> {
         let context = self.engine.context(self.caller);
         let outcome = self.run(scope, Command::RequestApproval(request.clone()), Vec::new())?;
         let ids = answers::asked(&outcome, &request, &context)?;
-        let until = self.engine.clock.now().plus_seconds(wait_seconds);
+        let until = self.engine.now().plus_seconds(wait_seconds);
         loop {
             let found = self.found(&ids)?;
-            let now = self.engine.clock.now();
+            let now = self.engine.now();
             let open = found.iter().any(|approval| approval.state.is_pending() && !approval.has_run_out(now));
             let until = match found.as_slice() {
                 [only] if open => watch.waiting(only, until),

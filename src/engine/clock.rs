@@ -7,6 +7,10 @@ use crate::domain::ids::Time;
 
 pub trait Clock: Send + Sync {
     fn now(&self) -> Time;
+    /// Of a store that several machines share, its own time is the one that counts.
+    fn now_in(&self, _store: Option<Time>) -> Time {
+        self.now()
+    }
     /// The same in nanoseconds since 1970, for what is measured and not decided by.
     fn now_ns(&self) -> u64 {
         u64::try_from(self.now().0).unwrap_or(0).saturating_mul(1_000_000)
@@ -22,6 +26,10 @@ impl Clock for System {
     fn now(&self) -> Time {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn now_in(&self, store: Option<Time>) -> Time {
+        store.unwrap_or_else(|| self.now())
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]

@@ -31,7 +31,7 @@ impl Engine {
         tool: &str,
         approval: Option<(ApprovalId, Time)>,
     ) -> Result<Option<(String, Deferred)>, StoreError> {
-        let now = self.clock.now();
+        let now = self.now();
         if self.view(|tx| deferred::count(tx, agent, now))? >= KEPT_PER_AGENT_MAX {
             return Ok(None);
         }
@@ -54,7 +54,7 @@ impl Engine {
 
     /// A call by its handle, for whose it is; for others it is not there.
     pub fn deferred(&self, agent: &AgentName, handle: &str) -> Result<Option<Fetched>, StoreError> {
-        let (now, hash) = (self.clock.now(), hash(handle));
+        let (now, hash) = (self.now(), hash(handle));
         let found = self.view(|tx| deferred::get(tx, &hash, now))?;
         let Some(call) = found.filter(|call| call.agent == *agent) else { return Ok(None) };
         let state = call.now(now);
@@ -69,14 +69,14 @@ impl Engine {
 
     /// Says that a call is still worked on. True where it is to be cancelled.
     pub fn beat_deferred(&self, handle: &str) -> Result<bool, StoreError> {
-        let (now, hash) = (self.clock.now(), hash(handle));
+        let (now, hash) = (self.now(), hash(handle));
         deferred::beat(self.backend(), hash.clone(), now)?;
         Ok(self.view(|tx| deferred::get(tx, &hash, now))?.is_none_or(|call| call.cancelled))
     }
 
     pub fn end_deferred(&self, handle: &str, result: Value, cancelled: bool) -> Result<(), StoreError> {
         let state = if cancelled { DeferredState::Cancelled } else { DeferredState::Ended { result } };
-        deferred::end(self.backend(), hash(handle), state, self.clock.now())
+        deferred::end(self.backend(), hash(handle), state, self.now())
     }
 
     /// Asks for the end of a call. Whoever works on it sees that soon; one that has ended stays as it is.

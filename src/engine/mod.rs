@@ -232,7 +232,7 @@ impl Engine {
     /// What `request_approval` answers about an approval as it is now.
     pub fn asking(&self, id: ApprovalId) -> Result<Reply, Failure> {
         let approval = self.approval(id)?.ok_or_else(|| gone(id))?;
-        let first = answers::asking(&approval, self.clock.now());
+        let first = answers::asking(&approval, self.now());
         Ok(tools::request_approval::Answered { first, batch: Vec::new() }.reply())
     }
 
@@ -305,7 +305,7 @@ impl Engine {
     }
 
     pub fn now(&self) -> Time {
-        self.clock.now()
+        self.clock.now_in(self.backend.time())
     }
 
     /// Random bytes, for keys that a person makes.
@@ -328,14 +328,14 @@ impl Engine {
     }
 
     fn by(&self, caller: &Caller, tool: &'static str) -> By {
-        let (role, at, redaction) = (caller.role.word().into(), self.clock.now(), self.screening.redaction());
+        let (role, at, redaction) = (caller.role.word().into(), self.now(), self.screening.redaction());
         By { agent: caller.agent.clone(), role, tool: tool.into(), at, redaction }
     }
 
     fn context(&self, caller: &Caller) -> Context {
         let workflow_file = self.workspace.workflow_file().exists();
         Context {
-            now: self.clock.now(),
+            now: self.now(),
             caller: caller.clone(),
             settings: Arc::new(Settings { workflow_file, ..self.settings.clone() }),
         }
@@ -343,7 +343,7 @@ impl Engine {
 
     /// Reading is activity too, and activity renews a lease.
     fn renew_after_read(&self, agent: &AgentName) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.now();
         {
             let mut looked = self.renewals.lock().unwrap_or_else(PoisonError::into_inner);
             if looked.get(agent).is_some_and(|last| now.0 - last.0 < RENEWAL_LOOK_MS) {

@@ -18,7 +18,7 @@ use crate::notify::plan::{self, Job, LEASE_SECONDS, Look, Plan, Schedule, Waitin
 use crate::notify::settings::ChannelSettings;
 use crate::notify::{self, Channel, NotSent};
 use crate::store::notices::{self, Board};
-use crate::store::{StoreError, Tx, read};
+use crate::store::{Lock, StoreError, Tx, read};
 
 use super::Engine;
 use super::screening::Cleaner;
@@ -151,12 +151,15 @@ impl Outbox {
         let slot = Arc::new(Mutex::new(Vec::new()));
         let fill = Arc::clone(&slot);
         // A body that runs again replaces what an earlier run left.
-        engine.backend().write(Box::new(move |tx| {
-            let board = notices::board(tx)?;
-            let parcels = desk.lease(tx, &board, plan(&board))?;
-            *fill.lock().unwrap_or_else(PoisonError::into_inner) = parcels;
-            Ok(())
-        }))?;
+        engine.backend().write(
+            Lock::named([notices::TOLD.to_owned()]),
+            Box::new(move |tx| {
+                let board = notices::board(tx)?;
+                let parcels = desk.lease(tx, &board, plan(&board))?;
+                *fill.lock().unwrap_or_else(PoisonError::into_inner) = parcels;
+                Ok(())
+            }),
+        )?;
         let parcels = std::mem::take(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(parcels)
     }
@@ -200,29 +203,32 @@ impl Outbox {
         let over =
             job.what == What::Outcome && matches!(state, NoticeState::Sent | NoticeState::Failed { again: None });
         let job = job.clone();
-        engine.backend().write(Box::new(move |tx| {
-            for (approval, attempts) in &job.approvals {
-                let result = Notice {
-                    approval: *approval,
-                    channel: job.channel.clone(),
-                    what: job.what,
-                    state,
-                    attempts: *attempts,
-                    at: now,
-                    reference: reference.clone(),
-                    error: error.clone(),
-                };
-                notices::finish(tx, &result)?;
-                if over {
-                    notices::close(tx, *approval, &job.channel)?;
+        engine.backend().write(
+            Lock::named([notices::TOLD.to_owned()]),
+            Box::new(move |tx| {
+                for (approval, attempts) in &job.approvals {
+                    let result = Notice {
+                        approval: *approval,
+                        channel: job.channel.clone(),
+                        what: job.what,
+                        state,
+                        attempts: *attempts,
+                        at: now,
+                        reference: reference.clone(),
+                        error: error.clone(),
+                    };
+                    notices::finish(tx, &result)?;
+                    if over {
+                        notices::close(tx, *approval, &job.channel)?;
+                    }
                 }
-            }
-            if counts {
-                let breaker = notices::breakers(tx)?.remove(&job.channel).unwrap_or_default();
-                notices::put_breaker(tx, &job.channel, &breaker.after(error.as_deref(), now))?;
-            }
-            Ok(())
-        }))
+                if counts {
+                    let breaker = notices::breakers(tx)?.remove(&job.channel).unwrap_or_default();
+                    notices::put_breaker(tx, &job.channel, &breaker.after(error.as_deref(), now))?;
+                }
+                Ok(())
+            }),
+        )
     }
 }
 

@@ -18,7 +18,7 @@ use crate::audit::report::Anchor;
 use crate::audit::witness::{self, Answer};
 use crate::domain::canonical;
 use crate::notify::settings::good_url;
-use crate::store::{StoreError, tree};
+use crate::store::{Lock, StoreError, tree};
 
 use super::Engine;
 use super::prove::Stored;
@@ -128,7 +128,8 @@ impl Engine {
         };
         let anchor = Anchor { size: head.size, place: to.to_string(), at: self.now() };
         let noted = anchor.clone();
-        self.backend.write(Box::new(move |tx| tree::put_anchor(tx, &noted, &answer)))?;
+        self.backend
+            .write(Lock::named([tree::SEALED.to_owned()]), Box::new(move |tx| tree::put_anchor(tx, &noted, &answer)))?;
         Ok(Some(anchor))
     }
 

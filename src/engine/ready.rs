@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::store::{StoreError, figures};
+use crate::store::{Lock, StoreError, figures};
 
 use super::Engine;
 
@@ -49,7 +49,7 @@ impl Engine {
         };
         let read = told("reading", vitals.err());
         // A turn among the writers, with nothing to write.
-        let write = told("writing", self.backend().write(Box::new(|_| Ok(()))).err());
+        let write = told("writing", self.backend().write(Lock::ROWS, Box::new(|_| Ok(()))).err());
         let oldest = self.view(figures::oldest_unsealed);
         let lag = match oldest {
             Ok(Some(oldest)) if self.now().0 - oldest.0 > UNSEALED_MS_MAX => Some("the log is not being sealed"),

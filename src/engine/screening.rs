@@ -185,7 +185,7 @@ impl Call<'_> {
             };
             let random = u8::from_str_radix(&self.engine.clock.random_hex(1), 16).unwrap_or(0);
             let (item, field) = (text.item, text.field.clone());
-            match service.ask(&question, || self.engine.clock.now(), random) {
+            match service.ask(&question, || self.engine.now(), random) {
                 Ok(Verdict::Allow) => {}
                 Ok(Verdict::Flag(flags)) => looked.flagged.push(Flagged { item, field, flags, by_service: true }),
                 Ok(Verdict::Refuse { flags, reason }) => {

@@ -12,7 +12,7 @@ use crate::audit::key::{Signer, VerifierKey};
 use crate::audit::note::{Note, NoteError};
 use crate::audit::proof;
 use crate::audit::tree::{Edge, Tile, WrongTile};
-use crate::store::{self, StoreError, Tx, tree};
+use crate::store::{self, Lock, StoreError, Tx, tree};
 
 use super::Engine;
 use super::each_second::EachSecond;
@@ -127,16 +127,19 @@ impl Engine {
         let (head, key) = (draft.head.clone(), signer.verifier().to_string());
         let won = Arc::new(Mutex::new(false));
         let tell = Arc::clone(&won);
-        self.backend.write(Box::new(move |tx| {
-            // A key that was changed meanwhile signs nothing that comes after the record of the change.
-            let first = tree::newest_head(tx)? == draft.before && store::meta(tx, META)?.as_deref() == Some(&key);
-            if first {
-                draft.tiles.iter().try_for_each(|tile| tree::put_tile(tx, tile))?;
-                tree::put_head(tx, &draft.head)?;
-            }
-            *tell.lock().unwrap_or_else(PoisonError::into_inner) = first;
-            Ok(())
-        }))?;
+        self.backend.write(
+            Lock::named([tree::SEALED.to_owned()]),
+            Box::new(move |tx| {
+                // A key that was changed meanwhile signs nothing that comes after the record of the change.
+                let first = tree::newest_head(tx)? == draft.before && store::meta(tx, META)?.as_deref() == Some(&key);
+                if first {
+                    draft.tiles.iter().try_for_each(|tile| tree::put_tile(tx, tile))?;
+                    tree::put_head(tx, &draft.head)?;
+                }
+                *tell.lock().unwrap_or_else(PoisonError::into_inner) = first;
+                Ok(())
+            }),
+        )?;
         if !*won.lock().unwrap_or_else(PoisonError::into_inner) {
             return Ok(Pass::Lost);
         }

@@ -18,7 +18,7 @@ use crate::domain::task::Task;
 use crate::domain::workflow::Budget;
 use crate::routing::prices::{TABLE_DATE, priced};
 use crate::store::spending::{self, Charge, Position};
-use crate::store::{self, Scope, StoreError, Tx};
+use crate::store::{self, Lock, Scope, StoreError, Tx};
 
 use super::{Engine, Failure};
 
@@ -127,13 +127,16 @@ impl Engine {
     fn count(&self, charges: Vec<Charge>, file: String, to: Position) -> Result<Spent, StoreError> {
         let slot = std::sync::Arc::new(std::sync::Mutex::new(Spent::default()));
         let fill = std::sync::Arc::clone(&slot);
-        self.backend().write(Box::new(move |tx| {
-            let charges = in_their_phases(tx, &charges)?;
-            let spent = spending::record(tx, &charges)?;
-            spending::put_position(tx, &file, &to)?;
-            *fill.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = spent;
-            Ok(())
-        }))?;
+        self.backend().write(
+            Lock::named([spending::COUNTED.to_owned()]),
+            Box::new(move |tx| {
+                let charges = in_their_phases(tx, &charges)?;
+                let spent = spending::record(tx, &charges)?;
+                spending::put_position(tx, &file, &to)?;
+                *fill.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = spent;
+                Ok(())
+            }),
+        )?;
         let spent = *slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(spent)
     }
@@ -149,13 +152,19 @@ impl Engine {
     /// Gives a reservation back; false when it had lapsed. What was spent is counted as it is read.
     pub fn settle(&self, reservation: u64) -> Result<bool, StoreError> {
         let known = self.view(|tx| spending::reserved(tx, reservation))?;
-        self.backend().write(Box::new(move |tx| spending::settle(tx, reservation).map(drop)))?;
+        self.backend().write(
+            Lock::named([spending::COUNTED.to_owned()]),
+            Box::new(move |tx| spending::settle(tx, reservation).map(drop)),
+        )?;
         Ok(known)
     }
 
     /// Keeps a reservation of a holder that is still at work.
     pub fn prolong(&self, reservation: u64, until: Time) -> Result<(), StoreError> {
-        self.backend().write(Box::new(move |tx| spending::prolong(tx, reservation, until).map(drop)))
+        self.backend().write(
+            Lock::named([spending::COUNTED.to_owned()]),
+            Box::new(move |tx| spending::prolong(tx, reservation, until).map(drop)),
+        )
     }
 
     /// Gives a task other caps, in the name of a person.

@@ -66,7 +66,11 @@ pub fn with_backend(
     let file = file.unwrap_or_else(|_| workspace.state.join("phasegate.db"));
     let key_file = log_key::beside(&file, log_key::KEY_FILE);
     let identity = Identity::new(settings.issuers.clone(), &file);
-    let place = canonical::sha256(std::fs::canonicalize(&file).unwrap_or(file).as_os_str().as_encoded_bytes());
+    // Which store it is, whatever way leads to it.
+    let place = match settings.store.as_deref().filter(|url| store::is_shared(url)) {
+        Some(url) => canonical::sha256(store::shown_url(url).as_bytes()),
+        None => canonical::sha256(std::fs::canonicalize(&file).unwrap_or(file).as_os_str().as_encoded_bytes()),
+    };
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&place));
     let engine = Engine {
         backend,

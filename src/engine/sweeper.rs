@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::command::Command;
-use crate::store::{self, Scope};
+use crate::store::{self, Lock, Scope};
 
 use super::each_second::EachSecond;
 use super::startup::system;
@@ -23,7 +23,10 @@ impl Engine {
             }
             let outcome = self.command(&system(), "sweep", Scope::Sweep, Command::Sweep, Vec::new())?;
             store::close_refusal_windows(self.backend(), now)?;
-            self.backend().write(Box::new(move |tx| store::spending::lapse(tx, now)))?;
+            self.backend().write(
+                Lock::named([store::spending::COUNTED.to_owned()]),
+                Box::new(move |tx| store::spending::lapse(tx, now)),
+            )?;
             did = true;
             if outcome.events.is_empty() {
                 break;

@@ -5,10 +5,10 @@ use crate::domain::ids::{AgentName, ApprovalId, Time};
 
 use super::load::parse;
 use super::put::json;
-use super::{Backend, Param, StoreError, Tx};
+use super::{Backend, Lock, Param, StoreError, Tx};
 
 pub fn put(backend: &dyn Backend, hash: String, call: Deferred) -> Result<(), StoreError> {
-    backend.write(Box::new(move |tx| {
+    backend.write(Lock::ROWS, Box::new(move |tx| {
         tx.execute("DELETE FROM deferred WHERE until < ?1", &[Param::Int(call.created_at.0)])?;
         let approval = call.approval.map_or(Param::Null, |id| Param::id(id.0));
         let sql = "INSERT INTO deferred(hash, agent, tool, process, approval, created_at, updated_at, until, state) \
@@ -63,22 +63,31 @@ pub fn get(tx: &mut dyn Tx, hash: &str, now: Time) -> Result<Option<Deferred>, S
 
 /// A sign of life.
 pub fn beat(backend: &dyn Backend, hash: String, now: Time) -> Result<(), StoreError> {
-    backend.write(Box::new(move |tx| {
-        let sql = "UPDATE deferred SET updated_at = ?2 WHERE hash = ?1";
-        tx.execute(sql, &[Param::Text(&hash), Param::Int(now.0)]).map(drop)
-    }))
+    backend.write(
+        Lock::ROWS,
+        Box::new(move |tx| {
+            let sql = "UPDATE deferred SET updated_at = ?2 WHERE hash = ?1";
+            tx.execute(sql, &[Param::Text(&hash), Param::Int(now.0)]).map(drop)
+        }),
+    )
 }
 
 pub fn end(backend: &dyn Backend, hash: String, state: DeferredState, now: Time) -> Result<(), StoreError> {
-    backend.write(Box::new(move |tx| {
-        let sql = "UPDATE deferred SET updated_at = ?2, state = ?3 WHERE hash = ?1";
-        let params = [Param::Text(&hash), Param::Int(now.0), Param::Text(&json("deferred", &state)?)];
-        tx.execute(sql, &params).map(drop)
-    }))
+    backend.write(
+        Lock::ROWS,
+        Box::new(move |tx| {
+            let sql = "UPDATE deferred SET updated_at = ?2, state = ?3 WHERE hash = ?1";
+            let params = [Param::Text(&hash), Param::Int(now.0), Param::Text(&json("deferred", &state)?)];
+            tx.execute(sql, &params).map(drop)
+        }),
+    )
 }
 
 pub fn cancel(backend: &dyn Backend, hash: String) -> Result<(), StoreError> {
-    backend.write(Box::new(move |tx| {
-        tx.execute("UPDATE deferred SET cancelled = 1 WHERE hash = ?1", &[Param::Text(&hash)]).map(drop)
-    }))
+    backend.write(
+        Lock::ROWS,
+        Box::new(move |tx| {
+            tx.execute("UPDATE deferred SET cancelled = 1 WHERE hash = ?1", &[Param::Text(&hash)]).map(drop)
+        }),
+    )
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::ids::Time;
 
-use super::{Backend, Param, StoreError, Tx};
+use super::{Backend, Lock, Param, StoreError, Tx};
 
 /// Rows whose time is over that one beginning clears away: more than one comes in.
 const CLEARED: i64 = 20;
@@ -37,11 +37,14 @@ pub fn begin(backend: &dyn Backend, asked: Asked, now: Time, most: i64) -> Resul
     // A body that runs again replaces what an earlier run found.
     let slot = Arc::new(Mutex::new(None));
     let fill = Arc::clone(&slot);
-    backend.write(Box::new(move |tx| {
-        let found = taken(tx, &asked, now, most)?;
-        *fill.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        Ok(())
-    }))?;
+    backend.write(
+        Lock::ROWS,
+        Box::new(move |tx| {
+            let found = taken(tx, &asked, now, most)?;
+            *fill.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            Ok(())
+        }),
+    )?;
     let found = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     found.ok_or(StoreError::Closed)
 }
@@ -78,14 +81,17 @@ fn taken(tx: &mut dyn Tx, asked: &Asked, now: Time, most: i64) -> Result<Begun, 
 
 /// Keeps the answer; without one the key is free again.
 pub fn end(backend: &dyn Backend, id: String, answer: Option<Vec<u8>>) -> Result<(), StoreError> {
-    backend.write(Box::new(move |tx| {
-        match &answer {
-            Some(answer) => {
-                let sql = "UPDATE idempotency SET answer = ?2 WHERE id = ?1";
-                tx.execute(sql, &[Param::Text(&id), Param::Blob(answer)])
+    backend.write(
+        Lock::ROWS,
+        Box::new(move |tx| {
+            match &answer {
+                Some(answer) => {
+                    let sql = "UPDATE idempotency SET answer = ?2 WHERE id = ?1";
+                    tx.execute(sql, &[Param::Text(&id), Param::Blob(answer)])
+                }
+                None => tx.execute("DELETE FROM idempotency WHERE id = ?1 AND answer IS NULL", &[Param::Text(&id)]),
             }
-            None => tx.execute("DELETE FROM idempotency WHERE id = ?1 AND answer IS NULL", &[Param::Text(&id)]),
-        }
-        .map(drop)
-    }))
+            .map(drop)
+        }),
+    )
 }

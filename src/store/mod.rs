@@ -5,8 +5,10 @@ pub mod deferred;
 pub mod figures;
 pub mod idempotency;
 mod load;
+mod lock;
 pub mod notices;
 mod place;
+mod postgres;
 mod put;
 pub mod read;
 pub mod records;
@@ -21,6 +23,7 @@ mod vitals;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::domain::event::Event;
 use crate::domain::facts::Facts;
@@ -29,7 +32,9 @@ use crate::domain::refusal::Refusal;
 use crate::domain::state::{self, ApplyError, Stamp};
 
 pub use load::{Scope, With, workflow_cache};
+pub use lock::{Dialect, Lock, RowLock};
 pub use place::{Place, PlaceError};
+pub use postgres::shown as shown_url;
 pub use vitals::Vitals;
 
 /// A value on its way into a statement.
@@ -69,7 +74,29 @@ pub type EachRow<'a> = &'a mut dyn FnMut(&dyn Row) -> Result<(), StoreError>;
 /// One open transaction. Statements number their parameters `?1`, `?2`, …
 pub trait Tx {
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError>;
+    /// The same where nobody asks how many rows it changed, so that it need not be waited for; a fault may show only later in
+    /// the transaction.
+    fn put(&mut self, sql: &str, params: &[Param<'_>]) -> Result<(), StoreError> {
+        self.execute(sql, params).map(drop)
+    }
     fn query(&mut self, sql: &str, params: &[Param<'_>], each: EachRow<'_>) -> Result<(), StoreError>;
+    /// Rows that this transaction decides on, so that they stay as they are read until its end.
+    fn query_locked(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        _lock: RowLock,
+        each: EachRow<'_>,
+    ) -> Result<(), StoreError> {
+        self.query(sql, params, each)
+    }
+    /// What this stands for is nobody else's until the end of this transaction. For what has no row yet.
+    fn hold(&mut self, _name: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn dialect(&self) -> &'static Dialect {
+        &lock::SQLITE
+    }
 }
 
 /// What runs inside a transaction. It may run more than once: it must have no effect but through the transaction.
@@ -77,10 +104,10 @@ pub type Body = Box<dyn FnMut(&mut dyn Tx) -> Result<(), StoreError> + Send>;
 
 pub trait Backend: Send + Sync {
     /// Runs the body in a write transaction; when this returns, what it wrote is durable.
-    fn write(&self, body: Body) -> Result<(), StoreError>;
+    fn write(&self, lock: Lock, body: Body) -> Result<(), StoreError>;
     /// Hands the body over and does not wait; under pressure it may be dropped. Only for what loses nothing by that.
-    fn write_soon(&self, body: Body);
-    /// Runs the body on one consistent snapshot.
+    fn write_soon(&self, lock: Lock, body: Body);
+    /// Runs the body on one consistent snapshot, in which every record has its number.
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
     fn backup(&self, to: &Path) -> Result<(), StoreError>;
     /// Puts a backup in place of everything, changed by the body first; other processes see it as one change. The file is
@@ -89,6 +116,18 @@ pub trait Backend: Send + Sync {
     /// Whole-store check; the findings, empty when all is well.
     fn check(&self) -> Result<Vec<String>, StoreError>;
     fn describe(&self) -> String;
+    /// The same where nothing is read of the log: the newest records may not be in it yet.
+    fn read_rows(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read(body)
+    }
+    /// The time of the store itself, where it is one that several machines share.
+    fn time(&self) -> Option<Time> {
+        None
+    }
+    /// Waits until something may have been written by whomever, at most so long.
+    fn await_news(&self, at_most: Duration) {
+        std::thread::sleep(at_most);
+    }
     /// A quick look at whether it can be used; what a kind of store cannot tell is absent.
     fn vitals(&self) -> Result<Vitals, StoreError> {
         Ok(Vitals::default())
@@ -103,6 +142,17 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    #[error("the store could not {doing}: {source}")]
+    Postgres {
+        doing: &'static str,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    #[error("{said}")]
+    Database { said: String, hint: &'static str },
+    /// Another command was first; the same again goes through.
+    #[error("other commands kept coming first")]
+    Overtaken,
     #[error("{path}: {source}")]
     File {
         path: PathBuf,
@@ -123,7 +173,7 @@ pub enum StoreError {
     Closed,
     #[error("the transaction body panicked: {0}")]
     Panicked(String),
-    #[error("`{0}` is not a store this phasegate can open; write `sqlite:PATH`")]
+    #[error("`{0}` is not a store this phasegate can open; write `sqlite:PATH` or `postgres://…`")]
     UnknownUrl(String),
     #[error("{path} is not a backup that phasegate wrote; nothing was changed")]
     NotABackup { path: PathBuf },
@@ -150,6 +200,9 @@ impl StoreError {
                 Some(rusqlite::ErrorCode::DatabaseBusy) => "another program holds the database; end it and try again",
                 _ => "`phasegate doctor` checks the whole set-up",
             },
+            Self::Postgres { .. } => "`phasegate doctor` looks at the connection; the database's own log says more",
+            Self::Database { hint, .. } => hint,
+            Self::Overtaken => "try again; if it stays so, too many agents change the same thing at once",
             Self::NewerSchema { .. } => "install the newer phasegate on this machine",
             Self::UnknownUrl(_) => "such as sqlite:/home/me/phasegate.db",
             Self::NotABackup { .. } => "name a file that `phasegate backup` wrote",
@@ -261,12 +314,13 @@ pub fn execute(
     // A body that runs again replaces what an earlier run left.
     let slot = Arc::new(Mutex::new(None));
     let fill = Arc::clone(&slot);
+    let lock = scope.lock(&by);
     let body = move |tx: &mut dyn Tx| {
         let outcome = transact(tx, &scope, &by, &attachments, &decide)?;
         *fill.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         Ok(())
     };
-    backend.write(Box::new(body))?;
+    backend.write(lock, Box::new(body))?;
     let outcome = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     outcome.ok_or(StoreError::Closed)
 }
@@ -284,12 +338,10 @@ fn transact(
     attachments: &[Attachment],
     decide: &Decide,
 ) -> Result<Outcome, StoreError> {
-    // First, so that the facts hold the leases as this activity leaves them, and nobody's own task seems lapsed.
-    put::renewed(tx, &by.agent, by.at)?;
     if let Scope::Hook { session, parent, .. } = scope {
         sessions::alive(tx, session, parent.as_ref(), by.at)?;
     }
-    let mut facts = load::facts(tx, scope, by)?;
+    let mut facts = load::facts(tx, scope, by, true)?;
     let decided = loop {
         match decide(&facts) {
             Err(Stop::Missing(missing)) => load::missing(tx, &mut facts, missing)?,
@@ -338,7 +390,7 @@ pub fn snapshot<T>(
 
 /// The facts of a scope, for a look before a command; the command loads its own.
 pub fn look(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreError> {
-    load::facts(tx, scope, by)
+    load::facts(tx, scope, by, false)
 }
 
 /// The workflow versions that loaded tasks name, and with them, where they are wanted, those that were put in force.
@@ -360,34 +412,60 @@ pub fn meta(tx: &mut dyn Tx, key: &str) -> Result<Option<String>, StoreError> {
 
 /// Notes a value about the store itself, unless it stands already.
 pub fn note_meta(backend: &dyn Backend, key: &'static str, value: String, overwrite: bool) -> Result<(), StoreError> {
-    backend.write(Box::new(move |tx| {
-        let sql = if overwrite {
-            "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-        } else {
-            "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO NOTHING"
-        };
-        tx.execute(sql, &[Param::Text(key), Param::Text(&value)]).map(drop)
-    }))
+    backend.write(
+        Lock::Whole,
+        Box::new(move |tx| {
+            let sql = if overwrite {
+                "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+            } else {
+                "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO NOTHING"
+            };
+            tx.execute(sql, &[Param::Text(key), Param::Text(&value)]).map(drop)
+        }),
+    )
+}
+
+/// The name under which an agent's commands come one after the other.
+pub fn of_agent(agent: &AgentName) -> String {
+    format!("agent {agent}")
 }
 
 /// Renews the leases of an agent that has only read. Nobody waits for it: the next activity would do it again.
 pub fn renew(backend: &dyn Backend, agent: AgentName, now: Time) {
-    backend.write_soon(Box::new(move |tx| put::renewed(tx, &agent, now).map(drop)));
+    let lock = Lock::named([of_agent(&agent)]);
+    backend.write_soon(lock, Box::new(move |tx| put::renewed(tx, &agent, now).map(drop)));
 }
 
 /// Turns the counts of ended refusal windows into records.
 pub fn close_refusal_windows(backend: &dyn Backend, now: Time) -> Result<(), StoreError> {
-    backend.write(Box::new(move |tx| put::refusal_windows(tx, now)))
+    backend.write(Lock::Whole, Box::new(move |tx| put::refusal_windows(tx, now)))
+}
+
+/// What a panic said.
+fn said_by(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 /// Opens the store a URL names, for the workspace whose state folder is given.
 pub fn open(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
+    if let Some(url) = url.filter(|url| postgres::is_url(url)) {
+        return Ok(Box::new(postgres::Postgres::open(url, true)?));
+    }
     Ok(Box::new(sqlite::Sqlite::open(&file_of(url, state_dir)?)?))
 }
 
 /// The same over one connection and no thread, for a process that does one thing and ends.
 pub fn open_for_one(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
+    if let Some(url) = url.filter(|url| postgres::is_url(url)) {
+        return Ok(Box::new(postgres::Postgres::open(url, false)?));
+    }
     Ok(Box::new(single::Single::open(&file_of(url, state_dir)?)?))
+}
+
+/// Whether a URL names a store that several machines share, and that is no file.
+pub fn is_shared(url: &str) -> bool {
+    postgres::is_url(url)
 }
 
 /// The file of the store that a URL names.

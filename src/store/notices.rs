@@ -10,6 +10,8 @@ use crate::domain::notice::{Breaker, Notice, NoticeState, What};
 use super::load::parse;
 use super::{Param, StoreError, Tx};
 
+/// The name under which it is decided what is told, and noted.
+pub const TOLD: &str = "notices";
 /// Of more that wait at once, the newest are told first.
 const WAITING_MAX: i64 = 1000;
 
@@ -26,7 +28,10 @@ pub fn signature(tx: &mut dyn Tx) -> Result<Vec<i64>, StoreError> {
     let mut found = Vec::new();
     for (sql, columns) in [
         ("SELECT count(*), max(id) FROM approvals WHERE state = 'pending'", 2),
-        ("SELECT count(*), sum(attempts), sum(state = 'sent'), max(at) FROM notices WHERE closed = 0", 4),
+        (
+            "SELECT count(*), sum(attempts), sum(CASE WHEN state = 'sent' THEN 1 ELSE 0 END), max(at) FROM notices WHERE closed = 0",
+            4,
+        ),
     ] {
         tx.query(sql, &[], &mut |row| {
             for column in 0..columns {

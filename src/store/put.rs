@@ -25,18 +25,18 @@ pub fn json<T: Serialize>(table: &'static str, value: &T) -> Result<String, Stor
 
 pub fn attachment(tx: &mut dyn Tx, attachment: &Attachment) -> Result<(), StoreError> {
     match attachment {
-        Attachment::Blob { sha256, content } => tx.execute(
+        Attachment::Blob { sha256, content } => tx.put(
             "INSERT INTO blobs(sha256, content) VALUES (?1, ?2) ON CONFLICT(sha256) DO NOTHING",
             &[Param::Text(sha256), Param::Blob(content)],
         )?,
-        Attachment::Workflow { hash, name, body, source } => tx.execute(
+        Attachment::Workflow { hash, name, body, source } => tx.put(
             "INSERT INTO workflows(hash, name, body, source) VALUES (?1, ?2, ?3, ?4) ON CONFLICT(hash) DO NOTHING",
             &[Param::Text(hash), Param::Text(name), Param::Text(body), Param::Text(source)],
         )?,
         Attachment::Erasure { records } => {
             return records.iter().try_for_each(|seq| erase(tx, *seq));
         }
-        Attachment::Meta { key, value } => tx.execute(
+        Attachment::Meta { key, value } => tx.put(
             "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
             &[Param::Text(key), Param::Text(value)],
         )?,
@@ -50,7 +50,7 @@ fn erase(tx: &mut dyn Tx, seq: u64) -> Result<(), StoreError> {
     if tree::leaf(tx, seq)? != Some(hash::leaf(body.as_bytes())) {
         return Err(StoreError::NotAsSealed { seq });
     }
-    tx.execute("UPDATE events SET body = '', agent = '' WHERE seq = ?1", &[Param::id(seq)]).map(drop)
+    tx.put("UPDATE events SET body = '', agent = '' WHERE seq = ?1", &[Param::id(seq)])
 }
 
 /// One record as it is stored, and as it will be hashed: these bytes and no others.
@@ -68,8 +68,8 @@ pub fn event(tx: &mut dyn Tx, event: &Event, by: &By) -> Result<(), StoreError> 
     let body =
         json("events", &RecordBody { v: 1, at: by.at, agent: &by.agent, role: &by.role, tool: &by.tool, event })?;
     let body = by.redaction.of(body);
-    tx.execute(
-        "INSERT INTO events(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+    tx.put(
+        tx.dialect().put_event,
         &[
             Param::Int(by.at.0),
             Param::Text(event.kind()),
@@ -102,7 +102,7 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts, at: Time) -> 
             facts.leases.insert(*id, until);
         } else if let Some((claim, until)) = is.filter(|claim| was != Some(claim)).and_then(parked) {
             let sql = "UPDATE leases SET expires_at = ?2 WHERE task = ?1 AND expires_at < ?2";
-            tx.execute(sql, &[Param::id(id.0), Param::Int(until.plus_seconds(claim.lease_seconds).0)])?;
+            tx.put(sql, &[Param::id(id.0), Param::Int(until.plus_seconds(claim.lease_seconds).0)])?;
         }
         if old.is_none() {
             highest_task = Some(id.0);
@@ -120,7 +120,10 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts, at: Time) -> 
         ("credential", highest_credential),
     ] {
         if let Some(highest) = highest {
-            tx.execute("UPDATE counters SET value = ?2 WHERE name = ?1", &[Param::Text(name), Param::id(highest)])?;
+            let sql = "UPDATE counters SET value = ?2 WHERE name = ?1 AND value < ?2";
+            if tx.execute(sql, &[Param::Text(name), Param::id(highest)])? == 0 {
+                return Err(StoreError::Overtaken);
+            }
         }
     }
     Ok(())
@@ -138,7 +141,7 @@ fn put_approvals(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<Optio
         if old == Some(approval) {
             continue;
         }
-        tx.execute(
+        tx.put(
             "INSERT INTO approvals(id, task, batch, state, expires_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
              ON CONFLICT(id) DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at, body = excluded.body",
             &[
@@ -162,7 +165,7 @@ fn put_acts(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<(Option<u6
     let (mut highest_call, mut highest_bypass) = (None, None);
     for (id, call) in facts.state.calls.iter().filter(|(id, call)| before.calls.get(id) != Some(call)) {
         let running = (call.state == CallState::Running).then_some(call.until.0);
-        tx.execute(
+        tx.put(
             "INSERT INTO calls(id, approval, task, running_until, body) VALUES (?1, ?2, ?3, ?4, ?5) \
              ON CONFLICT(id) DO UPDATE SET running_until = excluded.running_until, body = excluded.body",
             &[
@@ -177,7 +180,7 @@ fn put_acts(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<(Option<u6
     }
     for (id, bypass) in facts.state.bypasses.iter().filter(|(id, bypass)| before.bypasses.get(id) != Some(bypass)) {
         let open = bypass.closed.is_none().then_some(bypass.until.0);
-        tx.execute(
+        tx.put(
             "INSERT INTO bypasses(id, open_until, body) VALUES (?1, ?2, ?3) \
              ON CONFLICT(id) DO UPDATE SET open_until = excluded.open_until, body = excluded.body",
             &[Param::id(id.0), open.map_or(Param::Null, Param::Int), Param::Text(&json("bypasses", bypass)?)],
@@ -191,7 +194,7 @@ fn put_acts(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<(Option<u6
 fn put_entitlements(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<Option<u64>, StoreError> {
     for (name, trust) in &facts.state.trusts {
         if before.trusts.get(name) != Some(trust) {
-            tx.execute(
+            tx.put(
                 "INSERT INTO trusts(name, is_default, body) VALUES (?1, ?2, ?3) \
                  ON CONFLICT(name) DO UPDATE SET is_default = excluded.is_default, body = excluded.body",
                 &[Param::Text(name), Param::Int(i64::from(trust.default)), Param::Text(&json("trusts", trust)?)],
@@ -201,14 +204,14 @@ fn put_entitlements(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<Op
     for (name, approver) in
         facts.state.approvers.iter().filter(|(name, known)| before.approvers.get(name) != Some(known))
     {
-        tx.execute(
+        tx.put(
             "INSERT INTO approvers(name, body) VALUES (?1, ?2) ON CONFLICT(name) DO UPDATE SET body = excluded.body",
             &[Param::Text(&name.0), Param::Text(&json("approvers", approver)?)],
         )?;
     }
     let mut highest = None;
     for (id, known) in facts.state.credentials.iter().filter(|(id, known)| before.credentials.get(id) != Some(known)) {
-        tx.execute(
+        tx.put(
             "INSERT INTO credentials(id, name, hash, body) VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT(id) DO UPDATE SET body = excluded.body",
             &[
@@ -224,8 +227,8 @@ fn put_entitlements(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<Op
 }
 
 fn end_claim(tx: &mut dyn Tx, task: &Task, claim: &Claim) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM leases WHERE task = ?1", &[Param::id(task.id.0)])?;
-    tx.execute(
+    tx.put("DELETE FROM leases WHERE task = ?1", &[Param::id(task.id.0)])?;
+    tx.put(
         "INSERT INTO handles(hash, task, fence, agent) VALUES (?1, ?2, ?3, ?4) ON CONFLICT(hash) DO NOTHING",
         &[Param::Text(&claim.handle.0), Param::id(task.id.0), Param::id(claim.fence.0), Param::Text(&claim.agent.0)],
     )?;
@@ -233,7 +236,7 @@ fn end_claim(tx: &mut dyn Tx, task: &Task, claim: &Claim) -> Result<(), StoreErr
 }
 
 fn put_claim(tx: &mut dyn Tx, id: TaskId, claim: &Claim, until: Time) -> Result<(), StoreError> {
-    tx.execute(
+    tx.put(
         "INSERT INTO leases(task, agent, fence, handle, lease_ms, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         &[
             Param::id(id.0),
@@ -261,7 +264,7 @@ fn put_task(tx: &mut dyn Tx, old: Option<&Task>, task: &Task, at: Time) -> Resul
         let moved = old.visit != task.visit || old.status().is_open() != task.status().is_open();
         let entered = if moved { touched } else { Param::Null };
         // What else is searched by never changes after submission.
-        tx.execute(
+        tx.put(
             "UPDATE tasks SET status = ?2, agent = ?3, run_until = ?4, body = ?5, phase = ?6, \
              entered_at = coalesce(?7, entered_at), touched_at = ?8 WHERE id = ?1",
             &[id, Param::Text(status), agent, run_until, Param::Text(&body), phase, entered, touched],
@@ -269,7 +272,7 @@ fn put_task(tx: &mut dyn Tx, old: Option<&Task>, task: &Task, at: Time) -> Resul
         return Ok(());
     }
     let needs: Vec<&str> = task.spec.capabilities.iter().map(String::as_str).collect();
-    tx.execute(
+    tx.put(
         "INSERT INTO tasks(id, status, urgency, needs, kind, workflow, version, parent, agent, run_until, body, \
          phase, entered_at, touched_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13)",
         &[
@@ -290,11 +293,11 @@ fn put_task(tx: &mut dyn Tx, old: Option<&Task>, task: &Task, at: Time) -> Resul
     )?;
     for on in &task.spec.depends_on {
         let sql = "INSERT INTO task_links(task, needs) VALUES (?1, ?2)";
-        tx.execute(sql, &[Param::id(task.id.0), Param::id(on.0)])?;
+        tx.put(sql, &[Param::id(task.id.0), Param::id(on.0)])?;
     }
     for label in &task.spec.labels {
         let sql = "INSERT INTO task_labels(label, task) VALUES (?1, ?2)";
-        tx.execute(sql, &[Param::Text(label), Param::id(task.id.0)])?;
+        tx.put(sql, &[Param::Text(label), Param::id(task.id.0)])?;
     }
     Ok(())
 }
@@ -305,16 +308,19 @@ fn counted(tx: &mut dyn Tx, old: Option<&Task>, task: &Task) -> Result<(), Store
     if old.map(place) == Some(place(task)) {
         return Ok(());
     }
-    let sql = "INSERT INTO task_counts(workflow, phase, status, tasks) VALUES (?1, ?2, ?3, ?4) \
-               ON CONFLICT(workflow, phase, status) DO UPDATE SET tasks = task_counts.tasks + excluded.tasks";
+    let sql = tx.dialect().put_count;
     for (place, more) in old.map(place).into_iter().map(|place| (place, -1)).chain([(place(task), 1)]) {
         let (phase, status) = (Param::Text(&place.0), Param::Text(place.1));
-        tx.execute(sql, &[Param::Text(&task.spec.workflow), phase, status, Param::Int(more)])?;
+        tx.put(sql, &[Param::Text(&task.spec.workflow), phase, status, Param::Int(more)])?;
     }
     Ok(())
 }
 
 /// Any activity renews the caller's leases. Written only once a third of a lease has gone by, since it costs a commit.
+pub fn is_due(until: Time, lease_ms: i64, now: Time) -> bool {
+    until.0.saturating_sub(now.0) < lease_ms.saturating_mul(2) / 3
+}
+
 pub fn renewed(tx: &mut dyn Tx, agent: &AgentName, now: Time) -> Result<bool, StoreError> {
     let changed = tx.execute(
         "UPDATE leases SET expires_at = ?2 + lease_ms WHERE agent = ?1 AND expires_at - ?2 < lease_ms * 2 / 3",
@@ -342,7 +348,7 @@ pub fn refusal_windows(tx: &mut dyn Tx, now: Time) -> Result<(), StoreError> {
     })?;
     for (agent, tool, code, task, since, repeats, role) in ended {
         let key = [Param::Text(&agent), Param::Text(&tool), Param::Text(&code), Param::Int(task)];
-        tx.execute("DELETE FROM refusals WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4", &key)?;
+        tx.put("DELETE FROM refusals WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4", &key)?;
         let word = code.split('/').next().unwrap_or_default();
         let code = super::load::parse("refusals", &format!("\"{word}\""))?;
         let task = u64::try_from(task).ok().filter(|id| *id > 0).map(TaskId);
@@ -370,14 +376,14 @@ pub fn refusal(tx: &mut dyn Tx, refusal: &Refusal, subject: Option<TaskId>, by: 
         Some((since, _)) if by.at.0 - since < REFUSAL_WINDOW_MS => {
             let sql =
                 "UPDATE refusals SET repeats = repeats + 1 WHERE agent = ?1 AND tool = ?2 AND code = ?3 AND task = ?4";
-            tx.execute(sql, &key)?;
+            tx.put(sql, &key)?;
             return Ok(());
         }
         Some((since, repeats)) => repeated(tx, refusal.code, subject, since, repeats, by)?,
         None => {}
     }
     let [agent, tool, code, task] = key;
-    tx.execute(
+    tx.put(
         "INSERT INTO refusals(agent, tool, code, task, role, since, repeats) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) \
          ON CONFLICT(agent, tool, code, task) DO UPDATE SET since = excluded.since, repeats = 0",
         &[agent, tool, code, task, Param::Text(&by.role), Param::Int(by.at.0)],

@@ -8,7 +8,7 @@ use crate::domain::state::State;
 
 use super::load::parse;
 use super::put::json;
-use super::{Backend, Param, StoreError, Tx};
+use super::{Backend, Lock, Param, StoreError, Tx};
 
 /// A call that has not ended by then will not.
 const CALL_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
@@ -17,7 +17,7 @@ const SEEN_MS: i64 = 10_000;
 
 pub fn put(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(), StoreError> {
     for (id, session) in facts.state.sessions.iter().filter(|(id, known)| before.sessions.get(id) != Some(known)) {
-        tx.execute(
+        tx.put(
             "INSERT INTO sessions(id, agent, open, seen_at, body) VALUES (?1, ?2, ?3, ?4, ?5) \
              ON CONFLICT(id) DO UPDATE SET agent = excluded.agent, open = excluded.open, seen_at = excluded.seen_at, \
              body = excluded.body",
@@ -37,7 +37,7 @@ pub fn put(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(
         }
     }
     for (call, seen) in before.seen_calls.iter().filter(|(call, _)| !facts.state.seen_calls.contains_key(*call)) {
-        tx.execute("DELETE FROM seen_calls WHERE call = ?1", &[Param::Text(call)])?;
+        tx.put("DELETE FROM seen_calls WHERE call = ?1", &[Param::Text(call)])?;
         if !seen.aside.is_nothing() {
             super::spending::settle_call(tx, call)?;
         }
@@ -46,7 +46,7 @@ pub fn put(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(
 }
 
 fn see(tx: &mut dyn Tx, seen: &SeenCall, at: Time) -> Result<(), StoreError> {
-    tx.execute(
+    tx.put(
         "INSERT INTO seen_calls(call, session, at, body) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT(call) DO UPDATE SET session = excluded.session, at = excluded.at, body = excluded.body",
         &[
@@ -72,7 +72,7 @@ pub fn alive(tx: &mut dyn Tx, id: &SessionId, parent: Option<&AgentName>, now: T
         super::put::renewed(tx, parent, now)?;
     }
     let sql = "UPDATE sessions SET seen_at = ?2 WHERE id = ?1 AND seen_at <= ?3";
-    tx.execute(sql, &[Param::Text(&id.0), Param::Int(now.0), Param::Int(now.0 - SEEN_MS)]).map(drop)
+    tx.put(sql, &[Param::Text(&id.0), Param::Int(now.0), Param::Int(now.0 - SEEN_MS)])
 }
 
 pub fn seen_call(tx: &mut dyn Tx, call: &str) -> Result<Option<SeenCall>, StoreError> {
@@ -87,10 +87,14 @@ pub fn seen_call(tx: &mut dyn Tx, call: &str) -> Result<Option<SeenCall>, StoreE
 /// Notes a call that needs no decision: one of our own tools, which the engine judges itself.
 pub fn note(backend: &dyn Backend, seen: SeenCall, now: Time) -> Result<(), StoreError> {
     let agent = seen.agent.clone();
-    backend.write(Box::new(move |tx| {
-        super::put::renewed(tx, &agent, now)?;
-        see(tx, &seen, now)
-    }))
+    let lock = Lock::named([super::of_agent(&agent), format!("session {}", seen.session)]);
+    backend.write(
+        lock,
+        Box::new(move |tx| {
+            super::put::renewed(tx, &agent, now)?;
+            see(tx, &seen, now)
+        }),
+    )
 }
 
 /// Calls nobody will tell the end of.
@@ -106,8 +110,10 @@ pub fn forget_old_calls(backend: &dyn Backend, now: Time) -> Result<(), StoreErr
     if !any {
         return Ok(());
     }
-    backend
-        .write(Box::new(move |tx| tx.execute("DELETE FROM seen_calls WHERE at < ?1", &[Param::Int(before)]).map(drop)))
+    backend.write(
+        Lock::ROWS,
+        Box::new(move |tx| tx.execute("DELETE FROM seen_calls WHERE at < ?1", &[Param::Int(before)]).map(drop)),
+    )
 }
 
 /// Sessions that have not ended, the one seen last first; and when each was.

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::place::Place;
 use super::sqlite::{Sqlite, begin, in_queue, on_snapshot, together};
-use super::{Backend, Body, StoreError, Tx};
+use super::{Backend, Body, Lock, StoreError, Tx};
 
 pub struct Single {
     path: PathBuf,
@@ -30,13 +30,13 @@ impl Single {
 }
 
 impl Backend for Single {
-    fn write(&self, mut body: Body) -> Result<(), StoreError> {
+    fn write(&self, _lock: Lock, mut body: Body) -> Result<(), StoreError> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         in_queue(&self.queue, &self.place, || together(&mut connection, std::iter::once(&mut body)))
     }
 
-    fn write_soon(&self, body: Body) {
-        if let Err(error) = self.write(body) {
+    fn write_soon(&self, lock: Lock, body: Body) {
+        if let Err(error) = self.write(lock, body) {
             tracing::warn!(%error, "something that may be lost was not written");
         }
     }

@@ -12,7 +12,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::spending::{Account, Cost, On, Spent, Tokens};
 use crate::domain::view::{CostBy, CostFilter, CostRow, day};
 
-use super::{Backend, By, Param, Row, Scope, StoreError, Tx, load, put};
+use super::{Backend, By, Lock, Param, Row, Scope, StoreError, Tx, load, put};
 
 /// More tokens in one answer than any model gives: a transcript that says so is not believed, and sums stay far from overflow.
 const TOKENS_MAX: u64 = 1_000_000_000;
@@ -22,6 +22,9 @@ const MICRO_USD_MAX: u64 = 1_000_000_000_000;
 /// A call whose end nobody has told by then holds nothing back any more.
 const CALL_SECONDS: u64 = 15 * 60;
 const LAPSE_AT_ONCE: i64 = 256;
+
+/// The name under which what was spent is counted, one count after the other.
+pub const COUNTED: &str = "spending";
 
 /// How far a transcript was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -228,7 +231,7 @@ pub fn costs_by(tx: &mut dyn Tx, filter: &CostFilter) -> Result<Vec<CostRow>, St
         by(CostBy::Model, "model"),
     ];
     // Where all days are asked for, an index by day only makes reading slower.
-    let day_column = if filter.since.is_some() { "day" } else { "+day" };
+    let day_column = if filter.since.is_some() { "day" } else { "(day || '')" };
     sql.push_str(&format!(
         "SELECT {}, sum(calls), sum(input), sum(cache_write), sum(cache_write_long), sum(cache_read), sum(output), \
          sum(micro_usd), sum(guessed_micro_usd) FROM spending WHERE ?2 <= {day} AND {day} <= ?3 AND (?4 IS NULL OR agent = ?4)",
@@ -298,20 +301,24 @@ pub fn reserve(
 ) -> Result<Reserved, StoreError> {
     let slot = Arc::new(Mutex::new(None));
     let fill = Arc::clone(&slot);
-    backend.write(Box::new(move |tx| {
-        // What a holder that is gone left behind must not keep others waiting.
-        lapse(tx, by.at)?;
-        let facts = load::facts(tx, &Scope::Budget(task), &by)?;
-        let reserved = match decide(&facts) {
-            Ok(()) => Ok(set_aside(tx, task, wish, &by.agent.0, until)?),
-            Err(refusal) => {
-                put::refusal(tx, &refusal, Some(task), &by)?;
-                Err(refusal)
-            }
-        };
-        *fill.lock().unwrap_or_else(PoisonError::into_inner) = Some(reserved);
-        Ok(())
-    }))?;
+    let lock = Lock::named([super::of_agent(&by.agent)]);
+    backend.write(
+        lock,
+        Box::new(move |tx| {
+            // What a holder that is gone left behind must not keep others waiting.
+            lapse(tx, by.at)?;
+            let facts = load::facts(tx, &Scope::Budget(task), &by, false)?;
+            let reserved = match decide(&facts) {
+                Ok(()) => Ok(set_aside(tx, task, wish, &by.agent.0, until)?),
+                Err(refusal) => {
+                    put::refusal(tx, &refusal, Some(task), &by)?;
+                    Err(refusal)
+                }
+            };
+            *fill.lock().unwrap_or_else(PoisonError::into_inner) = Some(reserved);
+            Ok(())
+        }),
+    )?;
     slot.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(StoreError::Closed)
 }
 
@@ -363,12 +370,15 @@ pub fn settle(tx: &mut dyn Tx, reservation: u64) -> Result<bool, StoreError> {
         Ok(())
     })?;
     let Some((task, micro_usd, tokens)) = known else { return Ok(false) };
+    // Whoever takes the row away gives back what it stood for.
+    if tx.execute("DELETE FROM reservations WHERE id = ?1", &[Param::id(reservation)])? == 0 {
+        return Ok(false);
+    }
     for part in lineage(tx, task)? {
         let sql = "UPDATE accounts SET reserved_micro_usd = reserved_micro_usd - ?2, \
                    reserved_tokens = reserved_tokens - ?3 WHERE task = ?1";
         tx.execute(sql, &[Param::id(part.0), Param::id(micro_usd), Param::id(tokens)])?;
     }
-    tx.execute("DELETE FROM reservations WHERE id = ?1", &[Param::id(reservation)])?;
     Ok(true)
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
-use super::{Backend, Body, EachRow, Param, Place, PlaceError, Row, StoreError, Tx, Vitals, vitals};
+use super::{Backend, Body, EachRow, Lock, Param, Place, PlaceError, Row, StoreError, Tx, Vitals, vitals};
 
 const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/sqlite/0001_init.sql"),
@@ -260,25 +260,21 @@ pub(super) fn together<'b>(
         let mut open = SqliteTx { connection: &tx };
         match catch_unwind(AssertUnwindSafe(|| body(&mut open))) {
             Ok(result) => result?,
-            Err(panic) => {
-                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-                let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-                return Err(StoreError::Panicked(text));
-            }
+            Err(panic) => return Err(StoreError::Panicked(super::said_by(panic.as_ref()))),
         }
     }
     tx.commit().map_err(sqlite("commit"))
 }
 
 impl Backend for Sqlite {
-    fn write(&self, body: Body) -> Result<(), StoreError> {
+    fn write(&self, _lock: Lock, body: Body) -> Result<(), StoreError> {
         let (done, result) = sync_channel(1);
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Closed)?;
         queue.send(Job { body, done }).map_err(|_| StoreError::Closed)?;
         result.recv().map_err(|_| StoreError::Closed)?
     }
 
-    fn write_soon(&self, body: Body) {
+    fn write_soon(&self, _lock: Lock, body: Body) {
         let (done, _) = sync_channel(1);
         if let Some(queue) = self.queue.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             let _ = queue.try_send(Job { body, done });

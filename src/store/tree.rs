@@ -10,6 +10,9 @@ use crate::domain::record::ErasedRecord;
 
 use super::{Param, Row, StoreError, Tx};
 
+/// The name under which the tree grows.
+pub const SEALED: &str = "seal";
+
 fn bad(table: &'static str, why: impl Into<String>) -> StoreError {
     StoreError::BadRow { table, why: why.into() }
 }

@@ -83,7 +83,9 @@ pub fn standing_one(tx: &mut dyn Tx, id: TaskId) -> Result<Option<Standing>, Sto
 
 pub fn counts(tx: &mut dyn Tx) -> Result<Vec<Count>, StoreError> {
     let mut found = Vec::new();
-    tx.query("SELECT workflow, phase, status, tasks FROM task_counts WHERE tasks > 0", &[], &mut |row| {
+    let sql = "SELECT workflow, phase, status, sum(tasks) FROM task_counts GROUP BY workflow, phase, status \
+               HAVING sum(tasks) > 0 ORDER BY workflow, phase, status";
+    tx.query(sql, &[], &mut |row| {
         let word = row.text(2)?.unwrap_or_default();
         let status = Status::ALL.into_iter().find(|status| status.word() == word);
         if let Some(status) = status {

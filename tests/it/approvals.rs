@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::support::keys::Key;
+use crate::support::stores;
 use crate::support::{START, TestEnv, agent, person, replay};
 
 pub const OWNER: Key = Key::new("olga", 1);
@@ -80,13 +81,6 @@ fn call(title: &str) -> Value {
 
 fn state(env: &TestEnv, id: u64) -> String {
     env.engine.approval(ApprovalId(id)).unwrap().unwrap().state.word().to_owned()
-}
-
-/// Changes rows behind the engine's back, as somebody who can write the file does.
-pub fn edit(env: &TestEnv, sql: &str) {
-    let store = rusqlite::Connection::open(env.path(".phasegate/phasegate.db")).unwrap();
-    let changed = store.execute(sql, []).unwrap();
-    assert!(changed > 0, "nothing was changed by {sql}");
 }
 
 #[test]
@@ -336,7 +330,7 @@ fn point_7_what_has_changed_since_makes_it_void_and_says_why() {
     // Another version of the workflow, which only somebody who writes the file can give a task that is under way.
     env.write("phasegate.yaml", &flow("{ artifact: plan }"));
     let (_, newer, _) = env.engine.trust_file(&lead, &env.path("phasegate.yaml")).unwrap();
-    edit(&env, &format!("UPDATE tasks SET body = json_set(body, '$.workflow', '{}') WHERE id = 1", newer.0));
+    env.rewrite("tasks", "id = 1", |task| task["workflow"] = json!(newer.0));
     match env.engine.carry_out(&ana, ApprovalId(4), &Unwatched) {
         Err(Failure::Refused(refusal)) => assert!(refusal.message.contains("another version"), "{refusal}"),
         other => panic!("{other:?}"),
@@ -373,6 +367,7 @@ fn exec(folder: &Path, id: &str) -> Program {
     program.args(["exec", id]).current_dir(folder).stdin(Stdio::null()).env_clear();
     program.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder).env("USER", "lead");
     program.stdout(Stdio::null()).stderr(Stdio::null());
+    stores::tell(&mut program, folder);
     program
 }
 
@@ -399,9 +394,7 @@ fn point_9_of_many_who_use_it_at_once_exactly_one_does() {
     // Processes, by the clock of the machine.
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let workspace = phasegate::config::workspace::Workspace::find(Some(at), at).unwrap();
-    let clock = std::sync::Arc::new(phasegate::engine::clock::System);
-    let engine = phasegate::engine::open(workspace, &Settings::default(), clock).unwrap();
+    let engine = stores::engine(at, std::sync::Arc::new(phasegate::engine::clock::System));
     let tool = |name: &str, arguments| {
         engine.call(&ana, phasegate::tools::find(name).unwrap(), arguments, &Unwatched).unwrap().structured
     };
@@ -426,34 +419,36 @@ fn point_10_an_answer_of_nobody_who_stands_opens_nothing_however_it_came_into_th
     let own = STRANGER.sign(&json!({"act": "approver.add"}), START);
     let mut endorsed = eve.clone();
     endorsed["signed"] = serde_json::to_value(own).unwrap();
-    let insert = |row: &Value| format!("INSERT INTO approvers(name, body) VALUES ('eve', '{row}')");
-    let exchanged =
-        format!("UPDATE approvers SET body = json_set(body, '$.key', '{}') WHERE name = 'olga'", STRANGER.public().0);
-    let unsigned = "UPDATE approvals SET state = 'approved', body = json_set(body, '$.level', 0, '$.state', json('{\"is\":\"approved\",\"by\":\"olga\",\"at\":\"2026-11-20T00:00:00Z\",\"level\":2}')) WHERE id = 1";
-    let cases = [
-        ("a row that says approved at level 2", vec![unsigned.to_owned()], None),
+    let insert =
+        |env: &TestEnv, row: &Value| env.edit(&format!("INSERT INTO approvers(name, body) VALUES ('eve', '{row}')"));
+    let exchange =
+        |env: &TestEnv| env.rewrite("approvers", "name = 'olga'", |olga| olga["key"] = json!(STRANGER.public()));
+    let at_level_2 = |env: &TestEnv| {
+        let yes = json!({"is": "approved", "by": "olga", "at": "2026-11-20T00:00:00Z", "level": 2});
+        written_in(env, &yes, Some(0));
+    };
+    let none = |env: &TestEnv| env.edit("DELETE FROM approvers");
+    type Edits<'a> = Vec<&'a dyn Fn(&TestEnv)>;
+    let (first, vouched) = (|env: &TestEnv| insert(env, &eve), |env: &TestEnv| insert(env, &endorsed));
+    let lower = |env: &TestEnv| env.rewrite("approvals", "id = 1", |approval| approval["level"] = json!(0));
+    let cases: [(&str, Edits, Option<(&str, &Key)>); 10] = [
+        ("a row that says approved at level 2", vec![&at_level_2], None),
         ("a signature under something else", vec![], Some(("olga", &OWNER))),
         ("a stranger's signature", vec![], Some(("eve", &STRANGER))),
         ("a stranger's under her name", vec![], Some(("olga", &STRANGER))),
-        ("a second first approver", vec![insert(&eve)], Some(("eve", &STRANGER))),
-        ("an approver who vouches for herself", vec![insert(&endorsed)], Some(("eve", &STRANGER))),
-        ("another key under the first one's name", vec![exchanged.clone()], Some(("olga", &STRANGER))),
-        ("another first one", vec!["DELETE FROM approvers".to_owned(), insert(&eve)], Some(("eve", &STRANGER))),
-        ("no approvers at all", vec!["DELETE FROM approvers".to_owned(), unsigned.to_owned()], None),
-        (
-            "a lower level",
-            vec!["UPDATE approvals SET body = json_set(body, '$.level', 0) WHERE id = 1".to_owned()],
-            None,
-        ),
+        ("a second first approver", vec![&first], Some(("eve", &STRANGER))),
+        ("an approver who vouches for herself", vec![&vouched], Some(("eve", &STRANGER))),
+        ("another key under the first one's name", vec![&exchange], Some(("olga", &STRANGER))),
+        ("another first one", vec![&none, &first], Some(("eve", &STRANGER))),
+        ("no approvers at all", vec![&none, &at_level_2], None),
+        ("a lower level", vec![&lower], None),
     ];
     for (name, edits, forger) in cases {
         let (env, settings, ana) = pinned();
-        for sql in edits {
-            edit(&env, &sql);
-        }
+        edits.into_iter().for_each(|edit| edit(&env));
         let engine = env.reopened(&settings);
         if let Some((by, key)) = forger {
-            edit(&env, &forged(&engine, by, key));
+            written_in(&env, &forged(&engine, by, key), None);
         }
         shut(&engine, &ana, name);
         // Neither does answering in the ordinary way; where only the row's level was lowered, a word is taken for the row.
@@ -464,35 +459,45 @@ fn point_10_an_answer_of_nobody_who_stands_opens_nothing_however_it_came_into_th
         shut(&engine, &ana, name);
     }
     // With a real answer in place: what it rests on is changed afterwards.
-    let artifact = "UPDATE tasks SET body = json_set(body, '$.artifacts.plan.sha256', 'ff') WHERE id = 1";
-    let swapped = "UPDATE approvals SET body = json_set(body, '$.artifacts.plan', 'ff', '$.digest', 'ff') WHERE id = 1";
-    let reworded = "UPDATE approvals SET body = json_set(body, '$.state.reason', 'other') WHERE id = 1";
-    let renamed = "UPDATE approvals SET body = json_set(body, '$.state.by', 'sven') WHERE id = 1";
-    for (name, sql) in [
-        ("artifacts of the task", artifact),
-        ("artifacts of the approval", swapped),
-        ("the reason", reworded),
-        ("the name", renamed),
-        ("the first approver's key", exchanged.as_str()),
-    ] {
+    type Change = fn(&mut Value);
+    let changes: [(&str, &str, Change); 5] = [
+        ("artifacts of the task", "tasks", |task| task["artifacts"]["plan"]["sha256"] = json!("ff")),
+        ("artifacts of the approval", "approvals", |approval| {
+            approval["artifacts"]["plan"] = json!("ff");
+            approval["digest"] = json!("ff");
+        }),
+        ("the reason", "approvals", |approval| approval["state"]["reason"] = json!("other")),
+        ("the name", "approvals", |approval| approval["state"]["by"] = json!("sven")),
+        ("the first approver's key", "approvers", |olga| olga["key"] = json!(STRANGER.public())),
+    ];
+    for (name, table, change) in changes {
         let (env, settings, ana) = pinned();
         OWNER.answer(&env.reopened(&settings), 1, yes()).unwrap();
-        edit(&env, sql);
+        env.rewrite(table, if table == "approvers" { "name = 'olga'" } else { "id = 1" }, change);
         shut(&env.reopened(&settings), &ana, name);
     }
 }
 
 /// A row that says it was approved and signed: by a stranger with a true signature, by the owner under another statement.
-fn forged(engine: &Engine, by: &str, key: &Key) -> String {
+fn forged(engine: &Engine, by: &str, key: &Key) -> Value {
     let approval = engine.approval(ApprovalId(1)).unwrap().unwrap();
     let mut statement = answer_statement(&engine.workspace_id().unwrap(), &approval, &yes());
     if key.public() == OWNER.public() {
         statement["approval"] = json!("A-2");
     }
     let signed = key.sign(&statement, START);
-    let state =
-        json!({ "is": "approved", "by": by, "at": START, "level": 2, "reason": "looked at it", "signed": signed });
-    format!("UPDATE approvals SET state = 'approved', body = json_set(body, '$.state', json('{state}')) WHERE id = 1")
+    json!({ "is": "approved", "by": by, "at": START, "level": 2, "reason": "looked at it", "signed": signed })
+}
+
+/// An answer put into the row of A-1 by hand.
+pub fn written_in(env: &TestEnv, answer: &Value, level: Option<u8>) {
+    env.rewrite("approvals", "id = 1", |approval| {
+        approval["state"] = answer.clone();
+        if let Some(level) = level {
+            approval["level"] = json!(level);
+        }
+    });
+    env.edit("UPDATE approvals SET state = 'approved' WHERE id = 1");
 }
 
 /// A level 2 gate that waits, an approver, and a machine that remembers her.
@@ -533,7 +538,7 @@ fn point_10_a_revoked_approvers_unused_answer_stops_counting() {
     assert_eq!(word(SECOND.answer(&engine, 1, yes())), "approval_closed");
     assert_eq!(word(Key::new("sven", 3).enrol(&OWNER, &[], &engine)), "not_an_approver", "a name keeps its key");
     // Who takes the revocation out of the row brings nobody back in the record, but in the rows: that is not promised.
-    edit(&env, "UPDATE approvers SET body = json_remove(body, '$.revoked') WHERE name = 'sven'");
+    env.rewrite("approvers", "name = 'sven'", |sven| drop(sven.as_object_mut().unwrap().remove("revoked")));
     assert!(!replay::disagreements(env.engine.backend()).unwrap().is_empty(), "the record tells");
 }
 

@@ -10,10 +10,11 @@ use phasegate::domain::facts::{Caller, Role};
 use phasegate::domain::ids::Time;
 use phasegate::domain::record::{Record, RecordFilter};
 use phasegate::engine::{Engine, Unwatched};
-use phasegate::store::{Param, snapshot};
+use phasegate::store::{Lock, Param, snapshot};
 use phasegate::tools;
 use serde_json::{Value, json};
 
+use crate::support::stores;
 use crate::support::{START, TestEnv, agent, person};
 
 const FLOW: &str = "version: 1\nname: flow\nphases:\n  plan:\n    allow: [Read]\n    exit: [ { artifact: plan } ]\n    next: [build]\n  build: { next: [done] }\n  done: { end: true }\n";
@@ -190,7 +191,7 @@ fn add(env: &TestEnv, count: u64, event: &Value) {
         let params = [Param::id(count), Param::Int(at.0), Param::Text(&kind), Param::Text(&body)];
         tx.execute(sql, &params).map(drop)
     };
-    env.engine.backend().write(Box::new(write)).unwrap();
+    env.engine.backend().write(Lock::Whole, Box::new(write)).unwrap();
 }
 
 #[test]
@@ -313,7 +314,7 @@ fn erase(env: &TestEnv, seq: u64) {
     let write = move |tx: &mut dyn phasegate::store::Tx| {
         tx.execute("UPDATE events SET body = '' WHERE seq = ?1", &[Param::id(seq)]).map(drop)
     };
-    env.engine.backend().write(Box::new(write)).unwrap();
+    env.engine.backend().write(Lock::Whole, Box::new(write)).unwrap();
 }
 
 #[test]
@@ -405,6 +406,7 @@ fn otel_log_records_have_the_names_of_the_conventions() {
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).env_clear().env("USER", "lead");
+    stores::tell(&mut command, folder);
     command
 }
 

@@ -11,12 +11,13 @@ use phasegate::domain::facts::Caller;
 use phasegate::domain::ids::{AgentName, ApprovalId, BypassId, SessionId, TaskId, Time};
 use phasegate::domain::session::{Guard, Session};
 use phasegate::engine::spending::{SessionFiles, Working};
-use phasegate::store::Param;
+use phasegate::store::{Lock, Param};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::{Value, json};
 
+use crate::support::stores;
 use crate::support::{START, TestEnv, able, agent};
 
 const FLOW: &str = r#"
@@ -97,10 +98,15 @@ fn session(env: &TestEnv, who: &str, guard: Guard, why: &str) {
         ended: None,
     };
     let body = serde_json::to_string(&session).unwrap();
-    let write = env.engine.backend().write(Box::new(move |tx| {
-        let row = [Param::Text(&session.id.0), Param::Text(&session.agent.0), Param::Int(START.0), Param::Text(&body)];
-        tx.execute("INSERT INTO sessions(id, agent, open, seen_at, body) VALUES (?1, ?2, 1, ?3, ?4)", &row).map(drop)
-    }));
+    let write = env.engine.backend().write(
+        Lock::Whole,
+        Box::new(move |tx| {
+            let row =
+                [Param::Text(&session.id.0), Param::Text(&session.agent.0), Param::Int(START.0), Param::Text(&body)];
+            tx.execute("INSERT INTO sessions(id, agent, open, seen_at, body) VALUES (?1, ?2, 1, ?3, ?4)", &row)
+                .map(drop)
+        }),
+    );
     write.unwrap();
 }
 
@@ -110,10 +116,13 @@ fn bypass(env: &TestEnv) {
     let reason = "the scanner is down".to_owned();
     let open = Bypass { id: BypassId(1), rules, task: None, reason, by, level: 1, since: START, until, closed: None };
     let body = serde_json::to_string(&open).unwrap();
-    let write = env.engine.backend().write(Box::new(move |tx| {
-        let row = [Param::Int(until.0), Param::Text(&body)];
-        tx.execute("INSERT INTO bypasses(id, open_until, body) VALUES (1, ?1, ?2)", &row).map(drop)
-    }));
+    let write = env.engine.backend().write(
+        Lock::Whole,
+        Box::new(move |tx| {
+            let row = [Param::Int(until.0), Param::Text(&body)];
+            tx.execute("INSERT INTO bypasses(id, open_until, body) VALUES (1, ?1, ?2)", &row).map(drop)
+        }),
+    );
     write.unwrap();
 }
 
@@ -286,11 +295,11 @@ fn the_program_follows_changes_of_others_answers_and_gives_the_terminal_back() {
     assert_ne!(flow, FLOW);
     std::fs::write(folder.path().join("phasegate.yaml"), flow).unwrap();
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/board_tui.py");
-    let output = Command::new("python3")
-        .arg(program)
+    let mut command = Command::new("python3");
+    command.arg(program).env_clear();
+    let output = stores::tell(&mut command, folder.path())
         .arg(env!("CARGO_BIN_EXE_phasegate"))
         .current_dir(folder.path())
-        .env_clear()
         .env("HOME", folder.path())
         .env("USER", "lead")
         .env("TERM", "xterm-256color")

@@ -6,9 +6,12 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::stores::{self, Kind};
+
 fn phasegate(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).env_clear();
+    stores::tell(&mut command, folder);
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder).env("USER", "lead").output().unwrap()
 }
 
@@ -37,6 +40,7 @@ fn exit_codes_tell_done_refused_usage_and_internal_apart() {
 #[test]
 fn an_error_says_what_and_what_next_to_people_and_to_programs() {
     let folder = tempfile::tempdir().unwrap();
+    stores::keep_to(Kind::Sqlite, folder.path());
     let told = phasegate(folder.path(), &["board"]);
     let words = text(&told.stderr);
     assert!(
@@ -52,6 +56,7 @@ fn an_error_says_what_and_what_next_to_people_and_to_programs() {
 #[test]
 fn looking_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
+    stores::keep_to(Kind::Sqlite, folder.path());
     let at = folder.path();
     for arguments in [&["board"] as &[&str], &["doctor"], &["serve"], &[], &["workflow", "show", "quick"], &["schema"]]
     {
@@ -66,6 +71,7 @@ fn looking_makes_nothing() {
 #[test]
 fn state_is_closed_to_others_and_hidden_from_git() {
     let folder = tempfile::tempdir().unwrap();
+    stores::keep_to(Kind::Sqlite, folder.path());
     let state = folder.path().join(".phasegate");
     assert_eq!(code(&phasegate(folder.path(), &["call", "list_tasks"])), 0);
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;

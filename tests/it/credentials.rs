@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::support::keys::Key;
 use super::support::{START, TestEnv, agent, at_a_terminal, person};
+use crate::support::stores;
 
 const LEAD: Key = Key::new("lead", 7);
 
@@ -25,6 +26,7 @@ fn phasegate(folder: &Path, arguments: &[&str], inside_agent: bool) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder).env("USER", "lead");
+    stores::tell(&mut command, folder);
     if inside_agent {
         command.env("CLAUDECODE", "1");
     }

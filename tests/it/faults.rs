@@ -21,10 +21,12 @@ use phasegate::domain::violation::{ChangeKind, TreePath, Violation, Why};
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::hook::{TheirRules, Told};
 use phasegate::engine::{Engine, Failure, Unwatched, with_backend};
-use phasegate::store::{self, Backend, Body, EachRow, Param, Scope, StoreError, Tx, With, snapshot};
+use phasegate::store::{Backend, Body, Dialect, EachRow, Lock, Param, RowLock, Scope, StoreError, Tx, With, snapshot};
 use phasegate::tools;
 use serde_json::{Value, json};
 
+use crate::over_both_stores;
+use crate::support::stores::{self, Kind};
 use crate::support::{START, able, agent, at_a_terminal, person, replay};
 
 const YAML: &str = "version: 1\nname: flow\nphases:\n  plan:\n    allow: [submit_task, Read, Bash]\n    require_approval: [\"Bash(go *)\"]\n    deny: [query_audit]\n    exit:\n      - artifact: plan\n      - approval: { ask: \"Go?\", within: 1h }\n    next: [build]\n  build:\n    exit: [ { command: [\"true\"] } ]\n    next: [done, plan]\n  done: { end: true }\n";
@@ -79,19 +81,41 @@ impl Tx for FaultyTx<'_> {
         self.plan.call()?;
         self.real.query(sql, params, each)
     }
+
+    fn query_locked(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        lock: RowLock,
+        each: EachRow<'_>,
+    ) -> Result<(), StoreError> {
+        self.plan.call()?;
+        self.real.query_locked(sql, params, lock, each)
+    }
+
+    fn hold(&mut self, name: &str) -> Result<(), StoreError> {
+        self.real.hold(name)
+    }
+
+    fn dialect(&self) -> &'static Dialect {
+        self.real.dialect()
+    }
 }
 
 impl Backend for Faulty {
-    fn write(&self, mut body: Body) -> Result<(), StoreError> {
+    fn write(&self, lock: Lock, mut body: Body) -> Result<(), StoreError> {
         let plan = Arc::clone(&self.plan);
-        self.real.write(Box::new(move |tx| {
-            body(&mut FaultyTx { real: tx, plan: &plan })?;
-            plan.call()
-        }))
+        self.real.write(
+            lock,
+            Box::new(move |tx| {
+                body(&mut FaultyTx { real: tx, plan: &plan })?;
+                plan.call()
+            }),
+        )
     }
 
-    fn write_soon(&self, body: Body) {
-        self.real.write_soon(body);
+    fn write_soon(&self, lock: Lock, body: Body) {
+        self.real.write_soon(lock, body);
     }
 
     fn restore(&self, from: &Path, body: Body) -> Result<(), StoreError> {
@@ -141,12 +165,13 @@ enum Ends {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        stores::keep_to(kind, folder.path());
         std::fs::write(folder.path().join("phasegate.yaml"), YAML).unwrap();
         let workspace = Workspace::find(Some(folder.path()), folder.path()).unwrap();
         let (plan, clock) = (Arc::new(Plan::default()), Arc::new(Fixed::at(START)));
-        let real = store::open(None, &workspace.state).unwrap();
+        let real = stores::open(folder.path()).unwrap();
         let faulty = Box::new(Faulty { real, plan: Arc::clone(&plan) });
         let engine = with_backend(faulty, workspace, &Settings::default(), clock.clone()).unwrap();
         Self { folder, engine, clock, plan, faults: 0 }
@@ -504,8 +529,8 @@ fn story_of_a_session() -> Vec<Step> {
     ]
 }
 
-fn told(panics: bool) {
-    let mut world = World::new();
+fn told(kind: Kind, panics: bool) {
+    let mut world = World::new(kind);
     let story = story();
     for step in &story {
         world.sweep(step, panics);
@@ -531,15 +556,19 @@ fn told(panics: bool) {
     assert!(missing.is_empty(), "the story never came to {missing:?}");
 }
 
-#[test]
-fn a_command_whose_statement_fails_leaves_nothing_and_can_be_tried_again() {
-    told(false);
+over_both_stores![
+    a_command_whose_statement_fails_leaves_nothing_and_can_be_tried_again,
+    a_command_that_panics_at_a_statement_leaves_nothing_and_can_be_tried_again,
+    a_hook_whose_statement_fails_leaves_nothing_and_can_be_told_again,
+];
+
+fn a_command_whose_statement_fails_leaves_nothing_and_can_be_tried_again(kind: Kind) {
+    told(kind, false);
 }
 
-#[test]
-fn a_hook_whose_statement_fails_leaves_nothing_and_can_be_told_again() {
+fn a_hook_whose_statement_fails_leaves_nothing_and_can_be_told_again(kind: Kind) {
     for panics in [false, true] {
-        let mut world = World::new();
+        let mut world = World::new(kind);
         let story = story_of_a_session();
         for step in &story {
             world.sweep(step, panics);
@@ -568,7 +597,6 @@ fn a_hook_whose_statement_fails_leaves_nothing_and_can_be_told_again() {
     }
 }
 
-#[test]
-fn a_command_that_panics_at_a_statement_leaves_nothing_and_can_be_tried_again() {
-    told(true);
+fn a_command_that_panics_at_a_statement_leaves_nothing_and_can_be_tried_again(kind: Kind) {
+    told(kind, true);
 }

@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::stores;
+
 const FLOW: &str = r#"
 version: 1
 name: flow
@@ -46,6 +48,7 @@ impl World {
         command.env("PATH", self.path()).env("HOME", self.folder.path().join("home")).env("USER", "lead");
         command.env("AI_AGENT", "claude-code_2-1-329_harness").env("CLAUDE_PROJECT_DIR", self.at(""));
         command.env("CLAUDE_CODE_ENTRYPOINT", "cli");
+        stores::tell(&mut command, &self.at(""));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()

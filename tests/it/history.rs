@@ -1,4 +1,4 @@
-//! Sixteen processes on one file, and a checker of what they were told: nobody shares a task, fences rise, what was
+//! Sixteen processes on one store, and a checker of what they were told: nobody shares a task, fences rise, what was
 //! acknowledged is kept, and a process that slept past its lease writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,9 @@ use phasegate::store;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
+use crate::over_both_stores;
 use crate::support::replay;
+use crate::support::stores::{self, Kind};
 
 /// One operation as its caller saw it; times are nanoseconds of one clock.
 #[derive(Clone, Debug, Deserialize)]
@@ -106,9 +108,10 @@ fn worker() -> &'static Path {
     })
 }
 
-fn start(arguments: &[&str]) -> Child {
+/// The worker in the workspace of this folder.
+fn start(does: &str, folder: &Path, more: &[&str]) -> Child {
     let mut command = Command::new(worker());
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    stores::tell(&mut command, folder).arg(does).arg(folder).args(more).stdin(Stdio::piped()).stdout(Stdio::piped());
     command.spawn().unwrap()
 }
 
@@ -119,15 +122,16 @@ fn said(child: Child) -> Vec<Op> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn seeded(tasks: usize) -> tempfile::TempDir {
+fn seeded(kind: Kind, tasks: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    said(start(&["seed", folder.path().to_str().unwrap(), &tasks.to_string()]));
+    stores::keep_to(kind, folder.path());
+    said(start("seed", folder.path(), &[&tasks.to_string()]));
     folder
 }
 
 /// The tasks that are done, of a store that is whole.
 fn completed(folder: &Path) -> BTreeSet<String> {
-    let backend = store::open(None, &folder.join(".phasegate")).unwrap();
+    let backend = stores::open(folder).unwrap();
     assert_eq!(replay::disagreements(backend.as_ref()).unwrap(), Vec::<String>::new());
     assert_eq!(backend.check().unwrap(), Vec::<String>::new());
     let rows = store::snapshot(backend.as_ref(), replay::rows).unwrap();
@@ -135,13 +139,17 @@ fn completed(folder: &Path) -> BTreeSet<String> {
     done.map(|task| task.id.to_string()).collect()
 }
 
-#[test]
-fn sixteen_processes_share_out_a_file_of_tasks() {
+over_both_stores![
+    sixteen_processes_share_out_a_store_of_tasks,
+    killed_processes_lose_nothing_they_were_told,
+    a_process_that_slept_past_its_lease_writes_nothing,
+];
+
+fn sixteen_processes_share_out_a_store_of_tasks(kind: Kind) {
     const TASKS: usize = 240;
-    let folder = seeded(TASKS);
-    let path = folder.path().to_str().unwrap();
+    let folder = seeded(kind, TASKS);
     let names: Vec<String> = (0..16).map(|number| format!("worker-{number:x}")).collect();
-    let children: Vec<Child> = names.iter().map(|name| start(&["work", path, name, "1000"])).collect();
+    let children: Vec<Child> = names.iter().map(|name| start("work", folder.path(), &[name, "1000"])).collect();
     let history: Vec<Op> = children.into_iter().flat_map(said).collect();
     let done = completed(folder.path());
     assert_eq!(violations(&history, &done), Vec::<String>::new());
@@ -151,14 +159,13 @@ fn sixteen_processes_share_out_a_file_of_tasks() {
     eprintln!("worst wait of {} operations in 16 processes: {worst} ms", history.len());
 }
 
-#[test]
-fn killed_processes_lose_nothing_they_were_told() {
-    let folder = seeded(400);
-    let path = folder.path().to_str().unwrap();
+fn killed_processes_lose_nothing_they_were_told(kind: Kind) {
+    let folder = seeded(kind, 400);
     let mut history = Vec::new();
     for round in 0..4 {
         let names: Vec<String> = (0..4).map(|number| format!("round-{round}-{number}")).collect();
-        let mut children: Vec<Child> = names.iter().map(|name| start(&["work", path, name, "1000", "5"])).collect();
+        let begin = |name: &String| start("work", folder.path(), &[name, "1000", "5"]);
+        let mut children: Vec<Child> = names.iter().map(begin).collect();
         let mut readers = Vec::new();
         for child in &mut children {
             readers.push(BufReader::new(child.stdout.take().unwrap()));
@@ -181,11 +188,9 @@ fn killed_processes_lose_nothing_they_were_told() {
     assert!(history.iter().filter(|op| op.is("complete")).count() >= 16, "{} operations", history.len());
 }
 
-#[test]
-fn a_process_that_slept_past_its_lease_writes_nothing() {
-    let folder = seeded(1);
-    let path = folder.path().to_str().unwrap();
-    let mut sleeper = start(&["pause", path, "sleeper"]);
+fn a_process_that_slept_past_its_lease_writes_nothing(kind: Kind) {
+    let folder = seeded(kind, 1);
+    let mut sleeper = start("pause", folder.path(), &["sleeper"]);
     let mut lines = BufReader::new(sleeper.stdout.take().unwrap()).lines();
     let mut history: Vec<Op> = vec![serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()];
     let pid = Pid::from_child(&sleeper);
@@ -195,7 +200,7 @@ fn a_process_that_slept_past_its_lease_writes_nothing() {
     while phasegate::engine::clock::Clock::now(&now) <= left {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    history.extend(said(start(&["work", path, "heir", "1"])));
+    history.extend(said(start("work", folder.path(), &["heir", "1"])));
     kill_process(pid, Signal::CONT).unwrap();
     sleeper.stdin.take().unwrap().write_all(b"go\n").unwrap();
     let late: Vec<Op> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
@@ -214,12 +219,11 @@ fn a_process_that_slept_past_its_lease_writes_nothing() {
 /// must not lose the lock that keeps others from taking its log away.
 #[test]
 fn opening_the_store_again_does_not_let_another_process_take_the_log_away() {
-    let folder = seeded(3);
+    let folder = seeded(Kind::Sqlite, 3);
     let state = folder.path().join(".phasegate");
     let first = store::open(None, &state).unwrap();
     drop(store::open(None, &state));
-    let path = folder.path().to_str().unwrap();
-    let history = said(start(&["work", path, "other", "1"]));
+    let history = said(start("work", folder.path(), &["other", "1"]));
     assert!(history.iter().any(|op| op.is("complete")));
     assert!(state.join("phasegate.db-wal").exists(), "the other process thought it was the last and took the log away");
     store::note_meta(first.as_ref(), "kept", "yes".to_owned(), true).unwrap();

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::stores;
+
 /// For whatever must come at some time.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of the whole process, in a debug build; each of these attacks would take a gigabyte if it could.
@@ -18,6 +20,7 @@ const MEMORY_MAX_KB: u64 = 400 << 10;
 fn phasegate(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
     command.current_dir(folder).env("HOME", folder).env_remove("XDG_CONFIG_HOME").env_remove("PHASEGATE_LOG");
+    stores::tell(&mut command, folder);
     command
 }
 

@@ -19,6 +19,7 @@ use phasegate::engine::credentials::Stranger;
 use serde_json::{Value, json};
 
 use super::support::TestEnv;
+use crate::support::stores;
 
 const IDP: &str = "https://idp.example";
 
@@ -231,6 +232,7 @@ fn phasegate(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
     command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
     command.env("HOME", folder).env("USER", "lead").stdin(Stdio::null());
+    stores::tell(&mut command, folder);
     command
 }
 

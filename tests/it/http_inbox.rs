@@ -384,12 +384,7 @@ fn a_row_that_claims_level_three_for_another_signature_opens_nothing() {
     let statement = phasegate::domain::decide::answer_statement(&workspace, &approval, &crate::approvals::yes());
     let answer = json!({ "is": "approved", "by": OWNER.name, "at": START, "level": 3, "reason": "looked at it",
                          "via": "inbox", "signed": OWNER.sign(&statement, START) });
-    crate::approvals::edit(
-        &env,
-        &format!(
-            "UPDATE approvals SET state = 'approved', body = json_set(body, '$.state', json('{answer}')) WHERE id = 1"
-        ),
-    );
+    crate::approvals::written_in(&env, &answer, None);
     let (code, words) = refused(&env, &ana, "transition_phase", json!({}));
     assert!(code == "gates_unmet" && words.contains("level 2"), "{code} {words}");
 }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::stores;
+
 /// For whatever must come at some time.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -40,6 +42,7 @@ pub fn phasegate(folder: &Path) -> Command {
     for name in ["PHASEGATE_LOG", "PHASEGATE_LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
         command.env_remove(name);
     }
+    stores::tell(&mut command, folder);
     command
 }
 

@@ -9,6 +9,8 @@ use phasegate::clients::claude_code::settings as claude;
 use phasegate::clients::setup::{Guard, SETTINGS, Setup, Version, client, guard_state};
 use serde_json::{Value, json};
 
+use crate::support::stores;
+
 struct Project {
     folder: tempfile::TempDir,
 }
@@ -53,6 +55,7 @@ impl Project {
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
         command.args(arguments).current_dir(self.at("")).stdin(Stdio::null()).env_clear();
+        stores::tell(&mut command, &self.at(""));
         let path = format!("{}:/usr/bin:/bin", self.folder.path().join("bin").display());
         command.env("PATH", path).env("HOME", self.folder.path().join("home")).env("USER", "lead").output().unwrap()
     }

@@ -56,6 +56,7 @@ mod surface;
 mod tamper;
 mod tidy;
 mod traces;
+mod two_stores;
 mod used_approvals;
 mod views;
 mod workflow_of_a_task;

@@ -5,11 +5,14 @@ mod naive;
 
 use std::collections::BTreeMap;
 
+use phasegate::config::settings::Settings;
 use phasegate::domain::facts::Caller;
 use phasegate::domain::refusal::Refusal;
 use phasegate::domain::task::Task;
 use serde_json::{Value, json};
 
+use crate::over_both_stores;
+use crate::support::stores::Kind;
 use crate::support::{TestEnv, able, person, replay};
 use naive::{Naive, Said};
 
@@ -58,7 +61,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(seed: u64) -> Self {
+    fn new(kind: Kind, seed: u64) -> Self {
         let agents = vec![
             able("ana", &[], 1),
             able("bo", &["db"], 1),
@@ -68,7 +71,8 @@ impl Run {
         ];
         let naive = Naive::new(&agents);
         let dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        Self { env: TestEnv::trusting(YAML), dice, agents, naive, handles: Vec::new() }
+        let env = TestEnv::over(kind, Some(YAML), &Settings::default());
+        Self { env, dice, agents, naive, handles: Vec::new() }
     }
 
     fn task(&mut self) -> String {
@@ -198,9 +202,10 @@ fn seen(task: &Task) -> (String, Option<String>, u64, u32) {
     (task.status().word().to_owned(), holder, task.fence.0, task.attempts.failed)
 }
 
+over_both_stores![random_work_goes_as_the_simple_model_says];
+
 /// Seeds run on two threads; the first that fails is printed with its panic.
-#[test]
-fn random_work_goes_as_the_simple_model_says() {
+fn random_work_goes_as_the_simple_model_says(kind: Kind) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let seeds: Vec<u64> = match number("PHASEGATE_MODEL_SEED") {
         Some(seed) => vec![seed],
@@ -210,7 +215,7 @@ fn random_work_goes_as_the_simple_model_says() {
     let failed = std::thread::scope(|scope| {
         let run = || {
             while let Some(seed) = seeds.get(next.fetch_add(1, std::sync::atomic::Ordering::SeqCst)) {
-                if std::panic::catch_unwind(|| Run::new(*seed).go()).is_err() {
+                if std::panic::catch_unwind(|| Run::new(kind, *seed).go()).is_err() {
                     return Some(*seed);
                 }
             }

@@ -19,6 +19,7 @@ use phasegate::notify::link::{BadLink, Press, verify};
 use serde_json::{Value, json};
 
 use crate::support::receivers::{Answer, Receiver, http, smtp};
+use crate::support::stores;
 use crate::support::{TestEnv, agent, person};
 
 /// Settings as a user writes them, with a secret in a file beside them.
@@ -304,8 +305,7 @@ fn a_digest_gathers_and_a_reminder_comes_before_the_end() {
 }
 
 fn second_engine(env: &TestEnv) -> Arc<Engine> {
-    let workspace = env.engine.workspace().clone();
-    Arc::new(phasegate::engine::open(workspace, &Settings::default(), env.clock.clone()).expect("a second engine"))
+    Arc::new(env.reopened(&Settings::default()))
 }
 
 #[test]
@@ -391,6 +391,7 @@ fn the_desktop_gets_text_as_arguments_and_a_failure_is_told() {
 fn phasegate(home: &Path, arguments: &[&str]) -> (i32, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_phasegate"));
     command.args(arguments).current_dir(home).stdin(std::process::Stdio::null()).env_clear();
+    stores::tell(&mut command, home.parent().unwrap());
     let output = command.env("PATH", std::env::var_os("PATH").unwrap()).env("XDG_CONFIG_HOME", home).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8(text).unwrap())

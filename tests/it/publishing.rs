@@ -107,9 +107,12 @@ fn a_witness_cosigns_what_goes_on_from_what_it_saw() {
     let older = first.size;
     env.engine
         .backend()
-        .write(Box::new(move |tx| {
-            tx.execute("DELETE FROM anchors WHERE size > ?1", &[phasegate::store::Param::id(older)]).map(drop)
-        }))
+        .write(
+            phasegate::store::Lock::Whole,
+            Box::new(move |tx| {
+                tx.execute("DELETE FROM anchors WHERE size > ?1", &[phasegate::store::Param::id(older)]).map(drop)
+            }),
+        )
         .unwrap();
     grow(&env);
     let third = env.engine.publish(&to, &how).unwrap().unwrap();

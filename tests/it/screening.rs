@@ -10,6 +10,7 @@ use phasegate::domain::refusal::Code;
 use phasegate::screen::rules::{RuleKind, RuleText};
 use serde_json::json;
 
+use crate::support::stores;
 use crate::support::{TestEnv, agent, replay};
 
 fn flow(screen: &str) -> String {
@@ -195,7 +196,8 @@ fn the_key_is_made_once_beside_the_store_for_its_owner_only() {
         assert!(elsewhere.path().join("deep/redaction.key").exists());
     }
     std::fs::write(&path, "short").unwrap();
-    let broken = Command::new(env!("CARGO_BIN_EXE_phasegate"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+    let broken = stores::tell(&mut command, env.folder.path())
         .args(["board", "--workspace"])
         .arg(env.folder.path())
         .env_remove("CLAUDECODE")
@@ -225,7 +227,8 @@ fn an_export_of_the_record_holds_no_secret() {
     let env = TestEnv::new();
     let token = token();
     let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_phasegate"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+        let output = stores::tell(&mut command, env.folder.path())
             .args(["--workspace", env.folder.path().to_str().unwrap()])
             .args(arguments)
             .env("PHASEGATE_AGENT", "ana")

@@ -11,6 +11,7 @@ use phasegate::config::settings::Settings;
 use phasegate::domain::refusal::Code;
 use serde_json::{Value, json};
 
+use crate::support::stores;
 use crate::support::{TestEnv, agent};
 
 /// What the server does with the next request.
@@ -242,7 +243,8 @@ fn the_header_of_the_settings_is_sent_and_never_shown() {
     std::fs::write(home.path().join("phasegate/config.toml"), &file).unwrap();
     let work = tempfile::tempdir().unwrap();
     let run = || {
-        std::process::Command::new(env!("CARGO_BIN_EXE_phasegate"))
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_phasegate"));
+        stores::tell(&mut command, work.path())
             .args(["call", "submit_task", "{\"title\": \"x\"}", "--workspace"])
             .arg(work.path())
             .env("XDG_CONFIG_HOME", home.path())

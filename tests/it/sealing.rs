@@ -9,19 +9,18 @@ use std::time::Duration;
 use phasegate::audit::key::{Kind, Signer};
 use phasegate::audit::note::Note;
 use phasegate::config::settings::Settings;
-use phasegate::config::workspace::Workspace;
 use phasegate::engine::sealer::Sealer;
 use phasegate::engine::{Engine, Unwatched, clock};
 use phasegate::tools;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::support::stores;
 use crate::support::{TestEnv, agent, at_a_terminal, person};
 use crate::tamper::phasegate;
 
 fn open(folder: &std::path::Path) -> Arc<Engine> {
-    let workspace = Workspace::find(Some(folder), folder).unwrap();
-    Arc::new(phasegate::engine::open(workspace, &Settings::default(), Arc::new(clock::System)).unwrap())
+    Arc::new(stores::engine(folder, Arc::new(clock::System)))
 }
 
 fn submit(engine: &Engine, who: &str, title: &str) {
@@ -76,6 +75,7 @@ fn a_process_killed_while_it_seals_leaves_a_whole_tree() {
         let mut sealing = Command::new(env!("CARGO_BIN_EXE_phasegate"));
         let sealing =
             sealing.args(["audit", "head"]).current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        stores::tell(sealing, folder.path());
         let mut sealing = sealing.spawn().unwrap();
         std::thread::sleep(Duration::from_millis(4 * round));
         sealing.kill().unwrap();
@@ -112,7 +112,7 @@ fn serving_ends_with_everything_sealed() {
     let mut server = Command::new(env!("CARGO_BIN_EXE_phasegate"));
     let server =
         server.current_dir(folder.path()).env("HOME", folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut server = server.spawn().unwrap();
+    let mut server = stores::tell(server, folder.path()).spawn().unwrap();
     let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": { "protocolVersion": "2025-06-18",
         "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } });
     let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "submit_task",
@@ -122,11 +122,18 @@ fn serving_ends_with_everything_sealed() {
     std::io::Write::write_all(&mut server.stdin.take().unwrap(), lines.as_bytes()).unwrap();
     let output = server.wait_with_output().unwrap();
     assert!(output.status.success());
-    let db = Connection::open(folder.path().join(".phasegate/phasegate.db")).unwrap();
+    let store = stores::open(folder.path()).unwrap();
+    let mut found = (None, None);
     let sql = "SELECT (SELECT max(seq) FROM events), (SELECT max(size) FROM heads)";
-    let (records, sealed): (i64, i64) = db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    assert!(records > 6);
-    assert_eq!(records, sealed);
+    phasegate::store::snapshot(store.as_ref(), |tx| {
+        tx.query(sql, &[], &mut |row| {
+            found = (row.int(0)?, row.int(1)?);
+            Ok(())
+        })
+    })
+    .unwrap();
+    assert!(found.0 > Some(6), "{found:?}");
+    assert_eq!(found.0, found.1);
 }
 
 #[test]
@@ -181,9 +188,7 @@ fn a_hole_or_a_changed_tile_stops_sealing_and_says_so() {
         let env = TestEnv::new();
         env.engine.seal().unwrap();
         (0..3).for_each(|_| drop(env.call(&agent("ana"), "submit_task", json!({ "title": "x" })).unwrap()));
-        let db = Connection::open(env.path(".phasegate/phasegate.db")).unwrap();
-        assert!(db.execute(sql, []).unwrap() > 0);
-        drop(db);
+        env.edit(sql);
         let error = env.engine.seal().unwrap_err();
         assert!(error.to_string().contains(wanted), "{sql}: {error}");
         assert!(error.hint().contains("audit verify"), "{}", error.hint());
@@ -219,7 +224,7 @@ fn rewind(db: &Connection, (heads, tiles): &Rows) {
 
 #[test]
 fn a_tree_that_was_put_back_under_a_running_process_is_not_signed_again() {
-    let env = TestEnv::new();
+    let env = TestEnv::in_a_file();
     let submit = |title: &str| drop(env.call(&agent("ana"), "submit_task", json!({ "title": title })).unwrap());
     env.engine.seal().unwrap();
     let db = Connection::open(env.path(".phasegate/phasegate.db")).unwrap();
@@ -238,8 +243,7 @@ fn a_tree_that_was_put_back_under_a_running_process_is_not_signed_again() {
     refused("back, and more of it");
     assert_eq!(tree_of(&db), old, "nothing was signed");
     // A process that starts now knows no better; the one that does still refuses to go on from there.
-    let workspace = Workspace::find(Some(env.folder.path()), env.folder.path()).unwrap();
-    let other = phasegate::engine::open(workspace, &Settings::default(), env.clock.clone()).unwrap();
+    let other = env.reopened(&Settings::default());
     other.seal().unwrap();
     submit("more still");
     refused("signed by another");
@@ -247,7 +251,7 @@ fn a_tree_that_was_put_back_under_a_running_process_is_not_signed_again() {
 
 #[test]
 fn a_head_of_a_foreign_key_is_gone_on_from_only_where_that_key_was_changed_on_record() {
-    let env = TestEnv::new();
+    let env = TestEnv::in_a_file();
     let submit = || drop(env.call(&agent("ana"), "submit_task", json!({ "title": "x" })).unwrap());
     let change = || drop(env.engine.change_log_key(&person("lead"), "lost", at_a_terminal()).unwrap());
     env.engine.seal().unwrap();
@@ -262,8 +266,7 @@ fn a_head_of_a_foreign_key_is_gone_on_from_only_where_that_key_was_changed_on_re
     let text = note.split("\n\n").next().unwrap().to_owned() + "\n";
     db.execute("UPDATE heads SET note = ?1 WHERE note = ?2", [Note::sign(text, &foreign), note]).unwrap();
     submit();
-    let workspace = Workspace::find(Some(env.folder.path()), env.folder.path()).unwrap();
-    let other = phasegate::engine::open(workspace, &Settings::default(), env.clock.clone()).unwrap();
+    let other = env.reopened(&Settings::default());
     let error = other.seal().unwrap_err();
     assert!(error.to_string().contains("no key that is trusted here"), "{error}");
 }

@@ -6,8 +6,6 @@ use std::process::Command;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use phasegate::config::settings::Settings;
-use phasegate::config::workspace::Workspace;
 use phasegate::domain::command::ChangeBudget;
 use phasegate::domain::facts::Caller;
 use phasegate::domain::ids::TaskId;
@@ -20,6 +18,7 @@ use phasegate::engine::{Engine, Failure};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::support::stores;
 use crate::support::{TestEnv, able, agent, at_a_terminal, person};
 
 const FLOW: &str = "version: 1\nname: flow\nbudget: { usd: 1.00 }\nphases:\n  work:\n    allow: [submit_task, list_tasks, route_model]\n    exit: [ { budget: within } ]\n    next: [done]\n  done: { end: true }\n";
@@ -304,8 +303,7 @@ const STORE: &str = "PHASEGATE_TEST_RESERVE_IN";
 fn a_process_that_reserves() {
     let Ok(folder) = std::env::var(STORE) else { return };
     let folder = PathBuf::from(folder);
-    let workspace = Workspace::find(Some(&folder), &folder).unwrap();
-    let engine: Engine = phasegate::engine::open(workspace, &Settings::default(), std::sync::Arc::new(System)).unwrap();
+    let engine: Engine = stores::engine(&folder, std::sync::Arc::new(System));
     let until = engine.now().plus_seconds(600);
     let granted = (0..20).filter(|_| engine.reserve(&agent("ana"), TaskId(1), dollars(3), until).is_ok()).count();
     std::fs::write(folder.join(format!("granted-{}", std::process::id())), granted.to_string()).unwrap();
@@ -417,11 +415,9 @@ fn what_a_person_sees_of_the_cost() {
     session.add(&[answer("c", 2500)]);
     session.read(&env, 2);
     let run = |arguments: &[&str]| {
-        let done = Command::new(env!("CARGO_BIN_EXE_phasegate"))
-            .arg("--workspace")
-            .arg(env.folder.path())
-            .args(arguments)
-            .env_clear()
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+        command.arg("--workspace").arg(env.folder.path()).args(arguments).env_clear();
+        let done = stores::tell(&mut command, env.folder.path())
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", env.folder.path())
             .env("USER", "lead")

@@ -1,6 +1,7 @@
 //! What every store must do, said once over `dyn Backend` and run for each. Nothing here knows which store it is.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
@@ -13,8 +14,9 @@ use phasegate::domain::query::TaskFilter;
 use phasegate::domain::refusal::{Code, Refusal};
 use phasegate::domain::task::TaskSpec;
 use phasegate::domain::workflow::{Phase, Workflow};
-use phasegate::store::{self, Attachment, Backend, By, Outcome, Param, Scope, StoreError, Tx, read, snapshot};
+use phasegate::store::{self, Attachment, Backend, By, Lock, Outcome, Param, Scope, StoreError, Tx, read, snapshot};
 
+use crate::support::stores::{self, Kind};
 use crate::support::{START, agent, replay};
 
 /// A place for a store of one kind, empty at first.
@@ -23,28 +25,31 @@ pub trait Place: Sync {
     fn try_open(&self) -> Result<Box<dyn Backend>, StoreError>;
 }
 
-struct InFile(tempfile::TempDir);
+/// In a folder or a schema of its own.
+struct Own {
+    folder: tempfile::TempDir,
+    open: fn(&Path) -> Result<Box<dyn Backend>, StoreError>,
+}
 
-impl Place for InFile {
-    fn open(&self) -> Box<dyn Backend> {
-        self.try_open().unwrap()
+impl Own {
+    fn new(kind: Kind, open: fn(&Path) -> Result<Box<dyn Backend>, StoreError>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        stores::keep_to(kind, folder.path());
+        Self { folder, open }
     }
 
-    fn try_open(&self) -> Result<Box<dyn Backend>, StoreError> {
-        store::open(None, &self.0.path().join(".phasegate"))
+    fn in_a_file() -> Self {
+        Self::new(Kind::Sqlite, stores::open)
     }
 }
 
-/// The same for a process that does one thing and ends.
-struct ForOne(tempfile::TempDir);
-
-impl Place for ForOne {
+impl Place for Own {
     fn open(&self) -> Box<dyn Backend> {
         self.try_open().unwrap()
     }
 
     fn try_open(&self) -> Result<Box<dyn Backend>, StoreError> {
-        store::open_for_one(None, &self.0.path().join(".phasegate"))
+        (self.open)(self.folder.path())
     }
 }
 
@@ -61,7 +66,7 @@ macro_rules! store_contract {
 
 store_contract!(
     sqlite,
-    super::InFile(tempfile::tempdir().unwrap()),
+    super::Own::new(super::Kind::Sqlite, super::stores::open),
     [
         state_and_record_are_committed_together,
         a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed,
@@ -77,13 +82,36 @@ store_contract!(
         a_backup_of_a_large_busy_store_ends,
         a_refusal_is_a_record_and_no_row,
         pages_neither_miss_nor_repeat_while_rows_come_in,
+        claims_from_many_threads_never_meet,
+    ]
+);
+
+store_contract!(
+    postgres,
+    super::Own::new(super::Kind::Postgres, super::stores::open),
+    [
+        state_and_record_are_committed_together,
+        a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed,
+        a_body_that_panics_is_an_error_and_the_store_lives_on,
+        bodies_of_many_threads_apply_exactly_once,
+        a_failing_body_does_not_take_its_neighbours_with_it,
+        what_two_readings_of_one_snapshot_see_is_the_same,
+        what_was_acknowledged_is_there_after_reopening,
+        ids_are_given_out_once_and_rise,
+        several_may_open_an_empty_store_at_once,
+        a_store_may_be_opened_twice_in_one_process,
+        a_backup_taken_under_load_is_whole,
+        a_backup_of_a_large_busy_store_ends,
+        a_refusal_is_a_record_and_no_row,
+        pages_neither_miss_nor_repeat_while_rows_come_in,
+        claims_from_many_threads_never_meet,
     ]
 );
 
 // Its readers wait for one another, so that it is for a process that does one thing.
 store_contract!(
     one_connection,
-    super::ForOne(tempfile::tempdir().unwrap()),
+    super::Own::new(super::Kind::Sqlite, super::stores::open_for_one),
     [
         state_and_record_are_committed_together,
         a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed,
@@ -98,6 +126,28 @@ store_contract!(
         a_backup_of_a_large_busy_store_ends,
         a_refusal_is_a_record_and_no_row,
         pages_neither_miss_nor_repeat_while_rows_come_in,
+        claims_from_many_threads_never_meet,
+    ]
+);
+
+store_contract!(
+    postgres_one_connection,
+    super::Own::new(super::Kind::Postgres, super::stores::open_for_one),
+    [
+        state_and_record_are_committed_together,
+        a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed,
+        a_body_that_panics_is_an_error_and_the_store_lives_on,
+        bodies_of_many_threads_apply_exactly_once,
+        a_failing_body_does_not_take_its_neighbours_with_it,
+        what_was_acknowledged_is_there_after_reopening,
+        ids_are_given_out_once_and_rise,
+        several_may_open_an_empty_store_at_once,
+        a_store_may_be_opened_twice_in_one_process,
+        a_backup_taken_under_load_is_whole,
+        a_backup_of_a_large_busy_store_ends,
+        a_refusal_is_a_record_and_no_row,
+        pages_neither_miss_nor_repeat_while_rows_come_in,
+        claims_from_many_threads_never_meet,
     ]
 );
 
@@ -178,25 +228,32 @@ fn state_and_record_are_committed_together(place: &dyn Place) {
 fn a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed(place: &dyn Place) {
     let backend = place.open();
     let before = count(backend.as_ref(), "meta");
-    let error = backend.write(Box::new(|tx| {
-        note(tx, "half")?;
-        Err(StoreError::Injected(1))
-    }));
+    let error = backend.write(
+        Lock::Whole,
+        Box::new(|tx| {
+            note(tx, "half")?;
+            Err(StoreError::Injected(1))
+        }),
+    );
     assert!(matches!(error, Err(StoreError::Injected(1))), "{error:?}");
-    let nonsense = backend.write(Box::new(|tx| tx.execute("INSERT INTO nowhere VALUES (1)", &[]).map(drop)));
+    let nonsense =
+        backend.write(Lock::Whole, Box::new(|tx| tx.execute("INSERT INTO nowhere VALUES (1)", &[]).map(drop)));
     assert!(nonsense.is_err());
     assert_eq!(count(backend.as_ref(), "meta"), before);
-    backend.write(Box::new(|tx| note(tx, "half"))).unwrap();
+    backend.write(Lock::Whole, Box::new(|tx| note(tx, "half"))).unwrap();
     assert_eq!(count(backend.as_ref(), "meta"), before + 1);
 }
 
 fn a_body_that_panics_is_an_error_and_the_store_lives_on(place: &dyn Place) {
     let backend = place.open();
     let before = count(backend.as_ref(), "meta");
-    let error = backend.write(Box::new(|tx| {
-        note(tx, "half")?;
-        panic!("on purpose");
-    }));
+    let error = backend.write(
+        Lock::Whole,
+        Box::new(|tx| {
+            note(tx, "half")?;
+            panic!("on purpose");
+        }),
+    );
     assert!(matches!(&error, Err(StoreError::Panicked(text)) if text == "on purpose"), "{error:?}");
     assert_eq!(count(backend.as_ref(), "meta"), before);
     submit(backend.as_ref(), "ana", "after").unwrap();
@@ -244,7 +301,7 @@ fn a_failing_body_does_not_take_its_neighbours_with_it(place: &dyn Place) {
                         _ => Ok(()),
                     }
                 };
-                backend.write(Box::new(body)).is_ok()
+                backend.write(Lock::Whole, Box::new(body)).is_ok()
             })
         };
         let threads: Vec<_> = (0..THREADS).map(write).collect();
@@ -386,11 +443,14 @@ fn a_backup_of_a_large_busy_store_ends(place: &dyn Place) {
     let backend = place.open();
     for part in 0..40 {
         backend
-            .write(Box::new(move |tx| {
-                let (key, content) = (format!("{part:064}"), vec![7u8; 1 << 20]);
-                let params = [Param::Text(&key), Param::Blob(&content)];
-                tx.execute("INSERT INTO blobs(sha256, content) VALUES (?1, ?2)", &params).map(drop)
-            }))
+            .write(
+                Lock::Whole,
+                Box::new(move |tx| {
+                    let (key, content) = (format!("{part:064}"), vec![7u8; 1 << 20]);
+                    let params = [Param::Text(&key), Param::Blob(&content)];
+                    tx.execute("INSERT INTO blobs(sha256, content) VALUES (?1, ?2)", &params).map(drop)
+                }),
+            )
             .unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
@@ -463,15 +523,15 @@ fn pages_neither_miss_nor_repeat_while_rows_come_in(place: &dyn Place) {
 #[test]
 fn a_file_store_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
-    let place = InFile(tempfile::tempdir().unwrap());
-    let state = place.0.path().join(".phasegate");
+    let place = Own::in_a_file();
+    let state = place.folder.path().join(".phasegate");
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let backend = place.open();
     submit(backend.as_ref(), "ana", "one").unwrap();
     assert_eq!(mode(&state), 0o700);
     let names = ["phasegate.db", "phasegate.db-wal", "phasegate.db-shm", "phasegate.db.queue"];
     assert_eq!(names.map(|name| mode(&state.join(name))), [0o600; 4]);
-    let copy = place.0.path().join("copies/copy.db");
+    let copy = place.folder.path().join("copies/copy.db");
     backend.backup(&copy).unwrap();
     assert_eq!(mode(&copy), 0o600);
     drop(backend);
@@ -484,9 +544,9 @@ fn a_file_store_is_for_its_owner_alone() {
 
 #[test]
 fn a_file_of_a_newer_version_is_left_alone() {
-    let place = InFile(tempfile::tempdir().unwrap());
+    let place = Own::in_a_file();
     submit(place.open().as_ref(), "ana", "one").unwrap();
-    let file = place.0.path().join(".phasegate/phasegate.db");
+    let file = place.folder.path().join(".phasegate/phasegate.db");
     let version = |number: Option<i64>| {
         let connection = rusqlite::Connection::open(&file).unwrap();
         if let Some(number) = number {
@@ -507,9 +567,7 @@ fn a_file_of_a_newer_version_is_left_alone() {
 }
 
 /// Claims from 32 threads over one store: decided by the real rules, each task to one agent.
-#[test]
-fn claims_from_many_threads_never_meet() {
-    let place = InFile(tempfile::tempdir().unwrap());
+fn claims_from_many_threads_never_meet(place: &dyn Place) {
     let backend: Arc<dyn Backend> = Arc::from(place.open());
     for _ in 0..64 {
         submit(backend.as_ref(), "lead", "x").unwrap();

@@ -9,10 +9,12 @@ use phasegate::audit::hash;
 use phasegate::audit::head::Head;
 use phasegate::audit::key::{Kind, Signer};
 use phasegate::audit::tree::{Edge, Tile};
+use phasegate::config::settings::Settings;
 use phasegate::domain::ids::Time;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
+use crate::support::stores;
 use crate::support::{TestEnv, able, agent, at_a_terminal, person};
 
 const FLOW: &str = "version: 1\nname: flow\nphases:\n  work:\n    exit: [ { command: [\"true\"] } ]\n    next: [done]\n  done: { end: true }\n";
@@ -27,7 +29,7 @@ pub struct Log {
 }
 
 pub fn log() -> Log {
-    let env = TestEnv::trusting(FLOW);
+    let env = TestEnv::over(stores::Kind::Sqlite, Some(FLOW), &Settings::default());
     let bob = able("bob", &[], 100);
     let mut head = String::new();
     for round in 0..9 {
@@ -53,6 +55,7 @@ pub fn log() -> Log {
 pub fn phasegate(folder: &Path, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).env_clear();
+    stores::tell(&mut command, folder);
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder).env("USER", "lead").output().unwrap()
 }
 
@@ -440,7 +443,7 @@ fn what_a_person_erases_is_gone_and_the_log_still_holds() {
 
 #[test]
 fn what_is_edited_after_a_person_looked_is_not_erased() {
-    let env = TestEnv::new();
+    let env = TestEnv::in_a_file();
     env.call(&agent("ana"), "submit_task", json!({ "title": "a name" })).unwrap();
     let db = Connection::open(env.path(".phasegate/phasegate.db")).unwrap();
     let at = count(&db);

@@ -1,11 +1,13 @@
 //! A log in which an approval was used without a yes, or twice, is found by both verifiers, whoever signed it; what a person
 //! erased or restored is not held against it.
 
+use phasegate::config::settings::Settings;
 use phasegate::domain::command::Decision;
 use phasegate::domain::ids::ApprovalId;
 use rusqlite::{Connection, params};
 use serde_json::json;
 
+use crate::support::stores::Kind;
 use crate::support::{TestEnv, agent, at_a_terminal, person};
 use crate::tamper::{Log, count, renumber, reseal, run};
 
@@ -13,7 +15,7 @@ const FLOW: &str = "version: 1\nname: flow\nphases:\n  plan:\n    exit: [ { appr
 
 /// Asked, answered and used once.
 fn log() -> Log {
-    let env = TestEnv::trusting(FLOW);
+    let env = TestEnv::over(Kind::Sqlite, Some(FLOW), &Settings::default());
     let ana = agent("ana");
     env.call(&ana, "submit_task", json!({ "title": "one" })).unwrap();
     env.call(&ana, "claim_task", json!({})).unwrap();

@@ -84,7 +84,7 @@ impl Engine {
                 aside: Spent::default(),
                 verdict: Judged::Allow,
             };
-            store::sessions::note(self.backend.as_ref(), seen, self.clock.now())?;
+            store::sessions::note(self.backend.as_ref(), seen, self.now())?;
         }
         Ok(HookAnswer::Allow { input: None, note: None })
     }

@@ -60,7 +60,7 @@ impl Engine {
         let Some(id) = TicketId::parse(&self.clock.random_hex(TicketId::BYTES)) else {
             return refuse("no ticket could be made".to_owned());
         };
-        let expires = self.clock.now().plus_seconds(TICKET_SECONDS);
+        let expires = self.now().plus_seconds(TICKET_SECONDS);
         let ticket =
             Ticket { command: command.to_owned(), cwd: told.hooked.cwd.clone(), bounds, snapshot: None, expires };
         let folder = self.workspace.state.join("exec");

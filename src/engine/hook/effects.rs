@@ -32,7 +32,7 @@ impl Engine {
             return;
         }
         let earlier = Snapshot::load(&self.last_look(actor));
-        let taken = Snapshot::take(&self.workspace.root, &Skip::builds(), earlier.as_ref(), self.clock.now());
+        let taken = Snapshot::take(&self.workspace.root, &Skip::builds(), earlier.as_ref(), self.now());
         let saved = taken.and_then(|taken| {
             let folder = self.workspace.state.join(LOOKS);
             let mut make = std::fs::DirBuilder::new();
@@ -53,7 +53,7 @@ impl Engine {
         let _ = std::fs::remove_file(&file);
         let caller = self.hook_caller(actor);
         let facts = self.task_facts(&caller, task)?;
-        let (task, after) = (facts.task(task)?, before.again(self.clock.now()));
+        let (task, after) = (facts.task(task)?, before.again(self.now()));
         let after = match after {
             Ok(after) => after,
             Err(why) => return Ok(Some(format!("what this command changed could not be told: {why}"))),

@@ -28,7 +28,7 @@ impl Engine {
         };
         self.note_session(actor, Some(opened))?;
         for left in ["exec", super::effects::LOOKS] {
-            crate::sandbox::sweep(&self.workspace.state.join(left), self.clock.now());
+            crate::sandbox::sweep(&self.workspace.state.join(left), self.now());
         }
         let facts = self.hook_facts(actor)?;
         let guard = told.guard.word();
@@ -191,7 +191,7 @@ impl Engine {
 
     /// A limit of the model's service: the claim waits for it.
     pub(super) fn stopped_by_failure(&self, told: &Told, actor: &Actor, message: &str) -> Result<HookAnswer, Failure> {
-        let now = self.clock.now();
+        let now = self.now();
         if let Some((until, why)) = self.limit_of(told, actor, message, now) {
             let caller = self.hook_caller(actor);
             let context = self.context(&caller);

@@ -7,7 +7,7 @@ use crate::domain::spending::Cap;
 
 use super::super::spending::account;
 use super::super::{StoreError, Tx};
-use super::{task, workflows};
+use super::{seen_task, workflows};
 
 /// For every task that is loaded by now.
 pub fn budgets(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
@@ -19,13 +19,15 @@ pub fn budget(tx: &mut dyn Tx, facts: &mut Facts, of: TaskId) -> Result<(), Stor
     let mut next = Some(of);
     for _ in 0..LINEAGE_MAX {
         let Some(id) = next else { break };
-        task(tx, facts, id)?;
+        seen_task(tx, facts, id)?;
         workflows(tx, facts)?;
         let Some(part) = facts.state.tasks.get(&id) else { break };
         next = part.spec.parent;
         let capped =
             facts.workflows.get(&part.workflow).is_some_and(|workflow| !Cap::of(&caps(part, workflow)).is_none());
         if capped && !facts.accounts.contains_key(&id) {
+            // What is set aside here is decided on what is left here.
+            tx.hold(&format!("account {id}"))?;
             let found = account(tx, id)?;
             facts.accounts.insert(id, found);
         }

@@ -18,7 +18,7 @@ use crate::domain::ids::{
 use crate::domain::task::Task;
 use crate::domain::workflow::{GateKind, Workflow};
 
-use super::{By, Param, StoreError, Tx};
+use super::{By, Lock, Param, RowLock, StoreError, Tx, put};
 use budgets::budgets;
 use entitlements::{approvals, approvals_of, approvers, credentials, some_approvals};
 
@@ -97,19 +97,39 @@ pub enum With {
 
 const SWEEP_AT_ONCE: i64 = 64;
 
-pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreError> {
+impl Scope {
+    /// Most commands go beside each other. What is rare, or looks at much, has the workspace for itself.
+    pub fn lock(&self, by: &By) -> Lock {
+        let agent = super::of_agent(&by.agent);
+        match self {
+            Self::Submit { .. } | Self::Claim { .. } | Self::Task { .. } => Lock::named([agent]),
+            Self::Hook { session, parent, .. } => {
+                let parent = parent.iter().map(super::of_agent);
+                Lock::named([agent].into_iter().chain(parent).chain([format!("session {session}")]))
+            }
+            Self::Approvals(_)
+            | Self::Trust
+            | Self::Credential { .. }
+            | Self::Bypass { .. }
+            | Self::Start(_)
+            | Self::Restored
+            | Self::Call(_)
+            | Self::Budget(_)
+            | Self::Sweep => Lock::Whole,
+        }
+    }
+}
+
+/// `renews`: the caller's leases are renewed by it, and the facts hold them so, that its own task does not seem lapsed.
+pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Facts, StoreError> {
     let mut facts = Facts::default();
-    held(tx, &mut facts, &by.agent)?;
+    held(tx, &mut facts, by, renews)?;
     if facts.held.is_empty() {
         ruling(tx, &mut facts)?;
     }
     match scope {
         Scope::Submit { refers_to } => {
-            trusts(tx, &mut facts)?;
-            for id in refers_to {
-                task(tx, &mut facts, *id)?;
-            }
-            facts.next.task = counter(tx, "task")?;
+            refers(tx, &mut facts, refers_to)?;
         }
         Scope::Claim { id, handle, next, refers_to, capabilities, workflows } => {
             claim(tx, &mut facts, *id, handle.as_ref())?;
@@ -117,11 +137,7 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreErro
                 candidate(tx, &mut facts, &Wanted { filter, capabilities, workflows }, by.at)?;
             }
             if let Some(refers_to) = refers_to {
-                trusts(tx, &mut facts)?;
-                for id in refers_to {
-                    task(tx, &mut facts, *id)?;
-                }
-                facts.next.task = counter(tx, "task")?;
+                refers(tx, &mut facts, refers_to)?;
             }
             let loaded: Vec<TaskId> = facts.state.tasks.keys().copied().collect();
             for id in loaded {
@@ -216,6 +232,17 @@ fn hook(
     Ok(())
 }
 
+/// What a new task refers to, and its number.
+fn refers(tx: &mut dyn Tx, facts: &mut Facts, to: &[TaskId]) -> Result<(), StoreError> {
+    trusts(tx, facts)?;
+    // In one order, so that no two wait for each other.
+    for id in to.iter().copied().collect::<BTreeSet<TaskId>>() {
+        task(tx, facts, id)?;
+    }
+    facts.next.task = own_counter(tx, "task")?;
+    Ok(())
+}
+
 fn ids(tx: &mut dyn Tx, sql: &str, params: &[Param<'_>]) -> Result<Vec<TaskId>, StoreError> {
     let mut found = Vec::new();
     tx.query(sql, params, &mut |row| {
@@ -248,30 +275,52 @@ pub fn task(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreE
     if facts.state.tasks.contains_key(&id) {
         return Ok(());
     }
-    if let Some(task) = body::<Task>(tx, "tasks", "SELECT body FROM tasks WHERE id = ?1", &[Param::id(id.0)])? {
-        facts.state.tasks.insert(id, task);
+    locked_task(tx, facts, id, RowLock::Wait)
+}
+
+fn locked_task(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId, lock: RowLock) -> Result<(), StoreError> {
+    tx.query_locked("SELECT body FROM tasks WHERE id = ?1", &[Param::id(id.0)], lock, &mut |row| {
+        facts.state.tasks.insert(id, parse("tasks", row.text(0)?.unwrap_or_default())?);
+        Ok(())
+    })
+}
+
+/// One that is looked at and stays as it is: many commands look at the same parent, and must not wait for each other.
+fn seen_task(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
+    if !facts.state.tasks.contains_key(&id) {
+        let found: Option<Task> = body(tx, "tasks", "SELECT body FROM tasks WHERE id = ?1", &[Param::id(id.0)])?;
+        facts.state.tasks.extend(found.map(|task| (id, task)));
     }
     Ok(())
 }
 
 fn lease(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreError> {
-    tx.query("SELECT expires_at FROM leases WHERE task = ?1", &[Param::id(id.0)], &mut |row| {
+    let sql = "SELECT expires_at FROM leases WHERE task = ?1";
+    tx.query_locked(sql, &[Param::id(id.0)], RowLock::Wait, &mut |row| {
         facts.leases.insert(id, Time(row.int(0)?.unwrap_or(0)));
         Ok(())
     })
 }
 
 /// The caller's own claims, with their tasks: every command needs to know where its caller stands.
-fn held(tx: &mut dyn Tx, facts: &mut Facts, agent: &AgentName) -> Result<(), StoreError> {
-    let sql = "SELECT leases.expires_at, tasks.body FROM leases JOIN tasks ON tasks.id = leases.task \
+fn held(tx: &mut dyn Tx, facts: &mut Facts, by: &By, renews: bool) -> Result<(), StoreError> {
+    let sql = "SELECT leases.expires_at, leases.lease_ms, tasks.body FROM tasks JOIN leases ON leases.task = tasks.id \
                WHERE leases.agent = ?1 ORDER BY leases.task LIMIT 100";
-    tx.query(sql, &[Param::Text(&agent.0)], &mut |row| {
-        let task: Task = parse("tasks", row.text(1)?.unwrap_or_default())?;
+    let mut due = false;
+    tx.query_locked(sql, &[Param::Text(&by.agent.0)], RowLock::Wait, &mut |row| {
+        let task: Task = parse("tasks", row.text(2)?.unwrap_or_default())?;
+        let (until, lease) = (Time(row.int(0)?.unwrap_or(0)), row.int(1)?.unwrap_or(0));
+        let renewed = Some(Time(by.at.0.saturating_add(lease))).filter(|_| renews && put::is_due(until, lease, by.at));
+        due |= renewed.is_some();
         facts.held.push(task.id);
-        facts.leases.insert(task.id, Time(row.int(0)?.unwrap_or(0)));
+        facts.leases.insert(task.id, renewed.unwrap_or(until));
         facts.state.tasks.insert(task.id, task);
         Ok(())
-    })
+    })?;
+    if due {
+        put::renewed(tx, &by.agent, by.at)?;
+    }
+    Ok(())
 }
 
 fn handle(tx: &mut dyn Tx, facts: &mut Facts, hash: &HandleHash) -> Result<(), StoreError> {
@@ -288,9 +337,22 @@ fn handle(tx: &mut dyn Tx, facts: &mut Facts, hash: &HandleHash) -> Result<(), S
     })
 }
 
+const COUNTER: &str = "SELECT value FROM counters WHERE name = ?1";
+
+/// A number that may not be needed: whoever is first with it has it, and the other finds out when it writes.
 fn counter(tx: &mut dyn Tx, name: &'static str) -> Result<u64, StoreError> {
     let mut value = 0;
-    tx.query("SELECT value FROM counters WHERE name = ?1", &[Param::Text(name)], &mut |row| {
+    tx.query(COUNTER, &[Param::Text(name)], &mut |row| {
+        value = row.int(0)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
+        Ok(())
+    })?;
+    Ok(value + 1)
+}
+
+/// A number that will be needed, and is nobody else's.
+fn own_counter(tx: &mut dyn Tx, name: &'static str) -> Result<u64, StoreError> {
+    let mut value = 0;
+    tx.query_locked(COUNTER, &[Param::Text(name)], RowLock::Wait, &mut |row| {
         value = row.int(0)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
         Ok(())
     })?;

@@ -9,9 +9,9 @@ use crate::domain::ids::{TaskId, Time};
 use crate::domain::spending::Spent;
 use crate::domain::task::Status;
 
-use super::super::{Param, StoreError, Tx};
+use super::super::{Param, RowLock, StoreError, Tx};
 use super::budgets::budget;
-use super::{lease, task};
+use super::{lease, locked_task, task};
 
 /// What a caller asks for, and what it may have.
 pub struct Wanted<'w> {
@@ -34,9 +34,12 @@ pub fn candidate(tx: &mut dyn Tx, facts: &mut Facts, wanted: &Wanted<'_>, now: T
         facts.over_budget.push(id);
     };
     if let Some(id) = first_lapsed(tx, wanted, now)? {
-        task(tx, facts, id)?;
+        // Whoever has it at this moment tends to it.
+        locked_task(tx, facts, id, RowLock::Skip)?;
         lease(tx, facts, id)?;
-        facts.expired.push(id);
+        if facts.state.tasks.contains_key(&id) && facts.leases.get(&id).is_some_and(|until| *until <= now) {
+            facts.expired.push(id);
+        }
     }
     if let Some(id) = best {
         task(tx, facts, id)?;
@@ -93,7 +96,7 @@ fn first_ready(
     }
     sql.push_str(" ORDER BY urgency DESC, id LIMIT 1");
     let mut found = None;
-    tx.query(&sql, &params, &mut |row| {
+    tx.query_locked(&sql, &params, RowLock::Skip, &mut |row| {
         let id = row.int(1)?.and_then(|id| u64::try_from(id).ok());
         found = row.int(0)?.zip(id.map(TaskId));
         Ok(())

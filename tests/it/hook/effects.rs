@@ -78,6 +78,7 @@ fn a_command_runs_in_the_bounds_of_its_phase_where_the_kernel_holds_them() {
     let run = |command: &str| {
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", command]).current_dir(world.root()).env_clear().env("HOME", world.home());
+        crate::support::stores::tell(&mut shell, &world.root());
         shell.env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap()
     };
     let ran = run(command);

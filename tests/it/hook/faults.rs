@@ -41,14 +41,22 @@ fn closed(world: &World, what: &str) {
 
 /// A world in which a call has been judged, so that everything is there.
 fn begun() -> World {
-    let world = World::new(FLOW);
+    judged(World::new(FLOW))
+}
+
+/// The same, for what is about the file of SQLite.
+fn begun_in_a_file() -> World {
+    judged(World::in_a_file(FLOW))
+}
+
+fn judged(world: World) -> World {
     assert_eq!(world.tell("claude-code", &read(&world)).verdict(), "allow");
     world
 }
 
 #[test]
 fn a_store_that_is_no_store_lets_nothing_run() {
-    let world = begun();
+    let world = begun_in_a_file();
     let whole = std::fs::read(store(&world)).unwrap();
     let wal = store(&world).with_extension("db-wal");
     let mut torn = whole.clone();
@@ -62,7 +70,7 @@ fn a_store_that_is_no_store_lets_nothing_run() {
 
 #[test]
 fn a_store_of_a_newer_phasegate_lets_nothing_run() {
-    let world = begun();
+    let world = begun_in_a_file();
     Connection::open(store(&world)).unwrap().pragma_update(None, "user_version", 9999).unwrap();
     closed(&world, "newer");
     let heard = world.tell("claude-code", &read(&world));
@@ -71,7 +79,7 @@ fn a_store_of_a_newer_phasegate_lets_nothing_run() {
 
 #[test]
 fn a_store_that_another_program_holds_lets_nothing_run_and_answers_in_time() {
-    let (world, queued) = (begun(), begun());
+    let (world, queued) = (begun_in_a_file(), begun_in_a_file());
     let holder = Connection::open(store(&world)).unwrap();
     holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
     // A process of ours that hangs while it is its turn.
@@ -202,6 +210,7 @@ fn in_small_space(world: &World, script: &str) -> Option<Heard> {
     let mut command = Command::new("unshare");
     command.args(["-Urm", "sh", "-c", &script]).current_dir(world.root()).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", world.home());
+    crate::support::stores::tell(&mut command, &world.root());
     command
         .env("PHASEGATE", env!("CARGO_BIN_EXE_phasegate"))
         .env("EVENT", read(world).to_string().replace("toolu_1", "toolu_2"));

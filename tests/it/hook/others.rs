@@ -53,7 +53,7 @@ fn calls_of_every_client_get_the_same_verdicts() {
 
 #[test]
 fn a_fault_is_a_no_in_the_words_of_every_client() {
-    let world = World::new(FLOW);
+    let world = World::in_a_file(FLOW);
     std::fs::write(world.root().join(".phasegate/phasegate.db"), "no store").unwrap();
     for (client, tool, input) in [
         ("codex", "read_file", json!({"path": "a"})),

@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::stores::{self, Kind};
+
 pub struct World {
     folder: tempfile::TempDir,
 }
@@ -21,9 +23,19 @@ pub struct Heard {
 
 impl World {
     pub fn new(yaml: &str) -> Self {
+        Self::over(stores::usual(), yaml)
+    }
+
+    /// For what is about the file of SQLite.
+    pub fn in_a_file(yaml: &str) -> Self {
+        Self::over(Kind::Sqlite, yaml)
+    }
+
+    fn over(kind: Kind, yaml: &str) -> Self {
         let world = Self { folder: tempfile::tempdir().unwrap() };
         std::fs::create_dir_all(world.root().join("src")).unwrap();
         std::fs::create_dir_all(world.home()).unwrap();
+        stores::keep_to(kind, &world.root());
         world.trust(yaml);
         world
     }
@@ -54,6 +66,7 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
         command.args(words).current_dir(self.root()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.home()).env("USER", "lead");
+        stores::tell(&mut command, &self.root());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -4,6 +4,7 @@ pub mod keys;
 pub mod receivers;
 pub mod replay;
 pub mod served;
+pub mod stores;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use phasegate::domain::ids::{ApprovalId, Time};
 use phasegate::domain::refusal::Refusal;
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::{Engine, Failure, Unwatched};
+use phasegate::store::{Lock, Tx};
 use phasegate::tools;
 use serde_json::Value;
 
@@ -47,7 +49,8 @@ impl TestEnv {
     /// The engine of another process on the same store, at the same time of day.
     pub fn reopened(&self, settings: &Settings) -> Engine {
         let workspace = Workspace::find(Some(self.folder.path()), self.folder.path()).expect("a workspace");
-        phasegate::engine::open(workspace, settings, self.clock.clone()).expect("an engine")
+        let settings = stores::settings(self.folder.path(), settings);
+        phasegate::engine::open(workspace, &settings, self.clock.clone()).expect("an engine")
     }
 
     fn with_file(yaml: Option<&str>) -> Self {
@@ -56,13 +59,25 @@ impl TestEnv {
 
     /// The same under settings of one's own.
     pub fn with_settings(yaml: Option<&str>, settings: &Settings) -> Self {
+        Self::over(stores::usual(), yaml, settings)
+    }
+
+    /// For what is about the file of SQLite.
+    pub fn in_a_file() -> Self {
+        Self::over(stores::Kind::Sqlite, None, &Settings::default())
+    }
+
+    /// In a store of this kind, whatever the others use.
+    pub fn over(kind: stores::Kind, yaml: Option<&str>, settings: &Settings) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(Fixed::at(START));
         if let Some(yaml) = yaml {
             std::fs::write(folder.path().join("phasegate.yaml"), yaml).expect("the workflow file");
         }
+        stores::keep_to(kind, folder.path());
         let workspace = Workspace::find(Some(folder.path()), folder.path()).expect("a workspace");
-        let engine = phasegate::engine::open(workspace, settings, clock.clone()).expect("an engine");
+        let settings = stores::settings(folder.path(), settings);
+        let engine = phasegate::engine::open(workspace, &settings, clock.clone()).expect("an engine");
         let env = Self { folder, clock, engine: Arc::new(engine) };
         if yaml.is_some() {
             env.engine.trust_file(&person("ana"), &env.path("phasegate.yaml")).expect("trust");
@@ -78,6 +93,35 @@ impl TestEnv {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).expect("a folder");
         std::fs::write(path, text).expect("a file");
+    }
+
+    /// Changes rows behind the engine's back, as whoever can write the store does. Only what both stores understand.
+    pub fn edit(&self, sql: &str) {
+        let statement = sql.to_owned();
+        let changed = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let count = Arc::clone(&changed);
+        let body = move |tx: &mut dyn Tx| {
+            count.store(tx.execute(&statement, &[])?, std::sync::atomic::Ordering::SeqCst);
+            Ok(())
+        };
+        self.engine.backend().write(Lock::Whole, Box::new(body)).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert!(changed.load(std::sync::atomic::Ordering::SeqCst) > 0, "nothing was changed by {sql}");
+    }
+
+    /// The same, of the JSON in a row.
+    pub fn rewrite(&self, table: &str, which: &str, change: impl Fn(&mut Value)) {
+        let mut body = Value::Null;
+        let read = format!("SELECT body FROM {table} WHERE {which}");
+        let found = self.engine.view(|tx| {
+            tx.query(&read, &[], &mut |row| {
+                body = serde_json::from_str(row.text(0)?.unwrap_or_default()).unwrap_or_default();
+                Ok(())
+            })
+        });
+        found.unwrap_or_else(|error| panic!("{read}: {error:?}"));
+        assert!(body.is_object(), "no row of {table} is {which}");
+        change(&mut body);
+        self.edit(&format!("UPDATE {table} SET body = '{}' WHERE {which}", body.to_string().replace('\'', "''")));
     }
 
     /// The names of the events recorded so far, oldest first.

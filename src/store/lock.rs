@@ -1,0 +1,51 @@
+//! What a write keeps others from, and what a row that is read for a decision is held by. In SQLite there is one writer at a
+//! time, and both say nothing. No write takes a weaker lock first and a stronger one later.
+
+/// Taken before anything is read, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Nobody else writes to the workspace meanwhile.
+    Whole,
+    /// Others write too. What is named here is nobody else's meanwhile; rows that decide are locked as they are read:
+    /// leases before tasks, tasks before accounts, accounts upwards.
+    Beside(Vec<String>),
+}
+
+impl Lock {
+    /// Others write too, and no name is needed: rows say all.
+    pub const ROWS: Self = Self::Beside(Vec::new());
+
+    pub fn named(names: impl IntoIterator<Item = String>) -> Self {
+        Self::Beside(names.into_iter().collect())
+    }
+}
+
+/// Of a row that is read in a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RowLock {
+    /// Waits for whoever has it.
+    Wait,
+    /// Passes over rows that others have.
+    Skip,
+}
+
+/// Where one text does not serve both kinds of store. All of it is here.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialect {
+    /// A record on its way into the log.
+    pub put_event: &'static str,
+    /// So many tasks more or fewer in one place.
+    pub put_count: &'static str,
+}
+
+pub const SQLITE: Dialect = Dialect {
+    put_event: "INSERT INTO events(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+    put_count: "INSERT INTO task_counts(workflow, phase, status, tasks) VALUES (?1, ?2, ?3, ?4) \
+                ON CONFLICT(workflow, phase, status) DO UPDATE SET tasks = task_counts.tasks + excluded.tasks",
+};
+
+/// Commits of different commands must not wait for each other, so numbers of records and sums are made by a pass of their own.
+pub const POSTGRES: Dialect = Dialect {
+    put_event: "INSERT INTO arrivals(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+    put_count: "INSERT INTO task_counts(workflow, phase, status, tasks) VALUES (?1, ?2, ?3, ?4)",
+};

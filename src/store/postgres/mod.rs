@@ -1,0 +1,311 @@
+//! PostgreSQL: many servers on one database, none of them special. Commands go beside each other under the locks they name;
+//! what has to be one after the other is done by `order`. Where the database is, and how it is reached, is in `address`.
+
+mod address;
+mod order;
+mod pool;
+mod schema;
+mod tx;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+
+use super::{Backend, Body, Lock, StoreError, Tx, Vitals};
+use crate::domain::ids::Time;
+use address::Address;
+use order::Order;
+use pool::{Connection, Pool};
+use tx::PgTx;
+
+pub use address::{is_url, shown};
+
+/// How often a command is tried that others came before, or whose connection was lost before it was committed.
+const TRIES: u32 = 40;
+/// The pause after the first try; later ones are longer.
+const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE_MOST: Duration = Duration::from_millis(250);
+/// Writes that nobody waits for.
+const SOON_MOST: usize = 256;
+
+pub struct Postgres {
+    shared: Arc<Shared>,
+    soon: SyncSender<(Lock, Body)>,
+    order: Option<Order>,
+}
+
+struct Shared {
+    pool: Pool,
+    address: Address,
+}
+
+fn postgres(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> StoreError {
+    move |source| StoreError::Postgres { doing, source }
+}
+
+impl Postgres {
+    /// `serves`: by a process that stays, and so takes part in what has to be done beside commands.
+    pub fn open(url: &str, serves: bool) -> Result<Self, StoreError> {
+        let address = Address::parse(url)?;
+        let pool = Pool::new(address.clone())?;
+        schema::migrate(&mut *pool.take()?, &address)?;
+        let shared = Arc::new(Shared { pool, address });
+        let (soon, jobs) = sync_channel::<(Lock, Body)>(SOON_MOST);
+        let writer = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("phasegate-soon".to_owned()).spawn(move || {
+            for (lock, body) in jobs {
+                if let Err(error) = writer.write(&lock, body) {
+                    tracing::warn!(%error, "something that may be lost was not written");
+                }
+            }
+        });
+        thread.map_err(|source| StoreError::File { path: shared.address.shown().into(), source })?;
+        let order = if serves { Some(Order::start(&shared)?) } else { None };
+        Ok(Self { shared, soon, order })
+    }
+
+    fn wake(&self) {
+        if let Some(order) = &self.order {
+            order.wake();
+        }
+    }
+}
+
+/// How a transaction ended that did not end well.
+enum Ended {
+    /// Nothing of it stays; the same again may go through.
+    Again(StoreError),
+    /// It is not known whether it was committed.
+    Unknown(String, StoreError),
+    Failed(StoreError),
+}
+
+impl Shared {
+    fn write(&self, lock: &Lock, mut body: Body) -> Result<(), StoreError> {
+        let mut tries = 0;
+        loop {
+            let ended = match self.try_write(lock, &mut body) {
+                Ok(()) => return Ok(()),
+                Err(ended) => ended,
+            };
+            let error = match ended {
+                Ended::Failed(error) => return Err(error),
+                Ended::Unknown(id, error) => {
+                    if self.was_committed(&id)? {
+                        return Ok(());
+                    }
+                    error
+                }
+                Ended::Again(error) => error,
+            };
+            tries += 1;
+            if tries >= TRIES {
+                return Err(error);
+            }
+            pause(tries);
+        }
+    }
+
+    fn try_write(&self, lock: &Lock, body: &mut Body) -> Result<(), Ended> {
+        let mut connection = self.pool.take().map_err(|error| again_or_failed(error))?;
+        let id = begin(&mut connection, lock, &self.address).map_err(|error| {
+            connection.spoil();
+            again_or_failed(error)
+        })?;
+        let mut tx = PgTx::writing(&mut connection, &self.address);
+        let done = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
+            Ok(done) => done,
+            Err(panic) => Err(StoreError::Panicked(super::said_by(panic.as_ref()))),
+        };
+        if let Err(error) = done {
+            drop(tx);
+            // One that cannot be rolled back is of no use to the next command.
+            if connection.batch("ROLLBACK").is_err() {
+                connection.spoil();
+            }
+            return Err(again_or_failed(error));
+        }
+        match tx.commit() {
+            Ok(()) => Ok(()),
+            Err(error) if is_lost(&error) => {
+                connection.spoil();
+                Err(Ended::Unknown(id, StoreError::Postgres { doing: "commit", source: error }))
+            }
+            Err(error) => Err(again_or_failed(StoreError::Postgres { doing: "commit", source: error })),
+        }
+    }
+
+    /// Waits for the transaction if it is still about to end: its row is its own until then.
+    fn was_committed(&self, id: &str) -> Result<bool, StoreError> {
+        let mut tries = 0;
+        loop {
+            match self.pool.take().and_then(|mut connection| note(&mut connection, id, &self.address)) {
+                Ok(noted) => return Ok(!noted),
+                Err(error) => {
+                    tries += 1;
+                    if tries >= TRIES {
+                        let said = format!(
+                            "the connection was lost while a command was committed, and whether it was cannot be found out: {error}"
+                        );
+                        let hint = "look at the task before you do it again; the command may have been carried out";
+                        return Err(StoreError::Database { said, hint });
+                    }
+                    pause(tries);
+                }
+            }
+        }
+    }
+
+    fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut tries = 0;
+        // Only beginning is tried again: a body may not run twice.
+        let mut connection = loop {
+            let mut connection = self.pool.take()?;
+            let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", self.address.search_path());
+            match connection.batch(&sql) {
+                Ok(()) => break connection,
+                Err(error) => {
+                    connection.spoil();
+                    tries += 1;
+                    if tries >= TRIES {
+                        return Err(StoreError::Postgres { doing: "begin reading", source: error });
+                    }
+                    pause(tries);
+                }
+            }
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| body(&mut PgTx::reading(&mut connection, &self.address))));
+        if connection.batch("ROLLBACK").is_err() {
+            connection.spoil();
+        }
+        match result {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// Opens the transaction, takes its locks, and notes under which id it will be known to have been committed.
+fn begin(connection: &mut Connection, lock: &Lock, address: &Address) -> Result<String, StoreError> {
+    let (sql, names): (&str, &[String]) = match lock {
+        Lock::Whole => ("SELECT pg_advisory_xact_lock($1)", &[]),
+        Lock::Beside(names) => ("SELECT pg_advisory_xact_lock_shared($1)", names),
+    };
+    let mut sql = sql.to_owned();
+    for at in 0..names.len() {
+        sql.push_str(&format!(", pg_advisory_xact_lock(${})", at + 2));
+    }
+    let keys: Vec<i64> =
+        std::iter::once("whole").chain(names.iter().map(String::as_str)).map(|name| address.key(name)).collect();
+    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", address.search_path());
+    connection.begin(&begin, &sql, &keys)
+}
+
+/// Puts the id of a command where it would stand if it had been committed; false if it stands there.
+fn note(connection: &mut Connection, id: &str, address: &Address) -> Result<bool, StoreError> {
+    let sql = format!(
+        "BEGIN; {}; INSERT INTO commits(id, at) VALUES ('{id}', now()) ON CONFLICT (id) DO NOTHING",
+        address.search_path()
+    );
+    let noted = connection.changed(&sql).map_err(postgres("look for a command"));
+    let ended = connection.batch("ROLLBACK");
+    if ended.is_err() {
+        connection.spoil();
+    }
+    Ok(noted? > 0)
+}
+
+fn pause(tries: u32) {
+    std::thread::sleep(PAUSE.saturating_mul(tries * tries).min(PAUSE_MOST));
+}
+
+fn is_lost(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        // The server goes away, or has thrown the session out.
+        Some(code) => {
+            let gone = [
+                SqlState::ADMIN_SHUTDOWN,
+                SqlState::CRASH_SHUTDOWN,
+                SqlState::CANNOT_CONNECT_NOW,
+                SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            ];
+            gone.contains(code)
+        }
+        None => true,
+    }
+}
+
+fn again_or_failed(error: StoreError) -> Ended {
+    let again = match &error {
+        StoreError::Overtaken => true,
+        StoreError::Postgres { source, .. } => {
+            let others_first = [
+                SqlState::T_R_SERIALIZATION_FAILURE,
+                SqlState::T_R_DEADLOCK_DETECTED,
+                SqlState::UNIQUE_VIOLATION,
+                SqlState::TOO_MANY_CONNECTIONS,
+            ];
+            is_lost(source) || source.code().is_some_and(|code| others_first.contains(code))
+        }
+        _ => false,
+    };
+    if again { Ended::Again(error) } else { Ended::Failed(error) }
+}
+
+impl Backend for Postgres {
+    fn write(&self, lock: Lock, body: Body) -> Result<(), StoreError> {
+        self.shared.write(&lock, body)?;
+        self.wake();
+        Ok(())
+    }
+
+    fn write_soon(&self, lock: Lock, body: Body) {
+        let _ = self.soon.try_send((lock, body));
+    }
+
+    fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        order::settle(&self.shared)?;
+        self.shared.read(body)
+    }
+
+    fn read_rows(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.shared.read(body)
+    }
+
+    fn time(&self) -> Option<Time> {
+        self.shared.pool.time()
+    }
+
+    fn await_news(&self, at_most: Duration) {
+        match &self.order {
+            Some(order) => order.await_news(at_most),
+            None => std::thread::sleep(at_most),
+        }
+    }
+
+    fn backup(&self, _to: &Path) -> Result<(), StoreError> {
+        let said = "a store in PostgreSQL is not copied into a file by this command yet".to_owned();
+        Err(StoreError::Database { said, hint: "use `pg_dump` of the database's schema" })
+    }
+
+    fn restore(&self, _from: &Path, _body: Body) -> Result<(), StoreError> {
+        let said = "a file cannot be put in place of a store in PostgreSQL yet".to_owned();
+        Err(StoreError::Database { said, hint: "use `pg_restore`" })
+    }
+
+    fn check(&self) -> Result<Vec<String>, StoreError> {
+        schema::check(&self.shared)
+    }
+
+    fn describe(&self) -> String {
+        self.shared.address.shown()
+    }
+
+    fn vitals(&self) -> Result<Vitals, StoreError> {
+        schema::vitals(&self.shared)
+    }
+}

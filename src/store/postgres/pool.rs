@@ -1,0 +1,246 @@
+//! Connections, opened as needed and kept. One thread does the input and output of all of them; callers wait for it on their
+//! own threads, so that a transaction is plain code.
+
+use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use futures::executor::block_on;
+use tokio::runtime::Runtime;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls, Statement};
+
+use super::address::Address;
+use super::{StoreError, postgres};
+use crate::domain::ids::Time;
+
+/// Statements a connection keeps; one that is made up for a filter does not stay for ever.
+const STATEMENTS: usize = 256;
+
+const NOTE: &str = "INSERT INTO commits(id, at) VALUES (gen_random_uuid(), clock_timestamp()) \
+                    RETURNING id::text, (extract(epoch FROM at) * 1000)::bigint";
+
+pub struct Pool {
+    address: Address,
+    runtime: Option<Runtime>,
+    state: Mutex<State>,
+    freed: Condvar,
+    clock: Arc<Mutex<Option<(Instant, i64)>>>,
+}
+
+#[derive(Default)]
+struct State {
+    free: Vec<Connection>,
+    open: usize,
+}
+
+/// A connection that is somebody's until it is dropped.
+pub struct Taken<'p> {
+    pool: &'p Pool,
+    connection: Option<Connection>,
+}
+
+pub struct Connection {
+    client: Client,
+    statements: HashMap<String, Statement>,
+    spoiled: bool,
+    clock: Arc<Mutex<Option<(Instant, i64)>>>,
+}
+
+impl Pool {
+    pub fn new(address: Address) -> Result<Self, StoreError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("phasegate-postgres")
+            .enable_all()
+            .build()
+            .map_err(|source| StoreError::File { path: address.shown().into(), source })?;
+        let (state, freed, clock) = (Mutex::default(), Condvar::new(), Arc::default());
+        Ok(Self { address, runtime: Some(runtime), state, freed, clock })
+    }
+
+    pub fn take(&self) -> Result<Taken<'_>, StoreError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            while let Some(connection) = state.free.pop() {
+                if !connection.client.is_closed() {
+                    return Ok(Taken { pool: self, connection: Some(connection) });
+                }
+                state.open = state.open.saturating_sub(1);
+            }
+            if state.open < self.address.connections {
+                state.open += 1;
+                drop(state);
+                return match self.connect() {
+                    Ok(connection) => Ok(Taken { pool: self, connection: Some(connection) }),
+                    Err(error) => {
+                        self.give_back(None);
+                        Err(error)
+                    }
+                };
+            }
+            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give_back(&self, connection: Option<Connection>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match connection {
+            Some(connection) => state.free.push(connection),
+            None => state.open = state.open.saturating_sub(1),
+        }
+        drop(state);
+        self.freed.notify_one();
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        let client = self.run(connected(self.address.clone()))?;
+        let clock = Arc::clone(&self.clock);
+        let mut connection = Connection { client, statements: HashMap::new(), spoiled: false, clock };
+        let time = connection.first_int("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")?;
+        connection.told(time.unwrap_or(0));
+        Ok(connection)
+    }
+
+    /// Carries a future out on the thread that does the input and output.
+    pub fn run<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let runtime = self.runtime.as_ref().ok_or(StoreError::Closed)?;
+        block_on(runtime.spawn(future)).map_err(|_| StoreError::Closed)?
+    }
+
+    /// The database's clock, by what it last said and how long ago that was.
+    pub fn time(&self) -> Option<Time> {
+        let said = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        said.map(|(at, time)| Time(time.saturating_add(i64::try_from(at.elapsed().as_millis()).unwrap_or(0))))
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // It may be dropped by a thread that must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn connected(address: Address) -> Result<Client, StoreError> {
+    let (client, connection) = address.config.connect(NoTls).await.map_err(postgres("connect"))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to the database ended");
+        }
+    });
+    // A server that stands still in the middle of a command must not hold up the others.
+    let limits = "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '120s'; SET client_min_messages = 'warning'";
+    client.batch_execute(limits).await.map_err(postgres("set up a connection"))?;
+    Ok(client)
+}
+
+impl Connection {
+    /// It is not given to anybody else.
+    pub fn spoil(&mut self) {
+        self.spoiled = true;
+    }
+
+    pub fn batch(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
+        block_on(self.client.batch_execute(sql))
+    }
+
+    /// How many rows the last statement of a text changed.
+    pub fn changed(&self, sql: &str) -> Result<u64, tokio_postgres::Error> {
+        let told = block_on(self.client.simple_query(sql))?;
+        let last = told.into_iter().rev().find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::CommandComplete(changed) => Some(changed),
+            _ => None,
+        });
+        Ok(last.unwrap_or(0))
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The statement of a text whose parameters are `?1`, `?2`, … or `$1`, `$2`, …
+    pub fn statement(&mut self, sql: &str) -> Result<Statement, StoreError> {
+        if let Some(known) = self.statements.get(sql) {
+            return Ok(known.clone());
+        }
+        let statement =
+            block_on(self.client.prepare(&sql.replace('?', "$"))).map_err(postgres("prepare a statement"))?;
+        if self.statements.len() >= STATEMENTS {
+            self.statements.clear();
+        }
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    pub fn first_int(&mut self, sql: &str) -> Result<Option<i64>, StoreError> {
+        let row = block_on(self.client.query_opt(sql, &[])).map_err(postgres("read the schema version"))?;
+        row.map(|row| row.try_get(0).map_err(postgres("read the schema version"))).transpose()
+    }
+
+    pub fn keys(&mut self, sql: &str, keys: &[i64]) -> Result<(), StoreError> {
+        let statement = self.statement(sql)?;
+        let keys: Vec<&(dyn ToSql + Sync)> = keys.iter().map(|key| key as &(dyn ToSql + Sync)).collect();
+        block_on(self.client.execute(&statement, &keys)).map_err(postgres("take a lock")).map(drop)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long ago the database told its time; nothing is decided by it alone"
+    )]
+    fn told(&self, time: i64) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), time));
+    }
+
+    /// Begins a transaction, takes its locks, and gives the id under which it will be known to have been committed: all in one
+    /// go, and it learns the time by the way.
+    pub fn begin(&mut self, begin: &str, locks: &str, keys: &[i64]) -> Result<String, StoreError> {
+        if !self.statements.contains_key(NOTE) {
+            // A statement is prepared where its tables are.
+            self.batch(begin).map_err(postgres("begin writing"))?;
+            self.statement(NOTE)?;
+            self.batch("ROLLBACK").map_err(postgres("begin writing"))?;
+        }
+        let (locks, note) = (self.statement(locks)?, self.statement(NOTE)?);
+        let keys = keys.iter().map(|key| key as &(dyn ToSql + Sync));
+        let (begun, locked, noted) = block_on(futures::future::join3(
+            self.client.batch_execute(begin),
+            self.client.execute_raw(&locks, keys),
+            self.client.query_one(&note, &[]),
+        ));
+        begun.map_err(postgres("begin writing"))?;
+        locked.map_err(postgres("take a lock"))?;
+        let row = noted.map_err(postgres("note a command"))?;
+        self.told(row.try_get(1).map_err(postgres("read its time"))?);
+        row.try_get(0).map_err(postgres("read the id of a command"))
+    }
+}
+
+impl Deref for Taken<'_> {
+    type Target = Connection;
+
+    #[expect(clippy::expect_used, reason = "it is there until it is dropped")]
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("a connection that was taken")
+    }
+}
+
+impl DerefMut for Taken<'_> {
+    #[expect(clippy::expect_used, reason = "it is there until it is dropped")]
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("a connection that was taken")
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let kept = self.connection.take().filter(|connection| !connection.spoiled && !connection.client.is_closed());
+        self.pool.give_back(kept);
+    }
+}
