@@ -121,4 +121,3 @@ pub fn scaled(mut values: Vec<f64>) -> Vec<f64> {
     }
     values
 }
-

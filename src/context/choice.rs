@@ -32,7 +32,8 @@ impl<'u> Choice<'u> {
 
     /// What the mark of a gap costs: units from one number up to, not including, another.
     fn gap(&self, from: usize, to: usize) -> f64 {
-        let (Some(first), Some(last)) = (self.units.get(from), to.checked_sub(1).and_then(|to| self.units.get(to))) else {
+        let (Some(first), Some(last)) = (self.units.get(from), to.checked_sub(1).and_then(|to| self.units.get(to)))
+        else {
             return 0.0;
         };
         match () {

@@ -74,16 +74,37 @@ fn names_path(path: &str, mention: &str) -> f64 {
     let Some(last) = path.last() else { return 0.0 };
     let Some(found) = mention.iter().rposition(|part| part == last) else { return 0.0 };
     let common = mention.iter().take(found + 1).rev().zip(path.iter().rev()).take_while(|(a, b)| a == b).count();
-    if common >= 2 { 1.0 } else if path.len() == 1 || mention.len() == 1 { 0.5 } else { 0.3 }
+    if common >= 2 {
+        1.0
+    } else if path.len() == 1 || mention.len() == 1 {
+        0.5
+    } else {
+        0.3
+    }
 }
 
 /// Files that stand beside a product: tests, documentation, examples, set-up.
 fn is_aside(path: &str) -> bool {
-    let beside = ["test", "tests", "testing", "doc", "docs", "example", "examples", "bench", "benches", "benchmarks", "asv_bench"];
+    let beside = [
+        "test",
+        "tests",
+        "testing",
+        "doc",
+        "docs",
+        "example",
+        "examples",
+        "bench",
+        "benches",
+        "benchmarks",
+        "asv_bench",
+    ];
     let alone = ["setup.py", "conf.py", "conftest.py", "build.rs"];
     let mut parts = path.split('/').rev();
     let file = parts.next().unwrap_or_default();
-    alone.contains(&file) || file.starts_with("test_") || file.starts_with("example_") || parts.any(|part| beside.contains(&part))
+    alone.contains(&file)
+        || file.starts_with("test_")
+        || file.starts_with("example_")
+        || parts.any(|part| beside.contains(&part))
 }
 
 /// A word of the path that the query says so often counts in full.
@@ -176,9 +197,13 @@ mod tests {
 
     #[test]
     fn what_stands_beside_a_product_is_told_by_its_path() {
-        for (path, aside) in
-            [("tests/x.py", true), ("src/test_x.py", true), ("setup.py", true), ("src/testing_tools.py", false), ("", false)]
-        {
+        for (path, aside) in [
+            ("tests/x.py", true),
+            ("src/test_x.py", true),
+            ("setup.py", true),
+            ("src/testing_tools.py", false),
+            ("", false),
+        ] {
             assert_eq!(is_aside(path), aside, "{path}");
         }
     }

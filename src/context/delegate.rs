@@ -119,7 +119,9 @@ fn sections(plan: &Plan<'_>, units: &[Unit], kind: Kind, parts: usize) -> Vec<Se
         let before = number.checked_sub(1).and_then(|before| units.get(before));
         let goes_on = !by_unit && before.is_some_and(|before| before.section == unit.section);
         match ranges.last_mut() {
-            Some(last) if goes_on || (by_unit || different > SECTIONS_MAX) && last.len() < least => last.end = number + 1,
+            Some(last) if goes_on || (by_unit || different > SECTIONS_MAX) && last.len() < least => {
+                last.end = number + 1
+            }
             _ => ranges.push(number..number + 1),
         }
     }
@@ -158,7 +160,8 @@ const UNEVEN: f64 = 1.5;
 /// Joins what is most alike until there are few enough; parts in the order of the text.
 fn grouped(sections: &[Section], parts: usize) -> Vec<BTreeSet<usize>> {
     let mut groups: Vec<BTreeSet<usize>> = (0..sections.len()).map(|number| BTreeSet::from([number])).collect();
-    let alike: Vec<Vec<f64>> = sections.iter().map(|one| sections.iter().map(|other| near(one, other)).collect()).collect();
+    let alike: Vec<Vec<f64>> =
+        sections.iter().map(|one| sections.iter().map(|other| near(one, other)).collect()).collect();
     let total: f64 = sections.iter().map(|section| section.weight).sum();
     let even = total / parts.max(1) as f64 * UNEVEN;
     let weight = |group: &BTreeSet<usize>| -> f64 {
@@ -174,7 +177,8 @@ fn grouped(sections: &[Section], parts: usize) -> Vec<BTreeSet<usize>> {
                 let near = near / (one.len() * other.len()) as f64;
                 // What grows too large is joined last.
                 let size = at(&weights, first) + at(&weights, second);
-                let worth = if size > even { -size / total.max(1.0) } else { near + 1e-6 * (1.0 - size / total.max(1.0)) };
+                let worth =
+                    if size > even { -size / total.max(1.0) } else { near + 1e-6 * (1.0 - size / total.max(1.0)) };
                 if worth > best.0 {
                     best = (worth, first, second);
                 }
@@ -212,7 +216,9 @@ mod tests {
 
     fn text() -> String {
         let mut text = String::new();
-        for (path, word) in [("a/one.py", "alpha"), ("b/two.py", "beta"), ("a/three.py", "alpha"), ("b/four.py", "beta")] {
+        for (path, word) in
+            [("a/one.py", "alpha"), ("b/two.py", "beta"), ("a/three.py", "alpha"), ("b/four.py", "beta")]
+        {
             text.push_str(&format!("# file: {path}\n"));
             for number in 0..20 {
                 text.push_str(&format!("def {word}_{number}(x):\n    return {word}.step(x, {number})\n\n"));

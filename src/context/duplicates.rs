@@ -54,17 +54,17 @@ struct Print {
     runs: HashSet<u64>,
 }
 
-/// What units repeat, and the fingerprints of all.
+/// What units repeat, and the fingerprints of each.
 pub struct Found {
     pub repeats: Vec<Option<Repeat>>,
-    pub prints: Vec<u64>,
+    pub prints: Vec<Vec<u64>>,
 }
 
 pub fn find(text: &str, units: &[Unit], kind: Kind, seen: &Seen) -> Found {
-    let mut found = Found { repeats: vec![None; units.len()], prints: Vec::new() };
+    let mut found = Found { repeats: vec![None; units.len()], prints: vec![Vec::new(); units.len()] };
     let mut here: HashSet<u64> = HashSet::new();
     let mut sketches: Vec<(Vec<u64>, HashSet<u64>)> = Vec::new();
-    for (unit, repeat) in units.iter().zip(&mut found.repeats) {
+    for ((unit, repeat), prints) in units.iter().zip(&mut found.repeats).zip(&mut found.prints) {
         let piece = unit.text(text);
         if piece.trim().len() < BYTES_MIN || unit.role == Role::FileHead {
             continue;
@@ -80,8 +80,8 @@ pub fn find(text: &str, units: &[Unit], kind: Kind, seen: &Seen) -> Found {
         } else if here.contains(&print.exact) || near() {
             *repeat = Some(Repeat::Here);
         }
-        found.prints.push(print.exact);
-        found.prints.extend(&print.groups);
+        prints.push(print.exact);
+        prints.extend(&print.groups);
         here.insert(print.exact);
         if repeat.is_none() && !print.groups.is_empty() {
             sketches.push((print.groups, print.runs));
@@ -98,7 +98,8 @@ fn print(piece: &str, kind: Kind) -> Print {
     if kind == Kind::Prose {
         runs = words.windows(RUN_WORDS).map(|run| run.iter().fold(1, |sum, word| mix(sum, *word))).collect();
     }
-    let groups = if runs.len() < RUNS_MIN { Vec::new() } else { (0..GROUPS).map(|group| smallest(&runs, group)).collect() };
+    let groups =
+        if runs.len() < RUNS_MIN { Vec::new() } else { (0..GROUPS).map(|group| smallest(&runs, group)).collect() };
     Print { exact, groups, runs }
 }
 
@@ -110,7 +111,8 @@ fn mix(sum: u64, word: u64) -> u64 {
 fn smallest(runs: &HashSet<u64>, group: usize) -> u64 {
     let salts = (0..GROUP_SIZE).map(|row| mix(7, (group * GROUP_SIZE + row) as u64 + 1));
     salts.fold(3 + group as u64, |sum, salt| {
-        let least = runs.iter().map(|run| (run ^ salt).wrapping_mul(0xff51_afd7_ed55_8ccd)).map(|key| key ^ (key >> 33)).min();
+        let least =
+            runs.iter().map(|run| (run ^ salt).wrapping_mul(0xff51_afd7_ed55_8ccd)).map(|key| key ^ (key >> 33)).min();
         mix(sum, least.unwrap_or(0))
     })
 }

@@ -61,7 +61,13 @@ pub fn recognise(text: &str) -> Kind {
     }
     // Docstrings and comments are sentences too: a few definitions tell more than many of them.
     let code = seen.code + 10 * seen.definitions + 20 * seen.heads;
-    if seen.sentences >= code { Kind::Prose } else if code * 4 >= seen.lines { Kind::Code } else { Kind::Log }
+    if seen.sentences >= code {
+        Kind::Prose
+    } else if code * 4 >= seen.lines {
+        Kind::Code
+    } else {
+        Kind::Log
+    }
 }
 
 fn look(text: &str) -> Seen {
@@ -116,7 +122,8 @@ fn is_stamped(line: &str) -> bool {
 
 /// Words, and an end as sentences have it.
 fn is_sentence(line: &str) -> bool {
-    let words = line.split_whitespace().filter(|word| word.chars().all(|c| c.is_alphabetic() || "'’,.;:()-\"".contains(c)));
+    let words =
+        line.split_whitespace().filter(|word| word.chars().all(|c| c.is_alphabetic() || "'’,.;:()-\"".contains(c)));
     let words = words.count();
     words >= 6 && words * 10 >= line.split_whitespace().count() * 7
 }

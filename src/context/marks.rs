@@ -40,7 +40,11 @@ impl Marks {
 
     /// What a mark of a text of so many lines costs at most, in tokens.
     pub fn weight_max(self, lines: usize, told: bool) -> f64 {
-        let gap = if told { Gap { first_line: 1, last_line: lines.max(TOLD_FROM) } } else { Gap { first_line: 1, last_line: 1 } };
+        let gap = if told {
+            Gap { first_line: 1, last_line: lines.max(TOLD_FROM) }
+        } else {
+            Gap { first_line: 1, last_line: 1 }
+        };
         let widest = match self {
             Self::Lines if told => format!("[...{lines}-{lines}]\n"),
             Self::Lines | Self::Counts => self.text(gap),

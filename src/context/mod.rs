@@ -17,5 +17,5 @@ pub mod terms;
 pub mod tokens;
 pub mod values;
 
-pub use kinds::Kind;
+pub use kinds::{Kind, recognise};
 pub use reduce::{Ask, Budget, Reduced, reduce};

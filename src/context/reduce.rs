@@ -48,8 +48,9 @@ pub struct Reduced {
     /// Units that repeat what stands earlier in this text, and those that an earlier call had.
     pub repeats_here: usize,
     pub repeats_before: usize,
-    /// Of everything in the text, for `Seen`.
+    /// Of what stayed, for `Seen`; and of what was left out because an earlier call had it.
     pub prints: Vec<u64>,
+    pub had_prints: Vec<u64>,
 }
 
 pub fn reduce(ask: &Ask<'_>) -> Reduced {
@@ -70,10 +71,14 @@ pub fn reduce(ask: &Ask<'_>) -> Reduced {
         choose(ask, kind, &units, &found.repeats, budget)
     };
     // A gap at the end of a text that grows is still open: its mark comes with what follows.
-    let shown = if ask.append_only { kept.iter().rposition(|kept| *kept).map_or(0, |last| last + 1) } else { units.len() };
+    let shown =
+        if ask.append_only { kept.iter().rposition(|kept| *kept).map_or(0, |last| last + 1) } else { units.len() };
     let text = render(ask.text, units.get(..shown).unwrap_or_default(), &kept, ask.marks);
     // Where not even the marks fit, nothing does.
     let text = if tokens::weigh(&text) > budget + 1e-6 { String::new() } else { text };
+    let prints = |of: &dyn Fn(usize) -> bool| -> Vec<u64> {
+        found.prints.iter().enumerate().filter(|(unit, _)| of(*unit)).flat_map(|(_, prints)| prints).copied().collect()
+    };
     let count = |which: Repeat| found.repeats.iter().filter(|repeat| **repeat == Some(which)).count();
     Reduced {
         tokens_before: tokens::rounded(ask.text, total * ask.factor),
@@ -81,7 +86,8 @@ pub fn reduce(ask: &Ask<'_>) -> Reduced {
         gaps: choice::gaps(&units, &kept),
         repeats_here: count(Repeat::Here),
         repeats_before: count(Repeat::Before),
-        prints: found.prints,
+        prints: prints(&|unit| kept.get(unit).copied().unwrap_or(false)),
+        had_prints: prints(&|unit| found.repeats.get(unit).copied().flatten() == Some(Repeat::Before)),
         kind,
         text,
     }
@@ -90,7 +96,8 @@ pub fn reduce(ask: &Ask<'_>) -> Reduced {
 fn choose(ask: &Ask<'_>, kind: Kind, units: &[Unit], repeats: &[Option<Repeat>], budget: f64) -> Vec<bool> {
     let is_repeat = |number: usize| repeats.get(number).copied().flatten().is_some();
     let mut choice = Choice::new(units, budget, ask.marks);
-    let fresh: f64 = units.iter().enumerate().filter(|(number, _)| !is_repeat(*number)).map(|(_, unit)| unit.weight).sum();
+    let fresh: f64 =
+        units.iter().enumerate().filter(|(number, _)| !is_repeat(*number)).map(|(_, unit)| unit.weight).sum();
     let mut order: Vec<usize> = (0..units.len()).collect();
     if fresh > budget * 0.9 {
         let scores = rank(ask.text, units, kind, ask.query);
@@ -164,7 +171,11 @@ mod tests {
         for step in 0..60 {
             text.push_str(&format!("$ grep -rn needle_{} src\n", step % 7));
             for line in 0..12 {
-                text.push_str(&format!("src/module_{}/file_{line}.rs:{}: let needle = haystack();\n", step % 9, line * 3));
+                text.push_str(&format!(
+                    "src/module_{}/file_{line}.rs:{}: let needle = haystack();\n",
+                    step % 9,
+                    line * 3
+                ));
             }
             text.push_str("That looks right, so I go on with the next one.\n\n");
         }
@@ -173,13 +184,24 @@ mod tests {
     }
 
     fn code() -> String {
-        let unit = |n: usize| format!("def handle_{n}(event):\n    \"\"\"Handles event {n}.\n\n    Says much.\n    \"\"\"\n    total = event.total + {n}\n    return total\n\n\n");
-        let files = (0..6).map(|file| format!("# file: app/part_{file}.py\nimport os\n\n{}", (0..12).map(|n| unit(file * 12 + n)).collect::<String>()));
+        let unit = |n: usize| {
+            format!(
+                "def handle_{n}(event):\n    \"\"\"Handles event {n}.\n\n    Says much.\n    \"\"\"\n    total = event.total + {n}\n    return total\n\n\n"
+            )
+        };
+        let files = (0..6).map(|file| {
+            format!(
+                "# file: app/part_{file}.py\nimport os\n\n{}",
+                (0..12).map(|n| unit(file * 12 + n)).collect::<String>()
+            )
+        });
         files.collect()
     }
 
     fn prose() -> String {
-        (0..80).map(|n| format!("Town {n}\nTown {n} lies on river {} and has {} people. It is old.\n\n", n % 9, n * 731)).collect()
+        (0..80)
+            .map(|n| format!("Town {n}\nTown {n} lies on river {} and has {} people. It is old.\n\n", n % 9, n * 731))
+            .collect()
     }
 
     #[test]
@@ -264,7 +286,10 @@ mod tests {
         ask.seen = Some(&seen);
         let second = reduce(&ask);
         assert_eq!(second.repeats_before, 80);
-        assert_eq!(second.text, "[...240]\nHarbour\nA harbour was built in the year 1911, and ships of the north come there.\n");
+        assert_eq!(
+            second.text,
+            "[...240]\nHarbour\nA harbour was built in the year 1911, and ships of the north come there.\n"
+        );
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub fn each(line: &str, mut found: impl FnMut(u64, f32)) {
         if value.is_empty() || value.len() > VALUE_BYTES_MAX {
             continue;
         }
-        let called = before.is_some_and(|c| "'\"`=(<[{:,$".contains(c)) || after.starts_with(['(', '=', '\'', '"', '`', '[', ':', ')', ',', ';', '>']);
+        let called = before.is_some_and(|c| "'\"`=(<[{:,$".contains(c))
+            || after.starts_with(['(', '=', '\'', '"', '`', '[', ':', ')', ',', ';', '>']);
         let weight = weight(value, called);
         found(hash(value.as_bytes()), weight);
         if weight >= COMPOUND && value.contains(['/', '.', '-']) {
@@ -63,7 +64,9 @@ fn weight(value: &str, called: bool) -> f32 {
 
 fn is_file(value: &str) -> bool {
     value.rsplit_once('.').is_some_and(|(stem, extension)| {
-        !stem.is_empty() && (1..=5).contains(&extension.len()) && extension.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        !stem.is_empty()
+            && (1..=5).contains(&extension.len())
+            && extension.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     })
 }
 
@@ -71,7 +74,8 @@ fn is_compound(value: &str) -> bool {
     let inner = value.trim_matches('_');
     inner.contains('_')
         || value.bytes().any(|byte| byte.is_ascii_digit()) && value.bytes().any(|byte| byte.is_ascii_alphabetic())
-        || value.as_bytes().windows(2).any(|pair| {
-            matches!(pair, [before, after] if before.is_ascii_lowercase() && after.is_ascii_uppercase())
-        })
+        || value
+            .as_bytes()
+            .windows(2)
+            .any(|pair| matches!(pair, [before, after] if before.is_ascii_lowercase() && after.is_ascii_uppercase()))
 }

@@ -46,7 +46,20 @@ const IMPORTS: [(&str, &[&str]); 18] = [
     ("http", &["engine", "tools", "domain", "mcp", "identity", "telemetry"]),
     (
         "cli",
-        &["engine", "tools", "domain", "audit", "config", "context", "mcp", "http", "policy", "clients", "sandbox", "telemetry"],
+        &[
+            "engine",
+            "tools",
+            "domain",
+            "audit",
+            "config",
+            "context",
+            "mcp",
+            "http",
+            "policy",
+            "clients",
+            "sandbox",
+            "telemetry",
+        ],
     ),
 ];
 

@@ -3,12 +3,40 @@
 
 /// Words before the keyword of a definition.
 const BEFORE: [&str; 16] = [
-    "pub", "async", "export", "default", "public", "private", "protected", "internal", "static", "final", "abstract",
-    "unsafe", "const", "virtual", "inline", "override",
+    "pub",
+    "async",
+    "export",
+    "default",
+    "public",
+    "private",
+    "protected",
+    "internal",
+    "static",
+    "final",
+    "abstract",
+    "unsafe",
+    "const",
+    "virtual",
+    "inline",
+    "override",
 ];
 const DEFINES: [&str; 16] = [
-    "def", "class", "fn", "func", "function", "struct", "enum", "trait", "impl", "interface", "module", "namespace", "mod",
-    "macro_rules!", "type", "record",
+    "def",
+    "class",
+    "fn",
+    "func",
+    "function",
+    "struct",
+    "enum",
+    "trait",
+    "impl",
+    "interface",
+    "module",
+    "namespace",
+    "mod",
+    "macro_rules!",
+    "type",
+    "record",
 ];
 
 /// The name that a line defines, or its whole head where it has no plain name.
@@ -50,7 +78,9 @@ fn is_c_function(trimmed: &str) -> bool {
 
 /// It stands before a definition and belongs to it.
 pub fn is_attribute(trimmed: &str) -> bool {
-    trimmed.starts_with('@') && !trimmed.contains(' ') || trimmed.starts_with("#[") || trimmed.starts_with("@") && trimmed.contains('(')
+    trimmed.starts_with('@') && !trimmed.contains(' ')
+        || trimmed.starts_with("#[")
+        || trimmed.starts_with("@") && trimmed.contains('(')
 }
 
 pub fn is_comment(trimmed: &str) -> bool {
@@ -133,7 +163,11 @@ fn speaker(line: &str) -> bool {
         .iter()
         .any(|known| word.eq_ignore_ascii_case(known));
     let rest = rest.trim_start_matches(['*', ']', '>']);
-    is_word && line.len() < 4000 && (rest.starts_with(':') || rest.starts_with("-swe-agent (") || bare.len() < line.len() && rest.starts_with(" ") && word.eq_ignore_ascii_case("step"))
+    is_word
+        && line.len() < 4000
+        && (rest.starts_with(':')
+            || rest.starts_with("-swe-agent (")
+            || bare.len() < line.len() && rest.starts_with(" ") && word.eq_ignore_ascii_case("step"))
 }
 
 #[cfg(test)]

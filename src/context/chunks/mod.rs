@@ -187,7 +187,8 @@ mod tests {
         for piece in pieces(&text, Kind::Log) {
             assert!(piece.starts_with("/var/lib") && piece.ends_with(' '), "{piece}");
         }
-        let json = format!("[{}]", (0..300).map(|n| format!("{{\"id\":{n},\"name\":\"a b\"}}")).collect::<Vec<_>>().join(","));
+        let json =
+            format!("[{}]", (0..300).map(|n| format!("{{\"id\":{n},\"name\":\"a b\"}}")).collect::<Vec<_>>().join(","));
         for piece in pieces(&json, Kind::Json) {
             assert!(piece.len() <= LINE_BYTES_MAX + 20, "{piece}");
         }
