@@ -113,8 +113,11 @@ fn target(request: &mut Request) -> Option<&mut Target> {
             Some(target)
         }
         Request::Approval { request, .. } => Some(&mut request.target),
-        Request::Submit(_) | Request::Claim(_) | Request::Route(_) | Request::ListTasks(_) | Request::QueryAudit(_) => {
-            None
-        }
+        Request::Submit(_)
+        | Request::Claim(_)
+        | Request::Route(_)
+        | Request::ListTasks(_)
+        | Request::QueryAudit(_)
+        | Request::Shorten(_) => None,
     }
 }

@@ -1,6 +1,7 @@
 //! One transaction around a decision: load facts, decide, apply, put what changed, append what happened. It holds no rules
 //! and never looks inside an event.
 
+pub mod contexts;
 pub mod deferred;
 pub mod figures;
 pub mod idempotency;

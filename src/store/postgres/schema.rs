@@ -4,7 +4,7 @@ use super::address::Address;
 use super::pool::Connection;
 use super::{Shared, StoreError, Vitals, postgres};
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/postgres/0001_init.sql"),
     include_str!("../migrations/postgres/0002_tree.sql"),
     include_str!("../migrations/postgres/0003_approvals.sql"),
@@ -15,6 +15,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/postgres/0008_deferred.sql"),
     include_str!("../migrations/postgres/0009_idempotency.sql"),
     include_str!("../migrations/postgres/0010_board.sql"),
+    include_str!("../migrations/postgres/0011_contexts.sql"),
 ];
 
 pub fn known() -> i64 {
