@@ -2,11 +2,13 @@
 //! and never looks inside an event.
 
 pub mod contexts;
+pub mod copy;
 pub mod deferred;
 pub mod figures;
 pub mod idempotency;
 mod load;
 mod lock;
+pub mod moving;
 pub mod notices;
 mod place;
 mod postgres;
@@ -180,6 +182,9 @@ pub enum StoreError {
     Panicked(String),
     #[error("`{0}` is not a store this phasegate can open; write `sqlite:PATH` or `postgres://…`")]
     UnknownUrl(String),
+    /// Not a store that this can be done with.
+    #[error("{said}")]
+    Unfit { said: String, hint: &'static str },
     #[error("{path} is not a backup that phasegate wrote; nothing was changed")]
     NotABackup { path: PathBuf },
     #[error("record {seq} was changed or erased since you looked at it, so nothing was erased")]
@@ -206,7 +211,7 @@ impl StoreError {
                 _ => "`phasegate doctor` checks the whole set-up",
             },
             Self::Postgres { .. } => "`phasegate doctor` looks at the connection; the database's own log says more",
-            Self::Database { hint, .. } => hint,
+            Self::Database { hint, .. } | Self::Unfit { hint, .. } => hint,
             Self::Overtaken => "try again; if it stays so, too many agents change the same thing at once",
             Self::NewerSchema { .. } => "install the newer phasegate on this machine",
             Self::UnknownUrl(_) => "such as sqlite:/home/me/phasegate.db",
