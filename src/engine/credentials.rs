@@ -179,7 +179,7 @@ impl Engine {
     pub fn cookie(&self, text: &str) -> Result<Option<Principal>, StoreError> {
         let read = self.cookie_key().and_then(|key| SignedIn::read(key.as_slice(), text, self.now()));
         let Some(cookie) = read else { return Ok(None) };
-        let known = self.view(|tx| read::credential_of(tx, cookie.credential))?;
+        let known = self.glance(|tx| read::credential_of(tx, cookie.credential))?;
         Ok(known.filter(|known| known.counts(self.now()) && cookie.is_of(&known.hash)).map(principal))
     }
 
