@@ -7,6 +7,7 @@ pub mod board;
 mod bypass;
 mod call;
 mod channels;
+mod context;
 mod demo;
 mod doctor;
 mod exec;
@@ -123,6 +124,8 @@ enum Command {
     Channels(channels::Args),
     /// Judge calls by the rules: check, explain, lint, test.
     Policy(policy::Args),
+    /// Make a text shorter for a query, or split it for several readers.
+    Context(Box<context::Args>),
     /// Trust, check, explain and compare workflows.
     Workflow(workflow::Args),
     /// Ask the log what happened.
@@ -190,6 +193,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Bypass(args)) => bypass::run(args, &place()?, out),
         Some(Command::Channels(args)) => channels::run(args, &place()?, out),
         Some(Command::Policy(args)) => policy::run(args, place, out),
+        Some(Command::Context(args)) => context::run(args, place, out),
         Some(Command::Workflow(args)) => workflow::run(args, &place()?, out),
         Some(Command::Audit(args)) => audit::run(args, &place()?, out),
         Some(Command::Schema(args)) => schemas::run(args, out),

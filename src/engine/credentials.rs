@@ -162,7 +162,7 @@ impl Engine {
             return Ok(None);
         }
         let hash = hash(secret);
-        Ok(self.view(|tx| read::credential(tx, &hash.0))?.filter(|known| known.counts(self.now())).map(principal))
+        Ok(self.glance(|tx| read::credential(tx, &hash.0))?.filter(|known| known.counts(self.now())).map(principal))
     }
 
     /// The cookie of a page that somebody signs in to with this secret.

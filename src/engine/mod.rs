@@ -8,6 +8,7 @@ mod artifacts;
 pub mod backtest;
 mod breaker;
 pub mod clock;
+mod contexts;
 pub mod credentials;
 mod deferred;
 mod each_second;
@@ -191,6 +192,7 @@ impl Engine {
                 let work = Work { failed_attempts: Some(failed), ..work.clone() };
                 Ok(crate::routing::route(&work, phase.and_then(|phase| phase.model)).reply())
             }),
+            Request::Shorten(asked) => call.shorten(&asked),
             Request::ListTasks(filter) => call.read(|_, tx| Ok(store::read::tasks(tx, &filter)?.reply())),
             Request::QueryAudit(filter) => call.read(|facts, tx| {
                 let page = store::records::page(tx, &self.below_root(&filter), &Sight::of(caller, &facts.held))?;
@@ -287,6 +289,14 @@ impl Engine {
     pub fn view<T>(&self, read: impl FnMut(&mut dyn store::Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let began = Stopwatch::start();
         let found = store::snapshot(self.backend.as_ref(), read);
+        self.measured.meters.read.add(began.elapsed());
+        found
+    }
+
+    /// The same for what one statement reads.
+    fn glance<T>(&self, read: impl FnMut(&mut dyn store::Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let began = Stopwatch::start();
+        let found = store::glance(self.backend.as_ref(), read);
         self.measured.meters.read.add(began.elapsed());
         found
     }

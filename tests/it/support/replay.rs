@@ -220,7 +220,6 @@ fn counts(tx: &mut dyn Tx, rows: &State, found: &mut Vec<String>) -> Result<(), 
         phases.push(task.phase.clone());
     }
     let mut is = BTreeMap::new();
-    // A store may keep several rows of one place, which are put together later.
     let sql = "SELECT workflow, phase, status, sum(tasks) FROM task_counts GROUP BY workflow, phase, status \
                HAVING sum(tasks) <> 0";
     tx.query(sql, &[], &mut |row| {
