@@ -20,7 +20,7 @@ use super::notices::link_key;
 use super::secret_file::Secret;
 use super::{Engine, Failure, log_key};
 
-const PHASE_KEY_FILE: &str = "phase.key";
+pub(super) const PHASE_KEY_FILE: &str = "phase.key";
 const PREFIX: &str = "pgt_";
 /// Its length is fixed: anything else is not looked up.
 const SECRET_CHARS: usize = PREFIX.len() + 64;
