@@ -1,7 +1,15 @@
 //! PURE: how hard a piece of work is, the tier of model it deserves, and what models cost. Learning from outcomes has its
 //! place here and is not built yet.
 
+pub mod choice;
+pub mod features;
+pub mod foresight;
+pub mod learned;
+pub mod memory;
+pub mod model;
 pub mod prices;
+pub mod raises;
+pub mod router;
 
 use crate::domain::route::{Part, Risk, Route, Work};
 use crate::domain::workflow::{ModelChoice, ModelTier};
