@@ -15,9 +15,11 @@ mod hook_guard;
 mod init;
 mod keep;
 mod log;
+mod models;
 mod output;
 mod place;
 mod policy;
+mod route;
 mod schemas;
 mod serve;
 mod serve_http;
@@ -123,6 +125,10 @@ enum Command {
     Channels(channels::Args),
     /// Judge calls by the rules: check, explain, lint, test.
     Policy(policy::Args),
+    /// Models that can be routed to, what they cost, and newer prices.
+    Models(models::Args),
+    /// Which tier of model a piece of work deserves; `--jsonl` learns from outcomes as it goes.
+    Route(route::Args),
     /// Trust, check, explain and compare workflows.
     Workflow(workflow::Args),
     /// Ask the log what happened.
@@ -190,6 +196,8 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Bypass(args)) => bypass::run(args, &place()?, out),
         Some(Command::Channels(args)) => channels::run(args, &place()?, out),
         Some(Command::Policy(args)) => policy::run(args, place, out),
+        Some(Command::Models(args)) => models::run(args, &place()?, out),
+        Some(Command::Route(args)) => route::run(args, out),
         Some(Command::Workflow(args)) => workflow::run(args, &place()?, out),
         Some(Command::Audit(args)) => audit::run(args, &place()?, out),
         Some(Command::Schema(args)) => schemas::run(args, out),

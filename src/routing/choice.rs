@@ -51,6 +51,20 @@ pub enum Why {
     OnlyOne,
 }
 
+impl Why {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::BestValue => "the most expected success for its price, by recorded outcomes",
+            Self::NotShown => "recorded outcomes do not show yet where another tier would gain",
+            Self::StartLow => "starts low: failures are seen here and raise the tier",
+            Self::Raised => "raised: a weaker tier failed",
+            Self::Hopeless => "stop: the stronger tier is expected to fail too",
+            Self::NoneLeft => "stop: no stronger tier is left",
+            Self::OnlyOne => "no other tier is worth its price",
+        }
+    }
+}
+
 pub fn choose(question: &Question<'_>) -> Choice {
     let need = need(question);
     let (worth, dropped) = worth_their_price(question);

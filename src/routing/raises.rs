@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 /// Of the raises to come, the share with least hope that is not tried, where every failure is seen. A cascade with sure
 /// checks does more than the strong tier alone, and what it does more pays for this.
-const LEFT_OUT: f64 = 1.0 / 7.0;
+const LEFT_OUT: f64 = 1.0 / 6.0;
 /// Where this share of failures goes unseen, a cascade does not do more than the strong tier: then no raise is left out.
 const UNSEEN_MAX: f64 = 0.1;
-/// How many failures the belief weighs that all of them are seen.
-const SEEN_BEFORE: f64 = 5.0;
+/// Before anything is known: so many of so many failures went unseen, enough that no raise is left out yet.
+const UNSEEN_BEFORE: f64 = 0.5;
+const FAILURES_BEFORE: f64 = 5.0;
 /// Hopes of the last so many failures are kept, and with fewer than these no raise is left out.
 const HOPES_MAX: usize = 256;
 const HOPES_MIN: usize = 8;
@@ -67,7 +68,8 @@ impl Raises {
 
     /// A raise with less hope than this is not worth its price.
     pub fn hopeless_below(&self) -> f64 {
-        let unseen = self.unseen / (self.unseen + self.raised + SEEN_BEFORE);
+        let failures = self.unseen + self.raised + FAILURES_BEFORE;
+        let unseen = (self.unseen + UNSEEN_BEFORE) / failures;
         let share = LEFT_OUT * (1.0 - unseen / UNSEEN_MAX).max(0.0);
         let mut hopes: Vec<f32> = self.hopes.iter().copied().collect();
         if hopes.len() < HOPES_MIN {
@@ -99,7 +101,7 @@ mod tests {
     fn the_least_hopeful_raises_are_left_out_where_every_failure_is_seen() {
         let all = failures(70, |_| true);
         assert!(all.are_usual());
-        assert!((all.hopeless_below() - 0.142).abs() < 0.02, "{}", all.hopeless_below());
+        assert!((all.hopeless_below() - 0.13).abs() < 0.02, "{}", all.hopeless_below());
         let few = failures(5, |_| true);
         assert_eq!(few.hopeless_below(), f64::NEG_INFINITY, "nothing is known yet");
     }
