@@ -34,7 +34,7 @@ const SCHEMA_BYTES_MAX: u64 = 64 << 10;
 const DEFAULT_STARTER: &str = "feature";
 
 pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
-    let backend = store::open(settings.store.as_deref(), &workspace.state)?;
+    let backend = store::open_with(settings.store.as_deref(), &settings.postgres.0, &workspace.state)?;
     // Failing to hide the state from git is no reason not to work.
     let _ = workspace.ignore_state();
     with_backend(backend, workspace, settings, clock)
@@ -42,7 +42,7 @@ pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) ->
 
 /// The same for a process that does one thing and ends, which a reader and a writer of its own would only slow down.
 pub fn open_for_one(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
-    let backend = store::open_for_one(settings.store.as_deref(), &workspace.state)?;
+    let backend = store::open_for_one_with(settings.store.as_deref(), &settings.postgres.0, &workspace.state)?;
     let _ = workspace.ignore_state();
     with_backend(backend, workspace, settings, clock)
 }
@@ -68,7 +68,7 @@ pub fn with_backend(
     let identity = Identity::new(settings.issuers.clone(), &file);
     // Which store it is, whatever way leads to it.
     let place = match settings.store.as_deref().filter(|url| store::is_shared(url)) {
-        Some(url) => canonical::sha256(store::shown_url(url).as_bytes()),
+        Some(url) => canonical::sha256(store::shown_url(url, &settings.postgres.0).as_bytes()),
         None => canonical::sha256(std::fs::canonicalize(&file).unwrap_or(file).as_os_str().as_encoded_bytes()),
     };
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&place));

@@ -2,10 +2,16 @@
 //! what has to be one after the other is done by `order`. Where the database is, and how it is reached, is in `address`.
 
 mod address;
+mod error;
+mod files;
+mod given;
 mod order;
 mod pool;
+mod reach;
 mod schema;
+mod tls;
 mod tx;
+mod vitals;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -15,14 +21,16 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{Backend, Body, Lock, StoreError, Tx, Vitals};
+use super::{Backend, Body, Lock, Server, StoreError, Tx, Vitals};
 use crate::domain::ids::Time;
 use address::Address;
 use order::Order;
-use pool::{Connection, Pool};
+use pool::{Connection, Pool, Taken};
 use tx::PgTx;
 
 pub use address::{is_url, shown};
+pub use error::{hint, said};
+pub use given::Keywords;
 
 /// How often a command is tried that others came before, or whose connection was lost before it was committed.
 const TRIES: u32 = 40;
@@ -49,8 +57,8 @@ fn postgres(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> StoreE
 
 impl Postgres {
     /// `serves`: by a process that stays, and so takes part in what has to be done beside commands.
-    pub fn open(url: &str, serves: bool) -> Result<Self, StoreError> {
-        let address = Address::parse(url)?;
+    pub fn open(url: &str, keywords: &Keywords, serves: bool) -> Result<Self, StoreError> {
+        let address = Address::parse(url, keywords)?;
         let pool = Pool::new(address.clone())?;
         schema::migrate(&mut *pool.take()?, &address)?;
         let shared = Arc::new(Shared { pool, address });
@@ -164,19 +172,16 @@ impl Shared {
         let mut tries = 0;
         // Only beginning is tried again: a body may not run twice.
         let mut connection = loop {
-            let mut connection = self.pool.take()?;
-            let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", self.address.search_path());
-            match connection.batch(&sql) {
-                Ok(()) => break connection,
-                Err(error) => {
-                    connection.spoil();
-                    tries += 1;
-                    if tries >= TRIES {
-                        return Err(StoreError::Postgres { doing: "begin reading", source: error });
-                    }
-                    pause(tries);
-                }
+            let error = match self.begin_reading() {
+                Ok(connection) => break connection,
+                Err(error) => error,
+            };
+            tries += 1;
+            let again = matches!(error, StoreError::Postgres { .. } | StoreError::Unreached { passing: true, .. });
+            if !again || tries >= TRIES {
+                return Err(error);
             }
+            pause(tries);
         };
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut PgTx::reading(&mut connection, &self.address))));
         if connection.batch("ROLLBACK").is_err() {
@@ -186,6 +191,18 @@ impl Shared {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         }
+    }
+}
+
+impl Shared {
+    fn begin_reading(&self) -> Result<Taken<'_>, StoreError> {
+        let mut connection = self.pool.take()?;
+        let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", connection.opening(&self.address));
+        if let Err(error) = connection.batch(&sql) {
+            connection.spoil();
+            return Err(StoreError::Postgres { doing: "begin reading", source: error });
+        }
+        Ok(connection)
     }
 }
 
@@ -201,7 +218,7 @@ fn begin(connection: &mut Connection, lock: &Lock, address: &Address) -> Result<
     }
     let keys: Vec<i64> =
         std::iter::once("whole").chain(names.iter().map(String::as_str)).map(|name| address.key(name)).collect();
-    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", address.search_path());
+    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", connection.opening(address));
     connection.begin(&begin, &sql, &keys)
 }
 
@@ -209,7 +226,7 @@ fn begin(connection: &mut Connection, lock: &Lock, address: &Address) -> Result<
 fn note(connection: &mut Connection, id: &str, address: &Address) -> Result<bool, StoreError> {
     let sql = format!(
         "BEGIN; {}; INSERT INTO commits(id, at) VALUES ('{id}', now()) ON CONFLICT (id) DO NOTHING",
-        address.search_path()
+        connection.opening(address)
     );
     let noted = connection.changed(&sql).map_err(postgres("look for a command"));
     let ended = connection.batch("ROLLBACK");
@@ -242,6 +259,7 @@ fn is_lost(error: &tokio_postgres::Error) -> bool {
 fn again_or_failed(error: StoreError) -> Ended {
     let again = match &error {
         StoreError::Overtaken => true,
+        StoreError::Unreached { passing, .. } => *passing,
         StoreError::Postgres { source, .. } => {
             let others_first = [
                 SqlState::T_R_SERIALIZATION_FAILURE,
@@ -305,7 +323,11 @@ impl Backend for Postgres {
         self.shared.address.shown()
     }
 
+    fn server(&self) -> Result<Option<Server>, StoreError> {
+        vitals::server(&self.shared).map(Some)
+    }
+
     fn vitals(&self) -> Result<Vitals, StoreError> {
-        schema::vitals(&self.shared)
+        vitals::of(&self.shared)
     }
 }
