@@ -22,7 +22,10 @@ const RIGHTS: &str = "as its owner: GRANT CREATE ON DATABASE …, or make the sc
 pub fn said(what: &str, error: &Error) -> String {
     let Some(answer) = error.as_db_error() else {
         let why = innermost(error);
-        return format!("the store could not {what}: the database does not answer any more ({why})");
+        if is_gone(error) {
+            return format!("the store could not {what}: the database does not answer any more ({why})");
+        }
+        return format!("the store could not {what}: what the database answers is not understood ({why})");
     };
     match meant(answer.code()) {
         Some((why, _)) => format!("the store could not {what}: {why} ({})", words(answer)),
@@ -32,6 +35,7 @@ pub fn said(what: &str, error: &Error) -> String {
 
 pub fn hint(error: &Error) -> &'static str {
     match error.code() {
+        None if !is_gone(error) => OFTEN,
         None => "see whether PostgreSQL runs and can be reached; it is tried again by itself for some seconds",
         Some(code) => meant(code).map_or(OFTEN, |(_, hint)| hint),
     }
@@ -107,6 +111,10 @@ fn causes(error: &Error) -> Vec<&(dyn std::error::Error + 'static)> {
     found
 }
 
+fn is_gone(error: &Error) -> bool {
+    error.is_closed() || causes(error).into_iter().any(|cause| cause.is::<io::Error>())
+}
+
 fn innermost(error: &Error) -> String {
     causes(error).last().map_or_else(|| error.to_string(), |cause| cause.to_string())
 }
@@ -145,8 +153,14 @@ pub fn connecting(visit: &Visit<'_>, error: &Error) -> StoreError {
             "set PGPASSWORD, or write HOST:PORT:DATABASE:USER:PASSWORD into ~/.pgpass with mode 600",
             false,
         ),
-        None => unreached(visit, &format!("was not reached: {}", innermost(error)), OFTEN, error.is_closed()),
+        None if error.is_closed() => ended_at_once(visit),
+        None => unreached(visit, &format!("was not reached: {}", innermost(error)), OFTEN, false),
     }
+}
+
+fn ended_at_once(visit: &Visit<'_>) -> StoreError {
+    let why = "ended the connection before it began";
+    unreached(visit, why, "see the database's own log; is it PostgreSQL at all?", true)
 }
 
 fn of_socket(visit: &Visit<'_>, error: &io::Error) -> StoreError {
@@ -160,12 +174,7 @@ fn of_socket(visit: &Visit<'_>, error: &io::Error) -> StoreError {
         PermissionDenied => {
             unreached(visit, "may not be reached by this user of the machine", "see who may use its socket", false)
         }
-        ConnectionReset | BrokenPipe | UnexpectedEof | ConnectionAborted => unreached(
-            visit,
-            "ended the connection before it began",
-            "see the database's own log; is it PostgreSQL at all?",
-            true,
-        ),
+        ConnectionReset | BrokenPipe | UnexpectedEof | ConnectionAborted => ended_at_once(visit),
         _ if !visit.target.is_socket() && visit.target.address.is_none() && error.raw_os_error().is_none() => {
             unreached(
                 visit,
@@ -242,7 +251,7 @@ pub fn unfit(visit: &Visit<'_>, told: &dyn Fn(&str) -> Option<String>) -> Option
     let major: Option<u32> =
         version.split(|one: char| !one.is_ascii_digit()).next().and_then(|major| major.parse().ok());
     if major.is_some_and(|major| major < OLDEST) {
-        let shown: String = version.chars().take(20).collect();
+        let shown: String = version.split(' ').next().unwrap_or_default().chars().take(20).collect();
         return wrong(format!("is PostgreSQL {shown}, which is too old"), "phasegate needs PostgreSQL 13 or newer");
     }
     if let Some(encoding) = told("server_encoding").filter(|encoding| encoding != "UTF8") {

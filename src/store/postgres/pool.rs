@@ -227,7 +227,8 @@ impl Connection {
 
     pub fn first_int(&mut self, sql: &str) -> Result<Option<i64>, StoreError> {
         let row = block_on(self.client.query_typed_opt(sql, &[])).map_err(postgres("look at the database"))?;
-        row.map(|row| row.try_get(0).map_err(postgres("look at the database"))).transpose()
+        // What is not there is no number either.
+        row.map_or(Ok(None), |row| row.try_get(0).map_err(postgres("look at the database")))
     }
 
     pub fn keys(&mut self, sql: &str, keys: &[i64]) -> Result<(), StoreError> {
