@@ -76,7 +76,7 @@ use crate::telemetry::{TraceParent, Tracer};
 use crate::tools::{self, Output, Reply, Request, Tool};
 use clock::{Clock, Stopwatch};
 
-pub use crate::store::StoreError;
+pub use crate::store::{Server, StoreError};
 pub use startup::{open, open_for_one, read_workflow, system, with_backend};
 
 pub struct Engine {

@@ -37,8 +37,8 @@ use crate::domain::state::{self, ApplyError, Stamp};
 pub use load::{Scope, With, workflow_cache};
 pub use lock::{Dialect, Lock, RowLock};
 pub use place::{Place, PlaceError};
-pub use postgres::shown as shown_url;
-pub use vitals::Vitals;
+pub use postgres::{Keywords, complete as complete_url, shown as shown_url};
+pub use vitals::{Server, Vitals};
 
 /// A value on its way into a statement.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +110,7 @@ pub trait Backend: Send + Sync {
     fn write(&self, lock: Lock, body: Body) -> Result<(), StoreError>;
     /// Hands the body over and does not wait; under pressure it may be dropped. Only for what loses nothing by that.
     fn write_soon(&self, lock: Lock, body: Body);
-    /// Runs the body on one consistent snapshot, in which every record has its number.
+    /// Runs the body on one consistent snapshot, in which is the record of all that was acknowledged before.
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
     /// The same for a body of one statement, which is a snapshot by itself.
     fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
@@ -135,6 +135,10 @@ pub trait Backend: Send + Sync {
     fn await_news(&self, at_most: Duration) {
         std::thread::sleep(at_most);
     }
+    /// The database behind it, where it is one that others run.
+    fn server(&self) -> Result<Option<Server>, StoreError> {
+        Ok(None)
+    }
     /// A quick look at whether it can be used; what a kind of store cannot tell is absent.
     fn vitals(&self) -> Result<Vitals, StoreError> {
         Ok(Vitals::default())
@@ -149,7 +153,7 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
-    #[error("the store could not {doing}: {}", postgres::said(source))]
+    #[error("{}", postgres::said(doing, source))]
     Postgres {
         doing: &'static str,
         #[source]
@@ -157,6 +161,9 @@ pub enum StoreError {
     },
     #[error("{said}")]
     Database { said: String, hint: &'static str },
+    /// No connection to the database. `passing`: it may be there again in a moment.
+    #[error("{said}")]
+    Unreached { said: String, hint: &'static str, passing: bool },
     /// Another command was first; the same again goes through.
     #[error("other commands kept coming first")]
     Overtaken,
@@ -210,8 +217,8 @@ impl StoreError {
                 Some(rusqlite::ErrorCode::DatabaseBusy) => "another program holds the database; end it and try again",
                 _ => "`phasegate doctor` checks the whole set-up",
             },
-            Self::Postgres { .. } => "`phasegate doctor` looks at the connection; the database's own log says more",
-            Self::Database { hint, .. } | Self::Unfit { hint, .. } => hint,
+            Self::Postgres { source, .. } => postgres::hint(source),
+            Self::Database { hint, .. } | Self::Unreached { hint, .. } | Self::Unfit { hint, .. } => hint,
             Self::Overtaken => "try again; if it stays so, too many agents change the same thing at once",
             Self::NewerSchema { .. } => "install the newer phasegate on this machine",
             Self::UnknownUrl(_) => "such as sqlite:/home/me/phasegate.db",
@@ -472,16 +479,25 @@ fn said_by(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// Opens the store a URL names, for the workspace whose state folder is given.
 pub fn open(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
+    open_with(url, &Keywords::new(), state_dir)
+}
+
+/// The same, where more than the URL is said of a database.
+pub fn open_with(url: Option<&str>, more: &Keywords, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
     if let Some(url) = url.filter(|url| postgres::is_url(url)) {
-        return Ok(Box::new(postgres::Postgres::open(url, true)?));
+        return Ok(Box::new(postgres::Postgres::open(url, more, true)?));
     }
     Ok(Box::new(sqlite::Sqlite::open(&file_of(url, state_dir)?)?))
 }
 
-/// The same over one connection and no thread, for a process that does one thing and ends.
+/// Over one connection and no thread, for a process that does one thing and ends.
 pub fn open_for_one(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
+    open_for_one_with(url, &Keywords::new(), state_dir)
+}
+
+pub fn open_for_one_with(url: Option<&str>, more: &Keywords, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
     if let Some(url) = url.filter(|url| postgres::is_url(url)) {
-        return Ok(Box::new(postgres::Postgres::open(url, false)?));
+        return Ok(Box::new(postgres::Postgres::open(url, more, false)?));
     }
     Ok(Box::new(single::Single::open(&file_of(url, state_dir)?)?))
 }
