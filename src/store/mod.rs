@@ -2,11 +2,13 @@
 //! and never looks inside an event.
 
 pub mod contexts;
+pub mod copy;
 pub mod deferred;
 pub mod figures;
 pub mod idempotency;
 mod load;
 mod lock;
+pub mod moving;
 pub mod notices;
 mod place;
 mod postgres;
@@ -110,6 +112,10 @@ pub trait Backend: Send + Sync {
     fn write_soon(&self, lock: Lock, body: Body);
     /// Runs the body on one consistent snapshot, in which every record has its number.
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
+    /// The same for a body of one statement, which is a snapshot by itself.
+    fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read(body)
+    }
     fn backup(&self, to: &Path) -> Result<(), StoreError>;
     /// Puts a backup in place of everything, changed by the body first; other processes see it as one change. The file is
     /// a copy that belongs to this call.
@@ -143,7 +149,7 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
-    #[error("the store could not {doing}: {source}")]
+    #[error("the store could not {doing}: {}", postgres::said(source))]
     Postgres {
         doing: &'static str,
         #[source]
@@ -176,6 +182,9 @@ pub enum StoreError {
     Panicked(String),
     #[error("`{0}` is not a store this phasegate can open; write `sqlite:PATH` or `postgres://…`")]
     UnknownUrl(String),
+    /// Not a store that this can be done with.
+    #[error("{said}")]
+    Unfit { said: String, hint: &'static str },
     #[error("{path} is not a backup that phasegate wrote; nothing was changed")]
     NotABackup { path: PathBuf },
     #[error("record {seq} was changed or erased since you looked at it, so nothing was erased")]
@@ -202,7 +211,7 @@ impl StoreError {
                 _ => "`phasegate doctor` checks the whole set-up",
             },
             Self::Postgres { .. } => "`phasegate doctor` looks at the connection; the database's own log says more",
-            Self::Database { hint, .. } => hint,
+            Self::Database { hint, .. } | Self::Unfit { hint, .. } => hint,
             Self::Overtaken => "try again; if it stays so, too many agents change the same thing at once",
             Self::NewerSchema { .. } => "install the newer phasegate on this machine",
             Self::UnknownUrl(_) => "such as sqlite:/home/me/phasegate.db",
@@ -383,6 +392,19 @@ pub fn snapshot<T>(
 ) -> Result<T, StoreError> {
     let mut found = None;
     backend.read(&mut |tx| {
+        found = Some(read(tx)?);
+        Ok(())
+    })?;
+    found.ok_or(StoreError::Closed)
+}
+
+/// Reads with one statement.
+pub fn glance<T>(
+    backend: &dyn Backend,
+    mut read: impl FnMut(&mut dyn Tx) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut found = None;
+    backend.read_once(&mut |tx| {
         found = Some(read(tx)?);
         Ok(())
     })?;

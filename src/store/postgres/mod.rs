@@ -5,6 +5,7 @@ mod address;
 mod order;
 mod pool;
 mod schema;
+mod transfer;
 mod tx;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,6 +73,17 @@ impl Postgres {
         if let Some(order) = &self.order {
             order.wake();
         }
+    }
+}
+
+/// What the database says of a fault, which its driver keeps to itself.
+pub fn said(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(told) => format!("{} ({})", told.message(), told.code().code()),
+        None => match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        },
     }
 }
 
@@ -287,14 +299,12 @@ impl Backend for Postgres {
         }
     }
 
-    fn backup(&self, _to: &Path) -> Result<(), StoreError> {
-        let said = "a store in PostgreSQL is not copied into a file by this command yet".to_owned();
-        Err(StoreError::Database { said, hint: "use `pg_dump` of the database's schema" })
+    fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        transfer::backup(self, to)
     }
 
-    fn restore(&self, _from: &Path, _body: Body) -> Result<(), StoreError> {
-        let said = "a file cannot be put in place of a store in PostgreSQL yet".to_owned();
-        Err(StoreError::Database { said, hint: "use `pg_restore`" })
+    fn restore(&self, from: &Path, body: Body) -> Result<(), StoreError> {
+        transfer::restore(self, from, body)
     }
 
     fn check(&self) -> Result<Vec<String>, StoreError> {
