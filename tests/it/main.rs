@@ -16,6 +16,7 @@ mod audit_query;
 mod board_tui;
 mod command_line;
 mod confinement;
+mod context;
 mod credentials;
 mod decisions;
 mod decisions_gates;
