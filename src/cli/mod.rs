@@ -16,6 +16,7 @@ mod hook_guard;
 mod init;
 mod keep;
 mod log;
+mod migrate;
 mod output;
 mod place;
 mod policy;
@@ -136,6 +137,8 @@ enum Command {
     Backup(keep::BackupArgs),
     /// Bring a backup back in place of the store.
     Restore(keep::RestoreArgs),
+    /// Move the store to another place, such as from SQLite to PostgreSQL.
+    Migrate(migrate::Args),
     /// Check the whole set-up.
     Doctor,
     /// Print a completion script for your shell.
@@ -199,6 +202,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Schema(args)) => schemas::run(args, out),
         Some(Command::Backup(args)) => keep::backup(args, &place()?, out),
         Some(Command::Restore(args)) => keep::restore(args, &place()?, out),
+        Some(Command::Migrate(args)) => migrate::run(args, &place()?, out),
         // Answered before anything else could print.
         Some(Command::Hook(_)) => Ok(()),
         Some(Command::Doctor) => doctor::run(&place()?, out),

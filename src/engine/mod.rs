@@ -24,6 +24,7 @@ pub mod links;
 pub mod log;
 mod log_key;
 pub mod metrics;
+pub mod migrate;
 pub mod notices;
 mod persons;
 mod phase_tokens;

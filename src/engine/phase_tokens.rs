@@ -62,7 +62,7 @@ impl Engine {
     }
 
     fn signed(&self, caller: &Caller, task: TaskId) -> Result<Option<String>, StoreError> {
-        let Some((task, Some(until))) = self.view(|tx| read::task(tx, task))? else { return Ok(None) };
+        let Some((task, Some(until))) = self.glance(|tx| read::task(tx, task))? else { return Ok(None) };
         let Some(claim) = task.claim().filter(|claim| claim.agent == caller.agent) else { return Ok(None) };
         let claims = PhaseClaims {
             iss: self.workspace_id()?,

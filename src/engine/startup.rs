@@ -19,7 +19,7 @@ use crate::domain::facts::{self, Caller, Role};
 use crate::domain::ids::{AgentName, WorkflowHash};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
-use crate::store::{self, Attachment, Backend, Scope};
+use crate::store::{self, Attachment, Backend, Scope, moving};
 
 use super::clock::Clock;
 use super::credentials::Identity;
@@ -55,6 +55,7 @@ pub fn with_backend(
     clock: Arc<dyn Clock>,
 ) -> Result<Engine, Failure> {
     let (name, starters_of, log_key) = store::snapshot(backend.as_ref(), |tx| {
+        moving::check(tx)?;
         Ok((store::meta(tx, "workspace")?, store::meta(tx, "starters")?, store::meta(tx, log_key::META)?))
     })?;
     if name.is_none() {
@@ -66,11 +67,7 @@ pub fn with_backend(
     let file = file.unwrap_or_else(|_| workspace.state.join("phasegate.db"));
     let key_file = log_key::beside(&file, log_key::KEY_FILE);
     let identity = Identity::new(settings.issuers.clone(), &file);
-    // Which store it is, whatever way leads to it.
-    let place = match settings.store.as_deref().filter(|url| store::is_shared(url)) {
-        Some(url) => canonical::sha256(store::shown_url(url).as_bytes()),
-        None => canonical::sha256(std::fs::canonicalize(&file).unwrap_or(file).as_os_str().as_encoded_bytes()),
-    };
+    let place = place_of(settings.store.as_deref(), &workspace.state);
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&place));
     let engine = Engine {
         backend,
@@ -106,6 +103,15 @@ pub fn with_backend(
         put_starters_in_force(&engine)?;
     }
     Ok(engine)
+}
+
+/// Which store it is, whatever way leads to it.
+pub(super) fn place_of(store: Option<&str>, state: &Path) -> String {
+    if let Some(url) = store.filter(|url| store::is_shared(url)) {
+        return canonical::sha256(store::shown_url(url).as_bytes());
+    }
+    let file = store::file_of(store, state).unwrap_or_else(|_| state.join("phasegate.db"));
+    canonical::sha256(std::fs::canonicalize(&file).unwrap_or(file).as_os_str().as_encoded_bytes())
 }
 
 impl Engine {

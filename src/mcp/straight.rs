@@ -172,3 +172,89 @@ impl Server {
         called.await.unwrap_or_else(|failure| rendered(Err(failure)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn headers(of: &[(&'static str, &str)]) -> HeaderMap {
+        of.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    const PLAIN: [(&str, &str); 4] = [
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", VERSION),
+        ("mcp-method", METHOD),
+        ("mcp-name", "list_tasks"),
+    ];
+
+    fn is_plain(headers: &HeaderMap, params: &Value) -> bool {
+        let text = params.to_string();
+        Plain::read(headers, Id::Number(1), METHOD, Some(&text)).is_some()
+    }
+
+    #[test]
+    fn what_rmcp_would_read_more_of_is_left_to_it() {
+        let plain = json!({
+            "io.modelcontextprotocol/protocolVersion": VERSION, "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let tasks = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+        for (tool, name, value, expected) in [
+            ("list_tasks", "io.modelcontextprotocol/clientInfo", json!({ "name": "a", "version": "1" }), true),
+            ("list_tasks", "claudecode/toolUseId", json!("toolu_1"), true),
+            ("list_tasks", "claudecode/toolUseId", json!(null), false),
+            ("list_tasks", "traceparent", json!("00-1"), true),
+            ("list_tasks", "progressToken", json!(1), false),
+            ("list_tasks", "io.modelcontextprotocol/logLevel", json!("info"), false),
+            ("list_tasks", "io.modelcontextprotocol/clientCapabilities", json!({ "elicitation": {} }), true),
+            ("list_tasks", "io.modelcontextprotocol/clientCapabilities", tasks.clone(), true),
+            ("list_tasks", "io.modelcontextprotocol/clientCapabilities", json!("none"), false),
+            ("list_tasks", "io.modelcontextprotocol/protocolVersion", json!("2025-11-25"), false),
+            ("transition_phase", "traceparent", json!(""), true),
+            ("transition_phase", "io.modelcontextprotocol/clientCapabilities", tasks, false),
+            ("request_approval", "traceparent", json!(""), false),
+            ("no_such_tool", "traceparent", json!(""), false),
+        ] {
+            let mut meta = plain.clone();
+            meta[name] = value;
+            let params = json!({ "name": tool, "arguments": {}, "_meta": meta });
+            let mut headers = headers(&PLAIN);
+            headers.insert("mcp-name", tool.parse().unwrap());
+            assert_eq!(is_plain(&headers, &params), expected, "{params}");
+        }
+        let unknown = json!({ "name": "list_tasks", "_meta": plain, "requestState": "s" });
+        assert!(!is_plain(&headers(&PLAIN), &unknown));
+    }
+
+    #[test]
+    fn only_the_headers_of_a_plain_call_will_do() {
+        let params = json!({ "name": "list_tasks", "_meta": {
+            "io.modelcontextprotocol/protocolVersion": VERSION, "io.modelcontextprotocol/clientCapabilities": {},
+        } });
+        assert!(is_plain(&headers(&PLAIN), &params));
+        for (name, _) in PLAIN {
+            let without = PLAIN.into_iter().filter(|(known, _)| *known != name);
+            assert!(!is_plain(&headers(&without.collect::<Vec<_>>()), &params), "without {name}");
+            let mut twice = headers(&PLAIN);
+            twice.append(name, twice.get(name).cloned().unwrap());
+            assert!(!is_plain(&twice, &params), "{name} twice");
+        }
+        for (name, value, expected) in [
+            ("accept", "text/event-stream,application/json", true),
+            ("accept", "application/json;q=0.1, text/event-stream", false),
+            ("accept", "*/*", false),
+            ("mcp-protocol-version", "2027-01-01", false),
+            ("mcp-method", "tools/list", false),
+            ("mcp-name", "claim_task", false),
+            ("mcp-session-id", "a", false),
+            ("mcp-param-limit", "1", false),
+            ("x-other", "1", true),
+        ] {
+            let mut all = headers(&PLAIN);
+            all.insert(HeaderName::from_static(name), value.parse().unwrap());
+            assert_eq!(is_plain(&all, &params), expected, "{name}: {value}");
+        }
+    }
+}

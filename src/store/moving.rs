@@ -107,30 +107,34 @@ pub fn reopen(url: &str, state_dir: &Path) -> Result<Note, StoreError> {
     Ok(found)
 }
 
+/// Refused where there is anything: a copy would mix with it.
+pub fn is_free(to: &dyn Backend) -> Result<(), StoreError> {
+    match snapshot(to, copy::held)? {
+        None => Ok(()),
+        Some(table) => Err(taken(&to.describe(), table)),
+    }
+}
+
+fn taken(place: &str, table: &str) -> StoreError {
+    StoreError::Unfit {
+        said: format!("{place} holds something already (in `{table}`), and a copy would mix with it"),
+        hint: "name a place where there is no store yet: another file, or another schema (`?schema=NAME`); what is left of \
+               a copy that is not wanted may be thrown away",
+    }
+}
+
 /// Makes an empty store one that is being filled.
 pub fn receive(to: &dyn Backend, note: &Note) -> Result<(), StoreError> {
-    let (note, slot) = (note.clone(), std::sync::Arc::new(std::sync::Mutex::new(None)));
-    let held = std::sync::Arc::clone(&slot);
-    to.write(
-        Lock::Whole,
-        Box::new(move |tx| {
-            let found = copy::held(tx)?;
-            *held.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = found;
-            if found.is_some() {
-                return Ok(());
-            }
-            copy::clear(tx)?;
-            put_note(tx, &note)
-        }),
-    )?;
-    let held = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    match held {
-        None => Ok(()),
-        Some(table) => Err(StoreError::Unfit {
-            said: format!("{} holds something already (in `{table}`), and a copy would mix with it", to.describe()),
-            hint: "name a place where there is no store yet: another file, or another schema (`?schema=NAME`)",
-        }),
-    }
+    let (note, place) = (note.clone(), to.describe());
+    let body = move |tx: &mut dyn Tx| {
+        // Nobody may have been faster.
+        if let Some(table) = copy::held(tx)? {
+            return Err(taken(&place, table));
+        }
+        copy::clear(tx)?;
+        put_note(tx, &note)
+    };
+    to.write(Lock::Whole, Box::new(body))
 }
 
 /// Rows, and how far the copy has come with them, in one transaction.
@@ -148,5 +152,9 @@ pub fn put(to: &dyn Backend, note: &Note, table: &'static Table, batch: Batch) -
 /// The copy is whole, and work may begin.
 pub fn finish(to: &dyn Backend, note: &Note) -> Result<(), StoreError> {
     let note = Note { way: Way::Done, ..note.clone() };
-    to.write(Lock::Whole, Box::new(move |tx| put_note(tx, &note)))
+    let body = move |tx: &mut dyn Tx| {
+        copy::end(tx)?;
+        put_note(tx, &note)
+    };
+    to.write(Lock::Whole, Box::new(body))
 }

@@ -101,7 +101,8 @@ impl<H: ServerHandler> Door<H> {
         };
         let ends_session = request.method() == Method::DELETE;
         let visit = Visit::new(owner);
-        let mut response = visit.during(self.service.handle(request)).await;
+        // On the heap, so that what rmcp keeps of a call is not copied for those that it never sees.
+        let mut response = Box::pin(visit.during(self.service.handle(request))).await;
         if visit.found_no_room() {
             return no_room().into_response();
         }
