@@ -11,8 +11,10 @@ use crate::engine::migrate::{Move, Moved, reopen, run as carry_out};
 use super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "All work in the old store ends, and it is kept as it is. The new one is compared with it row by row, and \
-                  its log is checked, before work may begin there. What was interrupted goes on with the same command.")]
+#[command(
+    after_help = "All work in the old store ends, and it is kept as it is. The new one is compared with it row by row, and \
+                  its log is checked, before work may begin there. What was interrupted goes on with the same command."
+)]
 pub struct Args {
     /// The store as it is: `sqlite:PATH` or `postgres://…`
     #[arg(long, value_name = "URL", required_unless_present = "reopen", requires = "to")]
@@ -102,7 +104,8 @@ fn text(moved: &Moved) -> String {
         moved.tables.len()
     );
     if let (Some(report), Some((size, root))) = (&moved.report, &moved.head) {
-        let holds = if report.is_well() { "holds" } else { "has the same findings as before (`phasegate audit verify`)" };
+        let holds =
+            if report.is_well() { "holds" } else { "has the same findings as before (`phasegate audit verify`)" };
         text.push_str(&format!(
             "\nits log of {} records {holds}; the newest head, of {} records, has the root {root}",
             grouped(report.records),
@@ -118,6 +121,9 @@ fn text(moved: &Moved) -> String {
             path.display()
         ));
     }
-    text.push_str(&format!("\n{} takes no more work; name the new store from now on: `--store`, PHASEGATE_STORE", moved.from));
+    text.push_str(&format!(
+        "\n{} takes no more work; name the new store from now on: `--store`, PHASEGATE_STORE",
+        moved.from
+    ));
     text
 }

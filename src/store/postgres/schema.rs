@@ -63,11 +63,13 @@ fn migrate_locked(connection: &mut Connection, address: &Address) -> Result<(), 
 
 /// Nothing where there are no tables yet.
 fn version(connection: &mut Connection, address: &Address) -> Result<Option<i64>, StoreError> {
-    let table = format!("\"{}\".schema_version", address.schema);
-    let there = connection.first_int(&format!("SELECT (to_regclass('{table}') IS NOT NULL)::int::bigint"))?;
+    // Asked of the rows of the catalogue: what `to_regclass` says may be older than the lock that was waited for.
+    let sql = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = 'schema_version' AND schemaname";
+    let there = connection.first_int(&format!("{sql} = '{}'", address.schema))?;
     if there != Some(1) {
         return Ok(None);
     }
+    let table = format!("\"{}\".schema_version", address.schema);
     connection.first_int(&format!("SELECT version FROM {table}"))
 }
 
