@@ -32,6 +32,7 @@ pub mod prove;
 pub mod publish;
 mod reads;
 pub mod ready;
+pub mod routing;
 mod screening;
 pub mod sealer;
 pub mod secret_file;
@@ -102,6 +103,8 @@ pub struct Engine {
     last_head: Mutex<Option<StoredHead>>,
     measured: metrics::Measured,
     tracer: OnceLock<Tracer>,
+    /// The table of models, read when it is first asked for.
+    models: OnceLock<crate::routing::catalogue::Catalogue>,
     identity: credentials::Identity,
     feed: feed::Feed,
 }
@@ -191,7 +194,8 @@ impl Engine {
                 // What is on record counts, whatever the agent says of its tries.
                 let failed = task.map_or(0, |task| task.attempts.failed).max(work.failed_attempts.unwrap_or(0));
                 let work = Work { failed_attempts: Some(failed), ..work.clone() };
-                Ok(crate::routing::route(&work, phase.and_then(|phase| phase.model)).reply())
+                let route = crate::routing::route(&work, phase.and_then(|phase| phase.model));
+                Ok(self.with_models(route, &work, caller).reply())
             }),
             Request::Shorten(asked) => call.shorten(&asked),
             Request::ListTasks(filter) => call.read(|_, tx| Ok(store::read::tasks(tx, &filter)?.reply())),

@@ -91,6 +91,7 @@ pub fn with_backend(
         last_head: Mutex::default(),
         measured: Measured::default(),
         tracer: OnceLock::new(),
+        models: OnceLock::new(),
         identity,
         feed: super::feed::Feed::default(),
     };
