@@ -106,7 +106,7 @@ impl Shared {
     }
 
     fn try_write(&self, lock: &Lock, body: &mut Body) -> Result<(), Ended> {
-        let mut connection = self.pool.take().map_err(|error| again_or_failed(error))?;
+        let mut connection = self.pool.take().map_err(again_or_failed)?;
         let id = begin(&mut connection, lock, &self.address).map_err(|error| {
             connection.spoil();
             again_or_failed(error)
@@ -157,24 +157,6 @@ impl Shared {
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.read_on(self.reading()?, body)
-    }
-
-    /// On a snapshot between two commands, so that rows and records agree in it.
-    fn read_still(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let mut others = self.pool.take()?;
-        let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({})", self.address.key("whole"));
-        let held = others.batch(&lock).map_err(postgres("wait for other commands"));
-        let reading = held.and_then(|()| order::settle(self)).and_then(|_| self.reading());
-        // The first statement takes the snapshot.
-        let reading = reading.and_then(|found| {
-            found.batch("SELECT 1").map_err(postgres("begin reading"))?;
-            Ok(found)
-        });
-        if others.batch("ROLLBACK").is_err() {
-            others.spoil();
-        }
-        drop(others);
-        self.read_on(reading?, body)
     }
 
     fn reading(&self) -> Result<Taken<'_>, StoreError> {
