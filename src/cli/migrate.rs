@@ -1,18 +1,21 @@
 //! `phasegate migrate`: the store goes to another place, and `--reopen` takes one up again that was left.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::audit::report::grouped;
-use crate::engine::clock::System;
+use crate::engine::clock::{Clock, System};
 use crate::engine::migrate::{Move, Moved, reopen, run as carry_out};
 
 use super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "All work in the old store ends, and it is kept as it is. The new one is compared with it row by row, and \
-                  its log is checked, before work may begin there. What was interrupted goes on with the same command.")]
+#[command(
+    after_help = "All work in the old store ends, and it is kept as it is. The new one is compared with it row by row, and \
+                  its log is checked, before work may begin there. What was interrupted goes on with the same command."
+)]
 pub struct Args {
     /// The store as it is: `sqlite:PATH` or `postgres://…`
     #[arg(long, value_name = "URL", required_unless_present = "reopen", requires = "to")]
@@ -39,12 +42,13 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         out.aside("Nothing was changed.");
         return Err(Ended::No);
     }
-    let wanted = Move { from, to, state, settings: &place.settings };
+    let wanted = Move { from, to, workspace: &place.workspace, settings: &place.settings };
+    let clock: Arc<dyn Clock> = Arc::new(System);
     let mut watch = |doing: &str, table: &str, rows: u64, of: u64| {
         let of = if of > 0 { format!(" of {}", grouped(of)) } else { String::new() };
         out.progress(&format!("{doing} {table}: {}{of}", grouped(rows)));
     };
-    let moved = carry_out(&wanted, &System, &mut watch);
+    let moved = carry_out(&wanted, &clock, &mut watch);
     out.progress("");
     let moved = moved?;
     out.answer(&value(&moved), &text(&moved));
@@ -102,7 +106,8 @@ fn text(moved: &Moved) -> String {
         moved.tables.len()
     );
     if let (Some(report), Some((size, root))) = (&moved.report, &moved.head) {
-        let holds = if report.is_well() { "holds" } else { "has the same findings as before (`phasegate audit verify`)" };
+        let holds =
+            if report.is_well() { "holds" } else { "has the same findings as before (`phasegate audit verify`)" };
         text.push_str(&format!(
             "\nits log of {} records {holds}; the newest head, of {} records, has the root {root}",
             grouped(report.records),
@@ -118,6 +123,9 @@ fn text(moved: &Moved) -> String {
             path.display()
         ));
     }
-    text.push_str(&format!("\n{} takes no more work; name the new store from now on: `--store`, PHASEGATE_STORE", moved.from));
+    text.push_str(&format!(
+        "\n{} takes no more work; name the new store from now on: `--store`, PHASEGATE_STORE",
+        moved.from
+    ));
     text
 }

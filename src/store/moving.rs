@@ -27,10 +27,7 @@ pub enum Way {
     /// Of the store that is left.
     Out,
     /// Of the one that is filled: the table that is being copied, and the key of its last row that is there.
-    In {
-        table: String,
-        after: Option<Vec<Value>>,
-    },
+    In { table: String, after: Option<Vec<Value>> },
     /// It was filled from another, and is whole.
     Done,
 }

@@ -276,7 +276,10 @@ pub(super) fn opened_backup(from: &Path, body: &mut Body) -> Result<Connection, 
 }
 
 /// A new file of the form of a backup, with what the body writes: all of it, or no file.
-pub(super) fn new_backup(to: &Path, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+pub(super) fn new_backup(
+    to: &Path,
+    body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let place = Place::prepare(to)?;
     let written = Connection::open(&place.database).map_err(sqlite("open the backup file")).and_then(|mut target| {
         migrate(&mut target)?;
@@ -295,9 +298,7 @@ pub(super) fn alone(path: &Path, mut body: Body) -> Result<(), StoreError> {
     let (place, lock, connection) = begin(path)?;
     drop(connection);
     let in_use = |error: StoreError| match error {
-        StoreError::Sqlite { source, .. }
-            if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) =>
-        {
+        StoreError::Sqlite { source, .. } if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
             StoreError::Unfit {
                 said: format!("{} is in use: another process of phasegate has it open", place.database.display()),
                 hint: "end the servers, boards and agents that work with it, then try again",
