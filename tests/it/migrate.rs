@@ -14,6 +14,7 @@ use phasegate::engine::clock::{Clock, Fixed};
 use phasegate::engine::migrate::{Move, Moved, reopen, run};
 use phasegate::store::copy::TABLES;
 use phasegate::store::{self, Lock};
+use phasegate::tools;
 use serde_json::{Value, json};
 
 use crate::support::stores::{self, Kind};
@@ -127,7 +128,7 @@ impl Resting {
         let report = engine.verify(Vec::new(), Vec::new()).unwrap();
         assert!(report.is_well() && report.heads > 0, "{}", report.text());
         let call = |who: &Caller, tool: &str, arguments: Value| {
-            engine.call(who, tool, arguments, &phasegate::engine::Unwatched).unwrap()
+            engine.call(who, tools::find(tool).unwrap(), arguments, &phasegate::engine::Unwatched).unwrap()
         };
         call(&able("bob", &["rust"], 99), "claim_task", json!({}));
         call(&agent("ana"), "submit_task", json!({ "title": "the next" }));
@@ -264,7 +265,12 @@ fn servers_on_a_database_are_told_that_their_store_is_gone_and_lose_nothing_they
             // Until it is told that it may not.
             loop {
                 let arguments = json!({ "title": "while it is moved" });
-                match env.engine.call(&agent("ana"), "submit_task", arguments, &phasegate::engine::Unwatched) {
+                match env.engine.call(
+                    &agent("ana"),
+                    tools::find("submit_task").unwrap(),
+                    arguments,
+                    &phasegate::engine::Unwatched,
+                ) {
                     Ok(reply) => said.lock().unwrap().push(reply.structured["tasks"][0].clone()),
                     Err(error) => return format!("{error:?}"),
                 }
@@ -366,7 +372,14 @@ fn a_backup_is_the_same_file_whatever_the_store_and_comes_back_into_either() {
         std::fs::copy(&file, &copy).unwrap();
         let log = log_of(&world.env.engine);
         let target = world.engine(&world.to).unwrap();
-        target.call(&agent("ana"), "submit_task", json!({ "title": "lost" }), &phasegate::engine::Unwatched).unwrap();
+        target
+            .call(
+                &agent("ana"),
+                tools::find("submit_task").unwrap(),
+                json!({ "title": "lost" }),
+                &phasegate::engine::Unwatched,
+            )
+            .unwrap();
         target.restore(&person("ana"), &copy, crate::support::at_a_terminal()).unwrap();
         let records = |engine: &phasegate::engine::Engine| {
             let found = replay::records(engine.backend()).unwrap();
