@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::audit::check::Check;
 use crate::audit::report::Report;
 use crate::config::settings::Settings;
+use crate::config::workspace::Workspace;
 use crate::store::copy::{self, Digest, Reader, TABLES};
 use crate::store::moving::{self, Note, Way};
 use crate::store::{self, Backend, StoreError, snapshot, tree};
@@ -27,8 +29,8 @@ const TOLD_EVERY: u64 = 20_000;
 pub struct Move<'m> {
     pub from: &'m str,
     pub to: &'m str,
-    /// The state folder, where keys lie that belong to no file of a store.
-    pub state: &'m Path,
+    /// In its state folder lie keys that belong to no file of a store.
+    pub workspace: &'m Workspace,
     pub settings: &'m Settings,
 }
 
@@ -59,8 +61,9 @@ pub fn reopen(url: &str, state: &Path) -> Result<Note, StoreError> {
     moving::reopen(url, state)
 }
 
-pub fn run(wanted: &Move<'_>, clock: &dyn Clock, watch: Watch<'_>) -> Result<Moved, StoreError> {
-    let Move { from, to, state, settings } = *wanted;
+pub fn run(wanted: &Move<'_>, clock: &Arc<dyn Clock>, watch: Watch<'_>) -> Result<Moved, StoreError> {
+    let Move { from, to, workspace, settings } = *wanted;
+    let state = workspace.state.as_path();
     exists(from, state)?;
     let (from_place, to_place) = (moving::place(from, state)?, moving::place(to, state)?);
     if from_place == to_place {
@@ -100,7 +103,7 @@ pub fn run(wanted: &Move<'_>, clock: &dyn Clock, watch: Watch<'_>) -> Result<Mov
     copy_rows(source.as_ref(), target.as_ref(), &mut note, watch)?;
     moved.tables = compare(source.as_ref(), target.as_ref(), watch)?;
     watch("checking the log", "events", 0, 0);
-    let report = verified(source.as_ref(), target.as_ref(), clock)?;
+    let report = verified(source.as_ref(), target.as_ref(), clock.as_ref())?;
     moved.head = snapshot(target.as_ref(), tree::newest_head)?.map(|head| {
         let root = crate::audit::hash::Hash(head.root.try_into().unwrap_or_default());
         (head.size, root.base64())
@@ -145,7 +148,7 @@ fn begin(
     wanted: &Move<'_>,
     left: Option<Note>,
     (from, to): (String, String),
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Note, StoreError> {
     let id = match left {
         // It ended between the one note and the other.
@@ -169,9 +172,23 @@ fn begin(
     let note = Note { way: Way::In { table: first, after: None }, ..out.clone() };
     // What would be refused there is refused before anything is ended here.
     moving::is_free(target)?;
-    moving::shut(wanted.from, wanted.state, out)?;
+    seal(wanted, clock);
+    moving::shut(wanted.from, &wanted.workspace.state, out)?;
     moving::receive(target, &note)?;
     Ok(note)
+}
+
+/// The whole log under a head, so that the copy can be compared with one. A log that cannot be sealed is moved as it is.
+fn seal(wanted: &Move<'_>, clock: &Arc<dyn Clock>) {
+    let settings = Settings { store: Some(wanted.from.to_owned()), ..wanted.settings.clone() };
+    match super::open_for_one(wanted.workspace.clone(), &settings, Arc::clone(clock)) {
+        Ok(engine) => {
+            if let Err(error) = engine.seal() {
+                tracing::warn!(%error, next = error.hint(), "the log could not be sealed before it was copied");
+            }
+        }
+        Err(error) => tracing::warn!(?error, "the log could not be sealed before it was copied"),
+    }
 }
 
 /// What is not there yet, on one snapshot.
@@ -193,8 +210,8 @@ fn copy_rows(from: &dyn Backend, to: &dyn Backend, note: &mut Note, watch: Watch
                 if last.is_some() {
                     note.way = Way::In { table: table.name.to_owned(), after: last };
                     moving::put(to, note, table, batch)?;
+                    watch("copying", table.name, rows, of);
                 }
-                watch("copying", table.name, rows, of);
                 if !more {
                     break;
                 }
@@ -281,15 +298,14 @@ struct Keys(Vec<(PathBuf, PathBuf)>);
 impl Keys {
     /// Refused where another key is in the way.
     fn of(wanted: &Move<'_>) -> Result<Self, StoreError> {
-        let file = |url| store::file_of(Some(url), wanted.state).unwrap_or_else(|_| wanted.state.join("phasegate.db"));
+        let state = wanted.workspace.state.as_path();
+        let file = |url| store::file_of(Some(url), state).unwrap_or_else(|_| state.join("phasegate.db"));
         let (from, to) = (file(wanted.from), file(wanted.to));
         let new = format!("{KEY_FILE}.new");
         let mut files: Vec<(PathBuf, PathBuf)> = [KEY_FILE, &new, PHASE_KEY_FILE]
             .iter()
             .map(|name| (log_key::beside(&from, name), log_key::beside(&to, name)))
             .collect();
-        let redaction = |url| screening::key_file(Some(url), wanted.state);
-        files.push((redaction(wanted.from), redaction(wanted.to)));
         files.retain(|(from, to)| from != to);
         for (from, to) in &files {
             if let (Ok(from), Ok(there)) = (fs::read(from), fs::read(to))
@@ -301,13 +317,16 @@ impl Keys {
                 ));
             }
         }
+        // The stores of one folder share this one, so another may well be there.
+        let redaction = |url| screening::key_file(Some(url), state);
+        files.push((redaction(wanted.from), redaction(wanted.to)));
         Ok(Self(files))
     }
 
     /// What was copied; and the key of the log, where there is none.
     fn carry(&self) -> Result<(Vec<PathBuf>, Option<PathBuf>), StoreError> {
         let (mut carried, mut missing) = (Vec::new(), None);
-        for (at, (from, to)) in self.0.iter().enumerate() {
+        for (from, to) in &self.0 {
             let fault = |path: &Path| {
                 let path = path.to_path_buf();
                 move |source| StoreError::File { path, source }
@@ -325,7 +344,7 @@ impl Keys {
                     carried.push(to.clone());
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    if at == 0 && !to.exists() {
+                    if from.to_string_lossy().ends_with(KEY_FILE) && !to.exists() {
                         missing = Some(to.clone());
                     }
                 }
