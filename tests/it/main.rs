@@ -42,6 +42,7 @@ mod phase_tokens;
 mod policy_command;
 mod publishing;
 mod refusals;
+mod routing_command;
 mod screening;
 mod screening_service;
 mod sealing;
