@@ -7,6 +7,7 @@ pub mod board;
 mod bypass;
 mod call;
 mod channels;
+mod context;
 mod demo;
 mod doctor;
 mod exec;
@@ -15,9 +16,12 @@ mod hook_guard;
 mod init;
 mod keep;
 mod log;
+mod migrate;
+mod models;
 mod output;
 mod place;
 mod policy;
+mod route;
 mod schemas;
 mod serve;
 mod serve_http;
@@ -123,6 +127,12 @@ enum Command {
     Channels(channels::Args),
     /// Judge calls by the rules: check, explain, lint, test.
     Policy(policy::Args),
+    /// Make a text shorter for a query, or split it for several readers.
+    Context(Box<context::Args>),
+    /// Models that can be routed to, what they cost, and newer prices.
+    Models(models::Args),
+    /// Which tier of model a piece of work deserves; `--jsonl` learns from outcomes as it goes.
+    Route(route::Args),
     /// Trust, check, explain and compare workflows.
     Workflow(workflow::Args),
     /// Ask the log what happened.
@@ -133,6 +143,8 @@ enum Command {
     Backup(keep::BackupArgs),
     /// Bring a backup back in place of the store.
     Restore(keep::RestoreArgs),
+    /// Move the store to another place, such as from SQLite to PostgreSQL.
+    Migrate(migrate::Args),
     /// Check the whole set-up.
     Doctor,
     /// Print a completion script for your shell.
@@ -190,11 +202,15 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Bypass(args)) => bypass::run(args, &place()?, out),
         Some(Command::Channels(args)) => channels::run(args, &place()?, out),
         Some(Command::Policy(args)) => policy::run(args, place, out),
+        Some(Command::Context(args)) => context::run(args, place, out),
+        Some(Command::Models(args)) => models::run(args, &place()?, out),
+        Some(Command::Route(args)) => route::run(args, out),
         Some(Command::Workflow(args)) => workflow::run(args, &place()?, out),
         Some(Command::Audit(args)) => audit::run(args, &place()?, out),
         Some(Command::Schema(args)) => schemas::run(args, out),
         Some(Command::Backup(args)) => keep::backup(args, &place()?, out),
         Some(Command::Restore(args)) => keep::restore(args, &place()?, out),
+        Some(Command::Migrate(args)) => migrate::run(args, &place()?, out),
         // Answered before anything else could print.
         Some(Command::Hook(_)) => Ok(()),
         Some(Command::Doctor) => doctor::run(&place()?, out),

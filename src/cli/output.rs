@@ -70,7 +70,7 @@ impl From<Refusal> for Ended {
 impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::UnknownUrl(_) | StoreError::WrongUrl { .. } | StoreError::NotABackup { .. } => {
+            StoreError::UnknownUrl(_) | StoreError::NotABackup { .. } | StoreError::Unfit { .. } => {
                 Self::usage(error.to_string(), error.hint())
             }
             _ => Self::internal(&error, error.hint()),

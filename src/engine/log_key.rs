@@ -7,7 +7,7 @@ use crate::audit::key::{Kind, Signer, VerifierKey};
 use crate::domain::approver::Proof;
 use crate::domain::command::Command;
 use crate::domain::facts::Caller;
-use crate::store::{self, Attachment, Scope, StoreError};
+use crate::store::{self, Attachment, Scope, StoreError, Tx};
 
 use super::sealer::SealError;
 use super::{Engine, Failure, secret_file};
@@ -25,6 +25,10 @@ pub fn beside(database: &Path, key_file: &str) -> PathBuf {
     }
 }
 
+pub(super) fn name_of(tx: &mut dyn Tx) -> Result<String, StoreError> {
+    Ok(format!("phasegate/{}", store::meta(tx, "workspace")?.unwrap_or_default()))
+}
+
 impl Engine {
     fn key_fault(&self, source: io::Error) -> SealError {
         SealError::KeyFile { path: self.log_key.clone(), source }
@@ -32,8 +36,7 @@ impl Engine {
 
     /// How the log is called in its heads.
     pub fn log_name(&self) -> Result<String, StoreError> {
-        let name = self.view(|tx| store::meta(tx, "workspace"))?.unwrap_or_default();
-        Ok(format!("phasegate/{name}"))
+        self.view(name_of)
     }
 
     /// The public half as the store has it.

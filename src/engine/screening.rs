@@ -88,7 +88,7 @@ impl Redact for Records {
 
 impl Screening {
     pub fn open(settings: &Settings, workspace: &Workspace, clock: &dyn Clock) -> Result<Self, StoreError> {
-        let folder = beside_store(settings.store.as_deref(), workspace);
+        let folder = beside_store(settings.store.as_deref(), &workspace.state);
         let key = secret_file::open(&folder.join(KEY_FILE), clock)
             .map_err(|source| StoreError::File { path: folder.join(KEY_FILE), source })?;
         // The settings were read with these rules, so they can be used.
@@ -282,7 +282,8 @@ pub(super) fn texts(request: &Request) -> (Vec<Text>, Option<&Target>) {
             Some(target)
         }
         Request::Artifact { target, .. } => Some(target),
-        Request::Route(_) | Request::ListTasks(_) | Request::QueryAudit(_) => None,
+        // A text to be shortened goes back to whom it came from, and to nobody else.
+        Request::Route(_) | Request::ListTasks(_) | Request::QueryAudit(_) | Request::Shorten(_) => None,
     };
     (list.texts, target)
 }
@@ -346,11 +347,16 @@ impl List {
     }
 }
 
-fn beside_store(store: Option<&str>, workspace: &Workspace) -> PathBuf {
+/// Where the key of redactions lies.
+pub(super) fn key_file(store: Option<&str>, state: &Path) -> PathBuf {
+    beside_store(store, state).join(KEY_FILE)
+}
+
+fn beside_store(store: Option<&str>, state: &Path) -> PathBuf {
     let file = store.and_then(|url| url.strip_prefix("sqlite:")).map(Path::new);
     match file.and_then(Path::parent) {
         Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
         Some(folder) => folder.to_path_buf(),
-        None => workspace.state.clone(),
+        None => state.to_path_buf(),
     }
 }

@@ -12,9 +12,10 @@ use crate::audit::hash::Hash;
 use crate::audit::key::VerifierKey;
 use crate::audit::report::Report;
 use crate::domain::ids::Time;
-use crate::store::{StoreError, tree};
+use crate::store::{Backend, StoreError, snapshot, tree};
 
 use super::Engine;
+use super::log_key::name_of;
 
 const BATCH_ROWS: usize = 8192;
 /// Batches that wait to be hashed.
@@ -23,46 +24,11 @@ const AHEAD: usize = 4;
 impl Engine {
     /// Against heads that were kept elsewhere, and only by the keys that a person named, where they named some.
     pub fn verify(&self, kept: Vec<KeptHead>, keys: Vec<VerifierKey>) -> Result<Report, StoreError> {
-        let mut check = Check::new(self.setup(kept, keys)?);
-        let (hand_over, batches) = sync_channel::<Batch>(AHEAD);
-        std::thread::scope(|scope| {
-            let reading = scope.spawn(move || {
-                let mut after = i64::MIN;
-                loop {
-                    let batch = self.view(|tx| {
-                        let mut batch = Batch::default();
-                        tree::rows(tx, after, BATCH_ROWS, &mut batch)?;
-                        Ok(batch)
-                    })?;
-                    let Some(last) = batch.last() else { return Ok(()) };
-                    after = last;
-                    if hand_over.send(batch).is_err() {
-                        return Ok(());
-                    }
-                }
-            });
-            batches.iter().for_each(|batch| check.feed(&batch));
-            reading.join().unwrap_or(Err(StoreError::Closed))
-        })?;
+        let only_these_keys = !keys.is_empty();
+        let keys = if only_these_keys { keys } else { self.own_keys()? };
+        let mut check = Check::new(setup(self.backend(), kept, keys, only_these_keys)?);
+        feed(self.backend(), &mut check)?;
         Ok(check.finish(self.now()))
-    }
-
-    fn setup(&self, kept: Vec<KeptHead>, named: Vec<VerifierKey>) -> Result<Setup, StoreError> {
-        let only_these_keys = !named.is_empty();
-        let keys = if only_these_keys { named } else { self.own_keys()? };
-        let origin = self.log_name()?;
-        self.view(|tx| {
-            Ok(Setup {
-                origin: Some(origin.clone()),
-                keys: keys.clone(),
-                only_these_keys,
-                heads: tree::heads(tx)?,
-                kept: kept.clone(),
-                upper: tree::upper_tiles(tx)?,
-                leaves: tree::leaves(tx)?,
-                anchors: tree::anchors(tx)?,
-            })
-        })
     }
 
     /// The file is believed before the store; a copy of a store has no file beside it.
@@ -72,6 +38,50 @@ impl Engine {
             _ => Ok(self.verifier_key()?.into_iter().collect()),
         }
     }
+}
+
+/// What a store says of its log, to be compared with the records.
+pub(super) fn setup(
+    backend: &dyn Backend,
+    kept: Vec<KeptHead>,
+    keys: Vec<VerifierKey>,
+    only_these_keys: bool,
+) -> Result<Setup, StoreError> {
+    snapshot(backend, |tx| {
+        Ok(Setup {
+            origin: Some(name_of(tx)?),
+            keys: keys.clone(),
+            only_these_keys,
+            heads: tree::heads(tx)?,
+            kept: kept.clone(),
+            upper: tree::upper_tiles(tx)?,
+            leaves: tree::leaves(tx)?,
+            anchors: tree::anchors(tx)?,
+        })
+    })
+}
+
+pub(super) fn feed(backend: &dyn Backend, check: &mut Check) -> Result<(), StoreError> {
+    let (hand_over, batches) = sync_channel::<Batch>(AHEAD);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(move || {
+            let mut after = i64::MIN;
+            loop {
+                let batch = snapshot(backend, |tx| {
+                    let mut batch = Batch::default();
+                    tree::rows(tx, after, BATCH_ROWS, &mut batch)?;
+                    Ok(batch)
+                })?;
+                let Some(last) = batch.last() else { return Ok(()) };
+                after = last;
+                if hand_over.send(batch).is_err() {
+                    return Ok(());
+                }
+            }
+        });
+        batches.iter().for_each(|batch| check.feed(&batch));
+        reading.join().unwrap_or(Err(StoreError::Closed))
+    })
 }
 
 #[derive(Debug, thiserror::Error)]

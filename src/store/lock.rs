@@ -36,16 +36,30 @@ pub struct Dialect {
     pub put_event: &'static str,
     /// So many tasks more or fewer in one place.
     pub put_count: &'static str,
+    /// In a transaction that reads for long, and waits in between.
+    pub before_copying: &'static [&'static str],
+    /// Where rows came in with the numbers they had.
+    pub after_copying: &'static [&'static str],
+    /// What goes with the log where all of it goes.
+    pub clear_beside: &'static [&'static str],
 }
 
 pub const SQLITE: Dialect = Dialect {
     put_event: "INSERT INTO events(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)",
     put_count: "INSERT INTO task_counts(workflow, phase, status, tasks) VALUES (?1, ?2, ?3, ?4) \
                 ON CONFLICT(workflow, phase, status) DO UPDATE SET tasks = task_counts.tasks + excluded.tasks",
+    before_copying: &[],
+    after_copying: &[],
+    clear_beside: &[],
 };
 
 /// Commits of different commands must not wait for each other, so numbers of records and sums are made by a pass of their own.
 pub const POSTGRES: Dialect = Dialect {
     put_event: "INSERT INTO arrivals(at, kind, task, agent, body) VALUES (?1, ?2, ?3, ?4, ?5)",
     put_count: "INSERT INTO task_counts(workflow, phase, status, tasks) VALUES (?1, ?2, ?3, ?4)",
+    before_copying: &["SET LOCAL idle_in_transaction_session_timeout = 0"],
+    after_copying: &[
+        "SELECT setval(pg_get_serial_sequence('spending', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM spending",
+    ],
+    clear_beside: &["DELETE FROM arrivals"],
 };

@@ -1,11 +1,14 @@
 //! One transaction around a decision: load facts, decide, apply, put what changed, append what happened. It holds no rules
 //! and never looks inside an event.
 
+pub mod contexts;
+pub mod copy;
 pub mod deferred;
 pub mod figures;
 pub mod idempotency;
 mod load;
 mod lock;
+pub mod moving;
 pub mod notices;
 mod place;
 mod postgres;
@@ -109,6 +112,10 @@ pub trait Backend: Send + Sync {
     fn write_soon(&self, lock: Lock, body: Body);
     /// Runs the body on one consistent snapshot, in which every record has its number.
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
+    /// The same for a body of one statement, which is a snapshot by itself.
+    fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read(body)
+    }
     fn backup(&self, to: &Path) -> Result<(), StoreError>;
     /// Puts a backup in place of everything, changed by the body first; other processes see it as one change. The file is
     /// a copy that belongs to this call.
@@ -182,8 +189,9 @@ pub enum StoreError {
     Panicked(String),
     #[error("`{0}` is not a store this phasegate can open; write `sqlite:PATH` or `postgres://…`")]
     UnknownUrl(String),
+    /// Not a store that this can be done with.
     #[error("{said}")]
-    WrongUrl { said: String, hint: &'static str },
+    Unfit { said: String, hint: &'static str },
     #[error("{path} is not a backup that phasegate wrote; nothing was changed")]
     NotABackup { path: PathBuf },
     #[error("record {seq} was changed or erased since you looked at it, so nothing was erased")]
@@ -210,7 +218,7 @@ impl StoreError {
                 _ => "`phasegate doctor` checks the whole set-up",
             },
             Self::Postgres { source, .. } => postgres::hint(source),
-            Self::Database { hint, .. } | Self::Unreached { hint, .. } | Self::WrongUrl { hint, .. } => hint,
+            Self::Database { hint, .. } | Self::Unreached { hint, .. } | Self::Unfit { hint, .. } => hint,
             Self::Overtaken => "try again; if it stays so, too many agents change the same thing at once",
             Self::NewerSchema { .. } => "install the newer phasegate on this machine",
             Self::UnknownUrl(_) => "such as sqlite:/home/me/phasegate.db",
@@ -397,6 +405,19 @@ pub fn snapshot<T>(
     found.ok_or(StoreError::Closed)
 }
 
+/// Reads with one statement.
+pub fn glance<T>(
+    backend: &dyn Backend,
+    mut read: impl FnMut(&mut dyn Tx) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut found = None;
+    backend.read_once(&mut |tx| {
+        found = Some(read(tx)?);
+        Ok(())
+    })?;
+    found.ok_or(StoreError::Closed)
+}
+
 /// The facts of a scope, for a look before a command; the command loads its own.
 pub fn look(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreError> {
     load::facts(tx, scope, by, false)
@@ -456,29 +477,35 @@ fn said_by(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-/// Opens the store a URL names, for the workspace whose state folder is given.
-pub fn open(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
-    open_with(url, &Keywords::new(), state_dir)
+/// What a URL does not say: the workspace's state folder, and what else is known of a database.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    pub state: &'a Path,
+    pub postgres: Option<&'a Keywords>,
 }
 
-/// The same, where more than the URL is said of a database.
-pub fn open_with(url: Option<&str>, more: &Keywords, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
-    if let Some(url) = url.filter(|url| postgres::is_url(url)) {
-        return Ok(Box::new(postgres::Postgres::open(url, more, true)?));
+impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for Around<'a> {
+    fn from(state: &'a P) -> Self {
+        Self { state: state.as_ref(), postgres: None }
     }
-    Ok(Box::new(sqlite::Sqlite::open(&file_of(url, state_dir)?)?))
 }
 
-/// Over one connection and no thread, for a process that does one thing and ends.
-pub fn open_for_one(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
-    open_for_one_with(url, &Keywords::new(), state_dir)
-}
-
-pub fn open_for_one_with(url: Option<&str>, more: &Keywords, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
+/// Opens the store a URL names.
+pub fn open<'a>(url: Option<&str>, around: impl Into<Around<'a>>) -> Result<Box<dyn Backend>, StoreError> {
+    let around = around.into();
     if let Some(url) = url.filter(|url| postgres::is_url(url)) {
-        return Ok(Box::new(postgres::Postgres::open(url, more, false)?));
+        return Ok(Box::new(postgres::Postgres::open(url, around, true)?));
     }
-    Ok(Box::new(single::Single::open(&file_of(url, state_dir)?)?))
+    Ok(Box::new(sqlite::Sqlite::open(&file_of(url, around.state)?)?))
+}
+
+/// The same over one connection and no thread, for a process that does one thing and ends.
+pub fn open_for_one<'a>(url: Option<&str>, around: impl Into<Around<'a>>) -> Result<Box<dyn Backend>, StoreError> {
+    let around = around.into();
+    if let Some(url) = url.filter(|url| postgres::is_url(url)) {
+        return Ok(Box::new(postgres::Postgres::open(url, around, false)?));
+    }
+    Ok(Box::new(single::Single::open(&file_of(url, around.state)?)?))
 }
 
 /// Whether a URL names a store that several machines share, and that is no file.

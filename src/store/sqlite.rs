@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
 use super::{Backend, Body, EachRow, Lock, Param, Place, PlaceError, Row, StoreError, Tx, Vitals, vitals};
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/sqlite/0001_init.sql"),
     include_str!("migrations/sqlite/0002_tree.sql"),
     include_str!("migrations/sqlite/0003_approvals.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/sqlite/0008_deferred.sql"),
     include_str!("migrations/sqlite/0009_idempotency.sql"),
     include_str!("migrations/sqlite/0010_board.sql"),
+    include_str!("migrations/sqlite/0011_contexts.sql"),
 ];
 /// Before 3.51.3 several processes on one WAL file could lose committed data.
 const LIBRARY_LEAST: i32 = 3_051_003;
@@ -41,6 +42,8 @@ const WAL_PAGES: i64 = 4000;
 const WRITER_CACHE_KIB: i64 = 16 << 10;
 /// What another program that holds the file may cost us; our own processes queue instead.
 const BUSY: Duration = Duration::from_secs(10);
+/// How long a process that passes by, such as a hook, is waited for by one that wants the file alone.
+const ALONE: Duration = Duration::from_secs(3);
 
 struct Job {
     body: Body,
@@ -98,6 +101,22 @@ impl Sqlite {
                 return connect(&self.place).inspect_err(|_| self.give_back(None));
             }
             readers = self.reader_free.wait(readers).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn reading(&self, read: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let connection = self.reader()?;
+        match catch_unwind(AssertUnwindSafe(|| read(&connection))) {
+            Ok(result) => {
+                // One that is still inside a transaction is of no use to the next reader.
+                let usable = connection.is_autocommit();
+                self.give_back(usable.then_some(connection));
+                result
+            }
+            Err(panic) => {
+                self.give_back(None);
+                std::panic::resume_unwind(panic)
+            }
         }
     }
 
@@ -251,6 +270,72 @@ fn write_batch(connection: &mut Connection, batch: &mut VecDeque<Job>) -> Vec<An
     batch.drain(..).map(alone).collect()
 }
 
+/// What a backup holds, brought up to date and changed by the body. The file belongs to this call.
+pub(super) fn opened_backup(from: &Path, body: &mut Body) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let not_ours = |_| StoreError::NotABackup { path: from.to_path_buf() };
+    let mut source = Connection::open_with_flags(from, flags).map_err(not_ours)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let found: i64 = source.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(not_ours)?;
+    if found > known {
+        return Err(StoreError::NewerSchema { found, known });
+    }
+    let whole: String = source.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(not_ours)?;
+    if whole != "ok" || found == 0 {
+        return Err(StoreError::NotABackup { path: from.to_path_buf() });
+    }
+    source.pragma_update(None, "journal_mode", "MEMORY").map_err(sqlite("prepare the backup"))?;
+    migrate(&mut source)?;
+    let tx = source.transaction().map_err(sqlite("prepare the backup"))?;
+    body(&mut SqliteTx { connection: &tx })?;
+    tx.commit().map_err(sqlite("prepare the backup"))?;
+    Ok(source)
+}
+
+/// A new file of the form of a backup, with what the body writes: all of it, or no file.
+pub(super) fn new_backup(
+    to: &Path,
+    body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let place = Place::prepare(to)?;
+    let written = Connection::open(&place.database).map_err(sqlite("open the backup file")).and_then(|mut target| {
+        migrate(&mut target)?;
+        let tx = target.transaction().map_err(sqlite("write the backup"))?;
+        body(&mut SqliteTx { connection: &tx })?;
+        tx.commit().map_err(sqlite("write the backup"))
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&place.database);
+    }
+    written
+}
+
+/// Runs the body while no other process has the database open; refused where one has.
+pub(super) fn alone(path: &Path, mut body: Body) -> Result<(), StoreError> {
+    let (place, lock, connection) = begin(path)?;
+    drop(connection);
+    let in_use = |error: StoreError| match error {
+        StoreError::Sqlite { source, .. } if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
+            StoreError::Unfit {
+                said: format!("{} is in use: another process of phasegate has it open", place.database.display()),
+                hint: "end the servers, boards and agents that work with it, then try again",
+            }
+        }
+        error => error,
+    };
+    in_queue(&lock, &place, || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection =
+            Connection::open_with_flags(&place.database, flags).map_err(sqlite("open the database"))?;
+        connection.busy_timeout(ALONE).map_err(sqlite("set a time limit"))?;
+        // Asked for before the first access, so that whoever has the file open, be it idle, is in the way.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(sqlite("take the database alone"))?;
+        connection.pragma_update(None, "synchronous", 2).map_err(sqlite("set up the database"))?;
+        together(&mut connection, std::iter::once(&mut body))
+    })
+    .map_err(in_use)
+}
+
 pub(super) fn together<'b>(
     connection: &mut Connection,
     bodies: impl IntoIterator<Item = &'b mut Body>,
@@ -282,20 +367,11 @@ impl Backend for Sqlite {
     }
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let connection = self.reader()?;
-        let result = catch_unwind(AssertUnwindSafe(|| on_snapshot(&connection, body)));
-        match result {
-            Ok(result) => {
-                // One that is still inside a transaction is of no use to the next reader.
-                let usable = connection.is_autocommit();
-                self.give_back(usable.then_some(connection));
-                result
-            }
-            Err(panic) => {
-                self.give_back(None);
-                std::panic::resume_unwind(panic)
-            }
-        }
+        self.reading(|connection| on_snapshot(connection, body))
+    }
+
+    fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.reading(|connection| body(&mut SqliteTx { connection }))
     }
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
@@ -313,23 +389,7 @@ impl Backend for Sqlite {
     }
 
     fn restore(&self, from: &Path, mut body: Body) -> Result<(), StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let not_ours = |_| StoreError::NotABackup { path: from.to_path_buf() };
-        let mut source = Connection::open_with_flags(from, flags).map_err(not_ours)?;
-        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        let found: i64 = source.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(not_ours)?;
-        if found > known {
-            return Err(StoreError::NewerSchema { found, known });
-        }
-        let whole: String = source.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(not_ours)?;
-        if whole != "ok" || found == 0 {
-            return Err(StoreError::NotABackup { path: from.to_path_buf() });
-        }
-        source.pragma_update(None, "journal_mode", "MEMORY").map_err(sqlite("prepare the backup"))?;
-        migrate(&mut source)?;
-        let tx = source.transaction().map_err(sqlite("prepare the backup"))?;
-        body(&mut SqliteTx { connection: &tx })?;
-        tx.commit().map_err(sqlite("prepare the backup"))?;
+        let source = opened_backup(from, &mut body)?;
         let mut target = connect(&self.place)?;
         in_queue(&self.place.queue()?, &self.place, || {
             let backup = rusqlite::backup::Backup::new(&source, &mut target).map_err(sqlite("start restoring"))?;
@@ -375,8 +435,8 @@ pub(super) fn on_snapshot(
     result
 }
 
-struct SqliteTx<'c> {
-    connection: &'c Connection,
+pub(super) struct SqliteTx<'c> {
+    pub connection: &'c Connection,
 }
 
 impl ToSql for Param<'_> {

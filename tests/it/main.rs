@@ -35,6 +35,7 @@ mod http_inbox;
 mod http_metrics;
 mod http_rest;
 mod http_rest_events;
+mod http_straight;
 mod init;
 mod model;
 mod notify;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::files;
-use crate::store::StoreError;
+use crate::store::{Around, StoreError};
 
 /// From outside of the URL, under the names that a connection string has.
 pub type Keywords = BTreeMap<&'static str, String>;
@@ -49,14 +49,16 @@ const SERVICES_OF_ALL: [&str; 2] = ["/etc/postgresql-common", "/etc"];
 pub struct Given(BTreeMap<String, String>);
 
 pub fn wrong(said: String) -> StoreError {
-    StoreError::WrongUrl {
+    StoreError::Unfit {
         said,
         hint: "write postgres://USER@HOST:PORT/DATABASE?schema=NAME; the password is better in PGPASSWORD or ~/.pgpass",
     }
 }
 
 impl Given {
-    pub fn read(url: &str, keywords: &Keywords) -> Result<Self, StoreError> {
+    pub fn read(url: &str, around: Around<'_>) -> Result<Self, StoreError> {
+        let none = Keywords::new();
+        let keywords = around.postgres.unwrap_or(&none);
         let mut given = Self::of_url(url)?;
         let value =
             |given: &Self, name: &str| given.get(name).or(keywords.get(name).map(String::as_str)).map(str::to_owned);
@@ -68,7 +70,7 @@ impl Given {
             }
             let found = places.iter().find_map(|file| files::service(file, &name)).ok_or_else(|| {
                 let looked = places.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
-                StoreError::WrongUrl {
+                StoreError::Unfit {
                     said: format!("there is no service `{name}` for the store; looked in {looked}"),
                     hint: "write a section [NAME] with host=, dbname= and so on into ~/.pg_service.conf, or say PGSERVICEFILE",
                 }

@@ -10,6 +10,7 @@ mod pool;
 mod reach;
 mod schema;
 mod tls;
+mod transfer;
 mod tx;
 mod vitals;
 
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{Backend, Body, Lock, Server, StoreError, Tx, Vitals};
+use super::{Around, Backend, Body, Lock, Server, StoreError, Tx, Vitals};
 use crate::domain::ids::Time;
 use address::Address;
 use order::Order;
@@ -57,8 +58,8 @@ fn postgres(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> StoreE
 
 impl Postgres {
     /// `serves`: by a process that stays, and so takes part in what has to be done beside commands.
-    pub fn open(url: &str, keywords: &Keywords, serves: bool) -> Result<Self, StoreError> {
-        let address = Address::parse(url, keywords)?;
+    pub fn open(url: &str, around: Around<'_>, serves: bool) -> Result<Self, StoreError> {
+        let address = Address::parse(url, around)?;
         let pool = Pool::new(address.clone())?;
         schema::migrate(&mut *pool.take()?, &address)?;
         let shared = Arc::new(Shared { pool, address });
@@ -305,14 +306,12 @@ impl Backend for Postgres {
         }
     }
 
-    fn backup(&self, _to: &Path) -> Result<(), StoreError> {
-        let said = "a store in PostgreSQL is not copied into a file by this command yet".to_owned();
-        Err(StoreError::Database { said, hint: "use `pg_dump` of the database's schema" })
+    fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        transfer::backup(self, to)
     }
 
-    fn restore(&self, _from: &Path, _body: Body) -> Result<(), StoreError> {
-        let said = "a file cannot be put in place of a store in PostgreSQL yet".to_owned();
-        Err(StoreError::Database { said, hint: "use `pg_restore`" })
+    fn restore(&self, from: &Path, body: Body) -> Result<(), StoreError> {
+        transfer::restore(self, from, body)
     }
 
     fn check(&self) -> Result<Vec<String>, StoreError> {

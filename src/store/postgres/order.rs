@@ -12,6 +12,8 @@ use super::{Shared, StoreError, postgres};
 const LOOK: Duration = Duration::from_millis(100);
 /// Work that comes together is numbered together.
 const GATHER: Duration = Duration::from_millis(10);
+/// The lock of a pass.
+pub const NAME: &str = "order";
 /// Records in one pass.
 const PASS: u64 = 5000;
 /// Moves of tasks that are counted by themselves before they are put together.
@@ -125,7 +127,7 @@ pub fn settle(shared: &Shared) -> Result<u64, StoreError> {
         let passed = match any {
             Ok(0) => Ok(0),
             Ok(_) => {
-                let key = shared.address.key("order");
+                let key = shared.address.key(NAME);
                 let lock = format!("SELECT pg_advisory_xact_lock({key})");
                 connection.batch(&lock).and_then(|()| connection.changed(&pass())).map_err(postgres("number records"))
             }

@@ -270,7 +270,7 @@ impl Connection {
         ));
         begun.map_err(postgres("begin writing"))?;
         locked.map_err(postgres("take a lock"))?;
-        let row = noted.map_err(postgres("note a command"))?.ok_or(StoreError::Closed)?;
+        let row = noted.map_err(super::transfer::moved)?.ok_or(StoreError::Closed)?;
         self.told(row.try_get(1).map_err(postgres("read its time"))?);
         row.try_get(0).map_err(postgres("read the id of a command"))
     }

@@ -3,8 +3,9 @@
 use super::address::Address;
 use super::pool::Connection;
 use super::{Shared, StoreError, postgres};
+use crate::store::copy::TABLES;
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/postgres/0001_init.sql"),
     include_str!("../migrations/postgres/0002_tree.sql"),
     include_str!("../migrations/postgres/0003_approvals.sql"),
@@ -15,6 +16,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/postgres/0008_deferred.sql"),
     include_str!("../migrations/postgres/0009_idempotency.sql"),
     include_str!("../migrations/postgres/0010_board.sql"),
+    include_str!("../migrations/postgres/0011_contexts.sql"),
 ];
 
 pub fn known() -> i64 {
@@ -93,39 +95,10 @@ pub fn version(connection: &mut Connection, address: &Address) -> Result<Option<
     }
 }
 
-const TABLES: [&str; 26] = [
-    "meta",
-    "counters",
-    "tasks",
-    "task_links",
-    "task_labels",
-    "leases",
-    "handles",
-    "approvals",
-    "workflows",
-    "trusts",
-    "blobs",
-    "arrivals",
-    "events",
-    "refusals",
-    "tiles",
-    "heads",
-    "anchors",
-    "approvers",
-    "calls",
-    "bypasses",
-    "notices",
-    "sessions",
-    "spending",
-    "answers",
-    "accounts",
-    "credentials",
-];
-
 /// Reads every row, since a damaged page shows only when it is read; and looks for what belongs together and does not.
 pub fn check(shared: &Shared) -> Result<Vec<String>, StoreError> {
     let mut findings = Vec::new();
-    for table in TABLES {
+    for table in TABLES.iter().map(|table| table.name).chain(["arrivals", "commits"]) {
         let sql = format!("SELECT count(*), sum(length({table}::text)) FROM {table}");
         let read = shared.read(&mut |tx| tx.query(&sql, &[], &mut |_| Ok(())));
         if let Err(error) = read {
