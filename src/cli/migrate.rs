@@ -1,13 +1,12 @@
 //! `phasegate migrate`: the store goes to another place, and `--reopen` takes one up again that was left.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::audit::report::grouped;
 use crate::engine::clock::{Clock, System};
-use crate::engine::migrate::{Move, Moved, complete, reopen, run as carry_out};
+use crate::engine::migrate::{Around, Move, Moved, reopen, run as carry_out, shown};
 
 use super::{Ended, Out, Place};
 
@@ -32,18 +31,18 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
-    let state = place.workspace.state.as_path();
+    let around = Around { state: &place.workspace.state, postgres: Some(&place.settings.postgres.0) };
     if let Some(url) = &args.reopen {
-        return take_up(&complete(url, &place.settings)?, args.yes, state, out);
+        return take_up(url, args.yes, around, out);
     }
     let (Some(from), Some(to)) = (args.from.as_deref(), args.to.as_deref()) else { return Ok(()) };
-    let (from, to) = (&complete(from, &place.settings)?, &complete(to, &place.settings)?);
-    let question = format!("Move everything from {} to {}? Work in the old one ends.", shown(from), shown(to));
+    let question =
+        format!("Move everything from {} to {}? Work in the old one ends.", shown(from, around), shown(to, around));
     if !args.yes && !out.asks(&question)? {
         out.aside("Nothing was changed.");
         return Err(Ended::No);
     }
-    let wanted = Move { from, to, workspace: &place.workspace, settings: &place.settings };
+    let wanted = Move { from, to, around, workspace: &place.workspace, settings: &place.settings };
     let clock: Arc<dyn Clock> = Arc::new(System);
     let mut watch = |doing: &str, table: &str, rows: u64, of: u64| {
         let of = if of > 0 { format!(" of {}", grouped(of)) } else { String::new() };
@@ -56,22 +55,17 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     Ok(())
 }
 
-fn take_up(url: &str, yes: bool, state: &Path, out: &Out) -> Result<(), Ended> {
+fn take_up(url: &str, yes: bool, around: Around<'_>, out: &Out) -> Result<(), Ended> {
     let question =
-        format!("Work in {} again? What was done since in the store it was moved to is not in it.", shown(url));
+        format!("Work in {} again? What was done since in the store it was moved to is not in it.", shown(url, around));
     if !yes && !out.asks(&question)? {
         out.aside("Nothing was changed.");
         return Err(Ended::No);
     }
-    let note = reopen(url, state)?;
+    let note = reopen(url, around)?;
     let text = format!("{} takes work again; {} is another store from now on", note.from, note.to);
     out.answer(&json!({ "reopened": note.from, "was_moved_to": note.to }), &text);
     Ok(())
-}
-
-/// Without a password.
-fn shown(url: &str) -> String {
-    crate::engine::migrate::shown(url)
 }
 
 fn value(moved: &Moved) -> Value {

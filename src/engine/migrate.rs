@@ -11,6 +11,7 @@ use crate::audit::check::Check;
 use crate::audit::report::Report;
 use crate::config::settings::Settings;
 use crate::config::workspace::Workspace;
+pub use crate::store::Around;
 use crate::store::copy::{self, Digest, Reader, TABLES};
 use crate::store::moving::{self, Note, Way};
 use crate::store::{self, Backend, StoreError, snapshot, tree};
@@ -29,7 +30,8 @@ const TOLD_EVERY: u64 = 20_000;
 pub struct Move<'m> {
     pub from: &'m str,
     pub to: &'m str,
-    /// In its state folder lie keys that belong to no file of a store.
+    /// Where keys lie that belong to no file of a store; and what the environment says of a database.
+    pub around: Around<'m>,
     pub workspace: &'m Workspace,
     pub settings: &'m Settings,
 }
@@ -56,16 +58,15 @@ pub struct Moved {
 }
 
 /// Takes up a store again that was left.
-pub fn reopen(url: &str, state: &Path) -> Result<Note, StoreError> {
-    exists(url, state)?;
-    moving::reopen(url, state)
+pub fn reopen(url: &str, around: Around<'_>) -> Result<Note, StoreError> {
+    exists(url, around)?;
+    moving::reopen(url, around)
 }
 
 pub fn run(wanted: &Move<'_>, clock: &Arc<dyn Clock>, watch: Watch<'_>) -> Result<Moved, StoreError> {
-    let Move { from, to, workspace, settings } = *wanted;
-    let state = workspace.state.as_path();
-    exists(from, state)?;
-    let (from_place, to_place) = (moving::place(from, state)?, moving::place(to, state)?);
+    let Move { from, to, around, settings, .. } = *wanted;
+    exists(from, around)?;
+    let (from_place, to_place) = (moving::place(from, around)?, moving::place(to, around)?);
     if from_place == to_place {
         return Err(unfit(
             format!("{from} and {to} are the same store"),
@@ -73,9 +74,9 @@ pub fn run(wanted: &Move<'_>, clock: &Arc<dyn Clock>, watch: Watch<'_>) -> Resul
         ));
     }
     let keys = Keys::of(wanted)?;
-    let target = store::open_for_one(Some(to), state)?;
+    let target = store::open_for_one(Some(to), around)?;
     let there = moving::noted(target.as_ref())?;
-    let left = moving::noted(store::open_for_one(Some(from), state)?.as_ref())?;
+    let left = moving::noted(store::open_for_one(Some(from), around)?.as_ref())?;
     let mut moved = Moved {
         from: from_place.clone(),
         to: to_place.clone(),
@@ -99,7 +100,7 @@ pub fn run(wanted: &Move<'_>, clock: &Arc<dyn Clock>, watch: Watch<'_>) -> Resul
         }
         None => begin(target.as_ref(), wanted, left, (from_place, to_place), clock)?,
     };
-    let source = store::open_for_one(Some(from), state)?;
+    let source = store::open_for_one(Some(from), around)?;
     copy_rows(source.as_ref(), target.as_ref(), &mut note, watch)?;
     moved.tables = compare(source.as_ref(), target.as_ref(), watch)?;
     watch("checking the log", "events", 0, 0);
@@ -110,19 +111,14 @@ pub fn run(wanted: &Move<'_>, clock: &Arc<dyn Clock>, watch: Watch<'_>) -> Resul
     });
     moved.report = Some(report);
     (moved.keys, moved.key_missing) = keys.carry()?;
-    remember_first(settings, state, (from, to));
+    remember_first(settings, around, (from, to));
     moving::finish(target.as_ref(), &note)?;
     Ok(moved)
 }
 
-/// A URL with what the environment says of its place.
-pub fn complete(url: &str, settings: &Settings) -> Result<String, StoreError> {
-    if store::is_shared(url) { store::complete_url(url, &settings.postgres.0) } else { Ok(url.to_owned()) }
-}
-
 /// A URL without what is secret in it.
-pub fn shown(url: &str) -> String {
-    if store::is_shared(url) { store::shown_url(url, &store::Keywords::new()) } else { url.to_owned() }
+pub fn shown(url: &str, around: Around<'_>) -> String {
+    if store::is_shared(url) { store::shown_url(url, around) } else { url.to_owned() }
 }
 
 fn unfit(said: String, hint: &'static str) -> StoreError {
@@ -130,15 +126,15 @@ fn unfit(said: String, hint: &'static str) -> StoreError {
 }
 
 /// Opening a file makes it, and a store that was only just made is nothing to move.
-fn exists(url: &str, state: &Path) -> Result<(), StoreError> {
+fn exists(url: &str, around: Around<'_>) -> Result<(), StoreError> {
     let missing = |place: &str| unfit(format!("there is no store at {place}"), "mind the place named with `--from`");
-    if !store::is_shared(url) && !store::file_of(Some(url), state)?.is_file() {
+    if !store::is_shared(url) && !store::file_of(Some(url), around.state)?.is_file() {
         return Err(missing(url));
     }
-    let backend = store::open_for_one(Some(url), state)?;
+    let backend = store::open_for_one(Some(url), around)?;
     match snapshot(backend.as_ref(), |tx| store::meta(tx, "workspace"))? {
         Some(_) => Ok(()),
-        None => Err(missing(&moving::place(url, state)?)),
+        None => Err(missing(&moving::place(url, around)?)),
     }
 }
 
@@ -173,7 +169,7 @@ fn begin(
     // What would be refused there is refused before anything is ended here.
     moving::is_free(target)?;
     seal(wanted, clock);
-    moving::shut(wanted.from, &wanted.workspace.state, out)?;
+    moving::shut(wanted.from, wanted.around, out)?;
     moving::receive(target, &note)?;
     Ok(note)
 }
@@ -298,8 +294,9 @@ struct Keys(Vec<(PathBuf, PathBuf)>);
 impl Keys {
     /// Refused where another key is in the way.
     fn of(wanted: &Move<'_>) -> Result<Self, StoreError> {
-        let state = wanted.workspace.state.as_path();
-        let file = |url| store::file_of(Some(url), state).unwrap_or_else(|_| state.join("phasegate.db"));
+        let file = |url| {
+            store::file_of(Some(url), wanted.around.state).unwrap_or_else(|_| wanted.around.state.join("phasegate.db"))
+        };
         let (from, to) = (file(wanted.from), file(wanted.to));
         let new = format!("{KEY_FILE}.new");
         let mut files: Vec<(PathBuf, PathBuf)> = [KEY_FILE, &new, PHASE_KEY_FILE]
@@ -318,7 +315,7 @@ impl Keys {
             }
         }
         // The stores of one folder share this one, so another may well be there.
-        let redaction = |url| screening::key_file(Some(url), state);
+        let redaction = |url| screening::key_file(Some(url), wanted.around.state);
         files.push((redaction(wanted.from), redaction(wanted.to)));
         Ok(Self(files))
     }
@@ -356,10 +353,10 @@ impl Keys {
 }
 
 /// The first approver is remembered by the place of the store, beside the keys of the person.
-fn remember_first(settings: &Settings, state: &Path, (from, to): (&str, &str)) {
+fn remember_first(settings: &Settings, around: Around<'_>, (from, to): (&str, &str)) {
     let Some(ring) = &settings.keyring else { return };
-    if let Some(key) = ring.first_approver(&place_of(Some(from), &store::Keywords::new(), state))
-        && let Err(error) = ring.remember_first(&place_of(Some(to), &store::Keywords::new(), state), &key)
+    if let Some(key) = ring.first_approver(&place_of(Some(from), around))
+        && let Err(error) = ring.remember_first(&place_of(Some(to), around), &key)
     {
         tracing::debug!(%error, "the first approver is not remembered anew");
     }

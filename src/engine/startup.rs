@@ -19,7 +19,7 @@ use crate::domain::facts::{self, Caller, Role};
 use crate::domain::ids::{AgentName, WorkflowHash};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
-use crate::store::{self, Attachment, Backend, Scope, moving};
+use crate::store::{self, Around, Attachment, Backend, Scope, moving};
 
 use super::clock::Clock;
 use super::credentials::Identity;
@@ -33,8 +33,12 @@ const SCHEMA_BYTES_MAX: u64 = 64 << 10;
 /// What a task gets in a workspace where nobody has trusted a workflow and none is named.
 const DEFAULT_STARTER: &str = "feature";
 
+fn around<'a>(settings: &'a Settings, workspace: &'a Workspace) -> Around<'a> {
+    Around { state: &workspace.state, postgres: Some(&settings.postgres.0) }
+}
+
 pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
-    let backend = store::open_with(settings.store.as_deref(), &settings.postgres.0, &workspace.state)?;
+    let backend = store::open(settings.store.as_deref(), around(settings, &workspace))?;
     // Failing to hide the state from git is no reason not to work.
     let _ = workspace.ignore_state();
     with_backend(backend, workspace, settings, clock)
@@ -42,7 +46,7 @@ pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) ->
 
 /// The same for a process that does one thing and ends, which a reader and a writer of its own would only slow down.
 pub fn open_for_one(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
-    let backend = store::open_for_one_with(settings.store.as_deref(), &settings.postgres.0, &workspace.state)?;
+    let backend = store::open_for_one(settings.store.as_deref(), around(settings, &workspace))?;
     let _ = workspace.ignore_state();
     with_backend(backend, workspace, settings, clock)
 }
@@ -67,7 +71,7 @@ pub fn with_backend(
     let file = file.unwrap_or_else(|_| workspace.state.join("phasegate.db"));
     let key_file = log_key::beside(&file, log_key::KEY_FILE);
     let identity = Identity::new(settings.issuers.clone(), &file);
-    let place = place_of(settings.store.as_deref(), &settings.postgres.0, &workspace.state);
+    let place = place_of(settings.store.as_deref(), around(settings, &workspace));
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&place));
     let engine = Engine {
         backend,
@@ -107,11 +111,11 @@ pub fn with_backend(
 }
 
 /// Which store it is, whatever way leads to it.
-pub(super) fn place_of(store: Option<&str>, more: &store::Keywords, state: &Path) -> String {
+pub(super) fn place_of(store: Option<&str>, around: Around<'_>) -> String {
     if let Some(url) = store.filter(|url| store::is_shared(url)) {
-        return canonical::sha256(store::shown_url(url, more).as_bytes());
+        return canonical::sha256(store::shown_url(url, around).as_bytes());
     }
-    let file = store::file_of(store, state).unwrap_or_else(|_| state.join("phasegate.db"));
+    let file = store::file_of(store, around.state).unwrap_or_else(|_| around.state.join("phasegate.db"));
     canonical::sha256(std::fs::canonicalize(&file).unwrap_or(file).as_os_str().as_encoded_bytes())
 }
 

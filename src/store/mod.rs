@@ -37,7 +37,7 @@ use crate::domain::state::{self, ApplyError, Stamp};
 pub use load::{Scope, With, workflow_cache};
 pub use lock::{Dialect, Lock, RowLock};
 pub use place::{Place, PlaceError};
-pub use postgres::{Keywords, complete as complete_url, shown as shown_url};
+pub use postgres::{Keywords, shown as shown_url};
 pub use vitals::{Server, Vitals};
 
 /// A value on its way into a statement.
@@ -477,29 +477,35 @@ fn said_by(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-/// Opens the store a URL names, for the workspace whose state folder is given.
-pub fn open(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
-    open_with(url, &Keywords::new(), state_dir)
+/// What a URL does not say: the workspace's state folder, and what else is known of a database.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    pub state: &'a Path,
+    pub postgres: Option<&'a Keywords>,
 }
 
-/// The same, where more than the URL is said of a database.
-pub fn open_with(url: Option<&str>, more: &Keywords, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
-    if let Some(url) = url.filter(|url| postgres::is_url(url)) {
-        return Ok(Box::new(postgres::Postgres::open(url, more, true)?));
+impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for Around<'a> {
+    fn from(state: &'a P) -> Self {
+        Self { state: state.as_ref(), postgres: None }
     }
-    Ok(Box::new(sqlite::Sqlite::open(&file_of(url, state_dir)?)?))
 }
 
-/// Over one connection and no thread, for a process that does one thing and ends.
-pub fn open_for_one(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
-    open_for_one_with(url, &Keywords::new(), state_dir)
-}
-
-pub fn open_for_one_with(url: Option<&str>, more: &Keywords, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
+/// Opens the store a URL names.
+pub fn open<'a>(url: Option<&str>, around: impl Into<Around<'a>>) -> Result<Box<dyn Backend>, StoreError> {
+    let around = around.into();
     if let Some(url) = url.filter(|url| postgres::is_url(url)) {
-        return Ok(Box::new(postgres::Postgres::open(url, more, false)?));
+        return Ok(Box::new(postgres::Postgres::open(url, around, true)?));
     }
-    Ok(Box::new(single::Single::open(&file_of(url, state_dir)?)?))
+    Ok(Box::new(sqlite::Sqlite::open(&file_of(url, around.state)?)?))
+}
+
+/// The same over one connection and no thread, for a process that does one thing and ends.
+pub fn open_for_one<'a>(url: Option<&str>, around: impl Into<Around<'a>>) -> Result<Box<dyn Backend>, StoreError> {
+    let around = around.into();
+    if let Some(url) = url.filter(|url| postgres::is_url(url)) {
+        return Ok(Box::new(postgres::Postgres::open(url, around, false)?));
+    }
+    Ok(Box::new(single::Single::open(&file_of(url, around.state)?)?))
 }
 
 /// Whether a URL names a store that several machines share, and that is no file.

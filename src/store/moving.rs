@@ -1,13 +1,11 @@
 //! What a store notes about its own move to another place: the one that is left takes no more work, and the one that is filled
 //! takes none before it is whole. The copying itself is in `copy`.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::copy::{self, Batch, Table, Value};
 use super::postgres::{self, Postgres};
-use super::{Backend, Keywords, Lock, Param, StoreError, Tx, file_of, is_shared, meta, snapshot, sqlite};
+use super::{Around, Backend, Lock, Param, StoreError, Tx, file_of, is_shared, meta, snapshot, sqlite};
 
 /// Where in `meta` it is noted.
 const KEY: &str = "move";
@@ -70,37 +68,37 @@ pub fn noted(backend: &dyn Backend) -> Result<Option<Note>, StoreError> {
 }
 
 /// The place a URL names, as it may be shown: the same for each way of writing it, and without what is secret.
-pub fn place(url: &str, state_dir: &Path) -> Result<String, StoreError> {
+pub fn place(url: &str, around: Around<'_>) -> Result<String, StoreError> {
     if is_shared(url) {
-        return Ok(postgres::shown(url, &Keywords::new()));
+        return Ok(postgres::shown(url, around));
     }
-    let file = file_of(Some(url), state_dir)?;
+    let file = file_of(Some(url), around.state)?;
     let whole = std::fs::canonicalize(&file).or_else(|_| std::path::absolute(&file));
     Ok(format!("sqlite:{}", whole.unwrap_or(file).display()))
 }
 
 /// Ends all work in a store: refused in SQLite while another process has it open; in PostgreSQL whoever is at it is refused
 /// from then on.
-pub fn shut(url: &str, state_dir: &Path, note: Note) -> Result<(), StoreError> {
+pub fn shut(url: &str, around: Around<'_>, note: Note) -> Result<(), StoreError> {
     debug_assert_eq!(note.way, Way::Out);
     if is_shared(url) {
-        return Postgres::open(url, &Keywords::new(), false)?.shut(Box::new(move |tx| put_note(tx, &note)));
+        return Postgres::open(url, around, false)?.shut(Box::new(move |tx| put_note(tx, &note)));
     }
-    sqlite::alone(&file_of(Some(url), state_dir)?, Box::new(move |tx| put_note(tx, &note)))
+    sqlite::alone(&file_of(Some(url), around.state)?, Box::new(move |tx| put_note(tx, &note)))
 }
 
 /// Takes up a store again that was left; its place is told.
-pub fn reopen(url: &str, state_dir: &Path) -> Result<Note, StoreError> {
-    let backend = super::open_for_one(Some(url), state_dir)?;
+pub fn reopen(url: &str, around: Around<'_>) -> Result<Note, StoreError> {
+    let backend = super::open_for_one(Some(url), around)?;
     let found = noted(backend.as_ref())?.filter(|note| note.way == Way::Out);
     let Some(found) = found else {
         return Err(StoreError::Unfit {
-            said: format!("{} was not moved anywhere, so there is nothing to take back", place(url, state_dir)?),
+            said: format!("{} was not moved anywhere, so there is nothing to take back", place(url, around)?),
             hint: "name the store that `phasegate migrate` left",
         });
     };
     if is_shared(url) {
-        Postgres::open(url, &Keywords::new(), false)?.reopen(take_note)?;
+        Postgres::open(url, around, false)?.reopen(take_note)?;
     } else {
         backend.write(Lock::Whole, Box::new(take_note))?;
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use phasegate::domain::canonical;
-use phasegate::store::{self, Backend, Keywords, Lock, StoreError};
+use phasegate::store::{self, Backend, Lock, StoreError};
 
 use crate::support::stores;
 
@@ -264,7 +264,7 @@ fn an_address_that_is_wrong_is_told_and_nothing_secret_with_it() {
         all.push_str(&told);
     }
     insta::assert_snapshot!("wrong_address", all);
-    let shown = store::shown_url("postgres://ana:hush@a:1,[::1]:2/work?schema=x&password=hush", &Keywords::new());
+    let shown = store::shown_url("postgres://ana:hush@a:1,[::1]:2/work?schema=x&password=hush", "/nonexistent");
     assert_eq!(shown, "postgres://ana@a:1,[::1]:2/work?schema=x");
 }
 

@@ -8,9 +8,10 @@ use tokio_postgres::config::{ChannelBinding, SslNegotiation};
 
 use super::StoreError;
 use super::files::{self, Login};
-use super::given::{Given, Keywords, wrong};
+use super::given::{Given, wrong};
 use super::tls::{Mode, Roots, Wanted};
 use crate::domain::canonical;
+use crate::store::Around;
 
 const SCHEMA: &str = "phasegate";
 const CONNECTIONS: u64 = 20;
@@ -75,18 +76,13 @@ pub fn is_url(url: &str) -> bool {
 }
 
 /// A URL as it may be shown: without what is secret in it.
-pub fn shown(url: &str, keywords: &Keywords) -> String {
-    Address::parse(url, keywords).map_or_else(|_| "postgres://…".to_owned(), |address| address.shown())
-}
-
-/// A URL that says all by itself, also what the environment and a service say of the place.
-pub fn complete(url: &str, keywords: &Keywords) -> Result<String, StoreError> {
-    Ok(Given::read(url, keywords)?.url())
+pub fn shown<'a>(url: &str, around: impl Into<Around<'a>>) -> String {
+    Address::parse(url, around.into()).map_or_else(|_| "postgres://…".to_owned(), |address| address.shown())
 }
 
 impl Address {
-    pub fn parse(url: &str, keywords: &Keywords) -> Result<Self, StoreError> {
-        let given = Given::read(url, keywords)?;
+    pub fn parse(url: &str, around: Around<'_>) -> Result<Self, StoreError> {
+        let given = Given::read(url, around)?;
         let schema = schema(&given)?;
         let seconds = |name, least, usual| given.number(name, least, DAY).map(|seconds| seconds.unwrap_or(usual));
         let (statement, lock) = (seconds("statement_timeout", 1, STATEMENT)?, seconds("lock_timeout", 1, LOCK)?);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::files;
-use crate::store::StoreError;
+use crate::store::{Around, StoreError};
 
 /// From outside of the URL, under the names that a connection string has.
 pub type Keywords = BTreeMap<&'static str, String>;
@@ -55,12 +55,10 @@ pub fn wrong(said: String) -> StoreError {
     }
 }
 
-fn encoded(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-}
-
 impl Given {
-    pub fn read(url: &str, keywords: &Keywords) -> Result<Self, StoreError> {
+    pub fn read(url: &str, around: Around<'_>) -> Result<Self, StoreError> {
+        let none = Keywords::new();
+        let keywords = around.postgres.unwrap_or(&none);
         let mut given = Self::of_url(url)?;
         let value =
             |given: &Self, name: &str| given.get(name).or(keywords.get(name).map(String::as_str)).map(str::to_owned);
@@ -87,15 +85,6 @@ impl Given {
             given.0.entry((*key).to_owned()).or_insert_with(|| value.clone());
         }
         Ok(given)
-    }
-
-    /// The same as one URL, which needs nothing from outside.
-    pub fn url(&self) -> String {
-        let known_here = |key: &&String| known(key, &KNOWN).or_else(|| known(key, &OURS)).is_some();
-        let pairs = self.0.keys().filter(known_here).filter_map(|key| {
-            self.get(key).map(|value| format!("{key}={}", value.bytes().map(encoded).collect::<String>()))
-        });
-        format!("postgres:///?{}", pairs.collect::<Vec<_>>().join("&"))
     }
 
     /// An empty value is as good as none.

@@ -21,14 +21,14 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{Backend, Body, Lock, Server, StoreError, Tx, Vitals};
+use super::{Around, Backend, Body, Lock, Server, StoreError, Tx, Vitals};
 use crate::domain::ids::Time;
 use address::Address;
 use order::Order;
 use pool::{Connection, Pool, Taken};
 use tx::PgTx;
 
-pub use address::{complete, is_url, shown};
+pub use address::{is_url, shown};
 pub use error::{hint, said};
 pub use given::Keywords;
 
@@ -54,8 +54,8 @@ fn postgres(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> StoreE
 
 impl Postgres {
     /// `serves`: by a process that stays, and so takes part in what has to be done beside commands.
-    pub fn open(url: &str, keywords: &Keywords, serves: bool) -> Result<Self, StoreError> {
-        let address = Address::parse(url, keywords)?;
+    pub fn open(url: &str, around: Around<'_>, serves: bool) -> Result<Self, StoreError> {
+        let address = Address::parse(url, around)?;
         let pool = Pool::new(address.clone())?;
         schema::migrate(&mut *pool.take()?, &address)?;
         let shared = Arc::new(Shared { pool, address });

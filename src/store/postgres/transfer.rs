@@ -68,7 +68,7 @@ impl Postgres {
         let address = &self.shared.address;
         let mut connection = self.shared.pool.take()?;
         // Not as a command: none could be noted.
-        let begin = format!("BEGIN; {}", address.search_path());
+        let begin = format!("BEGIN; {}", connection.opening(address));
         connection.batch(&begin).map_err(postgres("begin writing"))?;
         let mut tx = PgTx::writing(&mut connection, address);
         let open = format!("ALTER TABLE commits DROP CONSTRAINT IF EXISTS \"{SHUT}\"");
