@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Engine;
+use crate::store;
 
 /// One look is a single row by its number, so that it may come often.
 const LOOK: Duration = Duration::from_millis(50);
@@ -36,8 +37,7 @@ impl Engine {
             let look = move || {
                 while let Some(engine) = engine.upgrade() {
                     let Some(pause) = engine.look() else { return };
-                    drop(engine);
-                    std::thread::sleep(pause);
+                    engine.backend().await_news(pause);
                 }
             };
             match std::thread::Builder::new().name("phasegate-feed".to_owned()).spawn(look) {
@@ -59,7 +59,7 @@ impl Engine {
                 return None;
             }
         }
-        match self.last_record() {
+        match self.glance(store::records::last) {
             Ok(found) => {
                 self.feed.newest.send_if_modified(|known| std::mem::replace(known, found) != found);
                 Some(LOOK)

@@ -112,7 +112,7 @@ pub trait Backend: Send + Sync {
     fn write_soon(&self, lock: Lock, body: Body);
     /// Runs the body on one consistent snapshot, in which is the record of all that was acknowledged before.
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
-    /// The same for a body of one statement, which is a snapshot by itself.
+    /// The same for a body of one statement, which is a snapshot by itself. The newest records may have no number yet.
     fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.read(body)
     }
@@ -123,10 +123,6 @@ pub trait Backend: Send + Sync {
     /// Whole-store check; the findings, empty when all is well.
     fn check(&self) -> Result<Vec<String>, StoreError>;
     fn describe(&self) -> String;
-    /// The same where nothing is read of the log: the newest records may not be in it yet.
-    fn read_rows(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        self.read(body)
-    }
     /// The time of the store itself, where it is one that several machines share.
     fn time(&self) -> Option<Time> {
         None

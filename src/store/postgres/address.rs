@@ -24,7 +24,7 @@ const WAIT: u64 = 30;
 const STATEMENT: u64 = 120;
 const LOCK: u64 = 60;
 /// A server that stands still in the middle of a command must not hold up the others.
-const IDLE: &str = "5s";
+const IDLE: &str = "3s";
 /// A peer that is gone without a word shows after about a minute.
 const KEEPALIVE_IDLE: u64 = 30;
 const KEEPALIVE_INTERVAL: u64 = 10;

@@ -46,6 +46,7 @@ pub struct Postgres {
 struct Shared {
     pool: Pool,
     address: Address,
+    serves: bool,
 }
 
 fn postgres(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> StoreError {
@@ -58,7 +59,7 @@ impl Postgres {
         let address = Address::parse(url, around)?;
         let pool = Pool::new(address.clone())?;
         schema::migrate(&mut *pool.take()?, &address)?;
-        let shared = Arc::new(Shared { pool, address });
+        let shared = Arc::new(Shared { pool, address, serves });
         let order = if serves { Some(Order::start(&shared)?) } else { None };
         Ok(Self { shared, order })
     }
@@ -116,6 +117,8 @@ impl Shared {
             Ok(done) => done,
             Err(panic) => Err(StoreError::Panicked(super::said_by(panic.as_ref()))),
         };
+        // A server tells its own thread; whoever ends now has to tell another's.
+        let done = done.and_then(|()| if self.serves { Ok(()) } else { order::tell(&mut tx, &self.address) });
         if let Err(error) = done {
             drop(tx);
             // One that cannot be rolled back is of no use to the next command.
@@ -291,7 +294,7 @@ impl Backend for Postgres {
         self.shared.read(body)
     }
 
-    fn read_rows(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.shared.read(body)
     }
 

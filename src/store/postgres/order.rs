@@ -1,12 +1,18 @@
 //! Gives records their numbers. Commands put what they record into `arrivals`; a pass, one at a time in the database, moves
 //! what is committed into the log in the order of arrival. A command that commits late is numbered late, and never skipped.
+//! Servers tell each other what came and what is numbered; where that is not heard, they look.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Shared, StoreError, postgres};
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::address::Address;
+use super::tx::PgTx;
+use super::{Shared, StoreError, postgres, reach};
+use crate::store::{Param, Tx};
 
 /// Where nothing was heard, a look so often: another process may have written and said nothing.
 const LOOK: Duration = Duration::from_millis(100);
@@ -14,6 +20,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const GATHER: Duration = Duration::from_millis(10);
 /// The lock of a pass.
 pub const NAME: &str = "order";
+const ARRIVED: &str = "arrived";
+const NUMBERED: &str = "numbered";
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// Records in one pass.
 const PASS: u64 = 5000;
 /// Moves of tasks that are counted by themselves before they are put together.
@@ -59,6 +68,7 @@ impl Signal {
 impl Order {
     pub fn start(shared: &Arc<Shared>) -> Result<Self, StoreError> {
         let signal = Arc::new(Signal::default());
+        listen(shared, &signal);
         let (of, heard) = (Arc::downgrade(shared), Arc::clone(&signal));
         let thread = std::thread::Builder::new()
             .name("phasegate-order".to_owned())
@@ -87,6 +97,46 @@ impl Drop for Order {
             let _ = thread.join();
         }
     }
+}
+
+/// On a connection of its own, made again when it is lost.
+fn listen(shared: &Shared, signal: &Arc<Signal>) {
+    let (address, signal) = (shared.address.clone(), Arc::downgrade(signal));
+    shared.pool.spawn(async move {
+        while signal.strong_count() > 0 {
+            let (ear, mut heard) = unbounded_channel();
+            let listening = async {
+                let reached = reach::connected(&address, Some(ear)).await?;
+                if reached.pooled {
+                    // The session, and what it listens to, would be somebody else's next.
+                    return Ok(None);
+                }
+                let sql = format!("LISTEN \"{}\"", channel(&address));
+                reached.client.batch_execute(&sql).await.map_err(postgres("listen"))?;
+                Ok::<_, StoreError>(Some(reached.client))
+            };
+            match listening.await {
+                Ok(None) => return,
+                Ok(Some(_client)) => {
+                    while let Some(heard) = heard.recv().await {
+                        let Some(signal) = signal.upgrade() else { return };
+                        if heard.payload() == NUMBERED { signal.news() } else { signal.work() }
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "nothing is heard from the database; it is looked at instead"),
+            }
+            tokio::time::sleep(LISTEN_AGAIN).await;
+        }
+    });
+}
+
+fn channel(address: &Address) -> String {
+    format!("phasegate {}", address.schema)
+}
+
+/// That a command has put something there, told with its commit.
+pub fn tell(tx: &mut PgTx<'_>, address: &Address) -> Result<(), StoreError> {
+    tx.put("SELECT pg_notify(?1, ?2)", &[Param::Text(&channel(address)), Param::Text(ARRIVED)])
 }
 
 fn run(shared: &Weak<Shared>, signal: &Signal) {
@@ -129,7 +179,10 @@ pub fn settle(shared: &Shared) -> Result<u64, StoreError> {
             Ok(_) => {
                 let key = shared.address.key(NAME);
                 let lock = format!("SELECT pg_advisory_xact_lock({key})");
-                connection.batch(&lock).and_then(|()| connection.changed(&pass())).map_err(postgres("number records"))
+                connection
+                    .batch(&lock)
+                    .and_then(|()| connection.changed(&pass(&shared.address)))
+                    .map_err(postgres("number records"))
             }
             Err(error) => Err(error),
         };
@@ -148,7 +201,8 @@ pub fn settle(shared: &Shared) -> Result<u64, StoreError> {
     }
 }
 
-fn pass() -> String {
+fn pass(address: &Address) -> String {
+    let channel = channel(address);
     format!(
         "WITH many AS (SELECT workflow, phase, status FROM task_counts GROUP BY workflow, phase, status \
            HAVING count(*) > {ROWS_OF_A_SUM}), \
@@ -157,6 +211,7 @@ fn pass() -> String {
            RETURNING task_counts.workflow, task_counts.phase, task_counts.status, task_counts.tasks) \
          INSERT INTO task_counts(workflow, phase, status, tasks) \
            SELECT workflow, phase, status, sum(tasks) FROM sums GROUP BY workflow, phase, status HAVING sum(tasks) <> 0; \
+         NOTIFY \"{channel}\", '{NUMBERED}'; \
          WITH moved AS (DELETE FROM arrivals WHERE id IN (SELECT id FROM arrivals ORDER BY id LIMIT {PASS}) \
            RETURNING id, at, kind, task, agent, body) \
          INSERT INTO events(seq, at, kind, task, agent, body) \

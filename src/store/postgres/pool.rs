@@ -153,6 +153,12 @@ impl Pool {
         block_on(runtime.spawn(future)).map_err(|_| StoreError::Closed)?
     }
 
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(future);
+        }
+    }
+
     /// The database's clock, by what it last said and how long ago that was.
     pub fn time(&self) -> Option<Time> {
         let said = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
