@@ -233,13 +233,19 @@ async fn load(
     }
 }
 
-pub fn run() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(reads());
-    runtime.block_on(writes());
+fn block_on(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(work);
 }
 
-async fn reads() {
+pub fn reads() {
+    block_on(compared_reads());
+}
+
+pub fn writes() {
+    block_on(claims());
+}
+
+async fn compared_reads() {
     let folder = tempfile::tempdir().unwrap();
     let tokens = [token(folder.path(), "reader")];
     let echo = [("echo", json!({ "text": "hello" }))];
@@ -266,7 +272,7 @@ async fn reads() {
 }
 
 /// Claim and complete, by 64 agents.
-async fn writes() {
+async fn claims() {
     const AGENTS: usize = 64;
     let folder = tempfile::tempdir().unwrap();
     let engine = inside::fresh(folder.path());

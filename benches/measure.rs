@@ -18,10 +18,11 @@ mod raw;
 mod stdio;
 
 /// Name, and what it measures.
-const PARTS: [(&str, fn()); 8] = [
+const PARTS: [(&str, fn()); 9] = [
     ("stdio", stdio::run),
     ("hook", hook::run),
-    ("http", http::run),
+    ("http", http::reads),
+    ("http-writes", http::writes),
     ("group", inside::group),
     ("scale", inside::scale),
     ("processes", inside::processes),

@@ -4,6 +4,7 @@ pub mod audit; // PURE: the log as a Merkle tree under signed heads
 pub mod cli; // front door: the command line
 pub mod clients; // agent clients, one folder each: hook JSON in and out, settings, transcripts
 pub mod config; // what people write in files and the environment, checked
+pub mod context; // PURE: what of a text a query needs, within a budget of tokens
 pub mod domain; // PURE: what is true and what may change
 pub mod engine; // the only entry: calls, gate runs, sweeping
 pub mod http; // front door: MCP, REST, events and pages over HTTP

@@ -9,15 +9,21 @@ use serde_json::{Value, json};
 use crate::clients::setup::{ClientSettings, Guard, SETTINGS, Setup, guard_state};
 use crate::domain::canonical;
 use crate::domain::event::Origin;
+use crate::domain::ids::Time;
 use crate::domain::session;
+use crate::engine::clock::{self, Clock};
 use crate::engine::gates::find;
-use crate::engine::{Engine, read_workflow};
+use crate::engine::{Engine, Server, read_workflow};
 use crate::sandbox::{self, Rung};
 
 use super::{Ended, Out, Place};
 
 const SESSIONS_MAX: u32 = 200;
 const SESSIONS_NAMED: usize = 10;
+/// Milliseconds of two clocks that are set well, with a slow network between.
+const APART_MS_MAX: i64 = 2_000;
+/// So many come together under load, and are numbered in a second.
+const WAITING_MAX: u64 = 5_000;
 
 enum Grade {
     Well,
@@ -99,12 +105,67 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
 fn store(findings: &mut Findings, engine: &Engine, place: &Place) {
     findings.well("store", engine.backend().describe());
     match engine.backend().check() {
-        Ok(problems) if problems.is_empty() => findings.well("integrity", "every page and index checked"),
+        Ok(problems) if problems.is_empty() => findings.well("integrity", "all of it was read and checked"),
         Ok(problems) => {
             findings.bad("integrity", problems.join("; "), "`phasegate restore FILE` brings back a backup");
         }
         Err(error) => findings.bad("integrity", error.to_string(), error.hint()),
     }
+    match engine.backend().server() {
+        Ok(None) => file_modes(findings, place),
+        Ok(Some(server)) => database(findings, &server, clock::System.now()),
+        Err(error) => findings.bad("database", error.to_string(), error.hint()),
+    }
+}
+
+/// How a database is reached, and whether it is near its limits.
+fn database(findings: &mut Findings, server: &Server, here: Time) {
+    let Server { version, schema, latency_micros, .. } = server;
+    let milliseconds = format!("{}.{:02} ms", latency_micros / 1000, latency_micros % 1000 / 10);
+    findings.well("database", format!("PostgreSQL {version}, schema `{schema}`, {milliseconds} there and back"));
+    let Server { connections_used: used, connections_allowed: allowed, connections_own_max: own, .. } = server;
+    let said = format!("{used} of {allowed} in use; a process opens at most {own}");
+    if used.saturating_add(*own) > *allowed {
+        let next = "a smaller `connections=N` in the store's URL, a larger `max_connections`, or PgBouncer between";
+        findings.note("connections", said, next);
+    } else {
+        findings.well("connections", said);
+    }
+    match server.encrypted {
+        Some(version) => findings.well("encryption", format!("{version} to the database")),
+        None if server.socket => findings.well("encryption", "none: a socket of this machine"),
+        None => findings.note(
+            "encryption",
+            "none: whoever can listen on the network reads what goes to the database",
+            "`sslmode=verify-full` in the store's URL; docs/postgresql.md",
+        ),
+    }
+    if server.pooled {
+        let next = "it works, somewhat slower: no statement is prepared under a name; docs/postgresql.md";
+        findings.note("pooler", "something stands between, or `prepare=no` is said", next);
+    }
+    let apart = server.time.0.saturating_sub(here.0);
+    let said = format!("the database is {} ms {}", apart.abs(), if apart < 0 { "behind" } else { "ahead" });
+    if apart.abs() > APART_MS_MAX {
+        findings.note("clock", said, "leases go by the database's clock; set the clocks by NTP, so that logs agree");
+    } else {
+        findings.well("clock", said);
+    }
+    if server.listens {
+        findings.well("notices", "LISTEN hears what other connections notify");
+    } else {
+        let said = "LISTEN hears nothing of other connections, as behind a pooler that gives out transactions";
+        findings.note("notices", said, "changes of other servers show when they are looked for, ten times a second");
+    }
+    let said = format!("{} records wait for their number", server.waiting);
+    if server.waiting > WAITING_MAX {
+        findings.note("numbering", said, "a server numbers them; `phasegate serve` somewhere, and see its log");
+    } else {
+        findings.well("numbering", said);
+    }
+}
+
+fn file_modes(findings: &mut Findings, place: &Place) {
     let open_to_others = ["", "phasegate.db", "phasegate.db-wal", "phasegate.db-shm"].iter().any(|name| {
         let found = std::fs::metadata(place.workspace.state.join(name));
         found.is_ok_and(|found| found.permissions().mode() & 0o077 != 0)

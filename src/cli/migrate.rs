@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::audit::report::grouped;
 use crate::engine::clock::{Clock, System};
-use crate::engine::migrate::{Move, Moved, reopen, run as carry_out};
+use crate::engine::migrate::{Move, Moved, complete, reopen, run as carry_out};
 
 use super::{Ended, Out, Place};
 
@@ -34,9 +34,10 @@ pub struct Args {
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     let state = place.workspace.state.as_path();
     if let Some(url) = &args.reopen {
-        return take_up(url, args.yes, state, out);
+        return take_up(&complete(url, &place.settings)?, args.yes, state, out);
     }
     let (Some(from), Some(to)) = (args.from.as_deref(), args.to.as_deref()) else { return Ok(()) };
+    let (from, to) = (&complete(from, &place.settings)?, &complete(to, &place.settings)?);
     let question = format!("Move everything from {} to {}? Work in the old one ends.", shown(from), shown(to));
     if !args.yes && !out.asks(&question)? {
         out.aside("Nothing was changed.");

@@ -3,6 +3,7 @@
 pub mod channels;
 pub mod issuers;
 pub mod keyring;
+pub mod postgres;
 pub mod screening;
 pub mod settings;
 pub mod starters;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::issuers::{self, IssuerTable};
 use super::keyring::Keyring;
+use super::postgres::PostgresEnvironment;
 use super::screening::{self, ScreenRules, ScreeningFile, ScreeningService};
 use crate::domain::issuer::Issuer;
 pub use crate::notify::settings::ChannelSettings as Channel;
@@ -54,6 +55,8 @@ pub struct SettingsFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     pub store: Option<String>,
+    /// What the environment says besides of a store in PostgreSQL.
+    pub postgres: PostgresEnvironment,
     pub agent: Option<String>,
     pub claims_per_agent: u32,
     pub capabilities: BTreeSet<String>,
@@ -87,6 +90,7 @@ pub struct Environment {
     pub home: Option<PathBuf>,
     /// As `NO_COLOR` says it for all programs.
     pub no_colour: bool,
+    pub postgres: PostgresEnvironment,
     pub client: ClientEnvironment,
 }
 
@@ -119,6 +123,11 @@ impl Environment {
             config_home: home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config"))),
             home: home("HOME"),
             no_colour: text("NO_COLOR").is_some(),
+            postgres: PostgresEnvironment::of(
+                &variable,
+                home("HOME").as_deref(),
+                text("USER").or_else(|| text("LOGNAME")).as_deref(),
+            ),
             client: ClientEnvironment {
                 project: home("CLAUDE_PROJECT_DIR"),
                 claude_config: home("CLAUDE_CONFIG_DIR"),
@@ -187,6 +196,7 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
     workflow_for.extend(project.workflow_for);
     Ok(Settings {
         store: environment.store.clone().or(user.store),
+        postgres: environment.postgres.clone(),
         agent: environment.agent.clone().or(user.agent),
         capabilities: named.or(user.capabilities).unwrap_or_default(),
         claims_per_agent: project.claims_per_agent.map_or(claims, |restricted| restricted.min(claims)),
@@ -237,6 +247,7 @@ mod tests {
             config_home: Some(home.to_path_buf()),
             home: None,
             no_colour: false,
+            postgres: PostgresEnvironment::default(),
             client: ClientEnvironment::default(),
         }
     }

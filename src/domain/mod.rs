@@ -10,6 +10,7 @@ pub mod call;
 pub mod canonical;
 pub mod claim;
 pub mod command;
+pub mod context;
 pub mod credential;
 pub mod decide;
 pub mod deferred;

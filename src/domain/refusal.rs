@@ -86,6 +86,7 @@ codes! {
     WrongState = "wrong_state",
     OpenDependents = "open_dependents",
     UnknownArtifact = "unknown_artifact",
+    UnknownContext = "unknown_context",
     ArtifactInvalid = "artifact_invalid",
     ArtifactMismatch = "artifact_mismatch",
     NotNext = "not_next",

@@ -162,7 +162,7 @@ impl Engine {
             return Ok(None);
         }
         let hash = hash(secret);
-        Ok(self.view(|tx| read::credential(tx, &hash.0))?.filter(|known| known.counts(self.now())).map(principal))
+        Ok(self.glance(|tx| read::credential(tx, &hash.0))?.filter(|known| known.counts(self.now())).map(principal))
     }
 
     /// The cookie of a page that somebody signs in to with this secret.
@@ -179,7 +179,7 @@ impl Engine {
     pub fn cookie(&self, text: &str) -> Result<Option<Principal>, StoreError> {
         let read = self.cookie_key().and_then(|key| SignedIn::read(key.as_slice(), text, self.now()));
         let Some(cookie) = read else { return Ok(None) };
-        let known = self.view(|tx| read::credential_of(tx, cookie.credential))?;
+        let known = self.glance(|tx| read::credential_of(tx, cookie.credential))?;
         Ok(known.filter(|known| known.counts(self.now()) && cookie.is_of(&known.hash)).map(principal))
     }
 

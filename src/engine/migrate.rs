@@ -115,9 +115,14 @@ pub fn run(wanted: &Move<'_>, clock: &Arc<dyn Clock>, watch: Watch<'_>) -> Resul
     Ok(moved)
 }
 
+/// A URL with what the environment says of its place.
+pub fn complete(url: &str, settings: &Settings) -> Result<String, StoreError> {
+    if store::is_shared(url) { store::complete_url(url, &settings.postgres.0) } else { Ok(url.to_owned()) }
+}
+
 /// A URL without what is secret in it.
 pub fn shown(url: &str) -> String {
-    if store::is_shared(url) { store::shown_url(url) } else { url.to_owned() }
+    if store::is_shared(url) { store::shown_url(url, &store::Keywords::new()) } else { url.to_owned() }
 }
 
 fn unfit(said: String, hint: &'static str) -> StoreError {
@@ -353,8 +358,8 @@ impl Keys {
 /// The first approver is remembered by the place of the store, beside the keys of the person.
 fn remember_first(settings: &Settings, state: &Path, (from, to): (&str, &str)) {
     let Some(ring) = &settings.keyring else { return };
-    if let Some(key) = ring.first_approver(&place_of(Some(from), state))
-        && let Err(error) = ring.remember_first(&place_of(Some(to), state), &key)
+    if let Some(key) = ring.first_approver(&place_of(Some(from), &store::Keywords::new(), state))
+        && let Err(error) = ring.remember_first(&place_of(Some(to), &store::Keywords::new(), state), &key)
     {
         tracing::debug!(%error, "the first approver is not remembered anew");
     }

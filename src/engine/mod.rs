@@ -8,6 +8,7 @@ mod artifacts;
 pub mod backtest;
 mod breaker;
 pub mod clock;
+mod contexts;
 pub mod credentials;
 mod deferred;
 mod each_second;
@@ -31,6 +32,7 @@ pub mod prove;
 pub mod publish;
 mod reads;
 pub mod ready;
+pub mod routing;
 mod screening;
 pub mod sealer;
 pub mod secret_file;
@@ -74,7 +76,7 @@ use crate::telemetry::{TraceParent, Tracer};
 use crate::tools::{self, Output, Reply, Request, Tool};
 use clock::{Clock, Stopwatch};
 
-pub use crate::store::StoreError;
+pub use crate::store::{Server, StoreError};
 pub use startup::{open, open_for_one, read_workflow, system, with_backend};
 
 pub struct Engine {
@@ -101,6 +103,8 @@ pub struct Engine {
     last_head: Mutex<Option<StoredHead>>,
     measured: metrics::Measured,
     tracer: OnceLock<Tracer>,
+    /// The table of models, read when it is first asked for.
+    models: OnceLock<crate::routing::catalogue::Catalogue>,
     identity: credentials::Identity,
     feed: feed::Feed,
 }
@@ -190,8 +194,10 @@ impl Engine {
                 // What is on record counts, whatever the agent says of its tries.
                 let failed = task.map_or(0, |task| task.attempts.failed).max(work.failed_attempts.unwrap_or(0));
                 let work = Work { failed_attempts: Some(failed), ..work.clone() };
-                Ok(crate::routing::route(&work, phase.and_then(|phase| phase.model)).reply())
+                let route = crate::routing::route(&work, phase.and_then(|phase| phase.model));
+                Ok(self.with_models(route, &work, caller).reply())
             }),
+            Request::Shorten(asked) => call.shorten(&asked),
             Request::ListTasks(filter) => call.read(|_, tx| Ok(store::read::tasks(tx, &filter)?.reply())),
             Request::QueryAudit(filter) => call.read(|facts, tx| {
                 let page = store::records::page(tx, &self.below_root(&filter), &Sight::of(caller, &facts.held))?;
@@ -288,6 +294,14 @@ impl Engine {
     pub fn view<T>(&self, read: impl FnMut(&mut dyn store::Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let began = Stopwatch::start();
         let found = store::snapshot(self.backend.as_ref(), read);
+        self.measured.meters.read.add(began.elapsed());
+        found
+    }
+
+    /// The same for what one statement reads.
+    fn glance<T>(&self, read: impl FnMut(&mut dyn store::Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let began = Stopwatch::start();
+        let found = store::glance(self.backend.as_ref(), read);
         self.measured.meters.read.add(began.elapsed());
         found
     }

@@ -103,7 +103,7 @@ impl Engine {
 
     /// The store's own name: part of everything that is signed.
     pub fn workspace_id(&self) -> Result<String, StoreError> {
-        Ok(self.view(|tx| store::meta(tx, "workspace"))?.unwrap_or_default())
+        Ok(self.glance(|tx| store::meta(tx, "workspace"))?.unwrap_or_default())
     }
 
     pub fn open_bypass(&self, caller: &Caller, open: OpenBypass) -> Result<Bypass, Failure> {

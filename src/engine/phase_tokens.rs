@@ -1,6 +1,7 @@
 //! Phase tokens: given out to whoever holds a task, and turned back into that claim when a call brings one. Whether the claim
 //! and its phase still stand is decided in the transaction of the call (`domain`).
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::claim::Pass;
@@ -8,6 +9,7 @@ use crate::domain::command::Target;
 use crate::domain::facts::Caller;
 use crate::domain::ids::TaskId;
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::task::Status;
 use crate::identity::phase_token::{PhaseClaims, PhaseKey};
 use crate::store::{StoreError, read};
 use crate::tools::{Request, Tool, claim_task, transition_phase, update_task};
@@ -30,6 +32,11 @@ impl Engine {
     /// The same for the answer of a tool, where that is one that changes where the caller stands.
     pub fn phase_token_after(&self, caller: &Caller, tool: &Tool, answer: &Value) -> Option<String> {
         let task = answer.get("task").and_then(Value::as_str).filter(|_| GIVING.contains(&tool.name))?;
+        // Nobody holds a task that has ended, so there is nothing to look up.
+        let status = answer.get("status").and_then(|status| Status::deserialize(status).ok());
+        if status.is_some_and(|status| !status.is_open()) {
+            return None;
+        }
         self.phase_token(caller, task.parse().ok()?)
     }
 
@@ -55,7 +62,7 @@ impl Engine {
     }
 
     fn signed(&self, caller: &Caller, task: TaskId) -> Result<Option<String>, StoreError> {
-        let Some((task, Some(until))) = self.view(|tx| read::task(tx, task))? else { return Ok(None) };
+        let Some((task, Some(until))) = self.glance(|tx| read::task(tx, task))? else { return Ok(None) };
         let Some(claim) = task.claim().filter(|claim| claim.agent == caller.agent) else { return Ok(None) };
         let claims = PhaseClaims {
             iss: self.workspace_id()?,
@@ -106,8 +113,11 @@ fn target(request: &mut Request) -> Option<&mut Target> {
             Some(target)
         }
         Request::Approval { request, .. } => Some(&mut request.target),
-        Request::Submit(_) | Request::Claim(_) | Request::Route(_) | Request::ListTasks(_) | Request::QueryAudit(_) => {
-            None
-        }
+        Request::Submit(_)
+        | Request::Claim(_)
+        | Request::Route(_)
+        | Request::ListTasks(_)
+        | Request::QueryAudit(_)
+        | Request::Shorten(_) => None,
     }
 }

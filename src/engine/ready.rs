@@ -39,7 +39,7 @@ impl Engine {
                     _ => None,
                 };
                 let disk = match (vitals.writable, vitals.free_bytes) {
-                    (Some(false), _) => Some("the store's folder or file may not be written"),
+                    (Some(false), _) => Some("the store may not be written"),
                     (_, Some(free)) if free < FREE_BYTES_MIN => Some("the disk of the store is full"),
                     _ => None,
                 };

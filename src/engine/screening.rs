@@ -282,7 +282,8 @@ pub(super) fn texts(request: &Request) -> (Vec<Text>, Option<&Target>) {
             Some(target)
         }
         Request::Artifact { target, .. } => Some(target),
-        Request::Route(_) | Request::ListTasks(_) | Request::QueryAudit(_) => None,
+        // A text to be shortened goes back to whom it came from, and to nobody else.
+        Request::Route(_) | Request::ListTasks(_) | Request::QueryAudit(_) | Request::Shorten(_) => None,
     };
     (list.texts, target)
 }

@@ -34,7 +34,7 @@ const SCHEMA_BYTES_MAX: u64 = 64 << 10;
 const DEFAULT_STARTER: &str = "feature";
 
 pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
-    let backend = store::open(settings.store.as_deref(), &workspace.state)?;
+    let backend = store::open_with(settings.store.as_deref(), &settings.postgres.0, &workspace.state)?;
     // Failing to hide the state from git is no reason not to work.
     let _ = workspace.ignore_state();
     with_backend(backend, workspace, settings, clock)
@@ -42,7 +42,7 @@ pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) ->
 
 /// The same for a process that does one thing and ends, which a reader and a writer of its own would only slow down.
 pub fn open_for_one(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
-    let backend = store::open_for_one(settings.store.as_deref(), &workspace.state)?;
+    let backend = store::open_for_one_with(settings.store.as_deref(), &settings.postgres.0, &workspace.state)?;
     let _ = workspace.ignore_state();
     with_backend(backend, workspace, settings, clock)
 }
@@ -67,7 +67,7 @@ pub fn with_backend(
     let file = file.unwrap_or_else(|_| workspace.state.join("phasegate.db"));
     let key_file = log_key::beside(&file, log_key::KEY_FILE);
     let identity = Identity::new(settings.issuers.clone(), &file);
-    let place = place_of(settings.store.as_deref(), &workspace.state);
+    let place = place_of(settings.store.as_deref(), &settings.postgres.0, &workspace.state);
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&place));
     let engine = Engine {
         backend,
@@ -91,6 +91,7 @@ pub fn with_backend(
         last_head: Mutex::default(),
         measured: Measured::default(),
         tracer: OnceLock::new(),
+        models: OnceLock::new(),
         identity,
         feed: super::feed::Feed::default(),
     };
@@ -106,9 +107,9 @@ pub fn with_backend(
 }
 
 /// Which store it is, whatever way leads to it.
-pub(super) fn place_of(store: Option<&str>, state: &Path) -> String {
+pub(super) fn place_of(store: Option<&str>, more: &store::Keywords, state: &Path) -> String {
     if let Some(url) = store.filter(|url| store::is_shared(url)) {
-        return canonical::sha256(store::shown_url(url).as_bytes());
+        return canonical::sha256(store::shown_url(url, more).as_bytes());
     }
     let file = store::file_of(store, state).unwrap_or_else(|_| state.join("phasegate.db"));
     canonical::sha256(std::fs::canonicalize(&file).unwrap_or(file).as_os_str().as_encoded_bytes())

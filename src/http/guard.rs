@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
@@ -53,20 +53,20 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
-pub async fn checked(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let id = request_id(&app, request.headers());
+pub async fn checked(app: &Arc<App>, mut request: Request, next: Next) -> Response {
+    let id = request_id(app, request.headers());
     let path_is_answered_with_data = is_data(request.uri().path());
-    let origin = allowed_cross_origin(&app, request.headers());
+    let origin = allowed_cross_origin(app, request.headers());
     let span = tracing::error_span!("request", id = %id.0);
     request.extensions_mut().insert(id.clone());
     let answer = async {
-        if let Err(problem) = passes(&app, &request) {
+        if let Err(problem) = passes(app, &request) {
             return problem.into_response();
         }
         if origin.is_some() && request.method() == Method::OPTIONS && asks_before(request.headers()) {
             return preflight();
         }
-        within_bounds(&app, request, next).await
+        within_bounds(app, request, next).await
     };
     let mut response = answer.instrument(span).await;
     dress(response.headers_mut(), path_is_answered_with_data, &id, origin);

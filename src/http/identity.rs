@@ -16,6 +16,7 @@ use crate::engine::credentials::Stranger;
 
 use super::App;
 use super::problem::Problem;
+use super::rate;
 use super::well_known;
 
 /// Brings the claim that a call is under, and the newest one back, as `_meta["phasegate/phase_token"]` does over MCP.
@@ -23,7 +24,8 @@ pub const PHASE_TOKEN: &str = "phase-token";
 const SCHEME: &str = "bearer";
 const AGAIN_SECONDS: u32 = 5;
 
-/// Lets through what a principal stands behind, and puts it (`Arc<Principal>`) among the request's extensions.
+/// Lets through what a principal stands behind and may call so often, and puts it (`Arc<Principal>`) among the request's
+/// extensions.
 pub async fn required(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let mut found = known(&app, &parts, Engine::authenticate);
@@ -35,7 +37,11 @@ pub async fn required(State(app): State<Arc<App>>, request: Request, next: Next)
     }
     match found.and_then(|principal| under_phase(&app, &parts, principal)) {
         Ok(principal) => {
-            parts.extensions.insert(Arc::new(principal));
+            let principal = Arc::new(principal);
+            if let Err(problem) = rate::metered(&app, &principal, &parts.headers) {
+                return problem.into_response();
+            }
+            parts.extensions.insert(principal);
             next.run(Request::from_parts(parts, body)).await
         }
         Err(denied) => denied.response(&app, &parts),

@@ -23,7 +23,7 @@ use crate::engine::metrics::family::{CALL_SECONDS, Family, Figure, Kind, Of};
 use crate::engine::metrics::meters::Meter;
 use crate::telemetry::{self, TraceParent};
 
-use super::guard::REQUEST_ID;
+use super::guard::{self, REQUEST_ID};
 use super::problem::Problem;
 use super::{App, exposition, identity};
 
@@ -174,7 +174,7 @@ fn accepts_openmetrics(headers: &HeaderMap) -> bool {
     accepts.flat_map(|value| value.split(',')).any(|one| one.trim_start().starts_with("application/openmetrics-text"))
 }
 
-/// Around every request: counts it, tells the log of it, and makes its span, which the call inside is a child of.
+/// Around every request and its guard: counts it, tells the log of it, and makes its span, which the call inside is a child of.
 pub async fn measured(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let began = Stopwatch::start();
     let active = Counted::of(&app.meters, |meters| &meters.active);
@@ -191,7 +191,7 @@ pub async fn measured(State(app): State<Arc<App>>, mut request: Request, next: N
         request.extensions_mut().insert(span.here());
         span
     });
-    let response = next.run(request).await;
+    let response = guard::checked(&app, request, next).await;
     let status = response.status().as_u16();
     app.meters.request(route, &method, status, &began);
     if !probe {

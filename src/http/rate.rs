@@ -4,13 +4,13 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::domain::credential::Principal;
 use crate::domain::ids::{AgentName, Time};
@@ -134,22 +134,17 @@ impl Rates {
     }
 }
 
-/// Behind `identity::required`: so many calls a minute for each principal.
-pub async fn metered(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let Some(principal) = request.extensions().get::<Arc<Principal>>() else { return next.run(request).await };
+/// So many calls a minute for each principal.
+pub fn metered(app: &App, principal: &Principal, headers: &HeaderMap) -> Result<(), Problem> {
     let per_minute = principal.calls_per_minute.unwrap_or(app.options.limits.calls_per_minute);
-    if let Some(secret) = request.headers().get(AUTHORIZATION) {
+    if let Some(secret) = headers.get(AUTHORIZATION) {
         app.rates.known().note(secret.as_bytes());
     }
-    match app.rates.calls.take(&principal.caller.agent, per_minute, app.engine.now()) {
-        Ok(()) => next.run(request).await,
-        Err(seconds) => {
-            let detail = format!("`{}` has made its {per_minute} calls of this minute", principal.caller.agent);
-            let hint =
-                format!("wait {seconds} s; `phasegate token create --rate N` makes a credential that may call more");
-            too_many("too_many_calls", detail, hint, seconds).into_response()
-        }
-    }
+    app.rates.calls.take(&principal.caller.agent, per_minute, app.engine.now()).map_err(|seconds| {
+        let detail = format!("`{}` has made its {per_minute} calls of this minute", principal.caller.agent);
+        let hint = format!("wait {seconds} s; `phasegate token create --rate N` makes a credential that may call more");
+        too_many("too_many_calls", detail, hint, seconds)
+    })
 }
 
 /// Around everything: who keeps trying credentials that do not count has to wait.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::request::Parts;
@@ -37,7 +38,7 @@ pub struct Guarded<H> {
 }
 
 /// One call at work.
-struct AtWork {
+pub(super) struct AtWork {
     all: Arc<Mutex<HashMap<AgentName, usize>>>,
     agent: AgentName,
 }
@@ -64,8 +65,15 @@ impl<H: ServerHandler> Guarded<H> {
         Self { inner, panics: Panics::default(), at_work: Arc::default() }
     }
 
+    pub(super) fn inner(&self) -> &H {
+        &self.inner
+    }
+
     fn begin(&self, context: &RequestContext<RoleServer>) -> Result<Option<AtWork>, ErrorData> {
-        let Some(principal) = principal(context) else { return Ok(None) };
+        principal(context).map(|principal| self.begin_for(principal)).transpose()
+    }
+
+    pub(super) fn begin_for(&self, principal: &Principal) -> Result<AtWork, ErrorData> {
         let agent = principal.caller.agent.clone();
         let mut all = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         let own = all.entry(agent.clone()).or_default();
@@ -74,10 +82,16 @@ impl<H: ServerHandler> Guarded<H> {
             return Err(ErrorData::new(BUSY, message, None));
         }
         *own += 1;
-        Ok(Some(AtWork { all: Arc::clone(&self.at_work), agent }))
+        Ok(AtWork { all: Arc::clone(&self.at_work), agent })
     }
 
-    async fn answered<T>(&self, what: &str, work: impl Future<Output = Result<T, ErrorData>>) -> Result<T, ErrorData> {
+    /// The work lies on the heap: rmcp moves the state of a request from task to task, and inside of it would be that of every
+    /// method there is.
+    pub(super) async fn answered<T>(
+        &self,
+        what: &str,
+        work: Pin<Box<dyn Future<Output = Result<T, ErrorData>> + Send + '_>>,
+    ) -> Result<T, ErrorData> {
         caught(work).await.unwrap_or_else(|panic| {
             let reference = self.panics.report(what, panic.as_ref());
             let message = format!("internal error, reference {reference}; the log of the server has the details");
@@ -85,7 +99,7 @@ impl<H: ServerHandler> Guarded<H> {
         })
     }
 
-    async fn told(&self, work: impl Future<Output = ()>) {
+    async fn told(&self, work: Pin<Box<dyn Future<Output = ()> + Send + '_>>) {
         if let Err(panic) = caught(work).await {
             self.panics.report("notification", panic.as_ref());
         }
@@ -96,7 +110,7 @@ impl<H: ServerHandler> Guarded<H> {
 macro_rules! requests {
     ($($name:ident($params:ty) -> $result:ty;)+) => {
         $(async fn $name(&self, request: $params, context: RequestContext<RoleServer>) -> Result<$result, ErrorData> {
-            self.answered(stringify!($name), self.inner.$name(request, context)).await
+            self.answered(stringify!($name), Box::pin(self.inner.$name(request, context))).await
         })+
     };
 }
@@ -129,39 +143,39 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let _at_work = self.begin(&context)?;
-        self.answered("call_tool", self.inner.call_tool(request, context)).await
+        self.answered("call_tool", Box::pin(self.inner.call_tool(request, context))).await
     }
 
     async fn ping(&self, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
-        self.answered("ping", self.inner.ping(context)).await
+        self.answered("ping", Box::pin(self.inner.ping(context))).await
     }
 
     async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
-        self.answered("discover", self.inner.discover(context)).await
+        self.answered("discover", Box::pin(self.inner.discover(context))).await
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        self.answered("listen", self.inner.listen(context)).await
+        self.answered("listen", Box::pin(self.inner.listen(context))).await
     }
 
     async fn on_cancelled(&self, params: CancelledNotificationParam, context: NotificationContext<RoleServer>) {
-        self.told(self.inner.on_cancelled(params, context)).await;
+        self.told(Box::pin(self.inner.on_cancelled(params, context))).await;
     }
 
     async fn on_progress(&self, params: ProgressNotificationParam, context: NotificationContext<RoleServer>) {
-        self.told(self.inner.on_progress(params, context)).await;
+        self.told(Box::pin(self.inner.on_progress(params, context))).await;
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        self.told(self.inner.on_initialized(context)).await;
+        self.told(Box::pin(self.inner.on_initialized(context))).await;
     }
 
     async fn on_roots_list_changed(&self, context: NotificationContext<RoleServer>) {
-        self.told(self.inner.on_roots_list_changed(context)).await;
+        self.told(Box::pin(self.inner.on_roots_list_changed(context))).await;
     }
 
     async fn on_custom_notification(&self, params: CustomNotification, context: NotificationContext<RoleServer>) {
-        self.told(self.inner.on_custom_notification(params, context)).await;
+        self.told(Box::pin(self.inner.on_custom_notification(params, context))).await;
     }
 
     fn negotiate_initialize(&self, request: &InitializeRequestParams) -> Result<InitializeResult, ErrorData> {

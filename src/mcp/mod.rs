@@ -1,4 +1,5 @@
 //! The MCP edge: frames, the stdio transport, and the guard around a service.
+mod calling;
 mod deferred;
 pub mod dialog;
 mod ends;
@@ -11,5 +12,6 @@ mod prompts;
 mod resources;
 pub mod server;
 pub mod stdio;
+pub mod straight;
 mod typed;
 mod watching;

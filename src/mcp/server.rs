@@ -17,14 +17,14 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
 use crate::domain::approval::Approval;
-use crate::domain::decide::session::unnamed;
-use crate::domain::facts::{Caller, Role, Sighting};
+use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{AgentName, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::{Engine, Failure, Watch};
 use crate::telemetry::TraceParent;
 use crate::tools::{self, Reply, TOOLS, schema};
 
+use super::calling::{self, Joins, PHASE_TOKEN, Said};
 use super::deferred::{self, Long};
 use super::dialog::{self, Dialogs, Way, Wish, Wished};
 use super::guarded::principal;
@@ -34,12 +34,6 @@ use super::{prompts, resources, typed};
 const INSTRUCTIONS: &str = "phasegate hands out work and keeps it to phases. Begin with claim_task: it returns a brief with the \
 goal, what is open now and what must be shown to go on. Hand in artifacts with submit_artifact, move with transition_phase, \
 ask a person with request_approval. A refusal says what to do next.";
-
-/// Under which name a client's request carries the id that its hooks know the call by.
-const CALL_IDS: [&str; 2] = ["claudecode/toolUseId", "callId"];
-
-/// Under which name a claim travels as a signed token, in requests and, over HTTP, in results.
-const PHASE_TOKEN: &str = "phasegate/phase_token";
 
 /// Lists change only with the binary.
 const LIST_TTL_MS: u64 = 60_000;
@@ -91,7 +85,7 @@ enum Callers {
 }
 
 pub struct Server {
-    opening: Arc<Opening>,
+    pub(super) opening: Arc<Opening>,
     callers: Callers,
     list: Vec<McpTool>,
     dialogs: Arc<Dialogs>,
@@ -120,17 +114,6 @@ impl Server {
     /// For requests that are not tool calls.
     fn engine(&self) -> Result<&Arc<Engine>, ErrorData> {
         self.opening.get().map_err(|unopened| internal(&unopened.message))
-    }
-
-    fn caller(
-        &self,
-        engine: &Engine,
-        context: &RequestContext<RoleServer>,
-        tool: &str,
-        arguments: &Value,
-    ) -> Result<Caller, ErrorData> {
-        let (caller, whom) = self.connected(engine, context)?;
-        Ok(joined(engine, caller, whom, context, || unnamed(tool, arguments)))
     }
 
     /// Whom the connection or the request speaks for, before a call says that it is a subagent's.
@@ -191,43 +174,6 @@ impl Server {
             }
         }
     }
-}
-
-/// Whose calls a caller may be found to make.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Joins {
-    /// Whoever's the hook told of: hook and server are of one client.
-    Anyone,
-    /// Its own and those of its subagents: naming the call of another makes nobody that other.
-    Own,
-}
-
-/// Several agents share one connection; the client's id of the call says which of them calls, since a hook has told of it.
-/// Where the client sends none, a hook may have told of a call just like it.
-fn joined(
-    engine: &Engine,
-    caller: Caller,
-    whom: Joins,
-    context: &RequestContext<RoleServer>,
-    unnamed: impl FnOnce() -> String,
-) -> Caller {
-    let id = CALL_IDS.iter().find_map(|key| context.meta.get(*key)).and_then(Value::as_str);
-    let seen = engine.seen_call(&id.map_or_else(unnamed, str::to_owned));
-    let seen = seen.map(|seen| seen.filter(|seen| whom == Joins::Anyone || is_below(&seen.agent, &caller.agent)));
-    match seen {
-        Ok(Some(seen)) => Caller { agent: seen.agent, sighting: Sighting::Seen, ..caller },
-        Ok(None) if id.is_none() => caller,
-        Ok(None) => Caller { sighting: Sighting::Unseen, ..caller },
-        Err(error) => {
-            tracing::warn!(%error, "the caller of a call could not be looked up");
-            Caller { sighting: Sighting::Unseen, ..caller }
-        }
-    }
-}
-
-/// Whether this is the agent itself or one of its subagents.
-fn is_below(name: &AgentName, agent: &AgentName) -> bool {
-    name.0.strip_prefix(agent.0.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Work that may wait, on a thread of its own.
@@ -310,16 +256,14 @@ impl Reporter {
             progress: token.map(|token| (token, context.peer.clone(), tokio::runtime::Handle::current())),
             steps: std::sync::atomic::AtomicU32::new(0),
             wish: None,
-            trace: said_parent(context),
+            trace: calling::parent(context),
         }
     }
-}
 
-/// The span that a call is part of: what the client says in the call, else the HTTP request that brought it.
-fn said_parent(context: &RequestContext<RoleServer>) -> Option<TraceParent> {
-    let said = context.meta.get("traceparent").and_then(Value::as_str).and_then(TraceParent::parse);
-    let around = || context.extensions.get::<http::request::Parts>()?.extensions.get::<TraceParent>().copied();
-    said.or_else(around)
+    /// For a call whose client is told nothing before its answer.
+    pub(super) fn silent(cancelled: Box<dyn Fn() -> bool + Send + Sync>, trace: Option<TraceParent>) -> Self {
+        Self { cancelled, progress: None, steps: std::sync::atomic::AtomicU32::new(0), wish: None, trace }
+    }
 }
 
 impl Watch for Reporter {
@@ -367,7 +311,7 @@ pub(super) fn rendered(result: Result<Reply, Failure>) -> CallToolResult {
     }
 }
 
-fn unusable(unopened: &Unopened) -> CallToolResult {
+pub(super) fn unusable(unopened: &Unopened) -> CallToolResult {
     let Unopened { message, hint } = unopened;
     let text = format!("phasegate cannot work here: {message}\nnext: {hint}");
     let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
@@ -431,16 +375,11 @@ impl ServerHandler for Server {
             Err(unopened) => return Ok(unusable(unopened).into()),
         };
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let mut caller = self.caller(engine, &context, tool.name, &arguments)?;
-        if let Some(token) = context.meta.get(PHASE_TOKEN) {
-            match engine.under_phase_token(&caller, token.as_str().unwrap_or_default()) {
-                Ok(under) => caller = under,
-                Err(Failure::Refused(refusal)) => {
-                    return Ok(rendered(Err(engine.refuse(&caller, tool, refusal))).into());
-                }
-                Err(broken) => return Ok(rendered(Err(broken)).into()),
-            }
-        }
+        let (caller, whom) = self.connected(engine, &context)?;
+        let caller = match calling::caller(engine, caller, whom, tool, &arguments, &Said::of(&context)) {
+            Ok(caller) => caller,
+            Err(failure) => return Ok(rendered(Err(failure)).into()),
+        };
         let reporter = Reporter::new(&context);
         if tool.read_only {
             // A read is a few index seeks on a snapshot: cheaper than a change of threads. Only a refusal of one is written.
@@ -455,14 +394,14 @@ impl ServerHandler for Server {
                 return Ok(rendered(retry.await).into());
             }
             if let Some(way) = dialog::way(&context) {
-                return Ok(self.ask(way, engine, caller, arguments, &context, reporter).await);
+                return Ok(Box::pin(self.ask(way, engine, caller, arguments, &context, reporter)).await);
             }
         }
         let (engine, gives_tokens) = (Arc::clone(engine), matches!(self.callers, Callers::Principals));
         if deferred::may(&context, tool, &arguments) {
             let owner = self.connected(&engine, &context)?.0.agent;
             let long = Long { engine, owner, caller, tool, arguments, gives_tokens };
-            return Ok(long.run(&context, reporter).await);
+            return Ok(Box::pin(long.run(&context, reporter)).await);
         }
         let called = apart(move || Ok(completed(&engine, &caller, tool, arguments, &reporter, gives_tokens)));
         Ok(called.await.unwrap_or_else(|failure| rendered(Err(failure))).into())

@@ -189,7 +189,9 @@ enum Verdict<'f> {
 /// Deny, then ask, then allow; the rule that decided is named. A bypass takes its own rules away, and no others.
 fn verdict<'f>(rules: &[&Rules], ask_too: &[String], tool: &str, need: Need, passes: &Passes<'f>) -> Verdict<'f> {
     let tool = names::canonical(tool);
-    let matches = |text: &str, list| Rule::parse(text).is_ok_and(|rule| names::covers(&rule, list, &tool));
+    // One with brackets covers no tool by its name, and reading what is in them is most of the work.
+    let matches =
+        |text: &str, list| !text.contains('(') && Rule::parse(text).is_ok_and(|rule| names::covers(&rule, list, &tool));
     let denies = rules.iter().flat_map(|rules| &rules.deny).filter(|rule| matches(rule, RuleList::Deny));
     let asks = rules.iter().flat_map(|rules| &rules.ask).chain(ask_too).filter(|rule| matches(rule, RuleList::Ask));
     let passed = denies.clone().chain(asks.clone()).find_map(|rule| passes.over(rule));

@@ -1,40 +1,31 @@
-//! PURE: how hard a piece of work is, the tier of model it deserves, and what models cost. Learning from outcomes has its
-//! place here and is not built yet.
+//! PURE: how hard a piece of work is (`complexity`), which tier of model it deserves by what was recorded (`router`), and
+//! what models there are and cost (`catalogue`, `prices`). No store, no client, no clock.
 
+pub mod catalogue;
+pub mod choice;
+pub mod complexity;
+pub mod estimate;
+pub mod features;
+pub mod foresight;
+pub mod learned;
+pub mod litellm;
+pub mod memory;
+pub mod model;
 pub mod prices;
+pub mod raises;
+pub mod router;
 
-use crate::domain::route::{Part, Risk, Route, Work};
+use crate::domain::route::{Alternative, Route, Work};
 use crate::domain::workflow::{ModelChoice, ModelTier};
+use catalogue::Catalogue;
 
-/// Points a task type starts from; `docs/routing.md` says why.
-const BASE: [(&str, f64); 18] = [
-    ("architecture", 5.5),
-    ("security", 5.0),
-    ("debugging", 4.5),
-    ("performance", 4.5),
-    ("migration", 4.5),
-    ("planning", 4.0),
-    ("feature", 4.0),
-    ("refactor", 3.5),
-    ("bugfix", 3.5),
-    ("review", 3.5),
-    ("infrastructure", 3.5),
-    ("data", 3.0),
-    ("research", 3.0),
-    ("test", 2.5),
-    ("configuration", 2.0),
-    ("documentation", 1.5),
-    ("summary", 1.5),
-    ("chore", 1.0),
-];
-const BASE_UNKNOWN: f64 = 3.0;
 const BASE_TIER_FROM: f64 = 3.5;
 const STRONG_TIER_FROM: f64 = 6.5;
 
 /// `phase` is what the phase of the caller's task says about models.
 pub fn route(work: &Work, phase: Option<ModelChoice>) -> Route {
-    let parts = vec![kind(work), size(work), breadth(work), history(work)];
-    let complexity = parts.iter().map(|part| part.points).sum::<f64>().clamp(1.0, 10.0);
+    let parts = complexity::parts(work);
+    let complexity = complexity::score(&parts);
     let by_score = if complexity >= STRONG_TIER_FROM {
         ModelTier::Strong
     } else if complexity >= BASE_TIER_FROM {
@@ -57,7 +48,24 @@ pub fn route(work: &Work, phase: Option<ModelChoice>) -> Route {
         (None, 0) => format!("{} tier by complexity", word(tier)),
         (None, failed) => format!("{} tier: {failed} tries failed before", word(tier)),
     };
-    Route { tier, complexity: (complexity * 10.0).round() / 10.0, parts, reason, bound }
+    let complexity = (complexity * 10.0).round() / 10.0;
+    Route { tier, complexity, parts, reason, bound, model: None, alternatives: Vec::new() }
+}
+
+/// The same, with the models that a client can run and what a try costs on each tier, the cheapest first.
+pub fn with_models(route: Route, work: &Work, catalogue: &Catalogue, client: &str) -> Route {
+    let window = work.context_tokens.unwrap_or(0);
+    let mut alternatives: Vec<Alternative> = learned::TIERS
+        .into_iter()
+        .filter_map(|tier| {
+            let model = catalogue.of_tier(tier, client, false).filter(|model| model.window >= window)?;
+            let usd = estimate::dollars(work, route.complexity, model);
+            Some(Alternative { tier, model: model.name_for(client), usd })
+        })
+        .collect();
+    alternatives.sort_by(|a, b| a.usd.total_cmp(&b.usd));
+    let model = alternatives.iter().find(|one| one.tier == route.tier).map(|one| one.model.clone());
+    Route { model, alternatives, ..route }
 }
 
 fn raise(tier: ModelTier) -> ModelTier {
@@ -75,59 +83,23 @@ pub fn word(tier: ModelTier) -> &'static str {
     }
 }
 
-fn part(factor: &str, points: f64, why: String) -> Part {
-    Part { factor: factor.to_owned(), points, why }
-}
-
-fn kind(work: &Work) -> Part {
-    let named = work.kind.as_deref().unwrap_or_default();
-    match BASE.iter().find(|(kind, _)| *kind == named) {
-        Some((kind, points)) => part("type", *points, (*kind).to_owned()),
-        None if named.is_empty() => part("type", BASE_UNKNOWN, "no type given".to_owned()),
-        None => part("type", BASE_UNKNOWN, format!("free type {named}")),
-    }
-}
-
-fn size(work: &Work) -> Part {
-    let tokens = work.context_tokens.unwrap_or_else(|| {
-        let chars = work.description.as_ref().map_or(0, |text| text.chars().count());
-        u64::try_from(chars / 4).unwrap_or(0)
-    });
-    let points = match tokens {
-        0..2_000 => 0.0,
-        2_000..10_000 => 0.5,
-        10_000..50_000 => 1.0,
-        50_000..150_000 => 1.5,
-        _ => 2.0,
-    };
-    part("context", points, format!("about {tokens} tokens"))
-}
-
-fn breadth(work: &Work) -> Part {
-    let files = work.files.unwrap_or(0);
-    let points = match files {
-        0..2 => 0.0,
-        2..6 => 0.5,
-        6..16 => 1.0,
-        _ => 1.5,
-    };
-    part("files", points, format!("{files} files"))
-}
-
-fn history(work: &Work) -> Part {
-    let risk = work.risk.unwrap_or(Risk::Low);
-    let (points, said) = match risk {
-        Risk::Low => (0.0, "low risk"),
-        Risk::Medium => (0.75, "medium risk"),
-        Risk::High => (1.5, "high risk"),
-    };
-    let failed = work.failed_attempts.unwrap_or(0);
-    part("risk and history", points, format!("{said}, {failed} failed before"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::route::Risk;
+
+    #[test]
+    fn a_route_names_the_model_of_the_callers_client_and_what_each_tier_costs() {
+        let work = Work { context_tokens: Some(20_000), ..work("feature") };
+        let table = Catalogue::built_in();
+        let route = with_models(route(&work, None), &work, &table, "claude-code");
+        assert_eq!(route.model.as_deref(), Some("sonnet"));
+        let names: Vec<&str> = route.alternatives.iter().map(|one| one.model.as_str()).collect();
+        assert_eq!(names, ["haiku", "sonnet", "opus"]);
+        let too_much = Work { context_tokens: Some(5_000_000), ..work };
+        let none = with_models(route, &too_much, &table, "claude-code");
+        assert_eq!((none.model, none.alternatives.len()), (None, 0), "no window takes so much");
+    }
 
     fn work(kind: &str) -> Work {
         Work { kind: Some(kind.to_owned()), ..Work::default() }
@@ -144,7 +116,7 @@ mod tests {
     #[test]
     fn every_known_type_has_a_base_and_no_other_has() {
         for kind in crate::domain::task::TASK_TYPES {
-            assert!(BASE.iter().any(|(known, _)| *known == kind), "{kind}");
+            assert!(complexity::knows(kind), "{kind}");
         }
     }
 

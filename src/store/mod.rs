@@ -1,6 +1,7 @@
 //! One transaction around a decision: load facts, decide, apply, put what changed, append what happened. It holds no rules
 //! and never looks inside an event.
 
+pub mod contexts;
 pub mod copy;
 pub mod deferred;
 pub mod figures;
@@ -36,8 +37,8 @@ use crate::domain::state::{self, ApplyError, Stamp};
 pub use load::{Scope, With, workflow_cache};
 pub use lock::{Dialect, Lock, RowLock};
 pub use place::{Place, PlaceError};
-pub use postgres::shown as shown_url;
-pub use vitals::Vitals;
+pub use postgres::{Keywords, complete as complete_url, shown as shown_url};
+pub use vitals::{Server, Vitals};
 
 /// A value on its way into a statement.
 #[derive(Clone, Copy, Debug)]
@@ -109,8 +110,12 @@ pub trait Backend: Send + Sync {
     fn write(&self, lock: Lock, body: Body) -> Result<(), StoreError>;
     /// Hands the body over and does not wait; under pressure it may be dropped. Only for what loses nothing by that.
     fn write_soon(&self, lock: Lock, body: Body);
-    /// Runs the body on one consistent snapshot, in which every record has its number.
+    /// Runs the body on one consistent snapshot, in which is the record of all that was acknowledged before.
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
+    /// The same for a body of one statement, which is a snapshot by itself.
+    fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read(body)
+    }
     fn backup(&self, to: &Path) -> Result<(), StoreError>;
     /// Puts a backup in place of everything, changed by the body first; other processes see it as one change. The file is
     /// a copy that belongs to this call.
@@ -130,6 +135,10 @@ pub trait Backend: Send + Sync {
     fn await_news(&self, at_most: Duration) {
         std::thread::sleep(at_most);
     }
+    /// The database behind it, where it is one that others run.
+    fn server(&self) -> Result<Option<Server>, StoreError> {
+        Ok(None)
+    }
     /// A quick look at whether it can be used; what a kind of store cannot tell is absent.
     fn vitals(&self) -> Result<Vitals, StoreError> {
         Ok(Vitals::default())
@@ -144,7 +153,7 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
-    #[error("the store could not {doing}: {source}")]
+    #[error("{}", postgres::said(doing, source))]
     Postgres {
         doing: &'static str,
         #[source]
@@ -152,6 +161,9 @@ pub enum StoreError {
     },
     #[error("{said}")]
     Database { said: String, hint: &'static str },
+    /// No connection to the database. `passing`: it may be there again in a moment.
+    #[error("{said}")]
+    Unreached { said: String, hint: &'static str, passing: bool },
     /// Another command was first; the same again goes through.
     #[error("other commands kept coming first")]
     Overtaken,
@@ -205,8 +217,8 @@ impl StoreError {
                 Some(rusqlite::ErrorCode::DatabaseBusy) => "another program holds the database; end it and try again",
                 _ => "`phasegate doctor` checks the whole set-up",
             },
-            Self::Postgres { .. } => "`phasegate doctor` looks at the connection; the database's own log says more",
-            Self::Database { hint, .. } | Self::Unfit { hint, .. } => hint,
+            Self::Postgres { source, .. } => postgres::hint(source),
+            Self::Database { hint, .. } | Self::Unreached { hint, .. } | Self::Unfit { hint, .. } => hint,
             Self::Overtaken => "try again; if it stays so, too many agents change the same thing at once",
             Self::NewerSchema { .. } => "install the newer phasegate on this machine",
             Self::UnknownUrl(_) => "such as sqlite:/home/me/phasegate.db",
@@ -393,6 +405,19 @@ pub fn snapshot<T>(
     found.ok_or(StoreError::Closed)
 }
 
+/// Reads with one statement.
+pub fn glance<T>(
+    backend: &dyn Backend,
+    mut read: impl FnMut(&mut dyn Tx) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut found = None;
+    backend.read_once(&mut |tx| {
+        found = Some(read(tx)?);
+        Ok(())
+    })?;
+    found.ok_or(StoreError::Closed)
+}
+
 /// The facts of a scope, for a look before a command; the command loads its own.
 pub fn look(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<Facts, StoreError> {
     load::facts(tx, scope, by, false)
@@ -454,16 +479,25 @@ fn said_by(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// Opens the store a URL names, for the workspace whose state folder is given.
 pub fn open(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
+    open_with(url, &Keywords::new(), state_dir)
+}
+
+/// The same, where more than the URL is said of a database.
+pub fn open_with(url: Option<&str>, more: &Keywords, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
     if let Some(url) = url.filter(|url| postgres::is_url(url)) {
-        return Ok(Box::new(postgres::Postgres::open(url, true)?));
+        return Ok(Box::new(postgres::Postgres::open(url, more, true)?));
     }
     Ok(Box::new(sqlite::Sqlite::open(&file_of(url, state_dir)?)?))
 }
 
-/// The same over one connection and no thread, for a process that does one thing and ends.
+/// Over one connection and no thread, for a process that does one thing and ends.
 pub fn open_for_one(url: Option<&str>, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
+    open_for_one_with(url, &Keywords::new(), state_dir)
+}
+
+pub fn open_for_one_with(url: Option<&str>, more: &Keywords, state_dir: &Path) -> Result<Box<dyn Backend>, StoreError> {
     if let Some(url) = url.filter(|url| postgres::is_url(url)) {
-        return Ok(Box::new(postgres::Postgres::open(url, false)?));
+        return Ok(Box::new(postgres::Postgres::open(url, more, false)?));
     }
     Ok(Box::new(single::Single::open(&file_of(url, state_dir)?)?))
 }

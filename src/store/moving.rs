@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::copy::{self, Batch, Table, Value};
 use super::postgres::{self, Postgres};
-use super::{Backend, Lock, Param, StoreError, Tx, file_of, is_shared, meta, snapshot, sqlite};
+use super::{Backend, Keywords, Lock, Param, StoreError, Tx, file_of, is_shared, meta, snapshot, sqlite};
 
 /// Where in `meta` it is noted.
 const KEY: &str = "move";
@@ -72,7 +72,7 @@ pub fn noted(backend: &dyn Backend) -> Result<Option<Note>, StoreError> {
 /// The place a URL names, as it may be shown: the same for each way of writing it, and without what is secret.
 pub fn place(url: &str, state_dir: &Path) -> Result<String, StoreError> {
     if is_shared(url) {
-        return Ok(postgres::shown(url));
+        return Ok(postgres::shown(url, &Keywords::new()));
     }
     let file = file_of(Some(url), state_dir)?;
     let whole = std::fs::canonicalize(&file).or_else(|_| std::path::absolute(&file));
@@ -84,7 +84,7 @@ pub fn place(url: &str, state_dir: &Path) -> Result<String, StoreError> {
 pub fn shut(url: &str, state_dir: &Path, note: Note) -> Result<(), StoreError> {
     debug_assert_eq!(note.way, Way::Out);
     if is_shared(url) {
-        return Postgres::open(url, false)?.shut(Box::new(move |tx| put_note(tx, &note)));
+        return Postgres::open(url, &Keywords::new(), false)?.shut(Box::new(move |tx| put_note(tx, &note)));
     }
     sqlite::alone(&file_of(Some(url), state_dir)?, Box::new(move |tx| put_note(tx, &note)))
 }
@@ -100,7 +100,7 @@ pub fn reopen(url: &str, state_dir: &Path) -> Result<Note, StoreError> {
         });
     };
     if is_shared(url) {
-        Postgres::open(url, false)?.reopen(take_note)?;
+        Postgres::open(url, &Keywords::new(), false)?.reopen(take_note)?;
     } else {
         backend.write(Lock::Whole, Box::new(take_note))?;
     }

@@ -118,13 +118,13 @@ pub fn forget_old_calls(backend: &dyn Backend, now: Time) -> Result<(), StoreErr
 
 /// Sessions that have not ended, the one seen last first; and when each was.
 pub fn open(tx: &mut dyn Tx, limit: u32) -> Result<Vec<(Session, Time)>, StoreError> {
-    let sql = "SELECT seen_at, body FROM sessions WHERE open = 1 ORDER BY seen_at DESC LIMIT ?1";
+    let sql = "SELECT seen_at, body FROM sessions WHERE open = 1 ORDER BY seen_at DESC, id LIMIT ?1";
     listed(tx, sql, &[Param::Int(i64::from(limit))])
 }
 
 /// The same, and those that have ended.
 pub fn latest(tx: &mut dyn Tx, limit: u32) -> Result<Vec<(Session, Time)>, StoreError> {
-    let sql = "SELECT seen_at, body FROM sessions ORDER BY seen_at DESC LIMIT ?1";
+    let sql = "SELECT seen_at, body FROM sessions ORDER BY seen_at DESC, id LIMIT ?1";
     listed(tx, sql, &[Param::Int(i64::from(limit))])
 }
 

@@ -225,7 +225,7 @@ pub fn costs_by(tx: &mut dyn Tx, filter: &CostFilter) -> Result<Vec<CostRow>, St
     let by = |part: CostBy, column: &'static str| if filter.by.contains(&part) { column } else { "NULL" };
     let columns = [
         by(CostBy::Day, "day"),
-        by(CostBy::Task, "task"),
+        if filter.by.contains(&CostBy::Task) { "task" } else { "CAST(NULL AS BIGINT)" },
         by(CostBy::Phase, "phase"),
         by(CostBy::Agent, "agent"),
         by(CostBy::Model, "model"),
@@ -234,13 +234,14 @@ pub fn costs_by(tx: &mut dyn Tx, filter: &CostFilter) -> Result<Vec<CostRow>, St
     let day_column = if filter.since.is_some() { "day" } else { "(day || '')" };
     sql.push_str(&format!(
         "SELECT {}, sum(calls), sum(input), sum(cache_write), sum(cache_write_long), sum(cache_read), sum(output), \
-         sum(micro_usd), sum(guessed_micro_usd) FROM spending WHERE ?2 <= {day} AND {day} <= ?3 AND (?4 IS NULL OR agent = ?4)",
+         sum(micro_usd), sum(guessed_micro_usd) FROM spending WHERE ?2 <= {day} AND {day} <= ?3 AND (CAST(?4 AS TEXT) IS NULL OR agent = ?4)",
         columns.join(", "),
         day = day_column
     ));
-    if filter.task.is_some() {
-        sql.push_str(" AND task IN (SELECT id FROM below)");
-    }
+    // Every parameter is spoken of, so that it has a type.
+    let of =
+        if filter.task.is_some() { " AND task IN (SELECT id FROM below)" } else { " AND CAST(?1 AS BIGINT) IS NULL" };
+    sql.push_str(of);
     sql.push_str(" GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 12 DESC, 2, 3, 4, 5 LIMIT 10000");
     let since = filter.since.map(day).unwrap_or_default();
     // After every day there is.

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
 use super::{Backend, Body, EachRow, Lock, Param, Place, PlaceError, Row, StoreError, Tx, Vitals, vitals};
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/sqlite/0001_init.sql"),
     include_str!("migrations/sqlite/0002_tree.sql"),
     include_str!("migrations/sqlite/0003_approvals.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/sqlite/0008_deferred.sql"),
     include_str!("migrations/sqlite/0009_idempotency.sql"),
     include_str!("migrations/sqlite/0010_board.sql"),
+    include_str!("migrations/sqlite/0011_contexts.sql"),
 ];
 /// Before 3.51.3 several processes on one WAL file could lose committed data.
 const LIBRARY_LEAST: i32 = 3_051_003;
@@ -100,6 +101,22 @@ impl Sqlite {
                 return connect(&self.place).inspect_err(|_| self.give_back(None));
             }
             readers = self.reader_free.wait(readers).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn reading(&self, read: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let connection = self.reader()?;
+        match catch_unwind(AssertUnwindSafe(|| read(&connection))) {
+            Ok(result) => {
+                // One that is still inside a transaction is of no use to the next reader.
+                let usable = connection.is_autocommit();
+                self.give_back(usable.then_some(connection));
+                result
+            }
+            Err(panic) => {
+                self.give_back(None);
+                std::panic::resume_unwind(panic)
+            }
         }
     }
 
@@ -350,20 +367,11 @@ impl Backend for Sqlite {
     }
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let connection = self.reader()?;
-        let result = catch_unwind(AssertUnwindSafe(|| on_snapshot(&connection, body)));
-        match result {
-            Ok(result) => {
-                // One that is still inside a transaction is of no use to the next reader.
-                let usable = connection.is_autocommit();
-                self.give_back(usable.then_some(connection));
-                result
-            }
-            Err(panic) => {
-                self.give_back(None);
-                std::panic::resume_unwind(panic)
-            }
-        }
+        self.reading(|connection| on_snapshot(connection, body))
+    }
+
+    fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.reading(|connection| body(&mut SqliteTx { connection }))
     }
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {

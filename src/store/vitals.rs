@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use rustix::fs::{Access, access, statvfs};
 
 use super::{Place, StoreError};
+use crate::domain::ids::Time;
 
 /// What could not be found out is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,30 @@ pub struct Vitals {
     pub database_bytes: Option<u64>,
     pub wal_bytes: Option<u64>,
     pub free_bytes: Option<u64>,
+}
+
+/// Of a store that is a database of its own, for a person who asks how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    pub version: String,
+    pub schema: String,
+    /// There and back.
+    pub latency_micros: u64,
+    pub connections_used: u64,
+    pub connections_allowed: u64,
+    /// The most that this process would open.
+    pub connections_own_max: u64,
+    /// How the way to the database, or to what stands before it, is encrypted.
+    pub encrypted: Option<&'static str>,
+    /// The way does not leave this machine.
+    pub socket: bool,
+    /// Something stands between that gives out the database's sessions.
+    pub pooled: bool,
+    pub time: Time,
+    /// Whether what one connection notifies reaches another.
+    pub listens: bool,
+    /// Records that have no number yet.
+    pub waiting: u64,
 }
 
 pub(super) fn of(connection: &Connection, known: i64, place: &Place) -> Result<Vitals, StoreError> {

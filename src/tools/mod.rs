@@ -4,6 +4,7 @@
 mod arguments;
 pub mod claim_task;
 pub mod list_tasks;
+pub mod optimize_context;
 pub mod query_audit;
 pub mod request_approval;
 pub mod route_model;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::command::{Change, ClaimTask, RequestApproval, SubmitTasks, Target};
+use crate::domain::context::Reduction;
 use crate::domain::query::TaskFilter;
 use crate::domain::record::RecordFilter;
 use crate::domain::refusal::{Code, Refusal};
@@ -43,7 +45,7 @@ pub struct Tool {
     pub parse: fn(Value) -> Result<Request, Refusal>,
 }
 
-pub static TOOLS: [Tool; 9] = [
+pub static TOOLS: [Tool; 10] = [
     claim_task::TOOL,
     transition_phase::TOOL,
     request_approval::TOOL,
@@ -53,6 +55,7 @@ pub static TOOLS: [Tool; 9] = [
     list_tasks::TOOL,
     update_task::TOOL,
     submit_artifact::TOOL,
+    optimize_context::TOOL,
 ];
 
 pub fn find(name: &str) -> Result<&'static Tool, Refusal> {
@@ -73,6 +76,7 @@ pub enum Request {
     Transition { target: Target, to: Option<String>, outcome: Option<Outcome> },
     Approval { request: RequestApproval, wait_seconds: u64 },
     Route(crate::domain::route::Work),
+    Shorten(Reduction),
     ListTasks(TaskFilter),
     QueryAudit(RecordFilter),
 }

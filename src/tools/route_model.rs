@@ -11,7 +11,7 @@ pub const TOOL: Tool = Tool {
     name: "route_model",
     title: "Choose a model tier",
     description: "Which tier of model (weak, base, strong) a piece of work deserves: a score from 1 to 10 with its parts, \
-                  bounded by the phase of your task. Use it before you hand work to a subagent.",
+                  bounded by the phase of your task; your client's name of the model, and costs. Use it before you hand work to a subagent.",
     core: true,
     in_loop: true,
     read_only: true,
@@ -31,6 +31,10 @@ impl Output for Route {
     fn text(&self) -> String {
         let parts: Vec<String> =
             self.parts.iter().map(|part| format!("{} {:+.1} ({})", part.factor, part.points, part.why)).collect();
-        format!("{}. Complexity {:.1} of 10: {}", self.reason, self.complexity, parts.join(", "))
+        let model = self.model.as_ref().map(|model| format!(" Model: {model}.")).unwrap_or_default();
+        let costs: Vec<String> =
+            self.alternatives.iter().map(|one| format!("{} about ${:.2}", one.model, one.usd)).collect();
+        let costs = if costs.is_empty() { String::new() } else { format!(". One try: {}", costs.join(", ")) };
+        format!("{}.{model} Complexity {:.1} of 10: {}{costs}", self.reason, self.complexity, parts.join(", "))
     }
 }

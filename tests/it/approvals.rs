@@ -419,8 +419,9 @@ fn point_10_an_answer_of_nobody_who_stands_opens_nothing_however_it_came_into_th
     let own = STRANGER.sign(&json!({"act": "approver.add"}), START);
     let mut endorsed = eve.clone();
     endorsed["signed"] = serde_json::to_value(own).unwrap();
-    let insert =
-        |env: &TestEnv, row: &Value| env.edit(&format!("INSERT INTO approvers(name, body) VALUES ('eve', '{row}')"));
+    let insert = |env: &TestEnv, row: &Value| {
+        env.edit_with("INSERT INTO approvers(name, body) VALUES ('eve', ?1)", &row.to_string())
+    };
     let exchange =
         |env: &TestEnv| env.rewrite("approvers", "name = 'olga'", |olga| olga["key"] = json!(STRANGER.public()));
     let at_level_2 = |env: &TestEnv| {

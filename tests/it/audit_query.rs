@@ -186,10 +186,9 @@ fn add(env: &TestEnv, count: u64, event: &Value) {
         json!({ "v": 1, "at": at, "agent": "maker", "role": "agent", "tool": "made", "event": event }).to_string();
     let kind = event["type"].as_str().unwrap().to_owned();
     let write = move |tx: &mut dyn phasegate::store::Tx| {
-        let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
-                   INSERT INTO events(at, kind, task, agent, body) SELECT ?2, ?3, NULL, 'maker', ?4 FROM n";
-        let params = [Param::id(count), Param::Int(at.0), Param::Text(&kind), Param::Text(&body)];
-        tx.execute(sql, &params).map(drop)
+        let sql = tx.dialect().put_event;
+        let params = [Param::Int(at.0), Param::Text(&kind), Param::Null, Param::Text("maker"), Param::Text(&body)];
+        (0..count).try_for_each(|_| tx.execute(sql, &params).map(drop))
     };
     env.engine.backend().write(Lock::Whole, Box::new(write)).unwrap();
 }

@@ -180,29 +180,31 @@ impl World {
     /// Everything in the store, as text.
     fn everything(&self) -> Vec<String> {
         let tables = [
-            ("tasks", "id || status || urgency || coalesce(agent, '') || coalesce(run_until, '') || body"),
-            ("task_links", "task || '/' || needs"),
-            ("task_labels", "label || task"),
-            ("leases", "task || agent || fence || '/' || lease_ms || '/' || expires_at"),
-            ("handles", "hash || task || fence || agent"),
-            ("approvals", "id || state || body"),
-            ("approvers", "name || body"),
-            ("calls", "id || approval || coalesce(running_until, '') || body"),
-            ("bypasses", "id || coalesce(open_until, '') || body"),
-            ("trusts", "name || body"),
+            ("tasks", "id, status, urgency, agent, run_until, body"),
+            ("task_links", "task, needs"),
+            ("task_labels", "label, task"),
+            ("leases", "task, agent, fence, lease_ms, expires_at"),
+            ("handles", "hash, task, fence, agent"),
+            ("approvals", "id, state, body"),
+            ("approvers", "name, body"),
+            ("calls", "id, approval, running_until, body"),
+            ("bypasses", "id, open_until, body"),
+            ("trusts", "name, body"),
             ("workflows", "hash"),
             ("blobs", "sha256"),
-            ("events", "seq || body"),
-            ("refusals", "agent || tool || code || task || '/' || since || '/' || repeats"),
-            ("counters", "name || value"),
-            ("sessions", "id || open || body"),
-            ("seen_calls", "call || body"),
-            ("meta", "key || value"),
+            ("events", "seq, body"),
+            ("refusals", "agent, tool, code, task, since, repeats"),
+            ("counters", "name, value"),
+            ("sessions", "id, open, body"),
+            ("seen_calls", "call, body"),
+            ("meta", "key, value"),
         ];
         let read = |tx: &mut dyn Tx| {
             let mut lines = Vec::new();
             for (table, columns) in tables {
-                tx.query(&format!("SELECT {columns} FROM {table} ORDER BY 1"), &[], &mut |row| {
+                let parts = columns.split(", ").map(|column| format!("coalesce(CAST({column} AS TEXT), '-')"));
+                let line = parts.collect::<Vec<_>>().join(" || ' ' || ");
+                tx.query(&format!("SELECT {line} FROM {table} ORDER BY 1"), &[], &mut |row| {
                     lines.push(format!("{table} {}", row.text(0)?.unwrap_or_default()));
                     Ok(())
                 })?;

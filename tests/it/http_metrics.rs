@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::stores;
+use crate::support::stores::{self, Kind};
 
 /// For whatever must come at some time.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -279,6 +279,9 @@ fn both_forms_hold_together_and_the_names_that_were_promised_are_there() {
         ("orchestrator_store_wal_bytes", "gauge"),
         ("orchestrator_log_unsealed_age_seconds", "gauge"),
     ] {
+        if name == "orchestrator_store_wal_bytes" && stores::usual() == Kind::Postgres {
+            continue;
+        }
         assert_eq!(plain.kinds.get(name).map(String::as_str), Some(kind), "{name}");
         let announced = if kind == "counter" { name.strip_suffix("_total").unwrap() } else { name };
         assert_eq!(open.kinds.get(announced).map(String::as_str), Some(kind), "{announced}");

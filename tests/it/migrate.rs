@@ -372,6 +372,7 @@ fn a_backup_is_the_same_file_whatever_the_store_and_comes_back_into_either() {
         std::fs::copy(&file, &copy).unwrap();
         let log = log_of(&world.env.engine);
         let target = world.engine(&world.to).unwrap();
+        target.trust_file(&person("ana"), &world.env.path("phasegate.yaml")).unwrap();
         target
             .call(
                 &agent("ana"),

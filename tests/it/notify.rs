@@ -38,6 +38,7 @@ fn settings(env: &TestEnv, toml: &str) -> Settings {
         config_home: Some(env.path("home")),
         home: None,
         no_colour: false,
+        postgres: phasegate::config::postgres::PostgresEnvironment::default(),
         client: ClientEnvironment::default(),
     };
     settings::load(&env.path("nowhere"), &environment).unwrap_or_else(|error| panic!("{error}"))

@@ -185,7 +185,7 @@ fn a_hole_or_a_changed_tile_stops_sealing_and_says_so() {
         ("UPDATE events SET body = '' WHERE seq = (SELECT max(seq) FROM events)", "has no content"),
         ("UPDATE heads SET note = replace(note, 'head 1', 'head 2')", "does not fit the text"),
     ] {
-        let env = TestEnv::new();
+        let env = TestEnv::in_a_file();
         env.engine.seal().unwrap();
         (0..3).for_each(|_| drop(env.call(&agent("ana"), "submit_task", json!({ "title": "x" })).unwrap()));
         env.edit(sql);

@@ -54,7 +54,7 @@ impl Place for Own {
 }
 
 macro_rules! store_contract {
-    ($store:ident, $place:expr, [$($test:ident),+ $(,)?]) => {
+    (tests $store:ident, $place:expr, [$($test:ident),+ $(,)?]) => {
         mod $store {
             $(#[test]
             fn $test() {
@@ -62,94 +62,57 @@ macro_rules! store_contract {
             })+
         }
     };
+    ($store:ident, $place:expr $(, $more:ident)*) => {
+        store_contract!(
+            tests $store,
+            $place,
+            [
+                state_and_record_are_committed_together,
+                a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed,
+                a_body_that_panics_is_an_error_and_the_store_lives_on,
+                bodies_of_many_threads_apply_exactly_once,
+                a_failing_body_does_not_take_its_neighbours_with_it,
+                what_was_acknowledged_is_there_after_reopening,
+                ids_are_given_out_once_and_rise,
+                several_may_open_an_empty_store_at_once,
+                a_store_may_be_opened_twice_in_one_process,
+                a_backup_taken_under_load_is_whole,
+                a_backup_of_a_large_busy_store_ends,
+                a_refusal_is_a_record_and_no_row,
+                pages_neither_miss_nor_repeat_while_rows_come_in,
+                claims_from_many_threads_never_meet,
+                $($more),*
+            ]
+        );
+    };
 }
 
 store_contract!(
     sqlite,
     super::Own::new(super::Kind::Sqlite, super::stores::open),
-    [
-        state_and_record_are_committed_together,
-        a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed,
-        a_body_that_panics_is_an_error_and_the_store_lives_on,
-        bodies_of_many_threads_apply_exactly_once,
-        a_failing_body_does_not_take_its_neighbours_with_it,
-        what_two_readings_of_one_snapshot_see_is_the_same,
-        what_was_acknowledged_is_there_after_reopening,
-        ids_are_given_out_once_and_rise,
-        several_may_open_an_empty_store_at_once,
-        a_store_may_be_opened_twice_in_one_process,
-        a_backup_taken_under_load_is_whole,
-        a_backup_of_a_large_busy_store_ends,
-        a_refusal_is_a_record_and_no_row,
-        pages_neither_miss_nor_repeat_while_rows_come_in,
-        claims_from_many_threads_never_meet,
-    ]
+    what_two_readings_of_one_snapshot_see_is_the_same
 );
-
 store_contract!(
     postgres,
     super::Own::new(super::Kind::Postgres, super::stores::open),
-    [
-        state_and_record_are_committed_together,
-        a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed,
-        a_body_that_panics_is_an_error_and_the_store_lives_on,
-        bodies_of_many_threads_apply_exactly_once,
-        a_failing_body_does_not_take_its_neighbours_with_it,
-        what_two_readings_of_one_snapshot_see_is_the_same,
-        what_was_acknowledged_is_there_after_reopening,
-        ids_are_given_out_once_and_rise,
-        several_may_open_an_empty_store_at_once,
-        a_store_may_be_opened_twice_in_one_process,
-        a_backup_taken_under_load_is_whole,
-        a_backup_of_a_large_busy_store_ends,
-        a_refusal_is_a_record_and_no_row,
-        pages_neither_miss_nor_repeat_while_rows_come_in,
-        claims_from_many_threads_never_meet,
-    ]
+    what_two_readings_of_one_snapshot_see_is_the_same
 );
-
-// Its readers wait for one another, so that it is for a process that does one thing.
+// Of one connection in a file the readers wait for one another, so that it is for a process that does one thing.
+store_contract!(one_connection, super::Own::new(super::Kind::Sqlite, super::stores::open_for_one));
 store_contract!(
-    one_connection,
-    super::Own::new(super::Kind::Sqlite, super::stores::open_for_one),
-    [
-        state_and_record_are_committed_together,
-        a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed,
-        a_body_that_panics_is_an_error_and_the_store_lives_on,
-        bodies_of_many_threads_apply_exactly_once,
-        a_failing_body_does_not_take_its_neighbours_with_it,
-        what_was_acknowledged_is_there_after_reopening,
-        ids_are_given_out_once_and_rise,
-        several_may_open_an_empty_store_at_once,
-        a_store_may_be_opened_twice_in_one_process,
-        a_backup_taken_under_load_is_whole,
-        a_backup_of_a_large_busy_store_ends,
-        a_refusal_is_a_record_and_no_row,
-        pages_neither_miss_nor_repeat_while_rows_come_in,
-        claims_from_many_threads_never_meet,
-    ]
-);
-
-store_contract!(
-    postgres_one_connection,
+    postgres_for_one,
     super::Own::new(super::Kind::Postgres, super::stores::open_for_one),
-    [
-        state_and_record_are_committed_together,
-        a_body_that_fails_leaves_nothing_and_the_next_is_not_harmed,
-        a_body_that_panics_is_an_error_and_the_store_lives_on,
-        bodies_of_many_threads_apply_exactly_once,
-        a_failing_body_does_not_take_its_neighbours_with_it,
-        what_was_acknowledged_is_there_after_reopening,
-        ids_are_given_out_once_and_rise,
-        several_may_open_an_empty_store_at_once,
-        a_store_may_be_opened_twice_in_one_process,
-        a_backup_taken_under_load_is_whole,
-        a_backup_of_a_large_busy_store_ends,
-        a_refusal_is_a_record_and_no_row,
-        pages_neither_miss_nor_repeat_while_rows_come_in,
-        claims_from_many_threads_never_meet,
-    ]
+    what_two_readings_of_one_snapshot_see_is_the_same
 );
+
+/// Ends the thread beside a test also where the test fails, which would hang otherwise.
+struct Raised<'f>(&'f AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
 
 fn by(name: &str) -> By {
     let redaction = Default::default();
@@ -416,7 +379,7 @@ fn a_backup_taken_under_load_is_whole(place: &dyn Place) {
     let backend = place.open();
     submit(backend.as_ref(), "ana", "first").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let stop = AtomicBool::new(false);
+    let stop = &AtomicBool::new(false);
     let acknowledged = AtomicU64::new(1);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -425,6 +388,7 @@ fn a_backup_taken_under_load_is_whole(place: &dyn Place) {
                 acknowledged.fetch_add(1, Ordering::SeqCst);
             }
         });
+        let _ended = Raised(stop);
         for number in 0..5 {
             let copy = folder.path().join(number.to_string());
             std::fs::create_dir(&copy).unwrap();
@@ -434,7 +398,6 @@ fn a_backup_taken_under_load_is_whole(place: &dyn Place) {
             agree(copied.as_ref());
             assert!(count(copied.as_ref(), "tasks") >= i64::try_from(at_least).unwrap());
         }
-        stop.store(true, Ordering::SeqCst);
     });
 }
 
@@ -454,7 +417,7 @@ fn a_backup_of_a_large_busy_store_ends(place: &dyn Place) {
             .unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    let stop = AtomicBool::new(false);
+    let stop = &AtomicBool::new(false);
     let written = AtomicU64::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -464,8 +427,8 @@ fn a_backup_of_a_large_busy_store_ends(place: &dyn Place) {
                 written.fetch_add(1, Ordering::SeqCst);
             }
         });
+        let _ended = Raised(stop);
         backend.backup(&folder.path().join("copy.db")).unwrap();
-        stop.store(true, Ordering::SeqCst);
     });
     assert!(written.load(Ordering::SeqCst) < 20_000, "the copy ended only when the writing did");
 }
@@ -496,13 +459,14 @@ fn pages_neither_miss_nor_repeat_while_rows_come_in(place: &dyn Place) {
     for _ in 0..100 {
         submit(backend.as_ref(), "ana", "old").unwrap();
     }
-    let stop = AtomicBool::new(false);
+    let stop = &AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::SeqCst) {
                 submit(backend.as_ref(), "ana", "new").unwrap();
             }
         });
+        let _ended = Raised(stop);
         for _ in 0..5 {
             let mut ids = Vec::new();
             let mut filter = TaskFilter { limit: 7, ..TaskFilter::default() };
@@ -515,7 +479,6 @@ fn pages_neither_miss_nor_repeat_while_rows_come_in(place: &dyn Place) {
             let wanted: Vec<u64> = (1..=ids.len() as u64).collect();
             assert!(ids == wanted && ids.len() >= 100, "{ids:?}");
         }
-        stop.store(true, Ordering::SeqCst);
     });
 }
 

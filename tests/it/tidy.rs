@@ -8,10 +8,11 @@ use phasegate::domain::refusal::Code;
 use phasegate::tools::TOOLS;
 
 /// Module, and what of ours it may import. `main` wires; it is not listed.
-const IMPORTS: [(&str, &[&str]); 17] = [
+const IMPORTS: [(&str, &[&str]); 18] = [
     ("domain", &["domain"]),
     ("policy", &["domain"]),
     ("routing", &["domain"]),
+    ("context", &["domain"]),
     ("audit", &["domain"]),
     ("screen", &["domain"]),
     ("notify", &["domain"]),
@@ -27,6 +28,7 @@ const IMPORTS: [(&str, &[&str]); 17] = [
             "domain",
             "policy",
             "routing",
+            "context",
             "audit",
             "screen",
             "notify",
@@ -44,7 +46,20 @@ const IMPORTS: [(&str, &[&str]); 17] = [
     ("http", &["engine", "tools", "domain", "mcp", "identity", "telemetry"]),
     (
         "cli",
-        &["engine", "tools", "domain", "audit", "config", "mcp", "http", "policy", "clients", "sandbox", "telemetry"],
+        &[
+            "engine",
+            "tools",
+            "domain",
+            "audit",
+            "config",
+            "context",
+            "mcp",
+            "http",
+            "policy",
+            "clients",
+            "sandbox",
+            "telemetry",
+        ],
     ),
 ];
 

@@ -238,14 +238,16 @@ class Trouble:
 
     def __init__(self, servers, store, dice):
         self.servers, self.store, self.dice = servers, store, dice
-        self.away, self.counts = [], {}
+        self.away, self.counts, self.course = [], {}, []
         kinds = [self.kill, self.pause, self.kill_all]
         self.kinds = [*kinds, self.crash] if store.cluster else kinds
 
     def next(self, number):
         kind = self.kinds[number % len(self.kinds)]
         self.counts[kind.__name__] = self.counts.get(kind.__name__, 0) + 1
+        begun = time.time()
         kind()
+        self.course.append((kind.__name__, begun, time.time()))
 
     def kill(self):
         server = self.dice.choice(self.servers)
@@ -330,13 +332,25 @@ def on_record(text):
     return record, completed
 
 
+def around(task, history, trouble):
+    """What happened to a task and beside it, in seconds after its first claim."""
+    mine = [op for op in history if op["task"] == task]
+    zero = mine[0]["t0"]
+    told = [f"{op['op']} {op['agent']} {op['t0'] - zero:.1f}-{op['t1'] - zero:.1f} {op['ok']}" for op in mine]
+    wrong = [f"{kind} {begun - zero:.1f}-{ended - zero:.1f}" for kind, begun, ended in trouble.course
+             if ended > zero and begun < mine[-1]["t1"]]
+    return "; ".join(told + wrong)
+
+
 def judged(history, servers, store, trouble, silent):
     found = []
     record, completed = on_record(servers[0].run("audit", "export"))
     found += checker.violations(history, set(completed), record)
     found += [f"{task} was completed {times} times" for task, times in completed.items() if times != 1]
     reclaims = checker.slowest_reclaims(history, silent, trouble.away)
-    found += [f"{task} was taken up {wait:.1f} s after its lease" for wait, task in reclaims if wait > RECLAIM - LEASE]
+    for wait, task in reclaims:
+        if wait > RECLAIM - LEASE:
+            found.append(f"{task} was taken up {wait:.1f} s after its lease; {around(task, history, trouble)}")
     said = json.loads(servers[0].run("audit", "verify", "--json"))
     if said.get("findings"):
         found.append(f"audit verify: {said['findings']}")

@@ -51,7 +51,7 @@ impl Engine {
 
     /// What a hook has told of a call that is on its way.
     pub fn seen_call(&self, call: &str) -> Result<Option<SeenCall>, StoreError> {
-        self.view(|tx| sessions::seen_call(tx, call))
+        self.glance(|tx| sessions::seen_call(tx, call))
     }
 
     pub(super) fn home(&self) -> Option<String> {

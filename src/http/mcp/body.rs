@@ -1,11 +1,11 @@
 //! The body of a call before rmcp reads it: within its bound, and one sound JSON-RPC message, by the rules of the stdio door.
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, StatusCode};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rmcp::model::{ErrorCode, ErrorData, RequestId, ServerJsonRpcMessage};
 
@@ -13,36 +13,23 @@ use crate::mcp::frame::{self, Frame, FrameLimits, Id};
 
 use super::super::problem::Problem;
 
-/// A request whose message is sound.
-pub struct Checked {
-    pub request: Request,
-    /// It asks for a stream that has no end of its own.
-    pub listens: bool,
-}
-
-/// Reads the message of a POST. `Err` is the answer to what is none.
-pub async fn checked(request: Request, bytes_max: usize) -> Result<Checked, Box<Response>> {
-    if request.method() != Method::POST {
-        return Ok(Checked { request, listens: false });
-    }
+/// The body of a POST, whole. `Err` is the answer to one that is none.
+pub async fn whole(request: Request, bytes_max: usize) -> Result<(Parts, Bytes), Box<Response>> {
     let (parts, body) = request.into_parts();
-    let bytes = match Limited::new(body, bytes_max).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(Box::new(too_large(bytes_max))),
+    match Limited::new(body, bytes_max).collect().await {
+        Ok(body) => Ok((parts, body.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => Err(Box::new(too_large(bytes_max))),
         Err(error) => {
             let problem =
                 Problem::new(StatusCode::BAD_REQUEST, "body_broken_off", format!("the body ended early: {error}"));
-            return Err(Box::new(problem.hint("send it again").into_response()));
+            Err(Box::new(problem.hint("send it again").into_response()))
         }
-    };
-    let listens = sound(&bytes)?;
-    Ok(Checked { request: Request::from_parts(parts, Body::from(bytes)), listens })
+    }
 }
 
-fn sound(bytes: &Bytes) -> Result<bool, Box<Response>> {
+/// The one sound message in it. `Err` is the answer to what is none.
+pub fn sound(bytes: &Bytes) -> Result<Frame<'_>, Box<Response>> {
     match frame::check(bytes, &FrameLimits::default()) {
-        Frame::Request { method, .. } => Ok(method == "subscriptions/listen"),
-        Frame::Notification { .. } | Frame::Response(_) => Ok(false),
         Frame::Refused(frame::Refusal { code, message, id }) => {
             let id = id.map(|id| match id {
                 Id::Number(number) => RequestId::Number(number),
@@ -54,6 +41,7 @@ fn sound(bytes: &Bytes) -> Result<bool, Box<Response>> {
             let message = "the body is no json-rpc message; send one as json";
             Err(Box::new(wrong(ErrorData::invalid_request(message, None), None)))
         }
+        sound => Ok(sound),
     }
 }
 

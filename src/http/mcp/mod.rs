@@ -13,13 +13,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Extension, Router};
 use futures::StreamExt;
-use http::{HeaderMap, Method, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
 use crate::domain::credential::Principal;
+use crate::mcp::frame::Frame;
 use crate::mcp::guarded::Guarded;
 use crate::mcp::server::Server;
+use crate::mcp::straight::Plain;
 
 use super::App;
 use super::limits::Permit;
@@ -28,15 +31,21 @@ use sessions::{Owner, Sessions, Visit};
 
 const SESSION: &str = "mcp-session-id";
 const SESSION_RETRY_SECONDS: u32 = 30;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The MCP service of this workspace.
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
-    around(app, Server::for_principals(&app.engine))
+    let handler = Arc::new(Guarded::new(Server::for_principals(&app.engine)));
+    behind(Door::new(app, Arc::clone(&handler), Some(handler)))
 }
 
 /// The same transport around any service. Whoever calls is an extension of the request: an `Arc<Principal>`.
 pub fn around<H: ServerHandler>(app: &Arc<App>, handler: H) -> Router<Arc<App>> {
-    let door = Arc::new(Door::new(app, handler));
+    behind(Door::new(app, Arc::new(Guarded::new(handler)), None))
+}
+
+fn behind<H: ServerHandler>(door: Door<H>) -> Router<Arc<App>> {
+    let door = Arc::new(door);
     let handle = move |Extension(principal): Extension<Arc<Principal>>, request: Request| async move {
         door.answer(&principal, request).await
     };
@@ -45,12 +54,14 @@ pub fn around<H: ServerHandler>(app: &Arc<App>, handler: H) -> Router<Arc<App>> 
 
 struct Door<H> {
     app: Arc<App>,
+    /// Answers plain calls itself.
+    straight: Option<Arc<Guarded<Server>>>,
     sessions: Arc<Sessions>,
     service: StreamableHttpService<Arc<Guarded<H>>, Sessions>,
 }
 
 impl<H: ServerHandler> Door<H> {
-    fn new(app: &Arc<App>, handler: H) -> Self {
+    fn new(app: &Arc<App>, handler: Arc<Guarded<H>>, straight: Option<Arc<Guarded<Server>>>) -> Self {
         let limits = app.options.limits;
         let sessions = Arc::new(Sessions::new(&limits));
         // Who may call, and from where, is asked before this: rmcp's own checks of hosts are off.
@@ -58,10 +69,9 @@ impl<H: ServerHandler> Door<H> {
             .disable_allowed_hosts()
             .with_json_response(true)
             .with_max_request_body_bytes(limits.body_bytes);
-        let handler = Arc::new(Guarded::new(handler));
         let factory = move || Ok(Arc::clone(&handler));
         let service = StreamableHttpService::new(factory, Arc::clone(&sessions), config);
-        Self { app: Arc::clone(app), sessions, service }
+        Self { app: Arc::clone(app), straight, sessions, service }
     }
 
     async fn answer(&self, principal: &Principal, request: Request) -> Response {
@@ -73,10 +83,13 @@ impl<H: ServerHandler> Door<H> {
         {
             return no_session().into_response();
         }
-        let body::Checked { request, listens } = match body::checked(request, self.app.options.limits.body_bytes).await
-        {
-            Ok(checked) => checked,
-            Err(response) => return *response,
+        let (request, listens) = if request.method() == Method::POST {
+            match self.read(principal, request).await {
+                Read::Answered(response) => return response,
+                Read::Left { request, listens } => (request, listens),
+            }
+        } else {
+            (request, false)
         };
         let permit = if listens || request.method() == Method::GET {
             match self.app.limits.stream(principal) {
@@ -88,7 +101,8 @@ impl<H: ServerHandler> Door<H> {
         };
         let ends_session = request.method() == Method::DELETE;
         let visit = Visit::new(owner);
-        let mut response = visit.during(self.service.handle(request)).await;
+        // On the heap, so that what rmcp keeps of a call is not copied for those that it never sees.
+        let mut response = Box::pin(visit.during(self.service.handle(request))).await;
         if visit.found_no_room() {
             return no_room().into_response();
         }
@@ -103,6 +117,29 @@ impl<H: ServerHandler> Door<H> {
         }
     }
 
+    /// Reads a message, and answers what needs nothing of rmcp.
+    async fn read(&self, principal: &Principal, request: Request) -> Read {
+        let (parts, bytes) = match body::whole(request, self.app.options.limits.body_bytes).await {
+            Ok(whole) => whole,
+            Err(response) => return Read::Answered(*response),
+        };
+        let frame = match body::sound(&bytes) {
+            Ok(frame) => frame,
+            Err(response) => return Read::Answered(*response),
+        };
+        let mut listens = false;
+        if let Frame::Request { id, method, params } = frame {
+            listens = method == "subscriptions/listen";
+            if let Some(straight) = &self.straight
+                && let Some(call) = Plain::read(&parts.headers, id, &method, params)
+                && let Some(answer) = straight.straight(principal, &parts, call).await
+            {
+                return Read::Answered(([(CONTENT_TYPE, JSON)], answer).into_response());
+            }
+        }
+        Read::Left { request: Request::from_parts(parts, Body::from(bytes)), listens }
+    }
+
     /// A body that ends when the server stops, and counts as a stream for as long as it lives. Calls in flight are not ended:
     /// they have the time to finish.
     fn endless(&self, body: Body, permit: Permit) -> Body {
@@ -112,6 +149,17 @@ impl<H: ServerHandler> Door<H> {
             piece
         }))
     }
+}
+
+/// What became of a message.
+enum Read {
+    Answered(Response),
+    /// To rmcp.
+    Left {
+        request: Request,
+        /// It asks for a stream that has no end of its own.
+        listens: bool,
+    },
 }
 
 fn session_named(headers: &HeaderMap) -> Option<&str> {

@@ -504,22 +504,27 @@ fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
 
 fn sweep(tx: &mut dyn Tx, facts: &mut Facts, now: Time) -> Result<(), StoreError> {
     let due = [Param::Int(now.0), Param::Int(SWEEP_AT_ONCE)];
-    facts.expired = ids(tx, "SELECT task FROM leases WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2", &due)?;
+    facts.expired = ids(tx, "SELECT task FROM leases WHERE expires_at <= ?1 ORDER BY expires_at, task LIMIT ?2", &due)?;
     for id in facts.expired.clone() {
         task(tx, facts, id)?;
         lease(tx, facts, id)?;
     }
-    for id in ids(tx, "SELECT id FROM tasks WHERE run_until <= ?1 ORDER BY run_until LIMIT ?2", &due)? {
+    for id in ids(tx, "SELECT id FROM tasks WHERE run_until <= ?1 ORDER BY run_until, id LIMIT ?2", &due)? {
         task(tx, facts, id)?;
     }
-    some_approvals(tx, facts, "SELECT body FROM approvals WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2", &due)?;
-    let sql = "SELECT body FROM calls WHERE running_until <= ?1 ORDER BY running_until LIMIT ?2";
+    some_approvals(
+        tx,
+        facts,
+        "SELECT body FROM approvals WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2",
+        &due,
+    )?;
+    let sql = "SELECT body FROM calls WHERE running_until <= ?1 ORDER BY running_until, id LIMIT ?2";
     tx.query(sql, &due, &mut |row| {
         let call: Call = parse("calls", row.text(0)?.unwrap_or_default())?;
         facts.state.calls.insert(call.id, call);
         Ok(())
     })?;
-    let sql = "SELECT body FROM bypasses WHERE open_until <= ?1 ORDER BY open_until LIMIT ?2";
+    let sql = "SELECT body FROM bypasses WHERE open_until <= ?1 ORDER BY open_until, id LIMIT ?2";
     tx.query(sql, &due, &mut |row| {
         let bypass: Bypass = parse("bypasses", row.text(0)?.unwrap_or_default())?;
         facts.state.bypasses.insert(bypass.id, bypass);

@@ -163,7 +163,7 @@ fn counts(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
         (Status::Blocked, &mut facts.counts.blocked),
     ] {
         // Bounded: it is for a sentence, and a million rows are not worth counting for it.
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM tasks WHERE status = ?1 LIMIT 1000) AS some";
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM tasks WHERE status = ?1 LIMIT 1000) AS found";
         tx.query(sql, &[Param::Text(status.word())], &mut |row| {
             *slot = row.int(0)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
             Ok(())

@@ -2,40 +2,44 @@
 //! what has to be one after the other is done by `order`. Where the database is, and how it is reached, is in `address`.
 
 mod address;
+mod error;
+mod files;
+mod given;
 mod order;
 mod pool;
+mod reach;
 mod schema;
+mod tls;
 mod transfer;
 mod tx;
+mod vitals;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{Backend, Body, Lock, StoreError, Tx, Vitals};
+use super::{Backend, Body, Lock, Server, StoreError, Tx, Vitals};
 use crate::domain::ids::Time;
 use address::Address;
 use order::Order;
-use pool::{Connection, Pool};
+use pool::{Connection, Pool, Taken};
 use tx::PgTx;
 
-pub use address::{is_url, shown};
+pub use address::{complete, is_url, shown};
+pub use error::{hint, said};
+pub use given::Keywords;
 
 /// How often a command is tried that others came before, or whose connection was lost before it was committed.
 const TRIES: u32 = 40;
 /// The pause after the first try; later ones are longer.
 const PAUSE: Duration = Duration::from_millis(2);
 const PAUSE_MOST: Duration = Duration::from_millis(250);
-/// Writes that nobody waits for.
-const SOON_MOST: usize = 256;
 
 pub struct Postgres {
     shared: Arc<Shared>,
-    soon: SyncSender<(Lock, Body)>,
     order: Option<Order>,
 }
 
@@ -50,23 +54,13 @@ fn postgres(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> StoreE
 
 impl Postgres {
     /// `serves`: by a process that stays, and so takes part in what has to be done beside commands.
-    pub fn open(url: &str, serves: bool) -> Result<Self, StoreError> {
-        let address = Address::parse(url)?;
+    pub fn open(url: &str, keywords: &Keywords, serves: bool) -> Result<Self, StoreError> {
+        let address = Address::parse(url, keywords)?;
         let pool = Pool::new(address.clone())?;
         schema::migrate(&mut *pool.take()?, &address)?;
         let shared = Arc::new(Shared { pool, address });
-        let (soon, jobs) = sync_channel::<(Lock, Body)>(SOON_MOST);
-        let writer = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("phasegate-soon".to_owned()).spawn(move || {
-            for (lock, body) in jobs {
-                if let Err(error) = writer.write(&lock, body) {
-                    tracing::warn!(%error, "something that may be lost was not written");
-                }
-            }
-        });
-        thread.map_err(|source| StoreError::File { path: shared.address.shown().into(), source })?;
         let order = if serves { Some(Order::start(&shared)?) } else { None };
-        Ok(Self { shared, soon, order })
+        Ok(Self { shared, order })
     }
 
     fn wake(&self) {
@@ -162,23 +156,49 @@ impl Shared {
     }
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read_on(self.reading()?, body)
+    }
+
+    /// On a snapshot between two commands, so that rows and records agree in it.
+    fn read_still(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut others = self.pool.take()?;
+        let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({})", self.address.key("whole"));
+        let held = others.batch(&lock).map_err(postgres("wait for other commands"));
+        let reading = held.and_then(|()| order::settle(self)).and_then(|_| self.reading());
+        // The first statement takes the snapshot.
+        let reading = reading.and_then(|found| {
+            found.batch("SELECT 1").map_err(postgres("begin reading"))?;
+            Ok(found)
+        });
+        if others.batch("ROLLBACK").is_err() {
+            others.spoil();
+        }
+        drop(others);
+        self.read_on(reading?, body)
+    }
+
+    fn reading(&self) -> Result<Taken<'_>, StoreError> {
         let mut tries = 0;
         // Only beginning is tried again: a body may not run twice.
-        let mut connection = loop {
-            let mut connection = self.pool.take()?;
-            let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", self.address.search_path());
-            match connection.batch(&sql) {
-                Ok(()) => break connection,
-                Err(error) => {
-                    connection.spoil();
-                    tries += 1;
-                    if tries >= TRIES {
-                        return Err(StoreError::Postgres { doing: "begin reading", source: error });
-                    }
-                    pause(tries);
-                }
+        loop {
+            let error = match self.begin_reading() {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            tries += 1;
+            let again = matches!(error, StoreError::Postgres { .. } | StoreError::Unreached { passing: true, .. });
+            if !again || tries >= TRIES {
+                return Err(error);
             }
-        };
+            pause(tries);
+        }
+    }
+
+    fn read_on(
+        &self,
+        mut connection: Taken<'_>,
+        body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut PgTx::reading(&mut connection, &self.address))));
         if connection.batch("ROLLBACK").is_err() {
             connection.spoil();
@@ -187,6 +207,18 @@ impl Shared {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         }
+    }
+}
+
+impl Shared {
+    fn begin_reading(&self) -> Result<Taken<'_>, StoreError> {
+        let mut connection = self.pool.take()?;
+        let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", connection.opening(&self.address));
+        if let Err(error) = connection.batch(&sql) {
+            connection.spoil();
+            return Err(StoreError::Postgres { doing: "begin reading", source: error });
+        }
+        Ok(connection)
     }
 }
 
@@ -202,7 +234,7 @@ fn begin(connection: &mut Connection, lock: &Lock, address: &Address) -> Result<
     }
     let keys: Vec<i64> =
         std::iter::once("whole").chain(names.iter().map(String::as_str)).map(|name| address.key(name)).collect();
-    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", address.search_path());
+    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", connection.opening(address));
     connection.begin(&begin, &sql, &keys)
 }
 
@@ -210,7 +242,7 @@ fn begin(connection: &mut Connection, lock: &Lock, address: &Address) -> Result<
 fn note(connection: &mut Connection, id: &str, address: &Address) -> Result<bool, StoreError> {
     let sql = format!(
         "BEGIN; {}; INSERT INTO commits(id, at) VALUES ('{id}', now()) ON CONFLICT (id) DO NOTHING",
-        address.search_path()
+        connection.opening(address)
     );
     let noted = connection.changed(&sql).map_err(postgres("look for a command"));
     let ended = connection.batch("ROLLBACK");
@@ -243,6 +275,7 @@ fn is_lost(error: &tokio_postgres::Error) -> bool {
 fn again_or_failed(error: StoreError) -> Ended {
     let again = match &error {
         StoreError::Overtaken => true,
+        StoreError::Unreached { passing, .. } => *passing,
         StoreError::Postgres { source, .. } => {
             let others_first = [
                 SqlState::T_R_SERIALIZATION_FAILURE,
@@ -265,7 +298,10 @@ impl Backend for Postgres {
     }
 
     fn write_soon(&self, lock: Lock, body: Body) {
-        let _ = self.soon.try_send((lock, body));
+        // Seldom, and by whoever has just read here: a thread for it would only bring it out of order.
+        if let Err(error) = self.write(lock, body) {
+            tracing::warn!(%error, "something that may be lost was not written");
+        }
     }
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
@@ -304,7 +340,11 @@ impl Backend for Postgres {
         self.shared.address.shown()
     }
 
+    fn server(&self) -> Result<Option<Server>, StoreError> {
+        vitals::server(&self.shared).map(Some)
+    }
+
     fn vitals(&self) -> Result<Vitals, StoreError> {
-        schema::vitals(&self.shared)
+        vitals::of(&self.shared)
     }
 }

@@ -122,7 +122,7 @@ pub fn settle(shared: &Shared) -> Result<u64, StoreError> {
     let mut all = 0;
     loop {
         let connection = shared.pool.take()?;
-        let look = format!("BEGIN; {}; SELECT 1 FROM arrivals LIMIT 1", shared.address.search_path());
+        let look = format!("BEGIN; {}; SELECT 1 FROM arrivals LIMIT 1", connection.opening(&shared.address));
         let any = connection.changed(&look).map_err(postgres("look for new records"));
         let passed = match any {
             Ok(0) => Ok(0),
@@ -167,13 +167,10 @@ fn pass() -> String {
 
 /// Ids of commands whose callers have long had their answer.
 fn clear(shared: &Shared) {
-    let sql = format!(
-        "BEGIN; {}; DELETE FROM commits WHERE at < now() - interval '1 hour'; COMMIT",
-        shared.address.search_path()
-    );
-    if let Ok(mut connection) = shared.pool.take()
-        && connection.batch(&sql).is_err()
-    {
+    let Ok(mut connection) = shared.pool.take() else { return };
+    let opening = connection.opening(&shared.address);
+    let sql = format!("BEGIN; {opening}; DELETE FROM commits WHERE at < now() - interval '1 hour'; COMMIT");
+    if connection.batch(&sql).is_err() {
         connection.spoil();
     }
 }

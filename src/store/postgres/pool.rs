@@ -4,16 +4,19 @@
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use futures::{TryStreamExt, pin_mut};
 use tokio::runtime::Runtime;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls, Statement};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, RowStream, Statement};
 
 use super::address::Address;
+use super::reach::{self, Reached};
 use super::{StoreError, postgres};
 use crate::domain::ids::Time;
+use crate::store::Param;
 
 /// Statements a connection keeps; one that is made up for a filter does not stay for ever.
 const STATEMENTS: usize = 256;
@@ -43,9 +46,39 @@ pub struct Taken<'p> {
 
 pub struct Connection {
     client: Client,
-    statements: HashMap<String, Statement>,
+    pub encrypted: Option<&'static str>,
+    /// Something stands between, and keeps neither settings nor statements from one transaction to the next.
+    pub pooled: bool,
+    statements: HashMap<String, Prepared>,
     spoiled: bool,
     clock: Arc<Mutex<Option<(Instant, i64)>>>,
+}
+
+/// A statement by its name at the server; or its text, where a name may be another's.
+#[derive(Clone)]
+pub enum Prepared {
+    Named(Statement),
+    Unnamed(Arc<str>),
+}
+
+impl Prepared {
+    pub async fn rows(&self, client: &Client, params: &[Param<'_>]) -> Result<RowStream, tokio_postgres::Error> {
+        match self {
+            Self::Named(statement) => client.query_raw(statement, params.iter()).await,
+            Self::Unnamed(sql) => client.query_typed_raw(sql, params.iter().map(|param| (param, Type::UNKNOWN))).await,
+        }
+    }
+
+    /// How many rows it changed.
+    pub async fn execute(&self, client: &Client, params: &[Param<'_>]) -> Result<u64, tokio_postgres::Error> {
+        if let Self::Named(statement) = self {
+            return client.execute_raw(statement, params.iter()).await;
+        }
+        let rows = self.rows(client, params).await?;
+        pin_mut!(rows);
+        while rows.try_next().await?.is_some() {}
+        Ok(rows.rows_affected().unwrap_or(0))
+    }
 }
 
 impl Pool {
@@ -80,7 +113,14 @@ impl Pool {
                     }
                 };
             }
-            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let most = self.address.connections;
+            let taken = |state: &mut State| state.free.is_empty() && state.open >= most;
+            let waited = self.freed.wait_timeout_while(state, self.address.wait, taken);
+            let (freed, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            if waited.timed_out() {
+                return Err(too_busy(most, self.address.wait));
+            }
+            state = freed;
         }
     }
 
@@ -95,11 +135,12 @@ impl Pool {
     }
 
     fn connect(&self) -> Result<Connection, StoreError> {
-        let client = self.run(connected(self.address.clone()))?;
-        let clock = Arc::clone(&self.clock);
-        let mut connection = Connection { client, statements: HashMap::new(), spoiled: false, clock };
-        let time = connection.first_int("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")?;
-        connection.told(time.unwrap_or(0));
+        let address = self.address.clone();
+        let reached = self.run(async move { reach::connected(&address, None).await })?;
+        let Reached { client, encrypted, pooled, time } = reached;
+        let (statements, clock) = (HashMap::new(), Arc::clone(&self.clock));
+        let connection = Connection { client, encrypted, pooled, statements, spoiled: false, clock };
+        connection.told(time);
         Ok(connection)
     }
 
@@ -128,17 +169,12 @@ impl Drop for Pool {
     }
 }
 
-async fn connected(address: Address) -> Result<Client, StoreError> {
-    let (client, connection) = address.config.connect(NoTls).await.map_err(postgres("connect"))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to the database ended");
-        }
-    });
-    // A server that stands still in the middle of a command must not hold up the others.
-    let limits = "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '120s'; SET client_min_messages = 'warning'";
-    client.batch_execute(limits).await.map_err(postgres("set up a connection"))?;
-    Ok(client)
+fn too_busy(most: usize, wait: Duration) -> StoreError {
+    StoreError::Unreached {
+        said: format!("all {most} connections of this process to the database were in use for {} s", wait.as_secs()),
+        hint: "the database is slow, or `connections=N` in the store's URL is too small for so many at once",
+        passing: false,
+    }
 }
 
 impl Connection {
@@ -165,13 +201,23 @@ impl Connection {
         &self.client
     }
 
+    /// Where a transaction finds its tables, and how long it may take; said at its beginning.
+    pub fn opening(&self, address: &Address) -> String {
+        let path = address.search_path();
+        if self.pooled { format!("{path}; {}", address.transaction_limits()) } else { path }
+    }
+
     /// The statement of a text whose parameters are `?1`, `?2`, … or `$1`, `$2`, …
-    pub fn statement(&mut self, sql: &str) -> Result<Statement, StoreError> {
+    pub fn statement(&mut self, sql: &str) -> Result<Prepared, StoreError> {
         if let Some(known) = self.statements.get(sql) {
             return Ok(known.clone());
         }
-        let statement =
-            block_on(self.client.prepare(&sql.replace('?', "$"))).map_err(postgres("prepare a statement"))?;
+        let text = sql.replace('?', "$");
+        let statement = if self.pooled {
+            Prepared::Unnamed(text.into())
+        } else {
+            Prepared::Named(block_on(self.client.prepare(&text)).map_err(postgres("prepare a statement"))?)
+        };
         if self.statements.len() >= STATEMENTS {
             self.statements.clear();
         }
@@ -180,14 +226,15 @@ impl Connection {
     }
 
     pub fn first_int(&mut self, sql: &str) -> Result<Option<i64>, StoreError> {
-        let row = block_on(self.client.query_opt(sql, &[])).map_err(postgres("read the schema version"))?;
-        row.map(|row| row.try_get(0).map_err(postgres("read the schema version"))).transpose()
+        let row = block_on(self.client.query_typed_opt(sql, &[])).map_err(postgres("look at the database"))?;
+        // What is not there is no number either.
+        row.map_or(Ok(None), |row| row.try_get(0).map_err(postgres("look at the database")))
     }
 
     pub fn keys(&mut self, sql: &str, keys: &[i64]) -> Result<(), StoreError> {
         let statement = self.statement(sql)?;
-        let keys: Vec<&(dyn ToSql + Sync)> = keys.iter().map(|key| key as &(dyn ToSql + Sync)).collect();
-        block_on(self.client.execute(&statement, &keys)).map_err(postgres("take a lock")).map(drop)
+        let keys: Vec<Param<'_>> = keys.iter().copied().map(Param::Int).collect();
+        block_on(statement.execute(&self.client, &keys)).map_err(postgres("take a lock")).map(drop)
     }
 
     #[expect(
@@ -201,22 +248,29 @@ impl Connection {
     /// Begins a transaction, takes its locks, and gives the id under which it will be known to have been committed: all in one
     /// go, and it learns the time by the way.
     pub fn begin(&mut self, begin: &str, locks: &str, keys: &[i64]) -> Result<String, StoreError> {
-        if !self.statements.contains_key(NOTE) {
+        if !self.pooled && !self.statements.contains_key(NOTE) {
             // A statement is prepared where its tables are.
             self.batch(begin).map_err(postgres("begin writing"))?;
             self.statement(NOTE)?;
             self.batch("ROLLBACK").map_err(postgres("begin writing"))?;
         }
         let (locks, note) = (self.statement(locks)?, self.statement(NOTE)?);
-        let keys = keys.iter().map(|key| key as &(dyn ToSql + Sync));
+        let keys: Vec<Param<'_>> = keys.iter().copied().map(Param::Int).collect();
+        let noting = async {
+            let rows = note.rows(&self.client, &[]).await?;
+            pin_mut!(rows);
+            let first = rows.try_next().await?;
+            while rows.try_next().await?.is_some() {}
+            Ok(first)
+        };
         let (begun, locked, noted) = block_on(futures::future::join3(
             self.client.batch_execute(begin),
-            self.client.execute_raw(&locks, keys),
-            self.client.query_one(&note, &[]),
+            locks.execute(&self.client, &keys),
+            noting,
         ));
         begun.map_err(postgres("begin writing"))?;
         locked.map_err(postgres("take a lock"))?;
-        let row = noted.map_err(super::transfer::moved)?;
+        let row = noted.map_err(super::transfer::moved)?.ok_or(StoreError::Closed)?;
         self.told(row.try_get(1).map_err(postgres("read its time"))?);
         row.try_get(0).map_err(postgres("read the id of a command"))
     }

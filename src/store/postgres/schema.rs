@@ -2,10 +2,10 @@
 
 use super::address::Address;
 use super::pool::Connection;
-use super::{Shared, StoreError, Vitals, postgres};
+use super::{Shared, StoreError, postgres};
 use crate::store::copy::TABLES;
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/postgres/0001_init.sql"),
     include_str!("../migrations/postgres/0002_tree.sql"),
     include_str!("../migrations/postgres/0003_approvals.sql"),
@@ -16,6 +16,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/postgres/0008_deferred.sql"),
     include_str!("../migrations/postgres/0009_idempotency.sql"),
     include_str!("../migrations/postgres/0010_board.sql"),
+    include_str!("../migrations/postgres/0011_contexts.sql"),
 ];
 
 pub fn known() -> i64 {
@@ -37,7 +38,6 @@ pub fn migrate(connection: &mut Connection, address: &Address) -> Result<(), Sto
 }
 
 fn migrate_locked(connection: &mut Connection, address: &Address) -> Result<(), StoreError> {
-    let schema = &address.schema;
     connection.batch("BEGIN").map_err(postgres("begin the migration"))?;
     connection.keys("SELECT pg_advisory_xact_lock($1)", &[address.key("migration")])?;
     // Whoever was first has done it.
@@ -46,12 +46,12 @@ fn migrate_locked(connection: &mut Connection, address: &Address) -> Result<(), 
         return Err(StoreError::NewerSchema { found, known: known() });
     }
     if found.is_none() {
-        connection.batch(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"")).map_err(postgres("make the schema"))?;
+        make_room(connection, address)?;
     }
-    connection.batch(&address.search_path()).map_err(postgres("begin the migration"))?;
+    connection.batch(&connection.opening(address)).map_err(postgres("begin the migration"))?;
     if found.is_none() {
         let sql = "CREATE TABLE schema_version(version BIGINT NOT NULL); INSERT INTO schema_version VALUES (0)";
-        connection.batch(sql).map_err(postgres("make the schema"))?;
+        connection.batch(sql).map_err(postgres("make tables in the schema"))?;
     }
     for sql in MIGRATIONS.iter().skip(usize::try_from(found.unwrap_or(0)).unwrap_or(0)) {
         connection.batch(sql).map_err(postgres("migrate the schema"))?;
@@ -60,14 +60,39 @@ fn migrate_locked(connection: &mut Connection, address: &Address) -> Result<(), 
     connection.batch(&sql).map_err(postgres("note the schema version"))
 }
 
-/// Nothing where there are no tables yet.
-fn version(connection: &mut Connection, address: &Address) -> Result<Option<i64>, StoreError> {
-    let table = format!("\"{}\".schema_version", address.schema);
-    let there = connection.first_int(&format!("SELECT (to_regclass('{table}') IS NOT NULL)::int::bigint"))?;
-    if there != Some(1) {
-        return Ok(None);
+/// A schema that is there may be used by who has no right to make one; but only for us.
+fn make_room(connection: &mut Connection, address: &Address) -> Result<(), StoreError> {
+    let schema = &address.schema;
+    let there = connection.first_int(&format!("SELECT to_regnamespace('\"{schema}\"')::oid::bigint"))?;
+    let Some(there) = there else {
+        return connection.batch(&format!("CREATE SCHEMA \"{schema}\"")).map_err(postgres("make the schema"));
+    };
+    let foreign = connection.first_int(&format!("SELECT count(*) FROM pg_class WHERE relnamespace = {there}"))?;
+    if foreign == Some(0) { Ok(()) } else { Err(of_something_else(address)) }
+}
+
+fn of_something_else(address: &Address) -> StoreError {
+    StoreError::Database {
+        said: format!(
+            "the schema `{}` in `{}` has tables that are not phasegate's",
+            address.schema,
+            address.database()
+        ),
+        hint: "name another with ?schema=NAME in the store's URL; it is made if it is not there",
     }
-    connection.first_int(&format!("SELECT version FROM {table}"))
+}
+
+/// Nothing where there are no tables yet.
+pub fn version(connection: &mut Connection, address: &Address) -> Result<Option<i64>, StoreError> {
+    let schema = &address.schema;
+    // One table of this name may be anybody's; with the others it is ours.
+    let ours = ["schema_version", "arrivals", "commits"].map(|table| format!("to_regclass('\"{schema}\".{table}')"));
+    let found = connection.first_int(&format!("SELECT num_nonnulls({})::bigint", ours.join(", ")))?;
+    match found {
+        Some(0) | None => Ok(None),
+        Some(3) => connection.first_int(&format!("SELECT version FROM \"{schema}\".schema_version")),
+        Some(_) => Err(of_something_else(address)),
+    }
 }
 
 /// Reads every row, since a damaged page shows only when it is read; and looks for what belongs together and does not.
@@ -92,8 +117,4 @@ pub fn check(shared: &Shared) -> Result<Vec<String>, StoreError> {
         })
     })?;
     Ok(findings)
-}
-
-pub fn vitals(shared: &Shared) -> Result<Vitals, StoreError> {
-    shared.pool.take().map(|_| Vitals::default())
 }

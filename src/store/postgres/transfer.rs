@@ -16,7 +16,7 @@ const SHUT: &str = "this store was moved away";
 pub fn backup(store: &Postgres, to: &Path) -> Result<(), StoreError> {
     sqlite::new_backup(to, &mut |file| {
         copy::clear(file)?;
-        store.read(&mut |tx| copy::all(tx, file).map(drop))
+        store.shared.read_still(&mut |tx| copy::all(tx, file).map(drop))
     })
 }
 

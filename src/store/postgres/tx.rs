@@ -5,13 +5,14 @@ use std::error::Error;
 
 use futures::executor::block_on;
 use futures::{TryStreamExt, pin_mut};
+use tokio_postgres::Client;
 use tokio_postgres::types::private::BytesMut;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use super::address::Address;
-use super::pool::Connection;
+use super::pool::{Connection, Prepared};
 use super::{StoreError, postgres};
+use crate::domain::canonical;
 use crate::store::{Dialect, EachRow, Param, Row, RowLock, Tx, lock};
 
 pub struct PgTx<'c> {
@@ -19,7 +20,7 @@ pub struct PgTx<'c> {
     address: &'c Address,
     writes: bool,
     /// Statements whose results nobody asks for: they are sent together, before the next that is waited for.
-    waiting: Vec<(Statement, Vec<Owned>)>,
+    waiting: Vec<(Prepared, Vec<Owned>)>,
 }
 
 /// A value that is kept until its statement is sent.
@@ -81,12 +82,12 @@ impl<'c> PgTx<'c> {
     }
 }
 
-async fn sent_one(client: &Client, (statement, owned): &(Statement, Vec<Owned>)) -> Result<u64, tokio_postgres::Error> {
+async fn sent_one(client: &Client, (statement, owned): &(Prepared, Vec<Owned>)) -> Result<u64, tokio_postgres::Error> {
     let given: Vec<Param<'_>> = owned.iter().map(Owned::param).collect();
-    client.execute_raw(statement, params(&given)).await
+    statement.execute(client, &given).await
 }
 
-async fn sent(client: &Client, waiting: &[(Statement, Vec<Owned>)]) -> Result<(), tokio_postgres::Error> {
+async fn sent(client: &Client, waiting: &[(Prepared, Vec<Owned>)]) -> Result<(), tokio_postgres::Error> {
     // In order of asking, and waited for together.
     let mut first = Ok(());
     for result in futures::future::join_all(waiting.iter().map(|one| sent_one(client, one))).await {
@@ -97,15 +98,11 @@ async fn sent(client: &Client, waiting: &[(Statement, Vec<Owned>)]) -> Result<()
     first
 }
 
-fn params<'p>(params: &'p [Param<'p>]) -> impl ExactSizeIterator<Item = &'p (dyn ToSql + Sync)> {
-    params.iter().map(|param| param as &(dyn ToSql + Sync))
-}
-
 impl Tx for PgTx<'_> {
     fn execute(&mut self, sql: &str, given: &[Param<'_>]) -> Result<u64, StoreError> {
         self.send()?;
         let statement = self.connection.statement(sql)?;
-        block_on(self.connection.client().execute_raw(&statement, params(given))).map_err(postgres("write a row"))
+        block_on(statement.execute(self.connection.client(), given)).map_err(postgres("write a row"))
     }
 
     fn put(&mut self, sql: &str, given: &[Param<'_>]) -> Result<(), StoreError> {
@@ -118,7 +115,7 @@ impl Tx for PgTx<'_> {
         self.send()?;
         let statement = self.connection.statement(sql)?;
         block_on(async {
-            let rows = self.connection.client().query_raw(&statement, params(given)).await;
+            let rows = statement.rows(self.connection.client(), given).await;
             let rows = rows.map_err(postgres("read rows"))?;
             pin_mut!(rows);
             while let Some(row) = rows.try_next().await.map_err(postgres("read rows"))? {
@@ -162,6 +159,11 @@ impl ToSql for Param<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Param::Null => Ok(IsNull::Yes),
+            // The server settles the type, and reads the value as it stands in a statement.
+            Param::Int(int) if *ty == Type::UNKNOWN => int.to_string().to_sql(&Type::TEXT, out),
+            Param::Blob(bytes) if *ty == Type::UNKNOWN => {
+                format!("\\x{}", canonical::hex(bytes)).to_sql(&Type::TEXT, out)
+            }
             Param::Int(int) if *ty == Type::INT4 => i32::try_from(*int)?.to_sql(ty, out),
             Param::Int(int) => int.to_sql_checked(ty, out),
             Param::Text(text) => text.to_sql_checked(ty, out),
@@ -171,6 +173,10 @@ impl ToSql for Param<'_> {
 
     fn accepts(_: &Type) -> bool {
         true
+    }
+
+    fn encode_format(&self, ty: &Type) -> Format {
+        if *ty == Type::UNKNOWN { Format::Text } else { Format::Binary }
     }
 
     to_sql_checked!();

@@ -133,7 +133,8 @@ fn two_sessions_are_two_agents_however_like_their_ids_are() {
 
 #[test]
 fn a_folder_without_phasegate_is_left_alone() {
-    let world = World::new(FLOW);
+    // Who has a store set in the environment has phasegate everywhere.
+    let world = World::in_a_file(FLOW);
     let other = world.home();
     let event = json!({"session_id": "x", "cwd": other, "hook_event_name": "PreToolUse", "tool_name": "Bash",
         "tool_input": {"command": "rm -rf /"}, "tool_use_id": "toolu_1"});

@@ -222,7 +222,7 @@ fn in_small_space(world: &World, script: &str) -> Option<Heard> {
 
 #[test]
 fn a_full_disk_lets_nothing_run() {
-    let world = begun();
+    let world = begun_in_a_file();
     let script = "dd if=/dev/zero of=.phasegate/filler bs=4k 2>/dev/null; printf '%s' \"$EVENT\" | \"$PHASEGATE\" hook claude-code";
     let Some(full) = in_small_space(&world, script) else {
         return eprintln!("not asked: this machine gives no user namespaces");
@@ -235,7 +235,7 @@ fn a_full_disk_lets_nothing_run() {
 
 #[test]
 fn what_a_fault_interrupted_is_judged_when_it_is_told_again() {
-    let world = begun();
+    let world = begun_in_a_file();
     let away = world.root().join("away.db");
     std::fs::rename(store(&world), &away).unwrap();
     std::fs::write(store(&world), "garbage that is long enough to be looked at as a header of a store").unwrap();

@@ -18,7 +18,7 @@ use phasegate::domain::ids::{ApprovalId, Time};
 use phasegate::domain::refusal::Refusal;
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::{Engine, Failure, Unwatched};
-use phasegate::store::{Lock, Tx};
+use phasegate::store::{Lock, Param, Tx};
 use phasegate::tools;
 use serde_json::Value;
 
@@ -97,11 +97,21 @@ impl TestEnv {
 
     /// Changes rows behind the engine's back, as whoever can write the store does. Only what both stores understand.
     pub fn edit(&self, sql: &str) {
+        self.edited(sql, None);
+    }
+
+    /// The same with a text as `?1`.
+    pub fn edit_with(&self, sql: &str, text: &str) {
+        self.edited(sql, Some(text.to_owned()));
+    }
+
+    fn edited(&self, sql: &str, text: Option<String>) {
         let statement = sql.to_owned();
         let changed = Arc::new(std::sync::atomic::AtomicU64::new(0));
         let count = Arc::clone(&changed);
         let body = move |tx: &mut dyn Tx| {
-            count.store(tx.execute(&statement, &[])?, std::sync::atomic::Ordering::SeqCst);
+            let params: Vec<Param<'_>> = text.iter().map(|text| Param::Text(text)).collect();
+            count.store(tx.execute(&statement, &params)?, std::sync::atomic::Ordering::SeqCst);
             Ok(())
         };
         self.engine.backend().write(Lock::Whole, Box::new(body)).unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -121,7 +131,7 @@ impl TestEnv {
         found.unwrap_or_else(|error| panic!("{read}: {error:?}"));
         assert!(body.is_object(), "no row of {table} is {which}");
         change(&mut body);
-        self.edit(&format!("UPDATE {table} SET body = '{}' WHERE {which}", body.to_string().replace('\'', "''")));
+        self.edit_with(&format!("UPDATE {table} SET body = ?1 WHERE {which}"), &body.to_string());
     }
 
     /// The names of the events recorded so far, oldest first.

@@ -220,7 +220,9 @@ fn counts(tx: &mut dyn Tx, rows: &State, found: &mut Vec<String>) -> Result<(), 
         phases.push(task.phase.clone());
     }
     let mut is = BTreeMap::new();
-    tx.query("SELECT workflow, phase, status, tasks FROM task_counts WHERE tasks <> 0", &[], &mut |row| {
+    let sql = "SELECT workflow, phase, status, sum(tasks) FROM task_counts GROUP BY workflow, phase, status \
+               HAVING sum(tasks) <> 0";
+    tx.query(sql, &[], &mut |row| {
         let text = |column| row.text(column).map(|text| text.unwrap_or_default().to_owned());
         is.insert((text(0)?, text(1)?, text(2)?), row.int(3)?.unwrap_or(0));
         Ok(())

@@ -1,7 +1,7 @@
 //! Where a test's workspace keeps its store: SQLite in its folder, or a schema of its own in PostgreSQL. The same tests run
 //! over both: those that do not say otherwise over what `PHASEGATE_TEST_STORE` names (`sqlite` or `postgres`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -50,6 +50,13 @@ fn kept_to() -> &'static Mutex<HashMap<PathBuf, Kind>> {
 /// of SQLite, `docs/testing.md` names it.
 pub fn keep_to(kind: Kind, folder: &Path) {
     kept_to().lock().unwrap_or_else(PoisonError::into_inner).insert(real(folder), kind);
+    url(folder);
+}
+
+/// The folders whose schemas were named.
+fn named() -> &'static Mutex<HashSet<PathBuf>> {
+    static NAMED: OnceLock<Mutex<HashSet<PathBuf>>> = OnceLock::new();
+    NAMED.get_or_init(Mutex::default)
 }
 
 fn real(folder: &Path) -> PathBuf {
@@ -66,7 +73,10 @@ pub fn url(folder: &Path) -> Option<String> {
         Kind::Postgres => {
             let name = canonical::sha256(folder.as_os_str().as_encoded_bytes());
             let url = format!("{}?schema=t_{}", server(), &name[..16]);
-            OURS.with_borrow_mut(|ours| ours.note(&url));
+            // Of whoever is first: other threads of the same test end before it does.
+            if named().lock().unwrap_or_else(PoisonError::into_inner).insert(folder) {
+                OURS.with_borrow_mut(|ours| ours.0.push(url.clone()));
+            }
             Some(url)
         }
     }
@@ -105,14 +115,6 @@ struct Ours(Vec<String>);
 
 thread_local! {
     static OURS: std::cell::RefCell<Ours> = std::cell::RefCell::default();
-}
-
-impl Ours {
-    fn note(&mut self, url: &str) {
-        if !self.0.iter().any(|known| known == url) {
-            self.0.push(url.to_owned());
-        }
-    }
 }
 
 impl Drop for Ours {

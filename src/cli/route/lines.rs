@@ -1,0 +1,153 @@
+//! `phasegate route --jsonl`: outcomes teach one router, questions are answered by it, line by line. What it learned ends
+//! with the command.
+
+use std::io::{BufRead, Read};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::{Ended, Out};
+use crate::domain::route::Work;
+use crate::domain::workflow::ModelTier;
+use crate::engine::routing::{Piece, Router, complexity, features, index, word};
+
+/// Of one line, in bytes.
+const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// What tiers cost where no `reset` has said it: only their order matters then.
+const COSTS_UNTOLD: [Option<f64>; 3] = [Some(0.1), Some(1.0), Some(2.0)];
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+enum Op {
+    Reset { tiers: Vec<Tier> },
+    Outcome(Told),
+    Route(Asked),
+}
+
+#[derive(Debug, Deserialize)]
+struct Tier {
+    tier: ModelTier,
+    mean_cost: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Told {
+    id: String,
+    #[serde(default)]
+    project: String,
+    #[serde(default)]
+    prompt: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    tier: ModelTier,
+    success: f64,
+    cost: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    id: String,
+    #[serde(default)]
+    project: String,
+    #[serde(default)]
+    prompt: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    failed: Vec<ModelTier>,
+}
+
+pub fn run(out: &Out) -> Result<(), Ended> {
+    let mut input = std::io::stdin().lock();
+    let mut router = Router::new(COSTS_UNTOLD);
+    let (mut number, mut wrong) = (0_u64, 0_u64);
+    let broken = |error: std::io::Error| Ended::internal(&error, "look at where the lines come from");
+    loop {
+        let mut line = Vec::new();
+        let read = input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line).map_err(broken)?;
+        if read == 0 || out.is_gone() {
+            break;
+        }
+        number += 1;
+        let cut = line.len() as u64 == LINE_BYTES_MAX && !line.ends_with(b"\n");
+        if cut {
+            input.skip_until(b'\n').map_err(broken)?;
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let answer = if cut { Err(format!("the line is longer than {LINE_BYTES_MAX} bytes")) } else { read_op(&line) };
+        match answer.and_then(|op| answered(&mut router, op)) {
+            Ok(Some(reply)) => out.value(&reply),
+            Ok(None) => {}
+            Err(why) => {
+                wrong += 1;
+                let id = serde_json::from_slice::<Value>(&line).ok().and_then(|line| line.get("id").cloned());
+                out.value(&json!({
+                    "id": id,
+                    "error": { "line": number, "message": why, "hint": "op is reset, outcome or route; see docs/routing.md" },
+                }));
+            }
+        }
+    }
+    if wrong == 0 { Ok(()) } else { Err(Ended::No) }
+}
+
+fn read_op(line: &[u8]) -> Result<Op, String> {
+    serde_json::from_slice(line).map_err(|error| format!("the line cannot be read: {error}"))
+}
+
+fn answered(router: &mut Router, op: Op) -> Result<Option<Value>, String> {
+    match op {
+        Op::Reset { tiers } => {
+            *router = Router::new(costs(&tiers)?);
+            Ok(None)
+        }
+        Op::Outcome(told) => {
+            if !(0.0..=1.0).contains(&told.success) {
+                return Err(format!("`success` is {}; it goes from 0 to 1", told.success));
+            }
+            let features = features::read(&told.prompt);
+            let kind = told.kind.as_deref();
+            let piece = Piece { id: &told.id, project: &told.project, kind, features: &features };
+            router.outcome(&piece, told.tier, told.success, told.cost);
+            Ok(None)
+        }
+        Op::Route(asked) => Ok(Some(routed(router, asked))),
+    }
+}
+
+fn costs(tiers: &[Tier]) -> Result<[Option<f64>; 3], String> {
+    let mut costs = [None; 3];
+    for tier in tiers {
+        if !(tier.mean_cost.is_finite() && tier.mean_cost >= 0.0) {
+            return Err(format!("`mean_cost` is {}; it is dollars, 0 or more", tier.mean_cost));
+        }
+        if let Some(cost) = costs.get_mut(index(tier.tier)) {
+            *cost = Some(tier.mean_cost);
+        }
+    }
+    if costs.iter().all(Option::is_none) {
+        return Err("`tiers` names none of weak, base, strong".to_owned());
+    }
+    Ok(costs)
+}
+
+fn routed(router: &mut Router, asked: Asked) -> Value {
+    let features = features::read(&asked.prompt);
+    let kind = asked.kind.as_deref();
+    let piece = Piece { id: &asked.id, project: &asked.project, kind, features: &features };
+    let decided = router.route(&piece, &asked.failed);
+    let work = Work { kind: asked.kind.clone(), description: Some(asked.prompt), ..Work::default() };
+    let choice = decided.choice;
+    let tier = choice.tier.map_or("stop", word);
+    let expected = |tier: ModelTier| decided.estimates.iter().find(|estimate| estimate.tier == tier);
+    let says = choice.tier.and_then(expected).map(|estimate| format!("; expected success {:.2}", estimate.success));
+    json!({
+        "id": asked.id,
+        "tier": tier,
+        "need": choice.need,
+        "complexity": complexity::score(&complexity::parts(&work)),
+        "reason": format!("{}{}", choice.why.words(), says.unwrap_or_default()),
+    })
+}

@@ -1,0 +1,75 @@
+//! `phasegate route`: the tier of model that a piece of work deserves. `--jsonl` is one router for lines of outcomes and
+//! questions (`lines.rs`). Nothing here chooses.
+
+mod lines;
+
+use serde_json::json;
+
+use crate::domain::route::{Risk, Work};
+
+use super::output::visible;
+use super::{Ended, Out};
+use crate::tools::Output;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What is to be done.
+    words: Vec<String>,
+    /// Such as feature, bugfix, review, research, documentation.
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// How many files it touches.
+    #[arg(long)]
+    files: Option<u64>,
+    /// Tokens that must be kept in view.
+    #[arg(long, value_name = "TOKENS")]
+    context: Option<u64>,
+    #[arg(long)]
+    risk: Option<RiskWord>,
+    /// Tries that failed before.
+    #[arg(long)]
+    failed: Option<u32>,
+    /// Read lines of JSON: `reset`, `outcome` and `route`; one reply a `route`, at once.
+    #[arg(long, conflicts_with_all = ["words", "kind", "files", "context", "risk", "failed"])]
+    jsonl: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum RiskWord {
+    Low,
+    Medium,
+    High,
+}
+
+impl From<RiskWord> for Risk {
+    fn from(word: RiskWord) -> Self {
+        match word {
+            RiskWord::Low => Self::Low,
+            RiskWord::Medium => Self::Medium,
+            RiskWord::High => Self::High,
+        }
+    }
+}
+
+pub fn run(args: &Args, out: &Out) -> Result<(), Ended> {
+    if args.jsonl {
+        return lines::run(out);
+    }
+    if args.words.is_empty() && args.kind.is_none() {
+        return Err(Ended::usage(
+            "nothing says what the work is",
+            "give words or `--type`, such as `phasegate route --type bugfix mend the parser`; or `--jsonl`",
+        ));
+    }
+    let work = Work {
+        kind: args.kind.clone(),
+        description: (!args.words.is_empty()).then(|| args.words.join(" ")),
+        context_tokens: args.context,
+        files: args.files,
+        risk: args.risk.map(Risk::from),
+        failed_attempts: args.failed,
+    };
+    let route = crate::engine::routing::route(&work, None);
+    out.answer(&json!(route), &visible(&route.text()));
+    Ok(())
+}

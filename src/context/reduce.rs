@@ -1,0 +1,320 @@
+//! Makes a text shorter: what was said before goes first, then what the query needs least. The order stays, the budget is kept
+//! with the marks counted in, and every gap is told. Where the whole text is kept for later is the caller's concern.
+
+use super::append;
+use super::choice::{self, Choice};
+use super::chunks::{Unit, cut};
+use super::duplicates::{self, Repeat, Seen};
+use super::kinds::{Kind, recognise};
+use super::marks::{Gap, INLINE, Marks};
+use super::rank::rank;
+use super::tokens;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Budget {
+    /// Of the tokens there are, 0 to 1.
+    Share(f64),
+    Tokens(u64),
+}
+
+pub struct Ask<'a> {
+    pub text: &'a str,
+    pub query: &'a str,
+    pub budget: Budget,
+    pub marks: Marks,
+    /// Each part is judged by what stands before it alone, so that a longer text begins with the same bytes.
+    pub append_only: bool,
+    /// What the reader has from earlier calls.
+    pub seen: Option<&'a Seen>,
+    /// The kind, where it is known.
+    pub kind: Option<Kind>,
+    /// How a model's tokens stand to the estimate.
+    pub factor: f64,
+}
+
+impl<'a> Ask<'a> {
+    pub fn new(text: &'a str, query: &'a str, budget: Budget) -> Self {
+        Self { text, query, budget, marks: Marks::Counts, append_only: false, seen: None, kind: None, factor: 1.0 }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reduced {
+    pub text: String,
+    pub kind: Kind,
+    pub tokens_before: u64,
+    pub tokens_after: u64,
+    pub gaps: Vec<Gap>,
+    /// Units that repeat what stands earlier in this text, and those that an earlier call had.
+    pub repeats_here: usize,
+    pub repeats_before: usize,
+    /// Of what stayed, for `Seen`; and of what was left out because an earlier call had it.
+    pub prints: Vec<u64>,
+    pub had_prints: Vec<u64>,
+}
+
+pub fn reduce(ask: &Ask<'_>) -> Reduced {
+    let kind = ask.kind.unwrap_or_else(|| recognise(ask.text));
+    let nothing = Seen::default();
+    let seen = ask.seen.unwrap_or(&nothing);
+    let units = if ask.append_only { append::cut(ask.text) } else { cut(ask.text, kind) };
+    let total: f64 = units.iter().map(|unit| unit.weight).sum();
+    // The kind of a text may change as it grows.
+    let found = duplicates::find(ask.text, &units, if ask.append_only { Kind::Log } else { kind }, seen);
+    let budget = match ask.budget {
+        Budget::Share(share) => total * share.clamp(0.0, 1.0),
+        Budget::Tokens(tokens) => tokens as f64 / ask.factor,
+    };
+    let kept = if ask.append_only {
+        append::choose(ask, &units, &found.repeats)
+    } else {
+        choose(ask, kind, &units, &found.repeats, budget)
+    };
+    // A gap at the end of a text that grows is still open: its mark comes with what follows.
+    let shown =
+        if ask.append_only { kept.iter().rposition(|kept| *kept).map_or(0, |last| last + 1) } else { units.len() };
+    let text = render(ask.text, units.get(..shown).unwrap_or_default(), &kept, ask.marks);
+    // Where not even the marks fit, nothing does.
+    let text = if tokens::weigh(&text) > budget + 1e-6 { String::new() } else { text };
+    let prints = |of: &dyn Fn(usize) -> bool| -> Vec<u64> {
+        found.prints.iter().enumerate().filter(|(unit, _)| of(*unit)).flat_map(|(_, prints)| prints).copied().collect()
+    };
+    let count = |which: Repeat| found.repeats.iter().filter(|repeat| **repeat == Some(which)).count();
+    Reduced {
+        tokens_before: tokens::rounded(ask.text, total * ask.factor),
+        tokens_after: tokens::rounded(&text, tokens::weigh(&text) * ask.factor),
+        gaps: choice::gaps(&units, &kept),
+        repeats_here: count(Repeat::Here),
+        repeats_before: count(Repeat::Before),
+        prints: prints(&|unit| kept.get(unit).copied().unwrap_or(false)),
+        had_prints: prints(&|unit| found.repeats.get(unit).copied().flatten() == Some(Repeat::Before)),
+        kind,
+        text,
+    }
+}
+
+fn choose(ask: &Ask<'_>, kind: Kind, units: &[Unit], repeats: &[Option<Repeat>], budget: f64) -> Vec<bool> {
+    let is_repeat = |number: usize| repeats.get(number).copied().flatten().is_some();
+    let mut choice = Choice::new(units, budget, ask.marks);
+    let fresh = (0..units.len()).filter(|number| !is_repeat(*number));
+    if choice.keep_all(fresh) {
+        return choice.kept();
+    }
+    let scores = rank(ask.text, units, kind, ask.query);
+    let order = choice::by_rank(&scores);
+    match kind {
+        Kind::Log | Kind::Json | Kind::Transcript => {
+            choice::by_values(ask.text, units, &scores, is_repeat, &mut choice);
+        }
+        Kind::Code | Kind::Prose => {}
+    }
+    for number in &order {
+        if !is_repeat(*number) {
+            choice.keep(*number);
+        }
+    }
+    choice.close_small(|number| repeats.get(number).copied().flatten() != Some(Repeat::Before));
+    // The estimate of a whole is the sum of its lines; a cut inside a line may differ by a little.
+    for number in order.iter().rev() {
+        let kept = choice.kept();
+        if tokens::weigh(&render(ask.text, units, &kept, ask.marks)) <= budget + 1e-6 {
+            return kept;
+        }
+        choice.drop(*number);
+    }
+    choice.kept()
+}
+
+pub(super) fn render(text: &str, units: &[Unit], kept: &[bool], marks: Marks) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut gap: Option<(Gap, bool)> = None;
+    for (unit, kept) in units.iter().zip(kept) {
+        let starts_line = unit.bytes.start == 0 || text.as_bytes().get(unit.bytes.start - 1) == Some(&b'\n');
+        if *kept {
+            put_mark(&mut out, gap.take(), marks, starts_line);
+            out.push_str(unit.text(text));
+            continue;
+        }
+        let last_line = unit.line + unit.lines.max(1) - 1;
+        gap = Some(match gap {
+            Some((gap, whole)) => (Gap { last_line, ..gap }, whole),
+            None => (Gap { first_line: unit.line, last_line }, starts_line),
+        });
+    }
+    put_mark(&mut out, gap, marks, true);
+    out
+}
+
+fn put_mark(out: &mut String, gap: Option<(Gap, bool)>, marks: Marks, ends_line: bool) {
+    let Some((gap, starts_line)) = gap else { return };
+    if starts_line && ends_line {
+        // The last kept line may have had no end.
+        if !out.is_empty() && !out.ends_with('\n') {
+            out.push('\n');
+        }
+        out.push_str(&marks.text(gap));
+        return;
+    }
+    out.push_str(INLINE);
+    if ends_line {
+        out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> String {
+        let mut text = String::new();
+        for step in 0..60 {
+            text.push_str(&format!("$ grep -rn needle_{} src\n", step % 7));
+            for line in 0..12 {
+                text.push_str(&format!(
+                    "src/module_{}/file_{line}.rs:{}: let needle = haystack();\n",
+                    step % 9,
+                    line * 3
+                ));
+            }
+            text.push_str("That looks right, so I go on with the next one.\n\n");
+        }
+        text.push_str("$ cat /etc/once/only.conf\nport = 48213\n");
+        text
+    }
+
+    fn code() -> String {
+        let unit = |n: usize| {
+            format!(
+                "def handle_{n}(event):\n    \"\"\"Handles event {n}.\n\n    Says much.\n    \"\"\"\n    total = event.total + {n}\n    return total\n\n\n"
+            )
+        };
+        let files = (0..6).map(|file| {
+            format!(
+                "# file: app/part_{file}.py\nimport os\n\n{}",
+                (0..12).map(|n| unit(file * 12 + n)).collect::<String>()
+            )
+        });
+        files.collect()
+    }
+
+    fn prose() -> String {
+        (0..80)
+            .map(|n| format!("Town {n}\nTown {n} lies on river {} and has {} people. It is old.\n\n", n % 9, n * 731))
+            .collect()
+    }
+
+    #[test]
+    fn no_budget_is_ever_exceeded_and_the_order_stays() {
+        for text in [session(), code(), prose(), "x".repeat(9000), "word ".repeat(4000), String::new()] {
+            for tokens in [0, 1, 5, 30, 200, 1000, 100_000] {
+                for marks in [Marks::Counts, Marks::Lines] {
+                    let mut ask = Ask::new(&text, "handle_17 of Town 7 needle_3", Budget::Tokens(tokens));
+                    ask.marks = marks;
+                    let reduced = reduce(&ask);
+                    assert!(reduced.tokens_after <= tokens, "{} of {tokens}: {}", reduced.tokens_after, reduced.text);
+                    let mut at = 0;
+                    for line in reduced.text.split_inclusive('\n').filter(|line| !line.contains("...")) {
+                        let found = text[at..].find(line.trim_end()).unwrap_or_else(|| panic!("{line} is not there"));
+                        at += found + line.trim_end().len();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_is_kept_to_the_token() {
+        for text in [session(), code(), prose()] {
+            for share in [0.1, 0.3, 0.5, 0.7, 0.9] {
+                let reduced = reduce(&Ask::new(&text, "handle_17", Budget::Share(share)));
+                let most = tokens::weigh(&text) * share;
+                assert!(tokens::weigh(&reduced.text) <= most + 1e-6, "{share}");
+                assert!(reduced.repeats_here > 0 || tokens::weigh(&reduced.text) >= most * 0.9, "{share}: wasted");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_query_needs_stays() {
+        let code = code();
+        let reduced = reduce(&Ask::new(&code, "handle_17 adds wrongly", Budget::Share(0.3)));
+        assert_eq!(reduced.kind, Kind::Code);
+        assert!(reduced.text.contains("def handle_17(event):"), "{}", reduced.text);
+    }
+
+    #[test]
+    fn values_seen_once_outlive_what_is_said_again_and_again() {
+        let text = session();
+        let reduced = reduce(&Ask::new(&text, "go on", Budget::Share(0.3)));
+        assert_eq!(reduced.kind, Kind::Transcript);
+        for value in ["/etc/once/only.conf", "48213", "needle_6", "src/module_8"] {
+            assert!(reduced.text.contains(value), "{value} is lost:\n{}", reduced.text);
+        }
+    }
+
+    #[test]
+    fn gaps_tell_which_lines_went() {
+        let text = code();
+        let mut ask = Ask::new(&text, "handle_17", Budget::Share(0.3));
+        ask.marks = Marks::Lines;
+        let reduced = reduce(&ask);
+        let lines: Vec<&str> = text.lines().collect();
+        let mut rebuilt: Vec<&str> = Vec::new();
+        let mut gaps = reduced.gaps.iter();
+        for line in reduced.text.lines() {
+            if line.starts_with("[...") || line == "..." {
+                let gap = gaps.next().expect("a gap for each mark");
+                assert!(line == "..." || line == format!("[...{}-{}]", gap.first_line, gap.last_line), "{line}");
+                rebuilt.extend(&lines[gap.first_line - 1..gap.last_line]);
+            } else {
+                rebuilt.push(line);
+            }
+        }
+        assert_eq!(rebuilt, lines, "with its gaps filled the text is whole again");
+    }
+
+    #[test]
+    fn a_budget_that_holds_the_whole_leaves_the_whole() {
+        for text in [code(), prose(), "one line only".to_owned()] {
+            let mut ask = Ask::new(&text, "Town 7 handle_17", Budget::Share(1.0));
+            ask.marks = Marks::Lines;
+            assert_eq!(reduce(&ask).text, text);
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_call_had_is_left_out() {
+        let text = prose();
+        let first = reduce(&Ask::new(&text, "rivers", Budget::Share(1.0)));
+        assert_eq!(first.text, text);
+        let mut seen = Seen::default();
+        seen.add(first.prints);
+        let more = format!("{text}Harbour\nA harbour was built in the year 1911, and ships of the north come there.\n");
+        let mut ask = Ask::new(&more, "rivers", Budget::Share(1.0));
+        ask.seen = Some(&seen);
+        let second = reduce(&ask);
+        assert_eq!(second.repeats_before, 80);
+        assert_eq!(
+            second.text,
+            "[...240]\nHarbour\nA harbour was built in the year 1911, and ships of the north come there.\n"
+        );
+    }
+
+    #[test]
+    fn a_text_that_grows_keeps_the_bytes_that_were_sent() {
+        let text = session();
+        let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        for budget in [Budget::Share(0.4), Budget::Tokens(2000)] {
+            let mut before = String::new();
+            for end in ends.iter().step_by(5) {
+                let mut ask = Ask::new(&text[..*end], "needle_3", budget);
+                ask.append_only = true;
+                let now = reduce(&ask);
+                assert!(now.text.starts_with(&before), "what was sent has changed:\n{before}\n---\n{}", now.text);
+                assert!(matches!(budget, Budget::Share(_)) || now.tokens_after <= 2000, "{}", now.tokens_after);
+                before = now.text;
+            }
+            assert!(before.len() > 1000, "{before}");
+        }
+    }
+}
