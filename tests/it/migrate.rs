@@ -11,7 +11,7 @@ use phasegate::config::workspace::Workspace;
 use phasegate::domain::facts::Caller;
 use phasegate::engine::StoreError;
 use phasegate::engine::clock::{Clock, Fixed};
-use phasegate::engine::migrate::{Move, Moved, reopen, run};
+use phasegate::engine::migrate::{Around, Move, Moved, reopen, run};
 use phasegate::store::copy::TABLES;
 use phasegate::store::{self, Lock};
 use phasegate::tools;
@@ -64,7 +64,8 @@ impl World {
 
     fn migrate(&self, watch: &mut dyn FnMut(&str, &str)) -> Result<Moved, StoreError> {
         let (workspace, settings) = (self.workspace(), Settings::default());
-        let wanted = Move { from: &self.from, to: &self.to, workspace: &workspace, settings: &settings };
+        let around = Around { state: &workspace.state, postgres: None };
+        let wanted = Move { from: &self.from, to: &self.to, around, workspace: &workspace, settings: &settings };
         let clock: Arc<dyn Clock> = Arc::new(Fixed::at(START));
         run(&wanted, &clock, &mut |doing, table, _, _| watch(doing, table))
     }
@@ -103,7 +104,8 @@ impl Resting {
 
     fn migrate(&self, watch: &mut dyn FnMut(&str, &str)) -> Result<Moved, StoreError> {
         let (workspace, settings) = (self.workspace(), Settings::default());
-        let wanted = Move { from: &self.from, to: &self.to, workspace: &workspace, settings: &settings };
+        let around = Around { state: &workspace.state, postgres: None };
+        let wanted = Move { from: &self.from, to: &self.to, around, workspace: &workspace, settings: &settings };
         let clock: Arc<dyn Clock> = self.world.1.clone();
         run(&wanted, &clock, &mut |doing, table, _, _| watch(doing, table))
     }
@@ -176,7 +178,7 @@ fn everything_arrives_and_the_old_store_takes_no_more_work() {
         assert!(told.contains("was moved to"), "{told}");
         assert!(resting.migrate(&mut |_, _| ()).unwrap().was_done, "once more does no harm");
         // What was done in the other one since is not in it.
-        reopen(&resting.from, &resting.workspace().state).unwrap();
+        reopen(&resting.from, Around { state: &resting.workspace().state, postgres: None }).unwrap();
         resting.is_whole(&resting.from);
     }
 }
@@ -239,7 +241,7 @@ fn what_was_changed_on_the_way_is_found_and_nothing_works_with_it() {
         let error = resting.migrate(&mut |_, _| ()).unwrap_err().to_string();
         assert!(error.contains("is not what was copied"), "{error}");
         assert!(resting.refused(&resting.to).contains("not whole yet"));
-        reopen(&resting.from, &resting.workspace().state).unwrap();
+        reopen(&resting.from, Around { state: &resting.workspace().state, postgres: None }).unwrap();
         resting.is_whole(&resting.from);
         let error = resting.migrate(&mut |_, _| ()).unwrap_err().to_string();
         assert!(error.contains("holds something already"), "{error}");
@@ -372,6 +374,7 @@ fn a_backup_is_the_same_file_whatever_the_store_and_comes_back_into_either() {
         std::fs::copy(&file, &copy).unwrap();
         let log = log_of(&world.env.engine);
         let target = world.engine(&world.to).unwrap();
+        target.trust_file(&person("ana"), &world.env.path("phasegate.yaml")).unwrap();
         target
             .call(
                 &agent("ana"),
