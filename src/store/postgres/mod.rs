@@ -120,7 +120,7 @@ impl Shared {
     }
 
     fn try_write(&self, lock: &Lock, body: &mut Body) -> Result<(), Ended> {
-        let mut connection = self.pool.take().map_err(|error| again_or_failed(error))?;
+        let mut connection = self.pool.take().map_err(again_or_failed)?;
         let id = begin(&mut connection, lock, &self.address).map_err(|error| {
             connection.spoil();
             again_or_failed(error)
