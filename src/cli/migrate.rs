@@ -1,9 +1,11 @@
 //! `phasegate migrate`: the store goes to another place, and `--reopen` takes one up again that was left.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::audit::report::grouped;
-use crate::engine::clock::System;
+use crate::engine::clock::{Clock, System};
 use crate::engine::migrate::{Around, Move, Moved, reopen, run as carry_out, shown};
 
 use super::{Ended, Out, Place};
@@ -40,12 +42,13 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         out.aside("Nothing was changed.");
         return Err(Ended::No);
     }
-    let wanted = Move { from, to, around, settings: &place.settings };
+    let wanted = Move { from, to, around, workspace: &place.workspace, settings: &place.settings };
+    let clock: Arc<dyn Clock> = Arc::new(System);
     let mut watch = |doing: &str, table: &str, rows: u64, of: u64| {
         let of = if of > 0 { format!(" of {}", grouped(of)) } else { String::new() };
         out.progress(&format!("{doing} {table}: {}{of}", grouped(rows)));
     };
-    let moved = carry_out(&wanted, &System, &mut watch);
+    let moved = carry_out(&wanted, &clock, &mut watch);
     out.progress("");
     let moved = moved?;
     out.answer(&value(&moved), &text(&moved));

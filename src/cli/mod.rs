@@ -204,7 +204,7 @@ fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
         Some(Command::Policy(args)) => policy::run(args, place, out),
         Some(Command::Context(args)) => context::run(args, place, out),
         Some(Command::Models(args)) => models::run(args, &place()?, out),
-        Some(Command::Route(args)) => route::run(args, out),
+        Some(Command::Route(args)) => route::run(args, place, out),
         Some(Command::Workflow(args)) => workflow::run(args, &place()?, out),
         Some(Command::Audit(args)) => audit::run(args, &place()?, out),
         Some(Command::Schema(args)) => schemas::run(args, out),

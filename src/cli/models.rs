@@ -134,7 +134,7 @@ fn list(catalogue: &Catalogue, own: bool, tier: Option<ModelTier>, out: &Out) {
         visible(&catalogue.date),
         visible(&catalogue.source)
     );
-    let answer = json!({ "date": catalogue.date, "source": catalogue.source, "own": own, "models": models });
+    let answer = json!({ "date": catalogue.date, "source": catalogue.source, "models": models });
     out.answer(&answer, &text);
 }
 

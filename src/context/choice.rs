@@ -8,6 +8,9 @@ use super::chunks::{Role, Unit};
 use super::marks::{Gap, Marks, TOLD_FROM};
 use super::values;
 
+/// Sums of the same weights in another order differ by less.
+const ROUNDING: f64 = 1e-6;
+
 pub struct Choice<'u> {
     units: &'u [Unit],
     budget: f64,
@@ -51,12 +54,29 @@ impl<'u> Choice<'u> {
         weight + self.gap(from, number) + self.gap(number + 1, to) - self.gap(from, to)
     }
 
+    /// All of these, if they fit together with the marks between them: one by one, a gap that closes later would seem to cost.
+    pub fn keep_all(&mut self, numbers: impl Iterator<Item = usize>) -> bool {
+        let kept: BTreeSet<usize> = numbers.collect();
+        let weight: f64 = kept.iter().filter_map(|number| self.units.get(*number)).map(|unit| unit.weight).sum();
+        let mut from = 0;
+        let mut marks = 0.0;
+        for to in kept.iter().copied().chain([self.units.len()]) {
+            marks += self.gap(from, to);
+            from = to + 1;
+        }
+        let fits = weight + marks <= self.budget + ROUNDING;
+        if fits {
+            (self.used, self.kept) = (weight + marks, kept);
+        }
+        fits
+    }
+
     pub fn keep(&mut self, number: usize) -> bool {
         if self.kept.contains(&number) {
             return false;
         }
         let cost = self.cost(number);
-        let fits = self.used + cost <= self.budget;
+        let fits = self.used + cost <= self.budget + ROUNDING;
         if fits {
             self.used += cost;
             self.kept.insert(number);

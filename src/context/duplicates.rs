@@ -14,10 +14,11 @@ const RUN_WORDS: usize = 4;
 const RUNS_MIN: usize = 12;
 /// Two texts are nearly one if they share this much of their runs.
 const ALIKE: f64 = 0.8;
-/// A sketch: so many groups of so many smallest hashes. Of these groups so many must agree for texts that are not at hand.
+/// Smallest hashes in so many groups of so many: texts without a group in common need not be compared.
 const GROUPS: usize = 4;
 const GROUP_SIZE: usize = 2;
-const GROUPS_ALIKE: usize = 3;
+/// A text that is not at hand cannot be compared: it takes so many equal smallest hashes of one text to leave another out for it.
+const SKETCH_SIZE: usize = 12;
 
 /// Fingerprints of what somebody already has.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +36,7 @@ impl Seen {
     }
 
     fn has(&self, print: &Print) -> bool {
-        self.prints.contains(&print.exact)
-            || print.groups.iter().filter(|group| self.prints.contains(*group)).count() >= GROUPS_ALIKE
+        self.prints.contains(&print.exact) || print.sketch.is_some_and(|sketch| self.prints.contains(&sketch))
     }
 }
 
@@ -50,6 +50,7 @@ pub enum Repeat {
 
 struct Print {
     exact: u64,
+    sketch: Option<u64>,
     groups: Vec<u64>,
     runs: HashSet<u64>,
 }
@@ -81,7 +82,7 @@ pub fn find(text: &str, units: &[Unit], kind: Kind, seen: &Seen) -> Found {
             *repeat = Some(Repeat::Here);
         }
         prints.push(print.exact);
-        prints.extend(&print.groups);
+        prints.extend(print.sketch);
         here.insert(print.exact);
         if repeat.is_none() && !print.groups.is_empty() {
             sketches.push((print.groups, print.runs));
@@ -98,26 +99,61 @@ fn print(piece: &str, kind: Kind) -> Print {
     if kind == Kind::Prose {
         runs = words.windows(RUN_WORDS).map(|run| run.iter().fold(1, |sum, word| mix(sum, *word))).collect();
     }
-    let groups =
-        if runs.len() < RUNS_MIN { Vec::new() } else { (0..GROUPS).map(|group| smallest(&runs, group)).collect() };
-    Print { exact, groups, runs }
+    if runs.len() < RUNS_MIN {
+        return Print { exact, sketch: None, groups: Vec::new(), runs };
+    }
+    let groups = (0..GROUPS).map(|group| smallest(&runs, group * GROUP_SIZE, GROUP_SIZE)).collect();
+    let sketch = Some(smallest(&runs, GROUPS * GROUP_SIZE, SKETCH_SIZE));
+    Print { exact, sketch, groups, runs }
 }
 
 fn mix(sum: u64, word: u64) -> u64 {
     (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// The smallest hashes of the runs in one of several orders, as one.
-fn smallest(runs: &HashSet<u64>, group: usize) -> u64 {
-    let salts = (0..GROUP_SIZE).map(|row| mix(7, (group * GROUP_SIZE + row) as u64 + 1));
-    salts.fold(3 + group as u64, |sum, salt| {
-        let least =
-            runs.iter().map(|run| (run ^ salt).wrapping_mul(0xff51_afd7_ed55_8ccd)).map(|key| key ^ (key >> 33)).min();
-        mix(sum, least.unwrap_or(0))
+/// The smallest hashes of the runs in so many orders from one on, as one.
+fn smallest(runs: &HashSet<u64>, first: usize, orders: usize) -> u64 {
+    let salts = (first..first + orders).map(|order| mix(7, order as u64 + 1));
+    salts.fold(3 + first as u64, |sum, salt| {
+        let keys = runs.iter().map(|run| (run ^ salt).wrapping_mul(0xff51_afd7_ed55_8ccd)).map(|key| key ^ (key >> 33));
+        mix(sum, keys.min().unwrap_or(0))
     })
 }
 
 fn alike(one: &HashSet<u64>, other: &HashSet<u64>) -> f64 {
     let common = one.intersection(other).count();
     common as f64 / (one.len() + other.len() - common).max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chunks::cut;
+    use super::*;
+
+    fn repeats(earlier: &str, text: &str) -> Vec<Option<Repeat>> {
+        let mut seen = Seen::default();
+        seen.add(find(earlier, &cut(earlier, Kind::Prose), Kind::Prose, &Seen::default()).prints.concat());
+        find(text, &cut(text, Kind::Prose), Kind::Prose, &seen).repeats
+    }
+
+    fn town(n: usize) -> String {
+        format!("Town {n}\nTown {n} lies on the river number {} and has {} people in it.\n\n", n % 9, n * 731)
+    }
+
+    #[test]
+    fn texts_of_one_form_are_not_taken_for_each_other() {
+        let earlier: String = (0..40).map(town).collect();
+        let text: String = (40..80).map(town).collect();
+        assert_eq!(repeats(&earlier, &text), vec![None; 40]);
+        assert_eq!(repeats(&earlier, &town(7)), [Some(Repeat::Before)]);
+    }
+
+    #[test]
+    fn what_differs_only_by_a_word_in_a_long_text_is_a_repeat() {
+        let words: Vec<String> = (0..120).map(|n| format!("word{n}")).collect();
+        let text = words.join(" ");
+        let twice = format!("{text}\n\n{}\n", text.replace("word60", "other"));
+        assert_eq!(repeats("", &twice), [None, Some(Repeat::Here)]);
+        assert_eq!(repeats(&text, &text.replace(' ', "\n")), [Some(Repeat::Before)]);
+    }
 }

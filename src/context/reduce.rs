@@ -96,18 +96,17 @@ pub fn reduce(ask: &Ask<'_>) -> Reduced {
 fn choose(ask: &Ask<'_>, kind: Kind, units: &[Unit], repeats: &[Option<Repeat>], budget: f64) -> Vec<bool> {
     let is_repeat = |number: usize| repeats.get(number).copied().flatten().is_some();
     let mut choice = Choice::new(units, budget, ask.marks);
-    let fresh: f64 =
-        units.iter().enumerate().filter(|(number, _)| !is_repeat(*number)).map(|(_, unit)| unit.weight).sum();
-    let mut order: Vec<usize> = (0..units.len()).collect();
-    if fresh > budget * 0.9 {
-        let scores = rank(ask.text, units, kind, ask.query);
-        order = choice::by_rank(&scores);
-        match kind {
-            Kind::Log | Kind::Json | Kind::Transcript => {
-                choice::by_values(ask.text, units, &scores, is_repeat, &mut choice);
-            }
-            Kind::Code | Kind::Prose => {}
+    let fresh = (0..units.len()).filter(|number| !is_repeat(*number));
+    if choice.keep_all(fresh) {
+        return choice.kept();
+    }
+    let scores = rank(ask.text, units, kind, ask.query);
+    let order = choice::by_rank(&scores);
+    match kind {
+        Kind::Log | Kind::Json | Kind::Transcript => {
+            choice::by_values(ask.text, units, &scores, is_repeat, &mut choice);
         }
+        Kind::Code | Kind::Prose => {}
     }
     for number in &order {
         if !is_repeat(*number) {
@@ -118,7 +117,7 @@ fn choose(ask: &Ask<'_>, kind: Kind, units: &[Unit], repeats: &[Option<Repeat>],
     // The estimate of a whole is the sum of its lines; a cut inside a line may differ by a little.
     for number in order.iter().rev() {
         let kept = choice.kept();
-        if tokens::weigh(&render(ask.text, units, &kept, ask.marks)) <= budget {
+        if tokens::weigh(&render(ask.text, units, &kept, ask.marks)) <= budget + 1e-6 {
             return kept;
         }
         choice.drop(*number);
@@ -272,6 +271,15 @@ mod tests {
             }
         }
         assert_eq!(rebuilt, lines, "with its gaps filled the text is whole again");
+    }
+
+    #[test]
+    fn a_budget_that_holds_the_whole_leaves_the_whole() {
+        for text in [code(), prose(), "one line only".to_owned()] {
+            let mut ask = Ask::new(&text, "Town 7 handle_17", Budget::Share(1.0));
+            ask.marks = Marks::Lines;
+            assert_eq!(reduce(&ask).text, text);
+        }
     }
 
     #[test]

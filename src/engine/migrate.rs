@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::audit::check::Check;
 use crate::audit::report::Report;
 use crate::config::settings::Settings;
+use crate::config::workspace::Workspace;
 pub use crate::store::Around;
 use crate::store::copy::{self, Digest, Reader, TABLES};
 use crate::store::moving::{self, Note, Way};
@@ -28,8 +30,9 @@ const TOLD_EVERY: u64 = 20_000;
 pub struct Move<'m> {
     pub from: &'m str,
     pub to: &'m str,
-    /// The state folder, where keys lie that belong to no file of a store; and what the environment says of a database.
+    /// Where keys lie that belong to no file of a store; and what the environment says of a database.
     pub around: Around<'m>,
+    pub workspace: &'m Workspace,
     pub settings: &'m Settings,
 }
 
@@ -60,8 +63,8 @@ pub fn reopen(url: &str, around: Around<'_>) -> Result<Note, StoreError> {
     moving::reopen(url, around)
 }
 
-pub fn run(wanted: &Move<'_>, clock: &dyn Clock, watch: Watch<'_>) -> Result<Moved, StoreError> {
-    let Move { from, to, around, settings } = *wanted;
+pub fn run(wanted: &Move<'_>, clock: &Arc<dyn Clock>, watch: Watch<'_>) -> Result<Moved, StoreError> {
+    let Move { from, to, around, settings, .. } = *wanted;
     exists(from, around)?;
     let (from_place, to_place) = (moving::place(from, around)?, moving::place(to, around)?);
     if from_place == to_place {
@@ -101,7 +104,7 @@ pub fn run(wanted: &Move<'_>, clock: &dyn Clock, watch: Watch<'_>) -> Result<Mov
     copy_rows(source.as_ref(), target.as_ref(), &mut note, watch)?;
     moved.tables = compare(source.as_ref(), target.as_ref(), watch)?;
     watch("checking the log", "events", 0, 0);
-    let report = verified(source.as_ref(), target.as_ref(), clock)?;
+    let report = verified(source.as_ref(), target.as_ref(), clock.as_ref())?;
     moved.head = snapshot(target.as_ref(), tree::newest_head)?.map(|head| {
         let root = crate::audit::hash::Hash(head.root.try_into().unwrap_or_default());
         (head.size, root.base64())
@@ -141,7 +144,7 @@ fn begin(
     wanted: &Move<'_>,
     left: Option<Note>,
     (from, to): (String, String),
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Note, StoreError> {
     let id = match left {
         // It ended between the one note and the other.
@@ -165,9 +168,23 @@ fn begin(
     let note = Note { way: Way::In { table: first, after: None }, ..out.clone() };
     // What would be refused there is refused before anything is ended here.
     moving::is_free(target)?;
+    seal(wanted, clock);
     moving::shut(wanted.from, wanted.around, out)?;
     moving::receive(target, &note)?;
     Ok(note)
+}
+
+/// The whole log under a head, so that the copy can be compared with one. A log that cannot be sealed is moved as it is.
+fn seal(wanted: &Move<'_>, clock: &Arc<dyn Clock>) {
+    let settings = Settings { store: Some(wanted.from.to_owned()), ..wanted.settings.clone() };
+    match super::open_for_one(wanted.workspace.clone(), &settings, Arc::clone(clock)) {
+        Ok(engine) => {
+            if let Err(error) = engine.seal() {
+                tracing::warn!(%error, next = error.hint(), "the log could not be sealed before it was copied");
+            }
+        }
+        Err(error) => tracing::warn!(?error, "the log could not be sealed before it was copied"),
+    }
 }
 
 /// What is not there yet, on one snapshot.
@@ -189,8 +206,8 @@ fn copy_rows(from: &dyn Backend, to: &dyn Backend, note: &mut Note, watch: Watch
                 if last.is_some() {
                     note.way = Way::In { table: table.name.to_owned(), after: last };
                     moving::put(to, note, table, batch)?;
+                    watch("copying", table.name, rows, of);
                 }
-                watch("copying", table.name, rows, of);
                 if !more {
                     break;
                 }
@@ -286,8 +303,6 @@ impl Keys {
             .iter()
             .map(|name| (log_key::beside(&from, name), log_key::beside(&to, name)))
             .collect();
-        let redaction = |url| screening::key_file(Some(url), wanted.around.state);
-        files.push((redaction(wanted.from), redaction(wanted.to)));
         files.retain(|(from, to)| from != to);
         for (from, to) in &files {
             if let (Ok(from), Ok(there)) = (fs::read(from), fs::read(to))
@@ -299,13 +314,16 @@ impl Keys {
                 ));
             }
         }
+        // The stores of one folder share this one, so another may well be there.
+        let redaction = |url| screening::key_file(Some(url), wanted.around.state);
+        files.push((redaction(wanted.from), redaction(wanted.to)));
         Ok(Self(files))
     }
 
     /// What was copied; and the key of the log, where there is none.
     fn carry(&self) -> Result<(Vec<PathBuf>, Option<PathBuf>), StoreError> {
         let (mut carried, mut missing) = (Vec::new(), None);
-        for (at, (from, to)) in self.0.iter().enumerate() {
+        for (from, to) in &self.0 {
             let fault = |path: &Path| {
                 let path = path.to_path_buf();
                 move |source| StoreError::File { path, source }
@@ -323,7 +341,7 @@ impl Keys {
                     carried.push(to.clone());
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    if at == 0 && !to.exists() {
+                    if from.to_string_lossy().ends_with(KEY_FILE) && !to.exists() {
                         missing = Some(to.clone());
                     }
                 }

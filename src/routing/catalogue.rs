@@ -144,7 +144,8 @@ impl Catalogue {
     pub fn find(&self, name: &str) -> Option<&Model> {
         let plain = plain(name);
         let exact = self.models.iter().find(|model| model.name.eq_ignore_ascii_case(name.trim()));
-        exact.or_else(|| self.models.iter().find(|model| model.name.eq_ignore_ascii_case(&plain)))
+        let by_plain = || self.models.iter().find(|model| model.name.eq_ignore_ascii_case(&plain));
+        exact.or_else(by_plain).or_else(|| self.models.iter().find(|model| model.name_for("claude-code") == plain))
     }
 
     /// The model of a tier that a client can run: the first of its maker; for clients of many makers, the first of all.
@@ -280,6 +281,15 @@ mod tests {
             let name = table.of_tier(tier, client, local).map(|model| model.name_for(client));
             assert_eq!(name.as_deref(), Some(expected), "{client} {tier:?}");
         }
+    }
+
+    #[test]
+    fn a_model_is_found_by_any_of_its_names() {
+        let table = Catalogue::built_in();
+        for name in ["claude-opus-5-5", "Claude-Opus-5-5[1m]", "us.anthropic.claude-opus-5-5", "opus"] {
+            assert_eq!(table.find(name).map(|model| model.name.as_str()), Some("claude-opus-5-5"), "{name}");
+        }
+        assert!(table.find("gpt-oss:20b").is_some() && table.find("gpt-oss:20b-cloud").is_none());
     }
 
     #[test]

@@ -62,7 +62,8 @@ fn size(work: &Work) -> Part {
         let chars = work.description.as_ref().map_or(0, |text| text.chars().count());
         let tokens = chars / CHARS_A_TOKEN;
         let points = (1.0 + tokens as f64 / TEXT_TOKENS).log2() * TEXT_POINTS;
-        return part("text", points.min(TEXT_POINTS_MAX), format!("about {tokens} tokens of description"));
+        let points = (points.min(TEXT_POINTS_MAX) * 100.0).round() / 100.0;
+        return part("text", points, format!("about {tokens} tokens of description"));
     };
     let points = match tokens {
         0..2_000 => 0.0,

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_model_without_a_price_is_counted_at_the_dearest() {
         let tokens = Tokens { input: 1_000_000, cache_read: 1_000_000, output: 1_000_000, ..Tokens::default() };
-        assert_eq!(priced("made-up-9", &tokens), Priced { micro_usd: 62_000_000, guessed: true });
+        assert_eq!(priced("made-up-9", &tokens), Priced { micro_usd: 61_400_000, guessed: true });
         let most = Tokens { input: u64::MAX, output: u64::MAX, ..Tokens::default() };
         assert_eq!(priced("made-up-9", &most).micro_usd, u64::MAX, "it does not wrap");
     }

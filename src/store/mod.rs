@@ -110,7 +110,7 @@ pub trait Backend: Send + Sync {
     fn write(&self, lock: Lock, body: Body) -> Result<(), StoreError>;
     /// Hands the body over and does not wait; under pressure it may be dropped. Only for what loses nothing by that.
     fn write_soon(&self, lock: Lock, body: Body);
-    /// Runs the body on one consistent snapshot, in which every record has its number.
+    /// Runs the body on one consistent snapshot, in which is the record of all that was acknowledged before.
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError>;
     /// The same for a body of one statement, which is a snapshot by itself.
     fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {

@@ -13,9 +13,8 @@ use crate::domain::refusal::Refusal;
 pub const TOOL: Tool = Tool {
     name: "optimize_context",
     title: "Shorten a context",
-    description: "The parts of a `text` that `query` needs, in `keep` of its tokens (default 0.5) or `tokens`. What your earlier \
-                  calls had is left out. `[...12-80]` marks lines left out: `handle` with `lines` `12-80` gives them; `handle` \
-                  with another `query` chooses anew.",
+    description: "What of `text` a `query` needs, in `keep` tokens or share (0.5). `handle` with `lines` gives back gaps \
+                  `[...12-80]`.",
     core: false,
     in_loop: true,
     read_only: false,
@@ -40,11 +39,10 @@ struct Args {
     lines: Option<String>,
     #[schemars(length(max = 20_000))]
     query: Option<String>,
-    #[schemars(range(min = 0.0, max = 1.0))]
+    // A share up to 1, a number of tokens above.
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
     keep: Option<f64>,
-    #[schemars(range(min = 1, max = 1_000_000))]
-    tokens: Option<u64>,
-    /// As the text grows, what was given stays the same.
+    // As the text grows, what was given stays the same.
     append_only: Option<bool>,
 }
 
@@ -87,10 +85,9 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
         (_, None, Some(_)) => return bad("`lines` goes with `handle`"),
         _ => return bad("give either `text` or `handle`"),
     };
-    let budget = match (args.keep, args.tokens) {
-        (Some(_), Some(_)) => return bad("give either `keep` or `tokens`"),
-        (keep, None) => TokenBudget::Share(keep.unwrap_or(KEEP_DEFAULT)),
-        (None, Some(tokens)) => TokenBudget::Tokens(tokens),
+    let budget = match args.keep.unwrap_or(KEEP_DEFAULT) {
+        share if share <= 1.0 => TokenBudget::Share(share),
+        tokens => TokenBudget::Tokens(tokens as u64),
     };
     let (query, append_only) = (args.query.unwrap_or_default(), args.append_only.unwrap_or(false));
     Ok(Request::Shorten(Reduction { source, query, budget, append_only }))
@@ -119,14 +116,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn keep_is_a_share_up_to_one_and_tokens_above() {
+        let budget = |keep: Value| match parse(json!({ "text": "a", "keep": keep })) {
+            Ok(Request::Shorten(asked)) => asked.budget,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(budget(json!(null)), TokenBudget::Share(KEEP_DEFAULT));
+        assert_eq!(budget(json!(1)), TokenBudget::Share(1.0));
+        assert_eq!(budget(json!(900)), TokenBudget::Tokens(900));
+    }
+
+    #[test]
     fn arguments_that_do_not_go_together_are_told() {
         for (arguments, told) in [
             (json!({}), "give either `text` or `handle`"),
             (json!({ "text": "a", "handle": "ctx_0123456789abcdef" }), "give either `text` or `handle`"),
             (json!({ "text": "a", "lines": "1" }), "`lines` goes with `handle`"),
             (json!({ "handle": "ctx_0123456789abcdef", "lines": "9-3" }), "`lines` is such as `12-80`"),
-            (json!({ "text": "a", "keep": 0.5, "tokens": 3 }), "give either `keep` or `tokens`"),
-            (json!({ "text": "a", "keep": 1.5 }), "`keep`"),
+            (json!({ "text": "a", "keep": -1 }), "`keep`"),
         ] {
             let refusal = parse(arguments.clone()).unwrap_err();
             assert!(refusal.message.contains(told), "{arguments}: {}", refusal.message);

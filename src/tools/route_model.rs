@@ -11,7 +11,7 @@ pub const TOOL: Tool = Tool {
     name: "route_model",
     title: "Choose a model tier",
     description: "Which tier of model (weak, base, strong) a piece of work deserves: a score from 1 to 10 with its parts, \
-                  bounded by the phase of your task; your client's name of the model, and costs. Use it before you hand work to a subagent.",
+                  bounded by the phase of your task; models and costs. Use it before you hand work to a subagent.",
     core: true,
     in_loop: true,
     read_only: true,

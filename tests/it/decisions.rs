@@ -293,6 +293,23 @@ fn a_holder_whose_task_is_free_again_is_told_so() {
     assert_eq!(back["fence"].as_u64(), Some(2));
 }
 
+/// Waits for what nobody waits for: a reading renews the lease beside its answer.
+fn renewed(env: &TestEnv) {
+    let until = env.engine.now().0 + 60_000;
+    let begun = std::time::Instant::now();
+    let mut lease = None;
+    while lease != Some(until) {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "the lease ends at {lease:?}, not {until}");
+        let read = |tx: &mut dyn phasegate::store::Tx| {
+            tx.query("SELECT expires_at FROM leases", &[], &mut |row| {
+                lease = row.int(0)?;
+                Ok(())
+            })
+        };
+        env.engine.view(read).unwrap();
+    }
+}
+
 #[test]
 fn reading_and_writing_both_keep_a_claim_alive() {
     let calls =
@@ -305,6 +322,7 @@ fn reading_and_writing_both_keep_a_claim_alive() {
         for _ in 0..6 {
             env.clock.advance_seconds(40);
             ok(&env, &ana, tool, arguments.clone());
+            renewed(&env);
             env.engine.sweep().unwrap();
         }
         assert_eq!(status(&env, "T-1"), "claimed", "{tool} did not renew the lease");

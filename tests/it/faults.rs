@@ -21,13 +21,13 @@ use phasegate::domain::violation::{ChangeKind, TreePath, Violation, Why};
 use phasegate::engine::clock::Fixed;
 use phasegate::engine::hook::{TheirRules, Told};
 use phasegate::engine::{Engine, Failure, Unwatched, with_backend};
-use phasegate::store::{Backend, Body, Dialect, EachRow, Lock, Param, RowLock, Scope, StoreError, Tx, With, snapshot};
+use phasegate::store::{Backend, Body, Dialect, EachRow, Lock, Param, RowLock, Scope, StoreError, Tx, With};
 use phasegate::tools;
 use serde_json::{Value, json};
 
 use crate::over_both_stores;
 use crate::support::stores::{self, Kind};
-use crate::support::{START, able, agent, at_a_terminal, person, replay};
+use crate::support::{START, able, agent, at_a_terminal, person, replay, rows};
 
 const YAML: &str = "version: 1\nname: flow\nphases:\n  plan:\n    allow: [submit_task, Read, Bash]\n    require_approval: [\"Bash(go *)\"]\n    deny: [query_audit]\n    exit:\n      - artifact: plan\n      - approval: { ask: \"Go?\", within: 1h }\n    next: [build]\n  build:\n    exit: [ { command: [\"true\"] } ]\n    next: [done, plan]\n  done: { end: true }\n";
 
@@ -177,41 +177,8 @@ impl World {
         Self { folder, engine, clock, plan, faults: 0 }
     }
 
-    /// Everything in the store, as text.
     fn everything(&self) -> Vec<String> {
-        let tables = [
-            ("tasks", "id, status, urgency, agent, run_until, body"),
-            ("task_links", "task, needs"),
-            ("task_labels", "label, task"),
-            ("leases", "task, agent, fence, lease_ms, expires_at"),
-            ("handles", "hash, task, fence, agent"),
-            ("approvals", "id, state, body"),
-            ("approvers", "name, body"),
-            ("calls", "id, approval, running_until, body"),
-            ("bypasses", "id, open_until, body"),
-            ("trusts", "name, body"),
-            ("workflows", "hash"),
-            ("blobs", "sha256"),
-            ("events", "seq, body"),
-            ("refusals", "agent, tool, code, task, since, repeats"),
-            ("counters", "name, value"),
-            ("sessions", "id, open, body"),
-            ("seen_calls", "call, body"),
-            ("meta", "key, value"),
-        ];
-        let read = |tx: &mut dyn Tx| {
-            let mut lines = Vec::new();
-            for (table, columns) in tables {
-                let parts = columns.split(", ").map(|column| format!("coalesce(CAST({column} AS TEXT), '-')"));
-                let line = parts.collect::<Vec<_>>().join(" || ' ' || ");
-                tx.query(&format!("SELECT {line} FROM {table} ORDER BY 1"), &[], &mut |row| {
-                    lines.push(format!("{table} {}", row.text(0)?.unwrap_or_default()));
-                    Ok(())
-                })?;
-            }
-            Ok(lines)
-        };
-        snapshot(self.engine.backend(), read).unwrap()
+        rows::all(self.engine.backend()).unwrap()
     }
 
     fn agree(&self, name: &str) {

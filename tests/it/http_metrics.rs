@@ -53,7 +53,17 @@ impl Server {
 
     /// With this workflow in force.
     pub fn started(yaml: Option<&str>, environment: &[(&str, &str)], flags: &[&str]) -> Self {
+        Self::over(stores::usual(), yaml, environment, flags)
+    }
+
+    /// For what is about the file of SQLite.
+    fn in_a_file() -> Self {
+        Self::over(Kind::Sqlite, None, &[], &["--http", "127.0.0.1:0"])
+    }
+
+    fn over(kind: Kind, yaml: Option<&str>, environment: &[(&str, &str)], flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        stores::keep_to(kind, folder.path());
         if let Some(yaml) = yaml {
             std::fs::write(folder.path().join("phasegate.yaml"), yaml).unwrap();
             let trusted = phasegate(folder.path()).args(["workflow", "trust", "--yes"]).output().unwrap();
@@ -313,7 +323,7 @@ fn figures_need_a_credential_where_others_can_reach_us() {
 
 #[test]
 fn a_store_that_is_gone_or_damaged_is_not_ready_and_the_process_still_lives() {
-    let server = Server::start(&[]);
+    let server = Server::in_a_file();
     assert_eq!(server.ready_is(200)["status"], "ready");
     let (state, away) = (server.folder.path().join(".phasegate"), server.folder.path().join("elsewhere"));
     std::fs::rename(&state, &away).unwrap();

@@ -9,12 +9,12 @@ use phasegate::mcp::server::published;
 use phasegate::tools::TOOLS;
 use serde_json::Value;
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Compares a generated file with what is committed, or writes it.
-fn generated(path: &Path, wanted: &str) {
+pub fn generated(path: &Path, wanted: &str) {
     if std::env::var_os("PHASEGATE_UPDATE").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, wanted).unwrap();
@@ -100,7 +100,7 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn help_texts() {
     let mut all = String::new();
-    let groups: [&[&str]; 16] = [
+    let groups: [&[&str]; 17] = [
         &[],
         &["serve"],
         &["demo"],
@@ -117,6 +117,7 @@ fn help_texts() {
         &["audit", "export"],
         &["schema"],
         &["restore"],
+        &["migrate"],
     ];
     for group in groups {
         let mut arguments = group.to_vec();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::keys::Key;
 use crate::support::stores::Kind;
-use crate::support::{TestEnv, able, agent, person, replay};
+use crate::support::{TestEnv, able, agent, person, replay, rows};
 
 const FLOW: &str = "version: 1\nname: flow\nretry: { attempts: 2 }\nbudget: { usd: 5.00 }\nphases:\n  plan:\n    allow: [Read, submit_task, list_tasks, query_audit]\n    exit:\n      - artifact: plan\n      - approval: { ask: \"Build it so?\", within: 1h }\n    next: [build]\n  build:\n    allow: [Read, Edit]\n    next: [done, plan]\n  done: { end: true }\n";
 
@@ -82,6 +82,7 @@ impl Told {
         self.env.agree();
         let records = replay::records(engine.backend()).unwrap();
         self.lines.extend(records.iter().map(|record| format!("{record:?}")));
+        self.lines.extend(rows::all(engine.backend()).unwrap());
     }
 }
 

@@ -6,9 +6,10 @@ mod lines;
 use serde_json::json;
 
 use crate::domain::route::{Risk, Work};
+use crate::engine::routing::{route, table, with_models};
 
 use super::output::visible;
-use super::{Ended, Out};
+use super::{Ended, Out, Place};
 use crate::tools::Output;
 
 #[derive(Debug, clap::Args)]
@@ -29,6 +30,9 @@ pub struct Args {
     /// Tries that failed before.
     #[arg(long)]
     failed: Option<u32>,
+    /// Name models as this client does: claude-code, codex, gemini, opencode.
+    #[arg(long, default_value = "claude-code")]
+    client: String,
     /// Read lines of JSON: `reset`, `outcome` and `route`; one reply a `route`, at once.
     #[arg(long, conflicts_with_all = ["words", "kind", "files", "context", "risk", "failed"])]
     jsonl: bool,
@@ -51,7 +55,7 @@ impl From<RiskWord> for Risk {
     }
 }
 
-pub fn run(args: &Args, out: &Out) -> Result<(), Ended> {
+pub fn run(args: &Args, place: impl FnOnce() -> Result<Place, Ended>, out: &Out) -> Result<(), Ended> {
     if args.jsonl {
         return lines::run(out);
     }
@@ -69,7 +73,8 @@ pub fn run(args: &Args, out: &Out) -> Result<(), Ended> {
         risk: args.risk.map(Risk::from),
         failed_attempts: args.failed,
     };
-    let route = crate::engine::routing::route(&work, None);
+    let table = table::read(&place()?.workspace.state).catalogue;
+    let route = with_models(route(&work, None), &work, &table, &args.client);
     out.answer(&json!(route), &visible(&route.text()));
     Ok(())
 }

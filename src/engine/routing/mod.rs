@@ -6,7 +6,7 @@ pub mod table;
 pub use crate::routing::catalogue;
 pub use crate::routing::learned::{Piece, index};
 pub use crate::routing::router::Router;
-pub use crate::routing::{complexity, estimate, features, route, word};
+pub use crate::routing::{complexity, estimate, features, route, with_models, word};
 
 use crate::domain::facts::Caller;
 use crate::domain::route::{Route, Work};

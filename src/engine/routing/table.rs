@@ -37,7 +37,7 @@ pub struct Table {
 pub fn read(state: &Path) -> Table {
     let built_in = |problem| Table { catalogue: Catalogue::built_in(), own: false, problem };
     let file = path(state);
-    let text = match fs::File::open(&file).map(|file| bounded(file)) {
+    let text = match fs::File::open(&file).map(bounded) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return built_in(None),
         Err(error) => return built_in(Some(format!("{}: {error}", file.display()))),
         Ok(Err(why)) => return built_in(Some(format!("{}: {why}", file.display()))),

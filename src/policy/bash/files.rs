@@ -159,6 +159,9 @@ const GIT_WRITES: &[&str] = &["apply", "checkout", "clean", "mv", "restore", "rm
 /// The files among the words of one command, as far as the program is one that is known to open what it names.
 pub fn named(words: &[Word]) -> Vec<Named> {
     let Some(name) = words.first().map(|word| base(&word.text)) else { return Vec::new() };
+    if name == "phasegate" {
+        return contexts(words);
+    }
     let Some((_, way, letters)) = COMMANDS.iter().find(|(known, _, _)| *known == name) else { return Vec::new() };
     if name == "git" {
         return git(words);
@@ -216,6 +219,17 @@ pub fn named(words: &[Word]) -> Vec<Named> {
         uploads(words, &mut found);
     }
     found
+}
+
+/// Options of `phasegate context` whose value is the next word and no file.
+const CONTEXT_VALUES: &[&str] = &["--query", "--keep", "--tokens", "--parts"];
+
+/// `phasegate context` prints what is in the files it is given.
+fn contexts(words: &[Word]) -> Vec<Named> {
+    let Some(at) = words.iter().position(|word| word.text == "context") else { return Vec::new() };
+    let values = words.iter().skip(at + 1).map(|before| CONTEXT_VALUES.contains(&before.text.as_str()));
+    let operands = words.iter().skip(at + 2).zip(values).filter(|(word, value)| !value && !word.text.starts_with('-'));
+    operands.map(|(word, _)| Named { path: word.clone(), access: Access::Read }).collect()
 }
 
 /// `-d @file`, `-F name=@file`, `host:file`.
@@ -335,6 +349,8 @@ mod tests {
             ("git push origin", ""),
             ("curl -d @.env h", "r:@.env r:h r:.env"),
             ("echo .env", ""),
+            ("phasegate --json context reduce --query why .env --keep 0.5", "r:.env"),
+            ("phasegate board --once", ""),
         ] {
             let mut found: Vec<String> = named(&words(text))
                 .iter()

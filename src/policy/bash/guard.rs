@@ -24,7 +24,7 @@ const OPEN: &[(&str, &[&str])] = &[
     ("doctor", &[]),
     ("exec", &[]),
     ("help", &[]),
-    ("models", &["list", "show"]),
+    ("models", &["list", "show", "cost"]),
     ("policy", &[]),
     ("route", &[]),
     ("schedule", &["list", "show"]),

@@ -17,7 +17,6 @@ mod vitals;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
@@ -38,12 +37,9 @@ const TRIES: u32 = 40;
 /// The pause after the first try; later ones are longer.
 const PAUSE: Duration = Duration::from_millis(2);
 const PAUSE_MOST: Duration = Duration::from_millis(250);
-/// Writes that nobody waits for.
-const SOON_MOST: usize = 256;
 
 pub struct Postgres {
     shared: Arc<Shared>,
-    soon: SyncSender<(Lock, Body)>,
     order: Option<Order>,
 }
 
@@ -63,18 +59,8 @@ impl Postgres {
         let pool = Pool::new(address.clone())?;
         schema::migrate(&mut *pool.take()?, &address)?;
         let shared = Arc::new(Shared { pool, address });
-        let (soon, jobs) = sync_channel::<(Lock, Body)>(SOON_MOST);
-        let writer = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("phasegate-soon".to_owned()).spawn(move || {
-            for (lock, body) in jobs {
-                if let Err(error) = writer.write(&lock, body) {
-                    tracing::warn!(%error, "something that may be lost was not written");
-                }
-            }
-        });
-        thread.map_err(|source| StoreError::File { path: shared.address.shown().into(), source })?;
         let order = if serves { Some(Order::start(&shared)?) } else { None };
-        Ok(Self { shared, soon, order })
+        Ok(Self { shared, order })
     }
 
     fn wake(&self) {
@@ -170,11 +156,15 @@ impl Shared {
     }
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read_on(self.reading()?, body)
+    }
+
+    fn reading(&self) -> Result<Taken<'_>, StoreError> {
         let mut tries = 0;
         // Only beginning is tried again: a body may not run twice.
-        let mut connection = loop {
+        loop {
             let error = match self.begin_reading() {
-                Ok(connection) => break connection,
+                Ok(connection) => return Ok(connection),
                 Err(error) => error,
             };
             tries += 1;
@@ -183,7 +173,14 @@ impl Shared {
                 return Err(error);
             }
             pause(tries);
-        };
+        }
+    }
+
+    fn read_on(
+        &self,
+        mut connection: Taken<'_>,
+        body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut PgTx::reading(&mut connection, &self.address))));
         if connection.batch("ROLLBACK").is_err() {
             connection.spoil();
@@ -283,7 +280,10 @@ impl Backend for Postgres {
     }
 
     fn write_soon(&self, lock: Lock, body: Body) {
-        let _ = self.soon.try_send((lock, body));
+        // Seldom, and by whoever has just read here: a thread for it would only bring it out of order.
+        if let Err(error) = self.write(lock, body) {
+            tracing::warn!(%error, "something that may be lost was not written");
+        }
     }
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {

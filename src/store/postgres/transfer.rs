@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::tx::PgTx;
 use super::{Postgres, order, postgres};
-use crate::store::{Backend, Body, Lock, StoreError, Tx, copy, sqlite};
+use crate::store::{Backend, Body, Lock, Param, StoreError, Tx, copy, sqlite};
 
 /// No command can be noted where this stands, so none is carried out, by whatever server. Its name is what such a server is
 /// told.
@@ -16,7 +16,20 @@ const SHUT: &str = "this store was moved away";
 pub fn backup(store: &Postgres, to: &Path) -> Result<(), StoreError> {
     sqlite::new_backup(to, &mut |file| {
         copy::clear(file)?;
-        store.read(&mut |tx| copy::all(tx, file).map(drop))
+        store.read(&mut |tx| {
+            copy::all(tx, file)?;
+            unnumbered(tx, file)
+        })
+    })
+}
+
+/// Records that were committed and have no number yet get theirs in the copy: their rows are in it.
+fn unnumbered(from: &mut dyn Tx, to: &mut dyn Tx) -> Result<(), StoreError> {
+    let sql = "SELECT at, kind, task, agent, body FROM arrivals ORDER BY id";
+    from.query(sql, &[], &mut |row| {
+        let (at, task) = (row.int(0)?.unwrap_or(0), row.int(2)?.map_or(Param::Null, Param::Int));
+        let [kind, agent, body] = [row.text(1)?, row.text(3)?, row.text(4)?].map(Param::maybe_text);
+        to.execute(to.dialect().put_event, &[Param::Int(at), kind, task, agent, body]).map(drop)
     })
 }
 

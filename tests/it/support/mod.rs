@@ -3,6 +3,7 @@
 pub mod keys;
 pub mod receivers;
 pub mod replay;
+pub mod rows;
 pub mod served;
 pub mod stores;
 

@@ -49,8 +49,18 @@ fn kept_to() -> &'static Mutex<HashMap<PathBuf, Kind>> {
 /// Says of which kind the store of the workspace in this folder is, whatever the others are. Where a test is about the files
 /// of SQLite, `docs/testing.md` names it.
 pub fn keep_to(kind: Kind, folder: &Path) {
-    kept_to().lock().unwrap_or_else(PoisonError::into_inner).insert(real(folder), kind);
-    url(folder);
+    let folder = real(folder);
+    kept_to().lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone(), kind);
+    if let Some(url) = url(&folder) {
+        drops(folder, url);
+    }
+}
+
+/// The schema of this folder goes when this thread ends.
+fn drops(folder: PathBuf, url: String) {
+    if named().lock().unwrap_or_else(PoisonError::into_inner).insert(folder) {
+        OURS.with_borrow_mut(|ours| ours.0.push(url));
+    }
 }
 
 /// The folders whose schemas were named.
@@ -73,9 +83,9 @@ pub fn url(folder: &Path) -> Option<String> {
         Kind::Postgres => {
             let name = canonical::sha256(folder.as_os_str().as_encoded_bytes());
             let url = format!("{}?schema=t_{}", server(), &name[..16]);
-            // Of whoever is first: other threads of the same test end before it does.
-            if named().lock().unwrap_or_else(PoisonError::into_inner).insert(folder) {
-                OURS.with_borrow_mut(|ours| ours.0.push(url.clone()));
+            // Threads that a test starts end before it does; its own is named by it.
+            if std::thread::current().name().is_some_and(|name| name.contains("::")) {
+                drops(folder, url.clone());
             }
             Some(url)
         }

@@ -1,0 +1,172 @@
+//! `phasegate route` and `phasegate models` through the real binary: lines in and out, and tables of models from files and
+//! addresses.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn phasegate(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+    command.args(arguments).current_dir(folder).env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = phasegate(folder, arguments).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn reset() -> Value {
+    json!({ "op": "reset", "set": "s", "tiers": [
+        { "tier": "weak", "model": "a", "mean_cost": 0.03 }, { "tier": "strong", "model": "b", "mean_cost": 0.7 } ] })
+}
+
+#[test]
+fn outcomes_teach_and_each_question_is_answered_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = phasegate(folder.path(), &["route", "--jsonl"]).spawn().unwrap();
+    let (mut to, mut from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut tell = |value: &Value| writeln!(to, "{value}").unwrap();
+    tell(&reset());
+    for n in 0..80 {
+        let hard = n % 2 == 0;
+        let prompt = if hard { "find the deadlock in the scheduler" } else { "rename a field of the form" };
+        for (tier, success, cost) in [("weak", !hard, 0.03), ("strong", true, 0.7)] {
+            tell(&json!({ "op": "outcome", "id": format!("T-{n}"), "project": "p", "prompt": prompt, "tier": tier,
+                "success": u8::from(success), "cost": cost }));
+        }
+    }
+    let mut ask = |prompt: &str| -> Value {
+        tell(&json!({ "op": "route", "id": prompt, "project": "p", "prompt": prompt, "failed": [] }));
+        let mut line = String::new();
+        from.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    };
+    // Answered while the input is still open.
+    let (hard, easy) = (ask("another deadlock of the scheduler"), ask("rename one more field"));
+    assert_eq!((hard["tier"].as_str(), easy["tier"].as_str()), (Some("strong"), Some("weak")), "{hard} {easy}");
+    assert!(hard["need"].as_f64() > easy["need"].as_f64(), "{hard} {easy}");
+    let complexity = hard["complexity"].as_f64().unwrap();
+    assert!((1.0..=10.0).contains(&complexity) && hard["reason"].is_string(), "{hard}");
+    drop(to);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_failure_is_raised_until_no_stronger_tier_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask =
+        |failed: Value| json!({ "op": "route", "id": "x", "project": "p", "prompt": "mend it", "failed": failed });
+    let input =
+        format!("{}\n{}\n{}\n{}\n", reset(), ask(json!([])), ask(json!(["weak"])), ask(json!(["weak", "strong"])));
+    let output = run(folder.path(), &["route", "--jsonl"], &input);
+    let tiers: Vec<Value> = lines(&output).iter().map(|line| line["tier"].clone()).collect();
+    assert_eq!(tiers, ["weak", "strong", "stop"], "{}", told(&output));
+}
+
+#[test]
+fn a_line_that_cannot_be_read_gets_an_error_line_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = [
+        "{",
+        "[]",
+        "\"route\"",
+        r#"{"op":"dance","id":"d"}"#,
+        r#"{"op":"route"}"#,
+        r#"{"op":"route","id":"r","failed":["huge"]}"#,
+        r#"{"op":"outcome","id":"o","tier":"weak","success":7}"#,
+        r#"{"op":"outcome","id":"o","tier":"weak","success":1e999}"#,
+        r#"{"op":"reset","tiers":[{"tier":"weak","mean_cost":-1}]}"#,
+        r#"{"op":"reset","tiers":[]}"#,
+    ];
+    let mut input = wrong.join("\n");
+    input.push_str("\n\n{\"op\":\"route\",\"id\":7}\n{\"op\":\"route\",\"id\":\"last\"}");
+    let output = run(folder.path(), &["route", "--jsonl"], &input);
+    let lines = lines(&output);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert_eq!(lines.len(), wrong.len() + 2, "{}", told(&output));
+    assert!(lines[..=wrong.len()].iter().all(|line| line["error"]["message"].is_string()), "{}", told(&output));
+    assert_eq!((&lines[3]["id"], &lines[3]["error"]["line"]), (&json!("d"), &json!(4)));
+    assert_eq!(lines[wrong.len() + 1]["id"], "last");
+}
+
+#[test]
+fn one_piece_of_work_is_routed_with_models_and_costs() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["route", "--type", "feature", "--files", "3", "add", "a", "flag", "--json"], "");
+    let route = &lines(&output)[0];
+    assert_eq!((&route["tier"], &route["model"]), (&json!("base"), &json!("sonnet")), "{}", told(&output));
+    assert_eq!(route["alternatives"].as_array().map(Vec::len), Some(3));
+    assert!(!folder.path().join(".phasegate").exists(), "asking leaves nothing behind");
+    let empty = run(folder.path(), &["route"], "");
+    assert_eq!(empty.status.code(), Some(2), "{}", told(&empty));
+}
+
+fn served(text: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/prices.json", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = [0_u8; 2048];
+        let _ = stream.read(&mut asked).unwrap();
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len()).unwrap();
+    });
+    url
+}
+
+#[test]
+fn a_newer_table_is_taken_from_a_file_or_an_address_and_a_bad_one_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = |name: &str| -> f64 {
+        let output = run(folder.path(), &["models", "show", name, "--json"], "");
+        lines(&output)[0]["input"].as_f64().unwrap_or_else(|| panic!("{}", told(&output)))
+    };
+    assert_eq!(input("opus"), 4.0);
+    let own = r#"{"date":"2020-01-01","source":"mine","models":[{"name":"claude-opus-5-5","maker":"anthropic",
+        "tier":"strong","input":5,"output":25,"window":1000000}]}"#;
+    std::fs::write(folder.path().join("own.json"), own).unwrap();
+    let output = run(folder.path(), &["models", "update", "own.json"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!((input("opus"), input("haiku")), (5.0, 0.1));
+    let output = run(folder.path(), &["models", "list"], "");
+    assert!(told(&output).contains("days old"), "an old table is said to be old: {}", told(&output));
+
+    let url = served(r#"{"claude-opus-5-5":{"input_cost_per_token":6e-6,"output_cost_per_token":3e-5}}"#);
+    let output = run(folder.path(), &["models", "update", &url], "");
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!((input("opus"), input("haiku")), (6.0, 0.1));
+
+    std::fs::write(folder.path().join("bad.json"), own.replace("\"input\":5", "\"input\":-5")).unwrap();
+    for source in ["bad.json", "missing.json", "http://127.0.0.1:9/nothing"] {
+        let output = run(folder.path(), &["models", "update", source], "");
+        assert_eq!(output.status.code(), Some(2), "{source}: {}", told(&output));
+        assert_eq!(input("opus"), 6.0, "{source}");
+    }
+    std::fs::write(folder.path().join(".phasegate/models.json"), "{").unwrap();
+    assert_eq!(input("opus"), 4.0, "the built-in table stands in for a broken file");
+}
+
+#[test]
+fn tokens_are_priced_on_every_model_the_cheapest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["models", "cost", "--output", "1000000", "--json"], "");
+    let costs = lines(&output)[0]["costs"].as_array().cloned().unwrap();
+    let dollars: Vec<f64> = costs.iter().filter_map(|row| row["usd"].as_f64()).collect();
+    assert!(dollars.len() >= 11 && dollars.is_sorted(), "{dollars:?}");
+    let one = run(folder.path(), &["models", "cost", "opus", "--output", "1000000", "--json"], "");
+    assert_eq!(lines(&one)[0]["costs"], json!([{ "model": "claude-opus-5-5", "usd": 20.0 }]));
+}
