@@ -154,7 +154,7 @@ fn database(findings: &mut Findings, server: &Server, here: Time) {
     if server.listens {
         findings.well("notices", "LISTEN hears what other connections notify");
     } else {
-        let said = "LISTEN hears nothing of other connections, as behind a pooler that gives out transactions";
+        let said = "LISTEN hears nothing of other connections, or is not tried, behind a pooler";
         findings.note("notices", said, "changes of other servers show when they are looked for, ten times a second");
     }
     let said = format!("{} records wait for their number", server.waiting);

@@ -43,7 +43,7 @@ impl Cluster {
         std::fs::write(self.path("data/pg_hba.conf"), format!("local all all trust\n{lines}\n")).unwrap();
         let socket = self.path("s").to_str().unwrap().replace('/', "%2F");
         let at = parts(&self.url);
-        let local = format!("postgres://{}@{socket}:{}/{}", at.user, at.port, at.database);
+        let local = format!("postgres://{}:{}@{socket}:{}/{}", at.user, at.password, at.port, at.database);
         sql(&local, "SELECT pg_reload_conf()");
     }
 

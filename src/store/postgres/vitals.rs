@@ -55,7 +55,8 @@ pub fn server(shared: &Shared) -> Result<Server, StoreError> {
         socket: shared.address.hosts.iter().all(super::address::Target::is_socket),
         pooled: connection.pooled,
         time: Time(time.unwrap_or(0)),
-        listens: listens(shared).unwrap_or(false),
+        // What listens behind a pooler would go on for others.
+        listens: !connection.pooled && listens(shared).unwrap_or(false),
         waiting,
     })
 }
@@ -78,7 +79,7 @@ fn latency(connection: &mut Connection) -> Result<u64, StoreError> {
     Ok(took.get(LOOKS / 2).copied().unwrap_or(0))
 }
 
-/// Says something on one connection and listens on another: behind a pooler that is not always heard.
+/// Says something on one connection and listens on another.
 fn listens(shared: &Shared) -> Result<bool, StoreError> {
     let address = shared.address.clone();
     shared.pool.run(async move {
@@ -89,8 +90,6 @@ fn listens(shared: &Shared) -> Result<bool, StoreError> {
         let speaking = reach::connected(&address, None).await?;
         speaking.client.batch_execute("NOTIFY phasegate_doctor").await.map_err(postgres("notify"))?;
         let heard = tokio::time::timeout(HEARD_WITHIN, heard.recv()).await;
-        // A pooler would keep the session, and what it listens to, for others.
-        let _ = listening.client.batch_execute("UNLISTEN phasegate_doctor").await;
         Ok(heard.is_ok_and(|heard| heard.is_some()))
     })
 }
