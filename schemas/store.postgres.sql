@@ -112,6 +112,29 @@ ALTER TABLE commits ADD PRIMARY KEY (id);
 CREATE INDEX commits_at ON commits USING btree (at);
 CREATE UNIQUE INDEX commits_pkey ON commits USING btree (id);
 
+CREATE TABLE context_sums(
+  agent text COLLATE "C" NOT NULL,
+  calls bigint NOT NULL,
+  tokens_before bigint NOT NULL,
+  tokens_after bigint NOT NULL,
+  repeats bigint NOT NULL
+);
+ALTER TABLE context_sums ADD PRIMARY KEY (agent);
+CREATE UNIQUE INDEX context_sums_pkey ON context_sums USING btree (agent);
+
+CREATE TABLE contexts(
+  handle text COLLATE "C" NOT NULL,
+  agent text COLLATE "C" NOT NULL,
+  at bigint NOT NULL,
+  until bigint NOT NULL,
+  content bytea NOT NULL,
+  prints bytea NOT NULL
+);
+ALTER TABLE contexts ADD PRIMARY KEY (handle);
+CREATE INDEX contexts_agent ON contexts USING btree (agent, at);
+CREATE INDEX contexts_until ON contexts USING btree (until);
+CREATE UNIQUE INDEX contexts_pkey ON contexts USING btree (handle);
+
 CREATE TABLE counters(
   name text COLLATE "C" NOT NULL,
   value bigint NOT NULL

@@ -54,6 +54,14 @@ CREATE TABLE channel_health(
   at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+CREATE TABLE context_sums(agent TEXT PRIMARY KEY, calls INTEGER NOT NULL, tokens_before INTEGER NOT NULL, tokens_after INTEGER NOT NULL, repeats INTEGER NOT NULL);
+
+CREATE TABLE contexts(handle TEXT PRIMARY KEY, agent TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, content BLOB NOT NULL, prints BLOB NOT NULL);
+
+CREATE INDEX contexts_agent ON contexts(agent, at);
+
+CREATE INDEX contexts_until ON contexts(until);
+
 CREATE TABLE counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE credentials(id INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
