@@ -429,10 +429,10 @@ fn point_10_an_answer_of_nobody_who_stands_opens_nothing_however_it_came_into_th
         written_in(env, &yes, Some(0));
     };
     let none = |env: &TestEnv| env.edit("DELETE FROM approvers");
-    type Edits<'a> = Vec<&'a dyn Fn(&TestEnv)>;
+    type Case<'a> = (&'a str, Vec<&'a dyn Fn(&TestEnv)>, Option<(&'a str, &'a Key)>);
     let (first, vouched) = (|env: &TestEnv| insert(env, &eve), |env: &TestEnv| insert(env, &endorsed));
     let lower = |env: &TestEnv| env.rewrite("approvals", "id = 1", |approval| approval["level"] = json!(0));
-    let cases: [(&str, Edits, Option<(&str, &Key)>); 10] = [
+    let cases: [Case; 10] = [
         ("a row that says approved at level 2", vec![&at_level_2], None),
         ("a signature under something else", vec![], Some(("olga", &OWNER))),
         ("a stranger's signature", vec![], Some(("eve", &STRANGER))),

@@ -305,15 +305,15 @@ fn what_takes_too_long_ends_and_says_so() {
                     both.wait();
                     asleep(4)(tx)
                 };
-                narrow.read_rows(&mut body).unwrap();
+                narrow.read_once(&mut body).unwrap();
             });
         }
         both.wait();
-        let error = narrow.read_rows(&mut |_| Ok(())).unwrap_err();
+        let error = narrow.read_once(&mut |_| Ok(())).unwrap_err();
         let _ = write!(all, "connections\n  {error}\n  next: {}\n", error.hint());
     });
     // What it cost others is over.
-    narrow.read_rows(&mut |_| Ok(())).unwrap();
+    narrow.read_once(&mut |_| Ok(())).unwrap();
     drop((slow, hasty, narrow));
     insta::assert_snapshot!("slow", all);
 }

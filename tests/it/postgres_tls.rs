@@ -120,12 +120,12 @@ fn tls_is_spoken_as_asked_and_a_server_that_is_another_is_not_taken() {
     for (host, more, expected) in [
         ("127.0.0.1", "sslmode=disable".to_owned(), Ok(None)),
         ("127.0.0.1", "sslmode=allow".to_owned(), Ok(None)),
-        ("127.0.0.1", String::new(), tls.clone()),
-        ("127.0.0.1", "sslmode=require".to_owned(), tls.clone()),
-        ("127.0.0.1", "ssl=true&channel_binding=require".to_owned(), tls.clone()),
-        ("127.0.0.1", format!("sslmode=verify-ca&{root}"), tls.clone()),
-        ("localhost", format!("sslmode=verify-full&{root}"), tls.clone()),
-        ("localhost", format!("sslmode=verify-full&{root}&hostaddr=127.0.0.1"), tls.clone()),
+        ("127.0.0.1", String::new(), tls),
+        ("127.0.0.1", "sslmode=require".to_owned(), tls),
+        ("127.0.0.1", "ssl=true&channel_binding=require".to_owned(), tls),
+        ("127.0.0.1", format!("sslmode=verify-ca&{root}"), tls),
+        ("localhost", format!("sslmode=verify-full&{root}"), tls),
+        ("localhost", format!("sslmode=verify-full&{root}&hostaddr=127.0.0.1"), tls),
         ("127.0.0.1", format!("sslmode=verify-full&{root}"), Err("name the host as its certificate does")),
         ("localhost", format!("sslmode=verify-full&{other}"), Err("`sslrootcert` names the certificate that signed")),
         ("localhost", format!("sslmode=verify-ca&{other}"), Err("`sslrootcert` names the certificate that signed")),
@@ -137,14 +137,14 @@ fn tls_is_spoken_as_asked_and_a_server_that_is_another_is_not_taken() {
     let socket = cluster.path("s").to_str().unwrap().replace('/', "%2F");
     assert_eq!(cluster.encrypted(&socket, "sslmode=require"), Ok(None));
     cluster.rules("hostssl all all 127.0.0.1/32 scram-sha-256");
-    compare(&cluster, "127.0.0.1", "sslmode=allow", tls.clone());
+    compare(&cluster, "127.0.0.1", "sslmode=allow", tls);
     compare(&cluster, "127.0.0.1", "sslmode=disable", Err("its pg_hba.conf says who may come from where"));
     cluster.rules("hostnossl all all 127.0.0.1/32 scram-sha-256");
     compare(&cluster, "127.0.0.1", "sslmode=prefer", Ok(None));
     compare(&cluster, "127.0.0.1", "sslmode=require", Err("its pg_hba.conf says who may come from where"));
     cluster.rules("hostssl all all 127.0.0.1/32 cert");
     let own = format!("sslmode=verify-ca&{root}&sslcert={}&sslkey={}", file("own.crt"), file("own.key"));
-    compare(&cluster, "127.0.0.1", &own, tls.clone());
+    compare(&cluster, "127.0.0.1", &own, tls);
     compare(&cluster, "127.0.0.1", "sslmode=require", Err("certificate"));
     std::fs::set_permissions(made.path().join("own.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
     compare(&cluster, "127.0.0.1", &own, Err("others can read it"));

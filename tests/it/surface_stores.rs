@@ -248,9 +248,9 @@ fn every_value_of_every_table_goes_into_the_other_kind_and_back(kind: Kind) {
     by_hand(kind, here.path(), &sql);
     let open = |folder: &tempfile::TempDir| stores::open(folder.path()).unwrap();
     let (first, second, third) = (open(&here), open(&there), open(&back));
-    copied(&first, &second);
+    copied(first.as_ref(), second.as_ref());
     all_there(second.as_ref(), &tables, &rows, "on the way out");
-    copied(&second, &third);
+    copied(second.as_ref(), third.as_ref());
     all_there(third.as_ref(), &tables, &rows, "on the way back");
     for table in &TABLES {
         let digest = |of: &dyn Backend| snapshot(of, |tx| copy::digest(tx, table, &mut |_| {})).unwrap();
@@ -263,8 +263,8 @@ fn every_value_of_every_table_goes_into_the_other_kind_and_back(kind: Kind) {
     second.write(Lock::Whole, Box::new(|tx| tx.execute(sql, &[]).map(drop))).unwrap();
 }
 
-fn copied(from: &Box<dyn Backend>, to: &Box<dyn Backend>) {
-    snapshot(from.as_ref(), |from| {
+fn copied(from: &dyn Backend, to: &dyn Backend) {
+    snapshot(from, |from| {
         let mut batches = Vec::new();
         for table in &TABLES {
             let batch = copy::Reader::new(table, None).next(from)?;
