@@ -10,8 +10,8 @@ use crate::domain::route::{Route, Work};
 pub const TOOL: Tool = Tool {
     name: "route_model",
     title: "Choose a model tier",
-    description: "Which tier of model (weak, base, strong) a piece of work deserves: a score from 1 to 10 with its parts, \
-                  bounded by the phase of your task; models and costs. Use it before you hand work to a subagent.",
+    description: "Which tier of model a piece of work deserves: a score with its parts, bounded by the phase of your task; \
+                  models and costs. Use it before you hand work to a subagent.",
     core: true,
     in_loop: true,
     read_only: true,
