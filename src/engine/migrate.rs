@@ -146,6 +146,8 @@ fn begin(
     (from, to): (String, String),
     clock: &Arc<dyn Clock>,
 ) -> Result<Note, StoreError> {
+    // After that nothing more is written there, so that it is sealed and shut.
+    let was_shut = left.as_ref().is_some_and(|left| left.way == Way::Out);
     let id = match left {
         // It ended between the one note and the other.
         Some(left) if left.way == Way::Out && left.to == to => left.id,
@@ -168,8 +170,10 @@ fn begin(
     let note = Note { way: Way::In { table: first, after: None }, ..out.clone() };
     // What would be refused there is refused before anything is ended here.
     moving::is_free(target)?;
-    seal(wanted, clock);
-    moving::shut(wanted.from, wanted.around, out)?;
+    if !was_shut {
+        seal(wanted, clock);
+        moving::shut(wanted.from, wanted.around, out)?;
+    }
     moving::receive(target, &note)?;
     Ok(note)
 }

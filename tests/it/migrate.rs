@@ -325,7 +325,8 @@ fn a_killed_move_is_ended_by_the_same_command() {
             child.wait().unwrap();
         }
         let ended = phasegate(at, &arguments);
-        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        let said = [&ended.stdout, &ended.stderr].map(|said| String::from_utf8_lossy(said));
+        assert!(ended.status.success(), "{said:?}");
         let told: Value = serde_json::from_slice(&ended.stdout).unwrap();
         assert!(told["was_done"] == json!(true) || told["findings"] == json!(0), "{told}");
         for (url, code) in [(&resting.from, 2), (&resting.to, 0)] {
