@@ -81,10 +81,7 @@ fn phasegate(folder: &Path, store: &str, arguments: &[&str]) -> (bool, String) {
 
 #[test]
 fn behind_a_pooler_of_transactions_processes_do_not_mix_and_leave_nothing() {
-    let Some(program) = program() else {
-        eprintln!("skipped: there is no pgbouncer here; `apt-get install pgbouncer`");
-        return;
-    };
+    let program = program().expect("this test needs a pooler: `apt-get install pgbouncer`");
     let pooler = Pooler::start(&program);
     let folder = tempfile::tempdir().unwrap();
     let schema = format!("t_{}", &canonical::sha256(folder.path().as_os_str().as_encoded_bytes())[..16]);
