@@ -74,9 +74,15 @@ def must(words, cwd):
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """One that no connection is given for its own end, so that a server that was killed finds it free again."""
+    while True:
+        port = 20000 + secrets.randbelow(10000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Cluster:
