@@ -19,7 +19,7 @@ const newerPipes = await load('@modelcontextprotocol/client/stdio');
 
 const INFO = { name: 'tests', version: '1' };
 const NAMES = [
-  'claim_task', 'list_tasks', 'query_audit', 'request_approval', 'route_model', 'submit_artifact', 'submit_task',
+  'claim_task', 'list_tasks', 'optimize_context', 'query_audit', 'request_approval', 'route_model', 'submit_artifact', 'submit_task',
   'transition_phase', 'update_task',
 ];
 const WORKFLOW = `\
