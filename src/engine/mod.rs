@@ -61,11 +61,12 @@ use crate::domain::approval::Approval;
 use crate::domain::approver::Proof;
 use crate::domain::canonical;
 use crate::domain::command::{Change, ClaimTask, Command, Target, Want};
+use crate::domain::decide::route::asked as asked_route;
 use crate::domain::decide::{after_leave, consume, decide, log as log_decisions};
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
 use crate::domain::flag::Looked;
-use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
+use crate::domain::ids::{AgentName, ApprovalId, RouteId, TaskId, Time};
 use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::route::Work;
@@ -103,8 +104,7 @@ pub struct Engine {
     last_head: Mutex<Option<StoredHead>>,
     measured: metrics::Measured,
     tracer: OnceLock<Tracer>,
-    /// The table of models, read when it is first asked for.
-    models: OnceLock<crate::routing::catalogue::Catalogue>,
+    routes: Arc<routing::OwnRoutes>,
     identity: credentials::Identity,
     feed: feed::Feed,
 }
@@ -188,15 +188,7 @@ impl Engine {
             Request::Artifact { target, name, content, media_type } => call.artifact(target, name, content, media_type),
             Request::Transition { target, to, outcome } => call.transition(target, to, outcome, watch),
             Request::Approval { request, wait_seconds } => call.approval(request, wait_seconds, watch),
-            Request::Route(work) => call.read(|facts, _| {
-                let task = facts.held.first().and_then(|id| facts.state.tasks.get(id));
-                let phase = task.and_then(|task| facts.phase_of(task).ok());
-                // What is on record counts, whatever the agent says of its tries.
-                let failed = task.map_or(0, |task| task.attempts.failed).max(work.failed_attempts.unwrap_or(0));
-                let work = Work { failed_attempts: Some(failed), ..work.clone() };
-                let route = crate::routing::route(&work, phase.and_then(|phase| phase.model));
-                Ok(self.with_models(route, &work, caller).reply())
-            }),
+            Request::Route(work) => call.route(work),
             Request::Shorten(asked) => call.shorten(&asked),
             Request::ListTasks(filter) => call.read(|_, tx| Ok(store::read::tasks(tx, &filter)?.reply())),
             Request::QueryAudit(filter) => call.read(|facts, tx| {
@@ -353,6 +345,7 @@ impl Engine {
             now: self.now(),
             caller: caller.clone(),
             settings: Arc::new(Settings { workflow_file, ..self.settings.clone() }),
+            routes: Arc::<routing::OwnRoutes>::clone(&self.routes),
         }
     }
 
@@ -487,6 +480,22 @@ impl Call<'_> {
         let outcome = self.run(scope, Command::ClaimTask(claim), Vec::new())?;
         let brief = answers::claimed(&outcome, secret, &self.engine.context(self.caller))?;
         Ok(noted(brief.reply(), &outcome))
+    }
+
+    fn route(&self, work: Work) -> Result<Reply, Failure> {
+        let decision = RouteId(format!("R-{}", self.engine.clock.random_hex(6)));
+        let slot = Arc::new(Mutex::new(None));
+        let fill = Arc::clone(&slot);
+        let scope = Scope::Task { target: Target::default(), with: With::Nothing };
+        let outcome = self.permitted(scope, Vec::new(), move |facts, context| {
+            let (route, event) = asked_route(facts, decision.clone(), &work, context).unzip();
+            *fill.lock().unwrap_or_else(PoisonError::into_inner) = route;
+            Ok(event.map(|event| vec![event]))
+        })?;
+        let route = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let route =
+            route.ok_or_else(|| StoreError::BadRow { table: "decisions", why: "nothing was chosen".to_owned() })?;
+        Ok(noted(route.reply(), &outcome))
     }
 
     fn update(&self, target: Target, change: Change) -> Result<Reply, Failure> {

@@ -1,0 +1,38 @@
+//! Choosing a model for this workspace: the score, what phases and budgets allow, and what was learned here. The arithmetic is
+//! in `routing`.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::domain::route::{Route, Routes, ToRoute};
+use crate::routing::catalogue::Catalogue;
+
+use super::table;
+
+/// Clients that have names of their own for models; an agent without a name is called after its client.
+const CLIENTS: [&str; 5] = ["claude-code", "codex", "gemini", "opencode", "cursor"];
+
+#[derive(Debug)]
+pub struct OwnRoutes {
+    state: PathBuf,
+    /// The table of models, read when it is first asked for.
+    models: OnceLock<Catalogue>,
+}
+
+impl OwnRoutes {
+    pub fn new(state: &Path) -> Self {
+        Self { state: state.to_path_buf(), models: OnceLock::new() }
+    }
+
+    pub fn catalogue(&self) -> &Catalogue {
+        self.models.get_or_init(|| table::read(&self.state).catalogue)
+    }
+}
+
+impl Routes for OwnRoutes {
+    fn route(&self, asked: &ToRoute<'_>) -> Option<Route> {
+        let client = CLIENTS.iter().find(|client| asked.agent.0.starts_with(**client)).copied().unwrap_or_default();
+        let route = crate::routing::route(asked.work, asked.phase.and_then(|phase| phase.model));
+        Some(crate::routing::with_models(route, asked.work, self.catalogue(), client))
+    }
+}
