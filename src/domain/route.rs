@@ -14,7 +14,7 @@ use super::workflow::{Budget, ModelTier, Phase};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Work {
-    /// Such as feature, bugfix, review, research, documentation.
+    /// Such as bugfix.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[a-z][a-z0-9_-]{0,39}$"))]
     pub kind: Option<String>,
@@ -29,7 +29,7 @@ pub struct Work {
     pub files: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub risk: Option<Risk>,
-    /// Tries that failed before.
+    // Tries that failed before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 100))]
     pub failed_attempts: Option<u32>,

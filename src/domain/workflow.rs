@@ -220,6 +220,16 @@ pub enum ModelTier {
     Strong,
 }
 
+impl ModelTier {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Weak => "weak",
+            Self::Base => "base",
+            Self::Strong => "strong",
+        }
+    }
+}
+
 /// One condition for leaving a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gate {

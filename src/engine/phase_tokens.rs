@@ -113,6 +113,7 @@ fn target(request: &mut Request) -> Option<&mut Target> {
             Some(target)
         }
         Request::Approval { request, .. } => Some(&mut request.target),
+        Request::Outcome(told) => Some(&mut told.target),
         Request::Submit(_)
         | Request::Claim(_)
         | Request::Route(_)

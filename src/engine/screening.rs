@@ -281,6 +281,10 @@ pub(super) fn texts(request: &Request) -> (Vec<Text>, Option<&Target>) {
             }
             Some(target)
         }
+        Request::Outcome(told) => {
+            list.plain(0, "note", &told.why);
+            Some(&told.target)
+        }
         Request::Artifact { target, .. } => Some(target),
         // A text to be shortened goes back to whom it came from, and to nobody else.
         Request::Route(_) | Request::ListTasks(_) | Request::QueryAudit(_) | Request::Shorten(_) => None,

@@ -50,7 +50,8 @@ pub fn permit(facts: &Facts, tool: &str, need: Need, now: Time) -> Result<Permit
 
 /// What an operator may call: what tends tasks, and what only looks. Work on a task is an agent's, so that nobody answers for
 /// what they did themselves.
-const OF_OPERATORS: [&str; 5] = ["submit_task", "update_task", "list_tasks", "query_audit", "route_model"];
+const OF_OPERATORS: [&str; 6] =
+    ["submit_task", "update_task", "list_tasks", "query_audit", "route_model", "record_outcome"];
 const OF_READERS: [&str; 2] = ["list_tasks", "query_audit"];
 
 /// May a credential of this role call the tool at all?
@@ -70,8 +71,15 @@ pub fn of_role(caller: &Caller, tool: &str) -> Result<(), Refusal> {
 
 /// What is open under a budget that is used up: ending work and handing it over, asking for more, and finding out why. Whether
 /// other work may be claimed is decided by the budget of that work.
-const ENDS_WORK: [&str; 6] =
-    ["transition_phase", "update_task", "submit_artifact", "request_approval", "query_audit", "claim_task"];
+const ENDS_WORK: [&str; 7] = [
+    "transition_phase",
+    "update_task",
+    "submit_artifact",
+    "request_approval",
+    "record_outcome",
+    "query_audit",
+    "claim_task",
+];
 
 /// The task whose phase decides: the one the call is about, where the caller holds it; else the one it holds.
 fn standing(facts: &Facts) -> Option<&Task> {

@@ -76,11 +76,7 @@ fn raise(tier: ModelTier) -> ModelTier {
 }
 
 pub fn word(tier: ModelTier) -> &'static str {
-    match tier {
-        ModelTier::Weak => "weak",
-        ModelTier::Base => "base",
-        ModelTier::Strong => "strong",
-    }
+    tier.word()
 }
 
 #[cfg(test)]

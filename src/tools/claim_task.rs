@@ -13,13 +13,14 @@ use crate::domain::claim::LEASE_SECONDS_DEFAULT;
 use crate::domain::command::{ClaimTask, Filter, NewTask, Want};
 use crate::domain::ids::{HandleHash, TaskId};
 use crate::domain::refusal::Refusal;
+use crate::domain::route::Routed;
 use crate::domain::task::{Priority, TaskSpec};
 
 pub const TOOL: Tool = Tool {
     name: "claim_task",
     title: "Claim a task",
-    description: "Start here: claim the next ready task (no arguments), one by `id`, or a `new` one. Returns a brief: goal, \
-                  phase, what is open now, what must be shown to go on, and last checkpoint. Claiming again returns the brief.",
+    description: "Start here: claim the next ready task, one by `id`, or a `new` one. Returns its brief, and again if asked \
+                  again: goal, phase, what is open, what must be shown to go on, model, last checkpoint.",
     core: true,
     in_loop: true,
     read_only: false,
@@ -34,9 +35,7 @@ pub const TOOL: Tool = Tool {
 #[serde(deny_unknown_fields)]
 struct Args {
     id: Option<TaskId>,
-    /// Submit this task and claim it.
     new: Option<New>,
-    /// Narrows what is next.
     filter: Option<Narrow>,
     /// Handle of a claim to go on with.
     #[schemars(regex(pattern = "^pgc_[0-9a-f]{32}$"))]
@@ -139,6 +138,9 @@ impl Output for Brief {
         line("Accepted when", &self.acceptance_criteria.join("; "));
         line("Context", &self.context.as_ref().map(Value::to_string).unwrap_or_default());
         line("This phase", &self.phase_goal);
+        let named = |route: &Routed| route.model.as_ref().map(|model| format!("{model}, ")).unwrap_or_default();
+        let model = self.route.as_ref().map(|route| format!("{}{}", named(route), route.reason));
+        line("Model", &model.unwrap_or_default());
         let open =
             if self.open.is_empty() { "nothing but phasegate's own loop".to_owned() } else { self.open.join(", ") };
         line("Open now", &open);

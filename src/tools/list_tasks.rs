@@ -41,7 +41,7 @@ struct Args {
     workflow: Option<String>,
     /// Who holds them.
     agent: Option<String>,
-    /// `next` of the page before.
+    /// From `next`.
     after: Option<TaskId>,
     #[schemars(range(min = 1, max = 100))]
     limit: Option<usize>,

@@ -6,6 +6,7 @@ pub mod claim_task;
 pub mod list_tasks;
 pub mod optimize_context;
 pub mod query_audit;
+pub mod record_outcome;
 pub mod request_approval;
 pub mod route_model;
 pub mod schema;
@@ -17,7 +18,7 @@ pub mod update_task;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::domain::command::{Change, ClaimTask, RequestApproval, SubmitTasks, Target};
+use crate::domain::command::{Change, ClaimTask, RecordOutcome, RequestApproval, SubmitTasks, Target};
 use crate::domain::context::Reduction;
 use crate::domain::query::TaskFilter;
 use crate::domain::record::RecordFilter;
@@ -45,7 +46,7 @@ pub struct Tool {
     pub parse: fn(Value) -> Result<Request, Refusal>,
 }
 
-pub static TOOLS: [Tool; 10] = [
+pub static TOOLS: [Tool; 11] = [
     claim_task::TOOL,
     transition_phase::TOOL,
     request_approval::TOOL,
@@ -55,6 +56,7 @@ pub static TOOLS: [Tool; 10] = [
     list_tasks::TOOL,
     update_task::TOOL,
     submit_artifact::TOOL,
+    record_outcome::TOOL,
     optimize_context::TOOL,
 ];
 
@@ -76,6 +78,7 @@ pub enum Request {
     Transition { target: Target, to: Option<String>, outcome: Option<Outcome> },
     Approval { request: RequestApproval, wait_seconds: u64 },
     Route(crate::domain::route::Work),
+    Outcome(RecordOutcome),
     Shorten(Reduction),
     ListTasks(TaskFilter),
     QueryAudit(RecordFilter),

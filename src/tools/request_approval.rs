@@ -15,8 +15,8 @@ use crate::domain::refusal::Refusal;
 pub const TOOL: Tool = Tool {
     name: "request_approval",
     title: "Ask a person",
-    description: "Ask a person: for this phase's approval gate (default), one exact `call`, or a `question`. Returns id and \
-                  state at once; call again (or with `wait_seconds`) for the answer.",
+    description: "Ask a person: for this phase's approval gate (default), one exact `call`, to run once, or a `question`. \
+                  Returns id and state at once; call again (or with `wait_seconds`) for the answer.",
     core: true,
     in_loop: true,
     read_only: false,
@@ -39,7 +39,7 @@ struct Args {
     question: Option<String>,
     #[schemars(length(min = 2, max = 10), inner(length(min = 1, max = 200)))]
     choices: Option<Vec<String>>,
-    /// Several of these, answered together.
+    /// Several, answered together.
     #[schemars(length(min = 2, max = 20))]
     batch: Option<Vec<serde_json::Map<String, Value>>>,
     /// Shown as your claim.
@@ -52,7 +52,7 @@ struct Args {
     claim: Option<String>,
 }
 
-/// Only exactly this may run then, once.
+// Only exactly this may run then, once.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]

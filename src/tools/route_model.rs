@@ -10,8 +10,7 @@ use crate::domain::route::{Route, Work};
 pub const TOOL: Tool = Tool {
     name: "route_model",
     title: "Choose a model tier",
-    description: "Which tier of model a piece of work deserves: a score with its parts, bounded by the phase of your task; \
-                  models and costs. Use it before you hand work to a subagent.",
+    description: "Which model a piece of work deserves, why, and what tries cost. Ask before you hand work to a subagent.",
     core: true,
     in_loop: true,
     read_only: false,
@@ -35,6 +34,16 @@ impl Output for Route {
         let costs: Vec<String> =
             self.alternatives.iter().map(|one| format!("{} about ${:.2}", one.model, one.usd)).collect();
         let costs = if costs.is_empty() { String::new() } else { format!(". One try: {}", costs.join(", ")) };
-        format!("{}.{model} Complexity {:.1} of 10: {}{costs}", self.reason, self.complexity, parts.join(", "))
+        let decision = self
+            .decision
+            .as_ref()
+            .map(|id| format!(". Then: record_outcome with decision {}", id.0))
+            .unwrap_or_default();
+        format!(
+            "{}.{model} Complexity {:.1} of 10: {}{costs}{decision}",
+            self.reason,
+            self.complexity,
+            parts.join(", ")
+        )
     }
 }

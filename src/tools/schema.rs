@@ -19,15 +19,15 @@ fn generate<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// Names of an answer that `tools/list` tells; the rest is in the whole shape.
-const OUTLINED: usize = 3;
+/// Of the names of an answer, so many are told by `tools/list`; the rest is in the whole shape.
+const OUTLINED: usize = 1;
 
-/// An answer as `tools/list` tells it: the first fields that are always there, or those of a refusal, since some clients
+/// An answer as `tools/list` tells it: the first field that is always there, or that of a refusal, since some clients
 /// hold refusals against it too. Still true, only shorter than the whole shape.
 pub fn outline(full: &Value) -> Value {
     let always = full.get("required").and_then(Value::as_array).into_iter().flatten();
     let required: Vec<&Value> = always.take(OUTLINED).collect();
-    serde_json::json!({ "type": "object", "anyOf": [{ "required": required }, { "required": ["code", "hint"] }] })
+    serde_json::json!({ "type": "object", "anyOf": [{ "required": required }, { "required": ["code"] }] })
 }
 
 /// What a tool takes, as `tools/list` tells it: the fields and their meaning. Bounds are left to the check of the call, whose
@@ -40,6 +40,7 @@ pub fn sketch(full: &Value) -> Value {
 
 fn unbounded(value: &mut Value, top: bool) {
     let Value::Object(fields) = value else { return };
+    several(fields);
     for bound in
         ["pattern", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "minimum", "maximum", "format"]
     {
@@ -51,10 +52,30 @@ fn unbounded(value: &mut Value, top: bool) {
     for (key, field) in fields.iter_mut() {
         match (key.as_str(), field) {
             ("properties", Value::Object(named)) => named.values_mut().for_each(|schema| unbounded(schema, false)),
-            ("anyOf", Value::Array(schemas)) => schemas.iter_mut().for_each(|schema| unbounded(schema, false)),
-            ("items", schema) => unbounded(schema, false),
+            ("anyOf", Value::Array(schemas)) => schemas.iter_mut().for_each(part),
+            ("items", schema) => part(schema),
             _ => {}
         }
+    }
+}
+
+/// What a field means is said of the field, not again of what it is made of.
+fn part(schema: &mut Value) {
+    unbounded(schema, false);
+    if let Value::Object(fields) = schema {
+        fields.shift_remove("description");
+    }
+}
+
+/// Where one or several may be given, several can say all that one can.
+fn several(fields: &mut Map<String, Value>) {
+    let Some(Value::Array(options)) = fields.get("anyOf") else { return };
+    let [one, Value::Object(list)] = options.as_slice() else { return };
+    let same = |key: &str| list.get("items").and_then(|items| items.get(key)) == one.get(key);
+    if list.get("type").is_some_and(|kind| kind == "array") && same("type") && same("enum") {
+        let list = list.clone();
+        fields.shift_remove("anyOf");
+        fields.extend(list);
     }
 }
 

@@ -13,8 +13,7 @@ use crate::domain::refusal::Refusal;
 pub const TOOL: Tool = Tool {
     name: "submit_artifact",
     title: "Submit an artifact",
-    description: "Hand in a document that a gate asks for: `content` inline (JSON or text), or `path` of a file in the work \
-                  tree. It is checked against the gate's schema.",
+    description: "Hand in what a gate asks for, by its schema: `content` (JSON or text), or `path` of a file in the work tree.",
     core: false,
     in_loop: true,
     read_only: false,

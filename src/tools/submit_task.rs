@@ -17,8 +17,8 @@ use crate::domain::workflow::Budget;
 pub const TOOL: Tool = Tool {
     name: "submit_task",
     title: "Submit tasks",
-    description: "Hand in one task, or a graph of them as `tasks` (items take the same fields plus `ref`). `depends_on` and \
-                  `parent` name task ids or refs. Returns ids and waves: what can run together.",
+    description: "Hand in one task, or a graph of `tasks` (the same fields, and `ref`). `depends_on` and `parent` are ids or \
+                  refs. Returns ids, and waves: what can run together.",
     core: false,
     in_loop: false,
     read_only: false,
@@ -49,7 +49,7 @@ struct Args {
     acceptance_criteria: Option<Vec<String>>,
     #[schemars(length(max = 20), inner(regex(pattern = "^[^,\\s]{1,60}$")))]
     labels: Option<BTreeSet<String>>,
-    /// What an agent must be able to do to claim it.
+    /// Needed to claim it.
     #[schemars(length(max = 20), inner(regex(pattern = "^[^,\\s]{1,60}$")))]
     capabilities: Option<BTreeSet<String>>,
     #[schemars(length(max = 100), inner(length(min = 1, max = 60)))]
@@ -59,7 +59,7 @@ struct Args {
     budget: Option<Caps>,
     #[schemars(length(max = 64))]
     workflow: Option<String>,
-    /// Tries before a failure is final.
+    // Tries before a failure is final.
     #[schemars(range(min = 1, max = 20))]
     attempts: Option<u32>,
     metadata: Option<Value>,

@@ -14,8 +14,8 @@ use crate::domain::task::{self, Status};
 pub const TOOL: Tool = Tool {
     name: "transition_phase",
     title: "Go to another phase",
-    description: "Leave the phase, `to` the next one unless said otherwise. Runs the exit gates; if any is unmet, says which \
-                  and how to meet each. Entering the last phase completes the task: give `summary` and `confidence`.",
+    description: "Leave the phase (`to` the next by default). Runs its gates, and says how to meet each that is unmet. \
+                  Entering the last phase completes the task: give `summary` and `confidence`.",
     core: true,
     in_loop: true,
     read_only: false,
@@ -35,7 +35,7 @@ struct Args {
     summary: Option<String>,
     #[schemars(range(min = 0, max = 1))]
     confidence: Option<f64>,
-    /// Anything structured that others should have.
+    // Structured, for others.
     result: Option<Value>,
     task: Option<TaskId>,
     #[schemars(regex(pattern = "^pgc_[0-9a-f]{32}$"))]

@@ -14,8 +14,8 @@ use crate::domain::task::{Blocker, Status};
 pub const TOOL: Tool = Tool {
     name: "update_task",
     title: "Update a task",
-    description: "Report on your task, one thing a call: `progress`, a `checkpoint` (restored for whoever claims it next), a \
-                  `blocker`, `unblock`, `release` it, `fail` it, `cancel` it or `reopen` a failed one.",
+    description: "Report on your task, one thing a call: `progress`, `checkpoint` (given to whoever claims it next), `blocker`, \
+                  `unblock`, `release`, `fail` (this try, or `for_good`), `cancel`, or `reopen` a failed one.",
     core: false,
     in_loop: true,
     read_only: false,
@@ -44,11 +44,10 @@ struct Args {
     release: Option<Why>,
     #[schemars(length(min = 1, max = 2000))]
     fail: Option<String>,
-    /// With `fail`: do not try again.
     for_good: Option<bool>,
     #[schemars(length(min = 1, max = 2000))]
     cancel: Option<String>,
-    /// With `cancel`: what becomes of tasks that wait for it.
+    /// With `cancel`: tasks that wait for it.
     dependents: Option<Rest>,
     #[schemars(length(min = 1, max = 2000))]
     reopen: Option<String>,
@@ -61,7 +60,7 @@ enum Which {
     All(bool),
 }
 
-/// A reason, or just true.
+// A reason, or just true.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]

@@ -16,7 +16,8 @@ TOOLS = Path(os.environ.get("PHASEGATE_TOOLS", REPOSITORY / "target/tools")).res
 
 TOOL_NAMES = {
     "claim_task", "transition_phase", "request_approval", "route_model", "query_audit",
-    "submit_task", "list_tasks", "update_task", "submit_artifact", "optimize_context",
+    "submit_task", "list_tasks", "update_task", "submit_artifact", "record_outcome",
+    "optimize_context",
 }
 MODERN = "2026-07-28"
 META = {

@@ -122,7 +122,7 @@ async function within(connection, workflow, story, answer) {
 
 async function wholeTask({ client, place, does, run }) {
   const { tools } = await client.listTools();
-  assert.equal(tools.length, 10);
+  assert.equal(tools.length, 11);
   assert.equal((await does('claim_task', { new: { title: 'Wait a second' } })).task, 'T-1');
   assert.equal((await run('transition_phase')).structuredContent.code, 'gates_unmet');
   await does('submit_artifact', { name: 'plan', content: { steps: ['wait'] } });

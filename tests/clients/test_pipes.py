@@ -51,7 +51,7 @@ class Pipes(unittest.TestCase):
 
     def test_alone_with_a_pipe_it_is_the_server(self):
         replies, done = self.piped(INITIALIZE + '{"jsonrpc":"2.0","id":2,"method":"tools/list"}\n')
-        self.assertEqual((done.returncode, len(replies[2]["result"]["tools"])), (0, 10))
+        self.assertEqual((done.returncode, len(replies[2]["result"]["tools"])), (0, 11))
 
     def test_without_a_handshake_the_newer_protocol_answers(self):
         replies, done = self.piped(call(1, "claim_task", {"new": {"title": "x"}}, _meta=META) + "\n", "serve")

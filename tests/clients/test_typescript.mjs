@@ -19,8 +19,8 @@ const newerPipes = await load('@modelcontextprotocol/client/stdio');
 
 const INFO = { name: 'tests', version: '1' };
 const NAMES = [
-  'claim_task', 'list_tasks', 'optimize_context', 'query_audit', 'request_approval', 'route_model', 'submit_artifact', 'submit_task',
-  'transition_phase', 'update_task',
+  'claim_task', 'list_tasks', 'optimize_context', 'query_audit', 'record_outcome', 'request_approval', 'route_model',
+  'submit_artifact', 'submit_task', 'transition_phase', 'update_task',
 ];
 const WORKFLOW = `\
 version: 1

@@ -41,6 +41,7 @@ mod init;
 mod migrate;
 mod model;
 mod notify;
+mod outcomes;
 mod phase_tokens;
 mod policy_command;
 mod postgres_pooler;

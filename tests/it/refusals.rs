@@ -94,6 +94,8 @@ fn what_an_agent_reads_when_it_is_refused() {
     page.refused(&ana, "claim_task", json!({"id": "T-9"}));
     page.refused(&ana, "route_model", json!({}));
     page.refused(&ana, "optimize_context", json!({"handle": "ctx_0123456789abcdef"}));
+    page.refused(&ana, "record_outcome", json!({"success": true, "decision": "R-000000000000"}));
+    page.refused(&ana, "record_outcome", json!({"success": 2}));
     page.refused(&ana, "update_task", json!({"progress": "half"}));
     page.refused(&ana, "submit_task", json!({"title": "x", "workflow": "nope"}));
     page.refused(&ana, "submit_task", json!({"title": "x", "depends_on": ["y"]}));
