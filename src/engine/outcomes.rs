@@ -1,38 +1,17 @@
-//! Models that agents ask for, and what they tell of how work on them went. What is chosen and who may tell is decided in
-//! `decide::route`.
+//! What agents and persons tell of how work on a model went. Who may tell what is decided in `decide::route`.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use crate::domain::command::{Command, RecordOutcome, Target};
-use crate::domain::decide::route::asked as asked_route;
+use crate::domain::command::{Command, RecordOutcome};
 use crate::domain::event::Event;
 use crate::domain::facts::Role;
-use crate::domain::ids::RouteId;
-use crate::domain::route::{Judge, Work};
+use crate::domain::route::Judge;
 use crate::domain::workflow::ModelTier;
-use crate::store::{Outcome, Scope, StoreError, With};
+use crate::store::{Outcome, Scope};
 use crate::tools::record_outcome::Told;
 use crate::tools::{Output, Reply};
 
 use super::{Call, Failure, noted};
 
 impl Call<'_> {
-    pub(super) fn route(&self, work: Work) -> Result<Reply, Failure> {
-        let decision = RouteId(format!("R-{}", self.engine.clock.random_hex(6)));
-        let slot = Arc::new(Mutex::new(None));
-        let fill = Arc::clone(&slot);
-        let scope = Scope::Task { target: Target::default(), with: With::Nothing };
-        let outcome = self.permitted(scope, Vec::new(), move |facts, context| {
-            let (route, event) = asked_route(facts, decision.clone(), &work, context).unzip();
-            *fill.lock().unwrap_or_else(PoisonError::into_inner) = route;
-            Ok(event.map(|event| vec![event]))
-        })?;
-        let route = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let route =
-            route.ok_or_else(|| StoreError::BadRow { table: "decisions", why: "nothing was chosen".to_owned() })?;
-        Ok(noted(route.reply(), &outcome))
-    }
-
     pub(super) fn outcome(&self, told: RecordOutcome) -> Result<Reply, Failure> {
         // A model that the table knows says its tier, which may not be the one that was routed.
         let of_model = told.model.as_deref().and_then(|name| self.engine.routes.catalogue().find(name));

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::domain::route::{Route, Routes, ToRoute};
+use crate::domain::route::{Route, Routes, ToRoute, Work};
+use crate::domain::workflow::ModelTier;
 use crate::routing::catalogue::Catalogue;
 
 use super::table;
@@ -32,7 +33,14 @@ impl OwnRoutes {
 impl Routes for OwnRoutes {
     fn route(&self, asked: &ToRoute<'_>) -> Option<Route> {
         let client = CLIENTS.iter().find(|client| asked.agent.0.starts_with(**client)).copied().unwrap_or_default();
-        let route = crate::routing::route(asked.work, asked.phase.and_then(|phase| phase.model));
+        let tries = u32::try_from(asked.failed.len()).unwrap_or(u32::MAX);
+        let work = Work { failed_attempts: asked.work.failed_attempts.max(Some(tries)), ..asked.work.clone() };
+        let mut route = crate::routing::route(&work, asked.phase.and_then(|phase| phase.model));
+        let highest = asked.failed.iter().max().copied().filter(|_| route.bound.is_none());
+        if let Some(failed) = highest.filter(|failed| route.tier <= *failed && *failed < ModelTier::Strong) {
+            route.tier = if failed == ModelTier::Weak { ModelTier::Base } else { ModelTier::Strong };
+            route.reason = format!("{} tier: {} failed at it", super::word(route.tier), super::word(failed));
+        }
         Some(crate::routing::with_models(route, asked.work, self.catalogue(), client))
     }
 }
