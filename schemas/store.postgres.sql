@@ -422,7 +422,8 @@ CREATE TABLE tries(
   success bigint NOT NULL,
   judge text COLLATE "C" NOT NULL,
   micro_usd bigint NOT NULL,
-  failed_before text COLLATE "C" NOT NULL
+  failed_before text COLLATE "C" NOT NULL,
+  used text COLLATE "C" NOT NULL
 );
 ALTER TABLE tries ADD PRIMARY KEY (id);
 CREATE INDEX tries_task ON tries USING btree (task, phase);

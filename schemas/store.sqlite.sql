@@ -241,7 +241,8 @@ CREATE TABLE tries(
   success INTEGER NOT NULL,
   judge TEXT NOT NULL,
   micro_usd INTEGER NOT NULL,
-  failed_before TEXT NOT NULL
+  failed_before TEXT NOT NULL,
+  used TEXT NOT NULL
 );
 
 CREATE INDEX tries_task ON tries(task, phase);

@@ -4,6 +4,7 @@ import { legend, stacked, bars } from "./chart.js";
 import { fill, h } from "./dom.js";
 import { throttled } from "./live.js";
 import { count, figure, money, panel, segments, short, table, taskLink, tokens } from "./parts.js";
+import { savings as settled } from "./savings.js";
 import { date, now } from "./time.js";
 
 const DAY_MS = 86_400_000;
@@ -18,16 +19,18 @@ export async function page(root, context) {
     by: BY.some(([name]) => name === query.get("by")) ? query.get("by") : "model",
     days: RANGES.some(([name]) => name === query.get("days")) ? query.get("days") : "14",
   };
-  const parts = { figures: h("dl.figures"), days: h("div"), by: h("div.stack.gapped") };
+  const parts = { figures: h("dl.figures"), days: h("div"), by: h("div.stack.gapped"), settled: h("div") };
   const show = async () => {
     context.setQuery({ by: chosen.by === "model" ? "" : chosen.by, days: chosen.days === "14" ? "" : chosen.days });
     const since = `${day(now() - (Number(chosen.days) - 1) * DAY_MS)}T00:00:00Z`;
     const options = { signal: context.signal };
-    const [daily, grouped] = await Promise.all([
+    const [daily, grouped, ended] = await Promise.all([
       context.api.get("/costs", { by: `day,${chosen.by}`, since }, options),
       context.api.get("/costs", { by: chosen.by, since }, options),
+      context.api.get("/savings", { since }, options),
     ]);
     draw(parts, chosen, daily, grouped);
+    fill(parts.settled, settled(ended));
   };
   const again = throttled(async () => {
     try {
@@ -50,6 +53,7 @@ export async function page(root, context) {
     parts.figures,
     parts.days,
     parts.by,
+    parts.settled,
   );
   await show();
   context.live.on((record) => {

@@ -22,6 +22,7 @@ mod output;
 mod place;
 mod policy;
 mod route;
+mod savings;
 mod schemas;
 mod serve;
 mod serve_http;

@@ -12,7 +12,7 @@ use crate::engine::routing::table::{self, Table};
 use crate::engine::routing::word;
 
 use super::output::visible;
-use super::{Ended, Out, Place};
+use super::{Ended, Out, Place, savings};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -32,6 +32,8 @@ enum Act {
     },
     /// One model, by any of the names it goes by.
     Show { model: String },
+    /// What choosing models saved against always taking a strong one, from work that has ended.
+    Savings(savings::Args),
     /// Take a newer table from a file or an address: our own form, or LiteLLM's price list.
     Update { source: String },
     /// What so many tokens cost, on one model or on each.
@@ -66,11 +68,15 @@ impl From<TierWord> for ModelTier {
 }
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
+    if let Act::Savings(args) = &args.act {
+        return savings::run(args, place, out);
+    }
     let Table { catalogue, own, problem } = table::read(&place.workspace.state);
     if let Some(problem) = problem {
         out.aside(&format!("phasegate: {}; the built-in table is used instead", visible(&problem)));
     }
     match &args.act {
+        Act::Savings(_) => {}
         Act::Update { source } => return update(source, place, catalogue, out),
         Act::List { tier } => list(&catalogue, own, tier.map(ModelTier::from), out),
         Act::Show { model } => show(found(&catalogue, model)?, out),

@@ -135,7 +135,7 @@ fn page(cost: &TaskCost) -> String {
     if guessed > 0 {
         let unknown: Vec<&str> =
             cost.costs.iter().filter(|cost| cost.guessed_micro_usd > 0).map(|cost| cost.on.model.as_str()).collect();
-        let (usd, models, date) = (dollars(guessed), unknown.join(", "), cost.prices);
+        let (usd, models, date) = (dollars(guessed), unknown.join(", "), &cost.prices);
         let _ = writeln!(text, "\n{usd} of it is counted at the dearest price of {date}: none is known for {models}");
     }
     text

@@ -28,6 +28,7 @@ pub mod query;
 pub mod record;
 pub mod refusal;
 pub mod route;
+pub mod savings;
 pub mod session;
 pub mod spending;
 pub mod state;

@@ -16,7 +16,7 @@ use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::spending::{Account, Cost, Limit, On, Spent};
 use crate::domain::task::Task;
 use crate::domain::workflow::Budget;
-use crate::routing::prices::{TABLE_DATE, priced};
+use crate::routing::prices::priced;
 use crate::store::spending::{self, Charge, Position};
 use crate::store::{self, Lock, Scope, StoreError, Tx};
 
@@ -112,7 +112,7 @@ impl Engine {
             .into_iter()
             .map(|used| {
                 let who = working(used.agent.as_deref().or(subagent));
-                let price = priced(&used.model, &used.tokens);
+                let price = priced(self.routes.catalogue(), &used.model, &used.tokens);
                 let (agent, session) = (who.agent.0, session.to_owned());
                 let on = On { task: who.task, phase: String::new(), agent, session, model: used.model };
                 let (micro_usd, guessed) = (price.micro_usd, price.guessed);
@@ -191,7 +191,7 @@ impl Engine {
                 left,
                 minutes: task.worked_minutes(now),
                 costs,
-                prices: TABLE_DATE,
+                prices: self.routes.catalogue().date.clone(),
             }))
         })
     }
@@ -214,7 +214,7 @@ pub struct TaskCost {
     pub minutes: u64,
     pub costs: Vec<Cost>,
     /// The date of the prices it is reckoned at.
-    pub prices: &'static str,
+    pub prices: String,
 }
 
 /// The session's own transcript, and those of its subagents, each with the subagent it is of.

@@ -36,6 +36,7 @@ const FILES: &[File] = &[
     file!("board.js", SCRIPT),
     file!("chart.js", SCRIPT),
     file!("costs.js", SCRIPT),
+    file!("savings.js", SCRIPT),
     file!("dom.js", SCRIPT),
     file!("events.js", SCRIPT),
     file!("fleet.js", SCRIPT),

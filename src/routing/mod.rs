@@ -14,6 +14,7 @@ pub mod model;
 pub mod prices;
 pub mod raises;
 pub mod router;
+pub mod savings;
 
 use crate::domain::route::{Alternative, Route, Work};
 use crate::domain::workflow::{ModelChoice, ModelTier};

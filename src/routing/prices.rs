@@ -1,34 +1,22 @@
-//! What models cost, by the table of `catalogue`. A model that is not in it has no price here; what then counts is said by
-//! `priced`. A user's own table is not looked at here.
+//! What models cost, by a table of them (`catalogue`): the user's own before the built-in one. A model that is not in it has no
+//! price; what then counts is said by `priced`.
 
+use super::catalogue::{Catalogue, Model, Price};
 use crate::domain::spending::Tokens;
-
-pub use super::catalogue::{Price, TABLE_DATE};
-use super::catalogue::{Row, TABLE, plain};
 use crate::domain::workflow::ModelTier;
 
-/// The price of a model by any of the names it goes by; nothing where it is not known.
-pub fn price(model: &str) -> Option<Price> {
-    row(model).map(Row::price)
-}
-
-fn row(model: &str) -> Option<&'static Row> {
-    let exact = model.trim().to_ascii_lowercase();
-    let plain = plain(model);
-    TABLE.iter().find(|row| row.0 == exact).or_else(|| TABLE.iter().find(|row| row.0 == plain))
-}
-
-/// The first model of the highest tier of the same maker. Nothing without a price.
-pub fn strong_of(model: &str) -> Option<&'static str> {
-    let own = row(model)?;
-    let of_maker = TABLE.iter().filter(|row| row.1 == own.1);
-    let highest = of_maker.clone().map(|row| row.2).max().unwrap_or(ModelTier::Strong);
-    of_maker.clone().find(|row| row.2 == highest).map(|row| row.0)
+/// What work would have gone to instead of this model: the first strong one of its maker, or of all where its maker has none.
+/// Nothing for a model that is not known.
+pub fn strong_of<'c>(catalogue: &'c Catalogue, model: &str) -> Option<&'c Model> {
+    let own = catalogue.find(model)?;
+    let strong = |model: &&Model| model.tier == ModelTier::Strong && !model.local;
+    let of_maker = catalogue.models.iter().filter(strong).find(|model| model.maker == own.maker);
+    of_maker.or_else(|| catalogue.models.iter().find(strong))
 }
 
 /// The dearest of each: what a model without a price is counted at, so that a cap holds for it too.
-pub fn dearest() -> Price {
-    TABLE.iter().map(Row::price).fold(Price::default(), |most, price| Price {
+pub fn dearest(catalogue: &Catalogue) -> Price {
+    catalogue.models.iter().map(Model::price).fold(Price::default(), |most, price| Price {
         input: most.input.max(price.input),
         output: most.output.max(price.output),
         cache_read: most.cache_read.max(price.cache_read),
@@ -62,10 +50,10 @@ pub struct Priced {
     pub guessed: bool,
 }
 
-pub fn priced(model: &str, tokens: &Tokens) -> Priced {
-    match price(model) {
-        Some(price) => Priced { micro_usd: price.of(tokens), guessed: false },
-        None => Priced { micro_usd: dearest().of(tokens), guessed: true },
+pub fn priced(catalogue: &Catalogue, model: &str, tokens: &Tokens) -> Priced {
+    match catalogue.find(model) {
+        Some(model) => Priced { micro_usd: model.price().of(tokens), guessed: false },
+        None => Priced { micro_usd: dearest(catalogue).of(tokens), guessed: true },
     }
 }
 
@@ -86,7 +74,8 @@ mod tests {
             ("claude-opus", None),
             ("", None),
         ] {
-            assert_eq!(price(model).map(|price| price.input), input, "{model}");
+            let found = Catalogue::built_in().find(model).map(|model| model.price().input);
+            assert_eq!(found, input, "{model}");
         }
     }
 
@@ -95,16 +84,49 @@ mod tests {
         let tokens =
             Tokens { input: 1000, cache_write: 1000, cache_write_long: 1000, cache_read: 10_000, output: 1000 };
         // 4 + 5 + 8 + 2 + 20 thousandths of a dollar.
-        assert_eq!(priced("claude-opus-5-5", &tokens), Priced { micro_usd: 39_000, guessed: false });
+        assert_eq!(
+            priced(&Catalogue::built_in(), "claude-opus-5-5", &tokens),
+            Priced { micro_usd: 39_000, guessed: false }
+        );
         let one = Tokens { cache_read: 1, ..Tokens::default() };
-        assert_eq!(priced("claude-haiku-5-5", &one).micro_usd, 1, "rounded up");
+        assert_eq!(priced(&Catalogue::built_in(), "claude-haiku-5-5", &one).micro_usd, 1, "rounded up");
     }
 
     #[test]
     fn a_model_without_a_price_is_counted_at_the_dearest() {
         let tokens = Tokens { input: 1_000_000, cache_read: 1_000_000, output: 1_000_000, ..Tokens::default() };
-        assert_eq!(priced("made-up-9", &tokens), Priced { micro_usd: 61_400_000, guessed: true });
+        assert_eq!(
+            priced(&Catalogue::built_in(), "made-up-9", &tokens),
+            Priced { micro_usd: 61_400_000, guessed: true }
+        );
         let most = Tokens { input: u64::MAX, output: u64::MAX, ..Tokens::default() };
-        assert_eq!(priced("made-up-9", &most).micro_usd, u64::MAX, "it does not wrap");
+        assert_eq!(priced(&Catalogue::built_in(), "made-up-9", &most).micro_usd, u64::MAX, "it does not wrap");
+    }
+
+    #[test]
+    fn a_users_own_price_counts_before_the_built_in_one() {
+        let text = r#"{"date":"2026-11-21","source":"mine","models":[
+            {"name":"claude-opus-5-5","maker":"anthropic","tier":"strong","input":1,"output":2,"window":1000},
+            {"name":"homemade","maker":"me","tier":"weak","input":0.5,"output":0.5,"window":1000}]}"#;
+        let own: Catalogue = serde_json::from_str(text).unwrap();
+        let all = own.over(Catalogue::built_in());
+        let tokens = Tokens { input: 1_000_000, output: 1_000_000, ..Tokens::default() };
+        assert_eq!(priced(&all, "claude-opus-5-5", &tokens), Priced { micro_usd: 3_000_000, guessed: false });
+        assert_eq!(priced(&all, "homemade", &tokens), Priced { micro_usd: 1_000_000, guessed: false });
+    }
+
+    #[test]
+    fn what_work_would_have_gone_to_is_the_strong_model_of_the_same_maker() {
+        let all = Catalogue::built_in();
+        for (model, expected) in [
+            ("claude-haiku-5-5", Some("claude-opus-5-5")),
+            ("claude-fable-5-1", Some("claude-opus-5-5")),
+            ("gpt-6-luna", Some("gpt-6.1-sol")),
+            ("grok-4.7", Some("claude-opus-5-5")),
+            ("gpt-oss:20b", Some("claude-opus-5-5")),
+            ("homemade", None),
+        ] {
+            assert_eq!(strong_of(&all, model).map(|model| model.name.as_str()), expected, "{model}");
+        }
     }
 }

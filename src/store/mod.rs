@@ -16,6 +16,7 @@ mod put;
 pub mod read;
 pub mod records;
 pub mod routing;
+pub mod savings;
 pub mod sessions;
 mod single;
 pub mod spending;

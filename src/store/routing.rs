@@ -4,11 +4,12 @@
 use crate::domain::facts::Facts;
 use crate::domain::ids::{RouteId, TaskId, Time};
 use crate::domain::route::{Decision, Judge, Tried};
+use crate::domain::savings::Used;
 use crate::domain::state::State;
 use crate::domain::task::TaskSpec;
 use crate::domain::workflow::ModelTier;
 
-use super::{Backend, Lock, Param, Row, StoreError, Tx, load, put};
+use super::{Backend, Lock, Param, Row, StoreError, Tx, load, put, spending};
 
 /// The one thing that is learned so far.
 const ROUTING: &str = "routing";
@@ -26,30 +27,18 @@ pub(super) fn put_rows(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result
     facts.state.tries.iter().try_for_each(|tried| put_try(tx, tried))
 }
 
-/// What ran, and what it cost, is taken from what is on record of the task in that phase; what earlier tries there have cost
-/// is theirs.
 fn put_try(tx: &mut dyn Tx, tried: &Tried) -> Result<(), StoreError> {
     let task = Param::id(tried.task.map_or(0, |task| task.0));
     let phase = Param::Text(&tried.phase);
-    let mut ran: Option<String> = None;
-    let mut spent = 0_i64;
-    if tried.task.is_some() && tried.decision.is_none() {
-        let sql = "SELECT model, sum(micro_usd) FROM spending WHERE task = ?1 AND phase = ?2 GROUP BY model ORDER BY 2 DESC, 1";
-        tx.query(sql, &[task, phase], &mut |row| {
-            ran = ran.take().or(row.text(0)?.map(str::to_owned));
-            spent = spent.saturating_add(row.int(1)?.unwrap_or(0));
-            Ok(())
-        })?;
-        let sql = "SELECT coalesce(sum(micro_usd), 0) FROM tries WHERE task = ?1 AND phase = ?2 AND micro_usd > 0";
-        tx.query(sql, &[task, phase], &mut |row| {
-            spent = spent.saturating_sub(row.int(0)?.unwrap_or(0)).max(0);
-            Ok(())
-        })?;
-    }
+    let taken =
+        if tried.task.is_some() && tried.decision.is_none() { taken(tx, task, phase)? } else { Taken::default() };
     let told = tried.micro_usd.and_then(|usd| i64::try_from(usd).ok());
-    let micro_usd = told.or(ran.is_some().then_some(spent)).unwrap_or(-1);
-    let sql = "INSERT INTO tries(at, task, phase, decision, tier, model, ran, success, judge, micro_usd, failed_before) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let spent = taken.used.iter().fold(0_u64, |sum, used| sum.saturating_add(used.micro_usd));
+    let counted = taken.ran.is_some().then_some(i64::try_from(spent).unwrap_or(i64::MAX));
+    let micro_usd = told.or(counted).unwrap_or(-1);
+    let used = put::json("tries", &taken.used)?;
+    let sql = "INSERT INTO tries(at, task, phase, decision, tier, model, ran, success, judge, micro_usd, failed_before, \
+               used) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let tier = put::json("tries", &tried.tier)?;
     let (judge, before) = (put::json("tries", &tried.judge)?, put::json("tries", &tried.after)?);
     #[expect(clippy::cast_possible_truncation, reason = "from 0 to 1,000")]
@@ -64,13 +53,50 @@ fn put_try(tx: &mut dyn Tx, tried: &Tried) -> Result<(), StoreError> {
             Param::Text(decision),
             Param::Text(tier.trim_matches('"')),
             Param::Text(tried.model.as_deref().unwrap_or_default()),
-            Param::Text(ran.as_deref().unwrap_or_default()),
+            Param::Text(taken.ran.as_deref().unwrap_or_default()),
             Param::Int(success),
             Param::Text(judge.trim_matches('"')),
             Param::Int(micro_usd),
             Param::Text(&before),
+            Param::Text(&used),
         ],
     )
+}
+
+/// What a try took, and the model that did most of it.
+#[derive(Default)]
+struct Taken {
+    used: Vec<Used>,
+    ran: Option<String>,
+}
+
+/// What stands on record of the task in that phase and is not in an earlier try there.
+fn taken(tx: &mut dyn Tx, task: Param<'_>, phase: Param<'_>) -> Result<Taken, StoreError> {
+    let mut used: Vec<Used> = Vec::new();
+    let sql = "SELECT model, sum(input), sum(cache_write), sum(cache_write_long), sum(cache_read), sum(output), \
+               sum(micro_usd), sum(guessed_micro_usd) FROM spending WHERE task = ?1 AND phase = ?2 GROUP BY model \
+               ORDER BY 7 DESC, 6 DESC, 1";
+    tx.query(sql, &[task, phase], &mut |row| {
+        let tokens = spending::tokens(row, 1)?;
+        let (micro_usd, guessed_micro_usd) = (spending::whole(row, 6)?, spending::whole(row, 7)?);
+        used.push(Used { model: row.text(0)?.unwrap_or_default().to_owned(), tokens, micro_usd, guessed_micro_usd });
+        Ok(())
+    })?;
+    // Work that is judged again without another try took nothing more, but it is known who did it.
+    let before = used.first().map(|most| most.model.clone());
+    let sql = "SELECT used FROM tries WHERE task = ?1 AND phase = ?2";
+    tx.query(sql, &[task, phase], &mut |row| {
+        for earlier in load::parse::<Vec<Used>>("tries", row.text(0)?.unwrap_or_default())? {
+            if let Some(all) = used.iter_mut().find(|all| all.model == earlier.model) {
+                *all = all.less(&earlier);
+            }
+        }
+        Ok(())
+    })?;
+    used.retain(|used| !used.tokens.is_empty() || used.micro_usd > 0);
+    let most = used.iter().max_by_key(|used| (used.micro_usd, used.tokens.counted()));
+    let ran = most.map(|used| used.model.clone()).or(before);
+    Ok(Taken { used, ran })
 }
 
 pub(super) fn load_decision(tx: &mut dyn Tx, facts: &mut Facts, id: &RouteId) -> Result<(), StoreError> {

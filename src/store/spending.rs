@@ -275,6 +275,11 @@ pub fn on_day(tx: &mut dyn Tx, day: &str) -> Result<u64, StoreError> {
     sum(tx, "SELECT sum(micro_usd) FROM spending WHERE day = ?1", day)
 }
 
+/// What was spent from a day on; the empty text is before all days.
+pub fn from_day(tx: &mut dyn Tx, day: &str) -> Result<u64, StoreError> {
+    sum(tx, "SELECT sum(micro_usd) FROM spending WHERE day >= ?1", day)
+}
+
 pub fn of_agent(tx: &mut dyn Tx, agent: &AgentName) -> Result<u64, StoreError> {
     sum(tx, "SELECT sum(micro_usd) FROM spending WHERE agent = ?1", &agent.0)
 }
@@ -409,11 +414,11 @@ pub fn prolong(tx: &mut dyn Tx, reservation: u64, until: Time) -> Result<bool, S
     Ok(tx.execute(sql, &[Param::id(reservation), Param::Int(until.0)])? > 0)
 }
 
-fn whole(row: &dyn Row, column: usize) -> Result<u64, StoreError> {
+pub(super) fn whole(row: &dyn Row, column: usize) -> Result<u64, StoreError> {
     Ok(row.int(column)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(0))
 }
 
-fn tokens(row: &dyn Row, from: usize) -> Result<Tokens, StoreError> {
+pub(super) fn tokens(row: &dyn Row, from: usize) -> Result<Tokens, StoreError> {
     Ok(Tokens {
         input: whole(row, from)?,
         cache_write: whole(row, from + 1)?,

@@ -32,6 +32,7 @@ const MICRO: f64 = 1e6;
 #[serde(deny_unknown_fields)]
 struct Args {
     /// Or 0 to 1.
+    // Bounds are told by `decide`, in words.
     success: Success,
     #[schemars(length(min = 1, max = 60))]
     decision: Option<String>,
@@ -53,7 +54,7 @@ struct Args {
 #[schemars(inline)]
 enum Success {
     Whole(bool),
-    Part(#[schemars(range(min = 0, max = 1))] f64),
+    Part(f64),
 }
 
 /// What is on record now.
@@ -130,8 +131,6 @@ mod tests {
             (json!(false), Some((0.0, Some(250_000)))),
             (json!(0.7), Some((0.7, Some(250_000)))),
             (json!(1), Some((1.0, Some(250_000)))),
-            (json!(1.1), None),
-            (json!("yes"), None),
         ] {
             assert_eq!(success(given.clone()), expected, "{given}");
         }
@@ -143,6 +142,7 @@ mod tests {
             json!({ "decision": "R-1" }),
             json!({ "success": true, "decision": "R-1", "task": "T-1" }),
             json!({ "success": true, "tier": "huge" }),
+            json!({ "success": "yes" }),
             json!({ "success": true, "usd": -1 }),
             json!({ "success": true, "model": "a b" }),
         ] {

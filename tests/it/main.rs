@@ -51,6 +51,7 @@ mod publishing;
 mod refusals;
 mod routes;
 mod routing_command;
+mod savings;
 mod screening;
 mod screening_service;
 mod sealing;

@@ -27,6 +27,7 @@ impl Look {
             shown: approval.map(|id| Ok::<_, Ended>((id, text(engine, id)?))).transpose()?,
             fleet: if wanted.tab == Tab::Fleet { Some(engine.fleet()?) } else { None },
             costs: if wanted.tab == Tab::Costs { Some(engine.costs_by(&costs)?) } else { None },
+            savings: if wanted.tab == Tab::Costs { Some(engine.savings(None)?) } else { None },
             task: wanted.task.map(|id| task(engine, id)).transpose()?.flatten(),
         })
     }

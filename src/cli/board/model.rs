@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
+use crate::domain::savings::Savings;
 use crate::domain::view::{Board, CostBy, Costs, Fleet, Surroundings};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub struct Look {
     pub shown: Option<(ApprovalId, String)>,
     pub fleet: Option<Fleet>,
     pub costs: Option<Costs>,
+    pub savings: Option<Savings>,
     pub task: Option<TaskLook>,
 }
 

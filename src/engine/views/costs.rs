@@ -3,7 +3,8 @@
 use crate::domain::spending::Tokens;
 use crate::domain::view::{Baseline, CostBy, CostFilter, CostRow, Costs};
 use crate::engine::Engine;
-use crate::routing::prices::{TABLE_DATE, price, strong_of};
+use crate::routing::catalogue::Catalogue;
+use crate::routing::prices::strong_of;
 use crate::store::{StoreError, spending};
 
 impl Engine {
@@ -14,7 +15,7 @@ impl Engine {
                 by: filter.by.clone(),
                 rows: if filter.by == [CostBy::Model] { models.clone() } else { spending::costs_by(tx, filter)? },
                 total: models.iter().fold(CostRow::default(), sum),
-                baseline: baseline(&models),
+                baseline: baseline(&models, self.routes.catalogue()),
             })
         })
     }
@@ -38,29 +39,29 @@ fn sum(all: CostRow, row: &CostRow) -> CostRow {
 }
 
 /// Nothing where no model has a known price.
-fn baseline(models: &[CostRow]) -> Option<Baseline> {
+fn baseline(models: &[CostRow], catalogue: &Catalogue) -> Option<Baseline> {
     let mut strong: Vec<&str> = Vec::new();
     let mut micro_usd: u64 = 0;
     for row in models {
         let model = row.model.as_deref().unwrap_or_default();
-        let known = strong_of(model).and_then(|name| Some((name, price(name)?)));
         // What was guessed stays as it was: there is nothing to compare it with.
-        let Some((name, price)) = known else {
+        let Some(instead) = strong_of(catalogue, model) else {
             micro_usd = micro_usd.saturating_add(row.micro_usd);
             continue;
         };
         // A model that is dearer than its maker's strong one was somebody's choice, and is no saving.
-        micro_usd = micro_usd.saturating_add(price.of(&row.tokens).max(row.micro_usd));
-        if !strong.contains(&name) {
-            strong.push(name);
+        micro_usd = micro_usd.saturating_add(instead.price().of(&row.tokens).max(row.micro_usd));
+        if !strong.contains(&instead.name.as_str()) {
+            strong.push(&instead.name);
         }
     }
     if strong.is_empty() {
         return None;
     }
     let method = format!(
-        "An estimate: the same tokens at the price of each maker's strong model ({TABLE_DATE}). A strong model might have \
-         used fewer or more, and might have failed less often."
+        "An estimate: the same tokens at the price of each maker's strong model ({}). A strong model might have used \
+         fewer or more, and might have failed less often.",
+        catalogue.date
     );
     Some(Baseline { model: strong.join(", "), micro_usd, method })
 }
@@ -76,15 +77,19 @@ mod tests {
 
     #[test]
     fn the_baseline_is_the_same_tokens_at_the_price_of_strong_models() {
-        let found = baseline(&[row("claude-haiku-5-5", 1000, 500), row("gpt-6-luna", 1000, 500)]).unwrap();
+        let found =
+            baseline(&[row("claude-haiku-5-5", 1000, 500), row("gpt-6-luna", 1000, 500)], &Catalogue::built_in())
+                .unwrap();
         assert_eq!((found.model.as_str(), found.micro_usd), ("claude-opus-5-5, gpt-6.1-sol", 30_000));
     }
 
     #[test]
     fn what_is_dearer_than_strong_or_has_no_price_is_no_saving() {
-        let found = baseline(&[row("claude-fable-5-1", 1000, 50_000), row("homemade", 1000, 50_000)]).unwrap();
+        let found =
+            baseline(&[row("claude-fable-5-1", 1000, 50_000), row("homemade", 1000, 50_000)], &Catalogue::built_in())
+                .unwrap();
         assert_eq!(found.micro_usd, 100_000);
-        assert_eq!(baseline(&[row("homemade", 1000, 50_000)]), None);
-        assert_eq!(baseline(&[]), None);
+        assert_eq!(baseline(&[row("homemade", 1000, 50_000)], &Catalogue::built_in()), None);
+        assert_eq!(baseline(&[], &Catalogue::built_in()), None);
     }
 }

@@ -4,6 +4,7 @@ pub mod board;
 mod costs;
 mod fleet;
 mod graph;
+mod savings;
 mod task;
 mod text;
 

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::ids::{AgentName, TaskId, Time};
+use crate::domain::savings::Savings;
 use crate::domain::view::{AgentRow, Board, CostBy, CostFilter, Costs, Fleet, Graph};
 use crate::tools::schema;
 
@@ -70,6 +71,17 @@ pub fn operations() -> Vec<Operation> {
             costs,
         )
         .query(costs_asked()),
+        read(
+            "savings",
+            "/api/v1/savings",
+            "What choosing models saved against always taking a strong one, from work that has ended, and how that is counted",
+            shape::<Savings>(),
+            |asked| {
+                let SavingsAsked { since } = asked.query()?;
+                Found::json(&asked.engine().savings(since.as_deref().map(moment).transpose()?)?)
+            },
+        )
+        .query(days(schema::of::<SavingsAsked>(), &["since"])),
     ]
 }
 
@@ -120,9 +132,20 @@ struct CostsAsked {
     agent: Option<AgentName>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SavingsAsked {
+    /// A day, or a time of it; days count whole, in UTC.
+    since: Option<String>,
+}
+
 fn costs_asked() -> Value {
-    let mut schema = schema::of::<CostsAsked>();
-    for name in ["since", "until"] {
+    days(schema::of::<CostsAsked>(), &["since", "until"])
+}
+
+/// Fields that are a day or a time.
+fn days(mut schema: Value, fields: &[&str]) -> Value {
+    for name in fields {
         if let Some(Value::Object(field)) = schema.pointer_mut(&format!("/properties/{name}")) {
             field.insert("anyOf".to_owned(), json!([{ "format": "date" }, { "format": "date-time" }]));
         }

@@ -24,7 +24,7 @@ const OPEN: &[(&str, &[&str])] = &[
     ("doctor", &[]),
     ("exec", &[]),
     ("help", &[]),
-    ("models", &["list", "show", "cost"]),
+    ("models", &["list", "show", "cost", "savings"]),
     ("policy", &[]),
     ("route", &[]),
     ("schedule", &["list", "show"]),

@@ -65,7 +65,7 @@ pub const TABLES: [Table; 37] = [
     table("task_labels", 2, "label task#"),
     table("handles", 1, "hash task# fence# agent"),
     table("decisions", 1, "id agent at# body"),
-    table("tries", 1, "id# at# task# phase decision tier model ran success# judge micro_usd# failed_before"),
+    table("tries", 1, "id# at# task# phase decision tier model ran success# judge micro_usd# failed_before used"),
     table("learned", 1, "name generation# forgotten# upto# at# body"),
     table("context_sums", 1, "agent calls# tokens_before# tokens_after# repeats#"),
     table("contexts", 1, "handle agent at# until# content% prints%"),

@@ -1,7 +1,10 @@
 //! Costs: sums by whatever is asked, the whole, and what the same tokens would have cost at strong models.
 
+use ratatui::style::Style;
 use ratatui::text::Line;
 
+use crate::cli::savings;
+use crate::domain::savings::Savings;
 use crate::domain::spending::dollars;
 use crate::domain::view::{CostBy, CostRow, Costs};
 
@@ -33,6 +36,20 @@ pub fn lines(app: &App, theme: Theme, wide: usize) -> Vec<Line<'static>> {
         lines.push(Line::styled(text, theme.dim()));
     }
     lines.extend(baseline(costs, theme, wide));
+    lines.extend(app.look.savings.iter().flat_map(|found| saved(found, theme, wide)));
+    lines
+}
+
+/// From work that has ended, which the figures above do not ask for.
+fn saved(found: &Savings, theme: Theme, wide: usize) -> Vec<Line<'static>> {
+    let head = format!("Work that has ended, against always strong, {}", savings::span(found));
+    let mut lines = vec![Line::default(), Line::styled(fit_right(&head, wide), theme.strong())];
+    let told = savings::summary(found).into_iter().map(|line| (line, false));
+    let out = savings::left_out(&found.left_out).into_iter().map(|line| (format!("left out: {line}"), true));
+    for (line, dim) in told.chain(out) {
+        let style = if dim { theme.dim() } else { Style::new() };
+        lines.extend(prose(&format!("  {line}"), wide).into_iter().map(|line| Line::styled(line, style)));
+    }
     lines
 }
 

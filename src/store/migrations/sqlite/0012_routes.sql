@@ -2,7 +2,8 @@
 CREATE TABLE decisions(id TEXT PRIMARY KEY, agent TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 
 -- Tries that have ended, in the order in which they are learned from. `task` is 0 for work outside any task; `ran` is the model
--- that did most of it, where a transcript says so; `success` is in thousandths; `micro_usd` is below 0 where it is not known.
+-- that did most of it, where a transcript says so; `success` is in thousandths; `micro_usd` is below 0 where it is not known;
+-- `used` is what it took of which model.
 CREATE TABLE tries(
   id INTEGER PRIMARY KEY,
   at INTEGER NOT NULL,
@@ -15,7 +16,8 @@ CREATE TABLE tries(
   success INTEGER NOT NULL,
   judge TEXT NOT NULL,
   micro_usd INTEGER NOT NULL,
-  failed_before TEXT NOT NULL
+  failed_before TEXT NOT NULL,
+  used TEXT NOT NULL
 );
 CREATE INDEX tries_task ON tries(task, phase);
 
