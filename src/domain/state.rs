@@ -16,7 +16,7 @@ use super::evidence::{Artifact, Evidence, Tier, Verdict};
 use super::ids::{
     AgentName, ApprovalId, BypassId, CallId, CredentialId, RouteId, RunId, SessionId, TaskId, Time, WorkflowHash,
 };
-use super::route::{Decision, RouteCause, Routed, SOLVED_FROM, TaskRoute, Tried, project};
+use super::route::{Decision, Learning, RouteCause, Routed, SOLVED_FROM, TaskRoute, Tried, project};
 use super::session::{Judged, SeenCall, Session, SubAgent};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
@@ -34,6 +34,8 @@ pub struct State {
     pub decisions: BTreeMap<RouteId, Decision>,
     /// Ended in this command; none is ever loaded.
     pub tries: Vec<Tried>,
+    /// Where learning begins, in a command that changes it.
+    pub learning: Learning,
     /// By the client's own id.
     pub seen_calls: BTreeMap<String, SeenCall>,
 }
@@ -130,6 +132,10 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         }
         Event::ModelRouted { .. } | Event::OutcomeRecorded { .. } => {
             route(state, event, stamp);
+            Ok(())
+        }
+        Event::LearningReset { generation, forgotten, .. } => {
+            state.learning = Learning { generation: *generation, forgotten: *forgotten };
             Ok(())
         }
         Event::TaskReadied { .. }

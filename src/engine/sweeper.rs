@@ -47,6 +47,7 @@ impl Sweeper {
             if let Err(error) = engine.sweep() {
                 tracing::warn!(%error, "sweeping failed; it is tried again");
             }
+            engine.keep_learning();
         };
         Ok(Self { _thread: EachSecond::start("phasegate-sweeper", engine, sweep)? })
     }
