@@ -235,6 +235,29 @@ pub(super) fn reset(facts: &Facts, upto: u64, reason: &str, context: &Context) -
     }])
 }
 
+/// A subagent that starts under a task: on what its phase says, else on what its own work deserves. A model that the agent
+/// names stands, unless the phase sets one.
+pub fn for_subagent(facts: &Facts, task: &Task, prompt: &str, named: bool, context: &Context) -> Option<Routed> {
+    let phase = facts.phase_of(task).ok()?;
+    if named && phase.model.is_none() {
+        return None;
+    }
+    let of_task = Work::of(&task.spec, task.attempts.failed);
+    let work = Work { description: Some(prompt.to_owned()), ..of_task };
+    let route = context.routes.route(&ToRoute {
+        id: piece(task.id, &phase.name),
+        project: project(&task.spec),
+        work: &work,
+        phase: Some(phase),
+        failed: failed_at(task),
+        agent: &context.caller.agent,
+        left: budget::left(facts, task, context.now).ok().flatten(),
+        taken_percent: budget::taken_percent(facts, task),
+        automatic: true,
+    });
+    route.as_ref().map(Routed::of)
+}
+
 /// `record_outcome`: for what no gate sees.
 pub(super) fn outcome(facts: &Facts, told: &RecordOutcome, context: &Context) -> Result<Vec<Event>, Refusal> {
     if !(0.0..=1.0).contains(&told.success) {

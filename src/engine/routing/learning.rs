@@ -68,7 +68,14 @@ impl Engine {
     /// Before a command that may choose a model: what is known already, where nobody has looked yet.
     pub(in crate::engine) fn learn_first(&self, scope: &Scope) {
         let chooses = matches!(scope, Scope::Claim { .. } | Scope::Task { .. });
-        if chooses && !self.routes.learner.has_begun() {
+        if chooses {
+            self.learn_once();
+        }
+    }
+
+    /// What hooks do before they choose for a subagent: each of their processes does one thing, and most choose nothing.
+    pub(in crate::engine) fn learn_once(&self) {
+        if !self.routes.learner.has_begun() {
             self.learn();
         }
     }

@@ -4,7 +4,7 @@ CREATE TABLE decisions(id TEXT PRIMARY KEY, agent TEXT NOT NULL, at INTEGER NOT 
 -- Tries that have ended, in the order in which they are learned from. `task` is 0 for work outside any task; `ran` is the model
 -- that did most of it, where a transcript says so; `success` is in thousandths; `micro_usd` is below 0 where it is not known.
 CREATE TABLE tries(
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  id INTEGER PRIMARY KEY,
   at INTEGER NOT NULL,
   task INTEGER NOT NULL,
   phase TEXT NOT NULL,
