@@ -21,9 +21,30 @@ use phasegate::routing::routed::{Known, routed};
 
 const ROUNDS: usize = 5_000;
 const WORDS: [&str; 24] = [
-    "parser", "deadlock", "field", "form", "scheduler", "rename", "invoice", "token", "cache", "retry", "migration",
-    "column", "button", "layout", "error", "timeout", "session", "report", "export", "index", "worker", "queue",
-    "socket", "budget",
+    "parser",
+    "deadlock",
+    "field",
+    "form",
+    "scheduler",
+    "rename",
+    "invoice",
+    "token",
+    "cache",
+    "retry",
+    "migration",
+    "column",
+    "button",
+    "layout",
+    "error",
+    "timeout",
+    "session",
+    "report",
+    "export",
+    "index",
+    "worker",
+    "queue",
+    "socket",
+    "budget",
 ];
 
 fn text(seed: usize, bytes: usize) -> String {
@@ -68,7 +89,8 @@ fn main() {
                 automatic: true,
             };
             let client = "claude-code";
-            let known = Known { learned: &learned, preferences: &preferences, catalogue: &catalogue, local: &[], client };
+            let known =
+                Known { learned: &learned, preferences: &preferences, catalogue: &catalogue, local: &[], client };
             let mut took: Vec<f64> = (0..ROUNDS)
                 .map(|_| {
                     let began = Instant::now();
@@ -84,6 +106,10 @@ fn main() {
         let began = Instant::now();
         let back = serde_json::from_str::<Saved>(&kept).unwrap();
         black_box(Learned::of(back));
-        println!("{outcomes} outcomes kept: {} bytes, read in {:.1} ms", kept.len(), began.elapsed().as_secs_f64() * 1e3);
+        println!(
+            "{outcomes} outcomes kept: {} bytes, read in {:.1} ms",
+            kept.len(),
+            began.elapsed().as_secs_f64() * 1e3
+        );
     }
 }

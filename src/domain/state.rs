@@ -1,5 +1,7 @@
 //! The rows a command may change, and how an event changes them. `apply` decides nothing: it carries out what has happened.
 
+mod routes;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +18,7 @@ use super::evidence::{Artifact, Evidence, Tier, Verdict};
 use super::ids::{
     AgentName, ApprovalId, BypassId, CallId, CredentialId, RouteId, RunId, SessionId, TaskId, Time, WorkflowHash,
 };
-use super::route::{Decision, Learning, RouteCause, Routed, SOLVED_FROM, TaskRoute, Tried, project};
+use super::route::{Decision, Learning, Tried};
 use super::session::{Judged, SeenCall, Session, SubAgent};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
@@ -127,11 +129,11 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::GateRefused { .. }
         | Event::GateObserved { .. }
         | Event::GateOrphaned { .. } => {
-            refused(state, event);
+            routes::refused(state, event);
             show(state, event, stamp)
         }
         Event::ModelRouted { .. } | Event::OutcomeRecorded { .. } => {
-            route(state, event, stamp);
+            routes::change(state, event, stamp);
             Ok(())
         }
         Event::LearningReset { generation, forgotten, .. } => {
@@ -397,69 +399,6 @@ fn run(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyEr
     Ok(())
 }
 
-/// Events of models: where a task stands with them, and what there is to learn from.
-fn route(state: &mut State, event: &Event, stamp: Stamp<'_>) {
-    if let Event::ModelRouted { task, decision, because, route, work, .. } = event {
-        let task = task.and_then(|id| state.tasks.get_mut(&id));
-        if let (Some(id), Some(work)) = (decision, work) {
-            let new = Decision {
-                id: id.clone(),
-                agent: stamp.by.clone(),
-                task: task.as_ref().map(|task| task.id),
-                project: task.as_ref().map(|task| project(&task.spec)).unwrap_or_default(),
-                work: (**work).clone(),
-                route: route.clone(),
-                at: stamp.at,
-                success: None,
-            };
-            state.decisions.insert(id.clone(), new);
-        } else if let (Some(task), RouteCause::Phase | RouteCause::Failure) = (task, because) {
-            take_route(task, route);
-        }
-    }
-    let Event::OutcomeRecorded { task, decision, phase, tier, model, success, judge, micro_usd, after, .. } = event
-    else {
-        return;
-    };
-    state.tries.push(Tried {
-        task: *task,
-        phase: phase.clone(),
-        decision: decision.clone(),
-        tier: *tier,
-        model: model.clone(),
-        success: *success,
-        judge: *judge,
-        micro_usd: *micro_usd,
-        after: after.clone(),
-        at: stamp.at,
-    });
-    if let Some(decision) = decision.as_ref().and_then(|id| state.decisions.get_mut(id)) {
-        decision.success = Some(*success);
-        return;
-    }
-    let task = task.and_then(|id| state.tasks.get_mut(&id));
-    let Some((stands, route)) = task.and_then(|task| Some((&task.phase, task.route.as_mut()?))) else { return };
-    if *success >= SOLVED_FROM {
-        route.passed.insert(phase.clone(), *tier);
-    } else if stands == phase && !route.failed.contains(tier) {
-        route.failed.push(*tier);
-    }
-}
-
-fn take_route(task: &mut Task, now: &Routed) {
-    let kept = task.route.take().map(|route| *route);
-    let (failed, passed) = kept.map(|route| (route.failed, route.passed)).unwrap_or_default();
-    task.route = Some(Box::new(TaskRoute { now: now.clone(), refused: 0, failed, passed }));
-}
-
-/// A check that says no counts against whoever works on it.
-fn refused(state: &mut State, event: &Event) {
-    let Event::GateRefused { task, .. } = event else { return };
-    if let Some(route) = state.tasks.get_mut(task).and_then(|task| task.route.as_mut()) {
-        route.refused = route.refused.saturating_add(1);
-    }
-}
-
 /// A call that may run is remembered until its end is told.
 fn see(state: &mut State, event: &Event, stamp: Stamp<'_>) {
     if let Event::CallObserved { call, .. } = event {
@@ -573,7 +512,7 @@ fn carry_out(task: &mut Task, event: &Event, stamp: Stamp<'_>) -> Result<(), App
         task.authors.insert(agent.clone());
         task.fence = *fence;
         if let Event::TaskClaimed { route: Some(route), .. } = event {
-            take_route(task, route);
+            routes::take(task, route);
         }
         change_state(task, |now| now.claim(claim))
     } else if let Event::ClaimExpired { .. } | Event::ClaimReleased { .. } = event {

@@ -61,15 +61,13 @@ use crate::domain::approval::Approval;
 use crate::domain::approver::Proof;
 use crate::domain::canonical;
 use crate::domain::command::{Change, ClaimTask, Command, Target, Want};
-use crate::domain::decide::route::asked as asked_route;
 use crate::domain::decide::{after_leave, consume, decide, log as log_decisions};
 use crate::domain::event::Event;
 use crate::domain::facts::{Caller, Context, Facts, Settings};
 use crate::domain::flag::Looked;
-use crate::domain::ids::{AgentName, ApprovalId, RouteId, TaskId, Time};
+use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::route::Work;
 use crate::policy::permit::{Need, Permit, of_role, permit};
 use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
@@ -484,22 +482,6 @@ impl Call<'_> {
         let outcome = self.run(scope, Command::ClaimTask(claim), Vec::new())?;
         let brief = answers::claimed(&outcome, secret, &self.engine.context(self.caller))?;
         Ok(noted(brief.reply(), &outcome))
-    }
-
-    fn route(&self, work: Work) -> Result<Reply, Failure> {
-        let decision = RouteId(format!("R-{}", self.engine.clock.random_hex(6)));
-        let slot = Arc::new(Mutex::new(None));
-        let fill = Arc::clone(&slot);
-        let scope = Scope::Task { target: Target::default(), with: With::Nothing };
-        let outcome = self.permitted(scope, Vec::new(), move |facts, context| {
-            let (route, event) = asked_route(facts, decision.clone(), &work, context).unzip();
-            *fill.lock().unwrap_or_else(PoisonError::into_inner) = route;
-            Ok(event.map(|event| vec![event]))
-        })?;
-        let route = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let route =
-            route.ok_or_else(|| StoreError::BadRow { table: "decisions", why: "nothing was chosen".to_owned() })?;
-        Ok(noted(route.reply(), &outcome))
     }
 
     fn update(&self, target: Target, change: Change) -> Result<Reply, Failure> {
