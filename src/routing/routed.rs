@@ -342,7 +342,7 @@ impl<'a> Place<'a> {
         let mut told = String::new();
         if self.piece.is_some() {
             let (learned, kind) = (self.known.learned, self.asked.work.kind.as_deref());
-            let of_kind = kind.filter(|kind| [own, other].iter().all(|one| learned.done(one.tier, Some(kind)).1 > 0.0));
+            let of_kind = kind.filter(|kind| [own, other].iter().any(|one| learned.done(one.tier, Some(kind)).1 > 0.0));
             let such = if of_kind.is_some() { "such tasks" } else { "all tasks" };
             let (done, tries) = learned.done(own.tier, of_kind);
             let (other_done, other_tries) = learned.done(other.tier, of_kind);
