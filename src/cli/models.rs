@@ -32,6 +32,8 @@ enum Act {
     },
     /// One model, by any of the names it goes by.
     Show { model: String },
+    /// What recorded outcomes taught in this workspace.
+    Learned(super::learned::Args),
     /// Take a newer table from a file or an address: our own form, or LiteLLM's price list.
     Update { source: String },
     /// What so many tokens cost, on one model or on each.
@@ -66,11 +68,15 @@ impl From<TierWord> for ModelTier {
 }
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
-    let Table { catalogue, own, problem } = table::read(&place.workspace.state);
+    if let Act::Learned(args) = &args.act {
+        return super::learned::run(args, place, out);
+    }
+    let Table { catalogue, own, problem, .. } = table::read(&place.workspace.state);
     if let Some(problem) = problem {
         out.aside(&format!("phasegate: {}; the built-in table is used instead", visible(&problem)));
     }
     match &args.act {
+        Act::Learned(_) => {}
         Act::Update { source } => return update(source, place, catalogue, out),
         Act::List { tier } => list(&catalogue, own, tier.map(ModelTier::from), out),
         Act::Show { model } => show(found(&catalogue, model)?, out),

@@ -211,11 +211,15 @@ impl Engine {
     }
 
     fn transact(&self, scope: Scope, by: By, attachments: Vec<Attachment>, decide: Decide) -> Result<Outcome, Failure> {
+        self.learn_first(&scope);
         let outcome =
             self.measured(decide, |decide| store::execute(self.backend.as_ref(), scope, by, attachments, decide))?;
         match outcome.refusal {
             Some(refusal) => Err(refusal.into()),
-            None => Ok(outcome),
+            None => {
+                self.learn_from(&outcome.events);
+                Ok(outcome)
+            }
         }
     }
 

@@ -38,6 +38,7 @@ mod http_rest;
 mod http_rest_events;
 mod http_straight;
 mod init;
+mod learning;
 mod migrate;
 mod model;
 mod notify;

@@ -58,6 +58,7 @@ impl Event {
             Self::BudgetChanged { task, .. } => ("BudgetChanged", Some(*task)),
             Self::ModelRouted { task, .. } => ("ModelRouted", *task),
             Self::OutcomeRecorded { task, .. } => ("OutcomeRecorded", *task),
+            Self::LearningReset { .. } => ("LearningReset", None),
             Self::CallStarted { task, .. } => ("CallStarted", *task),
             Self::CallFinished { task, .. } => ("CallFinished", *task),
             Self::CallFailed { task, .. } => ("CallFailed", *task),

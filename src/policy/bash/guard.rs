@@ -24,7 +24,7 @@ const OPEN: &[(&str, &[&str])] = &[
     ("doctor", &[]),
     ("exec", &[]),
     ("help", &[]),
-    ("models", &["list", "show", "cost"]),
+    ("models", &["list", "show", "cost", "learned"]),
     ("policy", &[]),
     ("route", &[]),
     ("schedule", &["list", "show"]),
@@ -428,6 +428,12 @@ fn ours(words: &[Word]) -> Option<String> {
         _ if subs.is_empty() => None,
         None => None,
         Some(second) if !second.expands.nothing() => unknown(),
+        Some(second) if (first.text.as_str(), second.text.as_str()) == ("models", "learned") => match named.get(2) {
+            None => None,
+            Some(third) if !third.expands.nothing() => unknown(),
+            Some(third) if third.text == "export" => None,
+            Some(_) => Some("forgetting what outcomes taught is for a person".to_owned()),
+        },
         Some(second) if subs.contains(&second.text.as_str()) => None,
         Some(second) => Some(format!("`phasegate {} {}` is for a person", first.text, super::shown(&second.text))),
     }
