@@ -5,6 +5,7 @@
 use std::env;
 use std::io::{self, Write};
 
+use phasegate::domain::preference::Scoring;
 use phasegate::domain::route::Work;
 use phasegate::domain::workflow::ModelTier;
 use phasegate::routing::features::{self, Features};
@@ -79,7 +80,14 @@ fn one_try(tasks: &[Task], mut tier: impl FnMut(&Task) -> Option<ModelTier>) -> 
 }
 
 fn by_score(task: &Task) -> Option<ModelTier> {
-    Some(phasegate::routing::route(&Work { kind: Some(task.kind.to_owned()), ..Work::default() }, None).tier)
+    Some(
+        phasegate::routing::route(
+            &Work { kind: Some(task.kind.to_owned()), ..Work::default() },
+            None,
+            &Scoring::default(),
+        )
+        .tier,
+    )
 }
 
 /// The cheapest tier that does it; none where no tier does.

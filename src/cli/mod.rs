@@ -15,6 +15,7 @@ mod hook;
 mod hook_guard;
 mod init;
 mod keep;
+mod learned;
 mod log;
 mod migrate;
 mod models;

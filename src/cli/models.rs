@@ -32,6 +32,8 @@ enum Act {
     },
     /// One model, by any of the names it goes by.
     Show { model: String },
+    /// What recorded outcomes taught in this workspace.
+    Learned(super::learned::Args),
     /// What choosing models saved against always taking a strong one, from work that has ended.
     Savings(savings::Args),
     /// Take a newer table from a file or an address: our own form, or LiteLLM's price list.
@@ -68,15 +70,17 @@ impl From<TierWord> for ModelTier {
 }
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
-    if let Act::Savings(args) = &args.act {
-        return savings::run(args, place, out);
+    match &args.act {
+        Act::Learned(args) => return super::learned::run(args, place, out),
+        Act::Savings(args) => return savings::run(args, place, out),
+        Act::List { .. } | Act::Show { .. } | Act::Update { .. } | Act::Cost { .. } => {}
     }
-    let Table { catalogue, own, problem } = table::read(&place.workspace.state);
+    let Table { catalogue, own, problem, .. } = table::read(&place.workspace.state);
     if let Some(problem) = problem {
         out.aside(&format!("phasegate: {}; the built-in table is used instead", visible(&problem)));
     }
     match &args.act {
-        Act::Savings(_) => {}
+        Act::Learned(_) | Act::Savings(_) => {}
         Act::Update { source } => return update(source, place, catalogue, out),
         Act::List { tier } => list(&catalogue, own, tier.map(ModelTier::from), out),
         Act::Show { model } => show(found(&catalogue, model)?, out),

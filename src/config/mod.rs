@@ -4,6 +4,7 @@ pub mod channels;
 pub mod issuers;
 pub mod keyring;
 pub mod postgres;
+pub mod routing;
 pub mod screening;
 pub mod settings;
 pub mod starters;

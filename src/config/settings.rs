@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::issuers::{self, IssuerTable};
 use super::keyring::Keyring;
 use super::postgres::PostgresEnvironment;
+use super::routing::{self, RoutingTable};
 use super::screening::{self, ScreenRules, ScreeningFile, ScreeningService};
 use crate::domain::issuer::Issuer;
+use crate::domain::preference::Preferences;
 pub use crate::notify::settings::ChannelSettings as Channel;
 use crate::screen::rules::RuleText;
 
@@ -23,7 +25,7 @@ const AGENT_MARKS: [&str; 4] = ["CLAUDECODE", "CODEX_SANDBOX", "GEMINI_CLI", "OP
 pub const PROJECT_FILE: &str = "phasegate.toml";
 
 /// `config.toml` of the user, or `phasegate.toml` of a project.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsFile {
     /// Where the state lies: `sqlite:PATH`. Only in the user's file.
@@ -50,9 +52,11 @@ pub struct SettingsFile {
     /// Whose access tokens count over HTTP. Only in the user's file.
     #[serde(default)]
     pub issuer: Vec<IssuerTable>,
+    /// How models are chosen. Only in the user's file.
+    pub routing: Option<RoutingTable>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     pub store: Option<String>,
     /// What the environment says besides of a store in PostgreSQL.
@@ -69,6 +73,7 @@ pub struct Settings {
     /// The address of the page on which people answer.
     pub links_base: Option<String>,
     pub issuers: Vec<Issuer>,
+    pub routing: Preferences,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +166,7 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
     let sources = Sources { variable: &variable, folder: &folder };
     let channels = channels::checked(&user.channel, &sources).map_err(wrong)?;
     let issuers = issuers::checked(&user.issuer, &folder).map_err(wrong)?;
+    let routing = user.routing.as_ref().map(routing::checked).transpose().map_err(wrong)?.unwrap_or_default();
     let links_base = match &user.links {
         Some(links) => channels::checked_base(links).map_err(wrong)?,
         None => None,
@@ -175,6 +181,7 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         ("channel", !project.channel.is_empty()),
         ("links", project.links.is_some()),
         ("issuer", !project.issuer.is_empty()),
+        ("routing", project.routing.is_some()),
     ];
     if let Some((key, _)) = users.into_iter().find(|(_, given)| *given) {
         let message =
@@ -207,6 +214,7 @@ pub fn load(root: &Path, environment: &Environment) -> Result<Settings, Settings
         channels,
         links_base,
         issuers,
+        routing,
     })
 }
 
@@ -275,6 +283,7 @@ mod tests {
             ("claims_per_agent = 0", "claims_per_agent"),
             (channel, "`channel` cannot be set by a project"),
             ("[links]\nbase = \"https://x.example\"", "links"),
+            ("[routing]\nassume_followed = true", "`routing` cannot be set by a project"),
             (issuer, "`issuer` cannot be set by a project"),
         ] {
             std::fs::write(temp.path().join(PROJECT_FILE), text).unwrap();

@@ -88,6 +88,11 @@ pub enum Command {
     },
     Sweep,
     RecordOutcome(RecordOutcome),
+    /// Tries up to this one teach nothing any more.
+    ResetLearning {
+        upto: u64,
+        reason: String,
+    },
     ChangeLogKey {
         old: Option<String>,
         new: String,

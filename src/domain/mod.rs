@@ -24,6 +24,7 @@ pub mod ids;
 pub mod issuer;
 pub mod notice;
 pub mod passkey;
+pub mod preference;
 pub mod query;
 pub mod record;
 pub mod refusal;

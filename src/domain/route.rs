@@ -191,6 +191,15 @@ pub struct Tried {
     pub at: Time,
 }
 
+/// Where learning begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Learning {
+    /// Rises when everything is forgotten.
+    pub generation: u64,
+    /// Tries up to here no longer count.
+    pub forgotten: u64,
+}
+
 /// What work of this task counts as, beside the work of others in the workspace: `project` of its metadata, else a label such
 /// as `project:shop`.
 pub fn project(spec: &TaskSpec) -> String {
@@ -233,6 +242,9 @@ pub struct Alternative {
     pub tier: ModelTier,
     pub model: String,
     pub usd: f64,
+    /// The chance that it does this work, by outcomes here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -18,7 +18,7 @@ use super::evidence::{Artifact, Evidence, Tier, Verdict};
 use super::ids::{
     AgentName, ApprovalId, BypassId, CallId, CredentialId, RouteId, RunId, SessionId, TaskId, Time, WorkflowHash,
 };
-use super::route::{Decision, Tried};
+use super::route::{Decision, Learning, Tried};
 use super::session::{Judged, SeenCall, Session, SubAgent};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
@@ -36,6 +36,8 @@ pub struct State {
     pub decisions: BTreeMap<RouteId, Decision>,
     /// Ended in this command; none is ever loaded.
     pub tries: Vec<Tried>,
+    /// Where learning begins, in a command that changes it.
+    pub learning: Learning,
     /// By the client's own id.
     pub seen_calls: BTreeMap<String, SeenCall>,
 }
@@ -117,6 +119,7 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::CommandRefused { .. }
         | Event::RefusalsRepeated { .. }
         | Event::GuardKept { .. }
+        | Event::ResultReduced { .. }
         | Event::TextFlagged { .. }
         | Event::TextNotScreened { .. }
         | Event::LogKeyChanged { .. }
@@ -132,6 +135,10 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         }
         Event::ModelRouted { .. } | Event::OutcomeRecorded { .. } => {
             routes::change(state, event, stamp);
+            Ok(())
+        }
+        Event::LearningReset { generation, forgotten, .. } => {
+            state.learning = Learning { generation: *generation, forgotten: *forgotten };
             Ok(())
         }
         Event::TaskReadied { .. }

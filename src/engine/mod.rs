@@ -42,6 +42,7 @@ pub mod session_views;
 pub mod spending;
 mod startup;
 pub mod sweeper;
+mod token_counts;
 mod touched;
 pub mod traces;
 pub mod verify;
@@ -213,11 +214,15 @@ impl Engine {
     }
 
     fn transact(&self, scope: Scope, by: By, attachments: Vec<Attachment>, decide: Decide) -> Result<Outcome, Failure> {
+        self.learn_first(&scope);
         let outcome =
             self.measured(decide, |decide| store::execute(self.backend.as_ref(), scope, by, attachments, decide))?;
         match outcome.refusal {
             Some(refusal) => Err(refusal.into()),
-            None => Ok(outcome),
+            None => {
+                self.learn_from(&outcome.events);
+                Ok(outcome)
+            }
         }
     }
 

@@ -73,7 +73,7 @@ pub fn with_backend(
     let identity = Identity::new(settings.issuers.clone(), &file);
     let place = place_of(settings.store.as_deref(), around(settings, &workspace));
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&place));
-    let routes = Arc::new(super::routing::OwnRoutes::new(&workspace.state));
+    let routes = Arc::new(super::routing::OwnRoutes::new(&workspace.state, settings.routing.clone()));
     let engine = Engine {
         backend,
         screening,

@@ -1,4 +1,5 @@
-//! What time alone brings about, carried out: a look every second, a command only when something is due.
+//! What time alone brings about, carried out: a look every second, a command only when something is due. Learning from what
+//! other processes recorded keeps the same pace.
 
 use std::sync::Arc;
 
@@ -43,10 +44,9 @@ pub struct Sweeper {
 
 impl Sweeper {
     pub fn start(engine: &Arc<Engine>) -> std::io::Result<Self> {
-        let sweep = |engine: &Engine| {
-            if let Err(error) = engine.sweep() {
-                tracing::warn!(%error, "sweeping failed; it is tried again");
-            }
+        let sweep = |engine: &Engine| match engine.sweep() {
+            Ok(_) => engine.keep_learning(),
+            Err(error) => tracing::warn!(%error, "sweeping failed; it is tried again"),
         };
         Ok(Self { _thread: EachSecond::start("phasegate-sweeper", engine, sweep)? })
     }

@@ -156,6 +156,12 @@ impl Catalogue {
         if local { found(true).or_else(|| found(false)) } else { found(false) }
     }
 
+    /// The same among those that run elsewhere, take tools, and keep so many tokens in view.
+    pub fn fitting(&self, tier: ModelTier, client: &str, window: u64) -> Option<&Model> {
+        let fits = |model: &&Model| model.tier == tier && !model.local && model.tools && model.window >= window;
+        self.models.iter().filter(fits).find(|model| model.runs_in(client))
+    }
+
     /// Everything that is wrong with it, in words.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -191,6 +197,10 @@ impl Catalogue {
 }
 
 impl Model {
+    pub fn runs_in(&self, client: &str) -> bool {
+        maker_of(client).is_none_or(|maker| self.maker == maker)
+    }
+
     pub fn price(&self) -> Price {
         let micro = |dollars: f64| (dollars * 1e6).round() as u64;
         Price {

@@ -1,6 +1,7 @@
 //! PURE: the score of a piece of work from 1 to 10, with the share of each factor. `docs/routing.md` says why each number is
 //! what it is. The score explains and sets budgets; where outcomes are recorded, they choose the tier.
 
+use crate::domain::preference::Scoring;
 use crate::domain::route::{Part, Risk, Work};
 
 /// Points a task type starts from; `docs/routing.md` says why.
@@ -36,8 +37,15 @@ fn part(factor: &str, points: f64, why: String) -> Part {
 }
 
 /// Of all factors, in the order in which they are told.
-pub fn parts(work: &Work) -> Vec<Part> {
-    vec![kind(work), size(work), breadth(work), history(work)]
+pub fn parts(work: &Work, scoring: &Scoring) -> Vec<Part> {
+    let weighed = |part: Part, by: f64| Part { points: part.points * by, ..part };
+    let weights = scoring.weights;
+    vec![
+        kind(work, scoring),
+        weighed(size(work), weights.context),
+        weighed(breadth(work), weights.files),
+        weighed(history(work), weights.risk),
+    ]
 }
 
 pub fn score(parts: &[Part]) -> f64 {
@@ -48,8 +56,11 @@ pub fn knows(kind: &str) -> bool {
     BASE.iter().any(|(known, _)| *known == kind)
 }
 
-fn kind(work: &Work) -> Part {
+fn kind(work: &Work, scoring: &Scoring) -> Part {
     let named = work.kind.as_deref().unwrap_or_default();
+    if let Some(points) = scoring.points.get(named) {
+        return part("type", *points, format!("{named}, by your settings"));
+    }
     match BASE.iter().find(|(kind, _)| *kind == named) {
         Some((kind, points)) => part("type", *points, (*kind).to_owned()),
         None if named.is_empty() => part("type", BASE_UNKNOWN, "no type given".to_owned()),

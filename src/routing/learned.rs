@@ -98,6 +98,50 @@ impl Learned {
         if self.raises.was_raised(id) {
             return;
         }
+        self.count(piece, id, tier, success, cost);
+    }
+
+    /// A try whose record says whether one failed at this piece of work before; others may have ended in between. Of two
+    /// words about the same try the later one holds, such as that of a review about work that its check let pass.
+    pub fn tell(&mut self, piece: &Piece<'_>, tier: ModelTier, success: f64, cost: Option<f64>, again: bool) {
+        let success = if success.is_finite() { success.clamp(0.0, 1.0) } else { 0.0 };
+        let id = hash(piece.id);
+        if again {
+            self.raises.came_back(id);
+        }
+        if success < SOLVED_FROM {
+            let hope = self.hope(piece, tier);
+            self.raises.waits(id, hope);
+        }
+        if again {
+            return;
+        }
+        let recent = self.recent.iter().rev().find(|recent| recent.id == id);
+        let before = recent.and_then(|recent| recent.tried.get(index(tier)).copied().flatten());
+        match before.map(|thousandths| f64::from(thousandths) / 1000.0) {
+            None => self.count(piece, id, tier, success, cost),
+            Some(before) => {
+                if before >= SOLVED_FROM && success < SOLVED_FROM {
+                    self.raises.slipped_through();
+                }
+                self.amend(piece, tier, success - before);
+                self.remember(piece, id, tier, success);
+            }
+        }
+    }
+
+    fn amend(&mut self, piece: &Piece<'_>, tier: ModelTier, by: f64) {
+        if let Some(record) = self.tiers.get_mut(index(tier)) {
+            record.successes = (record.successes + by).clamp(0.0, record.tries);
+            record.words.amend(&piece.features.places, by);
+            record.projects.amend(piece.project, by, &mut record.project_sums);
+            if let Some(kind) = piece.kind {
+                record.kinds.amend(kind, by, &mut record.kind_sums);
+            }
+        }
+    }
+
+    fn count(&mut self, piece: &Piece<'_>, id: u64, tier: ModelTier, success: f64, cost: Option<f64>) {
         if self.remember(piece, id, tier, success) {
             self.spread.add(&piece.features.places);
         }
@@ -117,9 +161,14 @@ impl Learned {
     }
 
     fn failed(&mut self, piece: &Piece<'_>, id: u64, tier: ModelTier) {
-        let [.., strong] = self.estimates(piece);
-        let hope = (tier < strong.tier).then_some(strong.success - strong.mean);
+        let hope = self.hope(piece, tier);
         self.raises.failed(id, hope);
+    }
+
+    /// By how much the strongest tier is expected to do better at this than it does on the mean.
+    fn hope(&self, piece: &Piece<'_>, tier: ModelTier) -> Option<f64> {
+        let [.., strong] = self.estimates(piece);
+        (tier < strong.tier).then_some(strong.success - strong.mean)
     }
 
     /// Whether the piece of work is new here.
@@ -150,6 +199,17 @@ impl Learned {
 
     pub fn outcomes(&self) -> u64 {
         self.tiers.iter().map(|record| record.tries as u64).sum()
+    }
+
+    /// How much of the work of a type (of all work, where none is said) a tier did, of how much.
+    pub fn done(&self, tier: ModelTier, kind: Option<&str>) -> (f64, f64) {
+        self.tiers.get(index(tier)).map_or((0.0, 0.0), |record| match kind {
+            None => (record.successes, record.tries),
+            Some(kind) => {
+                let of_kind = record.kinds.record(kind);
+                (of_kind.successes, of_kind.tries)
+            }
+        })
     }
 
     pub fn estimates(&self, piece: &Piece<'_>) -> [Estimate; 3] {
@@ -328,6 +388,32 @@ mod tests {
             learned.add(&piece, ModelTier::Strong, 0.0, None);
         }
         assert!((gain(&learned, "rename a field") - before).abs() < 1e-9);
+    }
+
+    #[test]
+    fn tries_that_are_told_with_what_came_before_them_teach_in_any_order() {
+        let mut learned = Learned::default();
+        let features = features::read("mend the parser");
+        let ids: Vec<String> = (0..30).map(|n| format!("T-{n}/build")).collect();
+        let piece = |id| Piece { id, project: "p", kind: Some("bugfix"), features: &features };
+        ids.iter().for_each(|id| learned.tell(&piece(id), ModelTier::Weak, 0.0, Some(0.1), false));
+        ids.iter().for_each(|id| learned.tell(&piece(id), ModelTier::Strong, 1.0, Some(1.0), true));
+        assert_eq!(learned.done(ModelTier::Weak, Some("bugfix")), (0.0, 30.0));
+        assert_eq!(learned.done(ModelTier::Strong, None), (0.0, 0.0), "after a failure it says little about the tier");
+        assert!(learned.raises.are_usual());
+    }
+
+    #[test]
+    fn work_that_was_sent_back_was_not_done() {
+        let mut learned = Learned::default();
+        let features = features::read("mend the parser");
+        let piece = Piece { id: "T-1/build", project: "p", kind: Some("bugfix"), features: &features };
+        learned.tell(&piece, ModelTier::Weak, 1.0, Some(0.1), false);
+        assert_eq!(learned.done(ModelTier::Weak, None), (1.0, 1.0));
+        learned.tell(&piece, ModelTier::Weak, 0.0, None, false);
+        assert_eq!(learned.done(ModelTier::Weak, Some("bugfix")), (0.0, 1.0), "one try, and its last word");
+        assert_eq!(learned.outcomes(), 1);
+        assert!(!learned.raises.are_usual(), "its check let it pass");
     }
 
     #[test]

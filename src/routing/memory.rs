@@ -48,6 +48,15 @@ impl Memory {
         sums.take(record, 1.0);
     }
 
+    /// An outcome that was counted turned out otherwise, by this much.
+    pub fn amend(&mut self, group: &str, by: f64, sums: &mut Sums) {
+        if let Some(record) = self.groups.get_mut(group) {
+            sums.take(record, -1.0);
+            record.successes = (record.successes + by).clamp(0.0, record.tries);
+            sums.take(record, 1.0);
+        }
+    }
+
     pub fn sums(&self) -> Sums {
         let mut sums = Sums::default();
         self.groups.values().for_each(|record| sums.take(record, 1.0));

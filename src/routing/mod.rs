@@ -13,23 +13,22 @@ pub mod memory;
 pub mod model;
 pub mod prices;
 pub mod raises;
+pub mod routed;
 pub mod router;
 pub mod savings;
 
+use crate::domain::preference::Scoring;
 use crate::domain::route::{Alternative, Route, Work};
 use crate::domain::workflow::{ModelChoice, ModelTier};
 use catalogue::Catalogue;
 
-const BASE_TIER_FROM: f64 = 3.5;
-const STRONG_TIER_FROM: f64 = 6.5;
-
-/// `phase` is what the phase of the caller's task says about models.
-pub fn route(work: &Work, phase: Option<ModelChoice>) -> Route {
-    let parts = complexity::parts(work);
+/// By the score alone. `phase` is what the phase of the caller's task says about models.
+pub fn route(work: &Work, phase: Option<ModelChoice>, scoring: &Scoring) -> Route {
+    let parts = complexity::parts(work, scoring);
     let complexity = complexity::score(&parts);
-    let by_score = if complexity >= STRONG_TIER_FROM {
+    let by_score = if complexity >= scoring.strong_from {
         ModelTier::Strong
-    } else if complexity >= BASE_TIER_FROM {
+    } else if complexity >= scoring.base_from {
         ModelTier::Base
     } else {
         ModelTier::Weak
@@ -59,9 +58,9 @@ pub fn with_models(route: Route, work: &Work, catalogue: &Catalogue, client: &st
     let mut alternatives: Vec<Alternative> = learned::TIERS
         .into_iter()
         .filter_map(|tier| {
-            let model = catalogue.of_tier(tier, client, false).filter(|model| model.window >= window)?;
+            let model = catalogue.fitting(tier, client, window)?;
             let usd = estimate::dollars(work, route.complexity, model);
-            Some(Alternative { tier, model: model.name_for(client), usd })
+            Some(Alternative { tier, model: model.name_for(client), usd, success: None })
         })
         .collect();
     alternatives.sort_by(|a, b| a.usd.total_cmp(&b.usd));
@@ -89,7 +88,7 @@ mod tests {
     fn a_route_names_the_model_of_the_callers_client_and_what_each_tier_costs() {
         let work = Work { context_tokens: Some(20_000), ..work("feature") };
         let table = Catalogue::built_in();
-        let route = with_models(route(&work, None), &work, &table, "claude-code");
+        let route = with_models(route(&work, None, &Scoring::default()), &work, &table, "claude-code");
         assert_eq!(route.model.as_deref(), Some("sonnet"));
         let names: Vec<&str> = route.alternatives.iter().map(|one| one.model.as_str()).collect();
         assert_eq!(names, ["haiku", "sonnet", "opus"]);
@@ -104,10 +103,10 @@ mod tests {
 
     #[test]
     fn plain_work_goes_low_and_hard_work_high() {
-        assert_eq!(route(&work("documentation"), None).tier, ModelTier::Weak);
-        assert_eq!(route(&work("feature"), None).tier, ModelTier::Base);
+        assert_eq!(route(&work("documentation"), None, &Scoring::default()).tier, ModelTier::Weak);
+        assert_eq!(route(&work("feature"), None, &Scoring::default()).tier, ModelTier::Base);
         let hard = Work { files: Some(20), risk: Some(Risk::High), ..work("architecture") };
-        assert_eq!(route(&hard, None).tier, ModelTier::Strong);
+        assert_eq!(route(&hard, None, &Scoring::default()).tier, ModelTier::Strong);
     }
 
     #[test]
@@ -120,17 +119,17 @@ mod tests {
     #[test]
     fn a_phase_bounds_the_choice_and_a_failure_raises_it_where_the_phase_says_so() {
         let phase = ModelChoice { tier: ModelTier::Weak, raise_on_failure: true };
-        assert_eq!(route(&work("architecture"), Some(phase)).tier, ModelTier::Weak);
+        assert_eq!(route(&work("architecture"), Some(phase), &Scoring::default()).tier, ModelTier::Weak);
         let again = Work { failed_attempts: Some(1), ..work("architecture") };
-        assert_eq!(route(&again, Some(phase)).tier, ModelTier::Base);
+        assert_eq!(route(&again, Some(phase), &Scoring::default()).tier, ModelTier::Base);
         let fixed = ModelChoice { tier: ModelTier::Weak, raise_on_failure: false };
-        assert_eq!(route(&again, Some(fixed)).tier, ModelTier::Weak);
+        assert_eq!(route(&again, Some(fixed), &Scoring::default()).tier, ModelTier::Weak);
     }
 
     #[test]
     fn the_parts_add_up_to_the_score() {
         let work = Work { context_tokens: Some(60_000), files: Some(3), risk: Some(Risk::Medium), ..work("bugfix") };
-        let route = route(&work, None);
+        let route = route(&work, None, &Scoring::default());
         let sum: f64 = route.parts.iter().map(|part| part.points).sum();
         assert!((route.complexity - sum).abs() < 0.05, "{route:?}");
     }

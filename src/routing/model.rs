@@ -76,6 +76,16 @@ impl TextModel {
         }
     }
 
+    /// An outcome that was counted turned out otherwise, by this much.
+    pub fn amend(&mut self, places: &[u16], by: f64) {
+        let weight = 1.0 / (places.len().max(1) as f32).sqrt();
+        for place in places {
+            if let Some(cell) = self.cells.get_mut(usize::from(*place)) {
+                cell.success = (cell.success + weight * by as f32).clamp(0.0, cell.weight);
+            }
+        }
+    }
+
     /// How much better or worse than `mean` texts like this one went.
     pub fn offset(&self, places: &[u16], weights: &[f32], mean: f64) -> f64 {
         let scale = 1.0 / (places.len().max(1) as f64).sqrt();

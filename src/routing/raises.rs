@@ -16,6 +16,8 @@ const FAILURES_BEFORE: f64 = 5.0;
 /// Hopes of the last so many failures are kept, and with fewer than these no raise is left out.
 const HOPES_MAX: usize = 256;
 const HOPES_MIN: usize = 8;
+/// A failure that was not tried again until so many others waited counts as one that went unseen.
+const WAITING_MAX: usize = 64;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Raises {
@@ -28,6 +30,9 @@ pub struct Raises {
     last_failed: bool,
     /// Whether it came after a failure.
     again: bool,
+    /// Failures with their place on record that nobody has tried again yet, the oldest first.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    waiting: VecDeque<u64>,
     /// Of each failure: by how much the strongest tier is expected to do better there than it does on the mean.
     hopes: VecDeque<f32>,
 }
@@ -59,6 +64,31 @@ impl Raises {
         if self.hopes.len() > HOPES_MAX {
             self.hopes.pop_front();
         }
+    }
+
+    /// A failure whose record says what came before it: whatever other work ends in between, it waits for its next try.
+    pub fn waits(&mut self, id: u64, hope: Option<f64>) {
+        let (last, last_failed) = (self.last, self.last_failed);
+        self.failed(id, hope);
+        (self.last, self.last_failed) = (last, last_failed);
+        if !self.waiting.contains(&id) {
+            self.waiting.push_back(id);
+        }
+        if self.waiting.len() > WAITING_MAX {
+            self.waiting.pop_front();
+            self.unseen += 1.0;
+        }
+    }
+
+    /// A try ended whose record says that one failed there before.
+    pub fn came_back(&mut self, id: u64) {
+        self.waiting.retain(|waiting| *waiting != id);
+        self.raised += 1.0;
+    }
+
+    /// What had passed its check was found wrong later.
+    pub fn slipped_through(&mut self) {
+        self.unseen += 1.0;
     }
 
     /// Whether starting low is safe here: most failures come back.
@@ -104,6 +134,18 @@ mod tests {
         assert!((all.hopeless_below() - 0.13).abs() < 0.02, "{}", all.hopeless_below());
         let few = failures(5, |_| true);
         assert_eq!(few.hopeless_below(), f64::NEG_INFINITY, "nothing is known yet");
+    }
+
+    #[test]
+    fn tries_of_many_pieces_of_work_may_end_in_any_order() {
+        let mut raises = Raises::default();
+        (0..40).for_each(|id| raises.waits(id, Some(0.1)));
+        (0..40).rev().for_each(|id| raises.came_back(id));
+        assert!((raises.raised, raises.unseen) == (40.0, 0.0), "{raises:?}");
+        (100..180).for_each(|id| raises.waits(id, None));
+        assert!((raises.raised, raises.unseen) == (40.0, 16.0), "those that nobody tries again: {raises:?}");
+        raises.slipped_through();
+        assert!(raises.are_usual() && raises.unseen > 16.0, "{raises:?}");
     }
 
     #[test]

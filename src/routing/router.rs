@@ -31,26 +31,43 @@ impl Router {
 
     pub fn route(&mut self, piece: &Piece<'_>, failed: &[ModelTier]) -> Decided {
         self.learned.raises.asked(hash(piece.id), !failed.is_empty());
-        let mut estimates = self.learned.estimates(piece);
-        if let Some(seed) = self.explore {
-            estimates.iter_mut().for_each(|estimate| draw(estimate, seed ^ hash(piece.id)));
-        }
-        let mut costs = self.costs;
-        for estimate in &estimates {
-            if let (Some(Some(cost)), Some(seen)) = (costs.get_mut(index(estimate.tier)), estimate.cost) {
-                *cost = seen;
-            }
-        }
-        let question = Question {
-            estimates: &estimates,
-            costs,
-            failed,
-            checked: self.learned.raises.are_usual(),
-            shown: self.learned.foresight.is_shown(),
-            hopeless_below: self.learned.raises.hopeless_below(),
-        };
-        Decided { choice: choose(&question), estimates }
+        let usual = Circumstances { costs: self.costs, failed, checked: false, explore: self.explore };
+        considered(&self.learned, piece, &usual)
     }
+}
+
+/// What bounds a choice, beside what was learned.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// As of a router.
+    pub costs: [Option<f64>; 3],
+    pub failed: &'a [ModelTier],
+    /// A failure will be seen, whatever is known of those before.
+    pub checked: bool,
+    pub explore: Option<u64>,
+}
+
+/// The choice by what was learned; nothing is noted of having been asked.
+pub fn considered(learned: &Learned, piece: &Piece<'_>, around: &Circumstances<'_>) -> Decided {
+    let mut estimates = learned.estimates(piece);
+    if let Some(seed) = around.explore {
+        estimates.iter_mut().for_each(|estimate| draw(estimate, seed ^ hash(piece.id)));
+    }
+    let mut costs = around.costs;
+    for estimate in &estimates {
+        if let (Some(Some(cost)), Some(seen)) = (costs.get_mut(index(estimate.tier)), estimate.cost) {
+            *cost = seen;
+        }
+    }
+    let question = Question {
+        estimates: &estimates,
+        costs,
+        failed: around.failed,
+        checked: around.checked || learned.raises.are_usual(),
+        shown: learned.foresight.is_shown(),
+        hopeless_below: learned.raises.hopeless_below(),
+    };
+    Decided { choice: choose(&question), estimates }
 }
 
 /// One draw from the spread that the outcomes behind an estimate leave; the same seed and work give the same draw.

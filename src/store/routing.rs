@@ -3,7 +3,7 @@
 
 use crate::domain::facts::Facts;
 use crate::domain::ids::{RouteId, TaskId, Time};
-use crate::domain::route::{Decision, Judge, Tried};
+use crate::domain::route::{Decision, Judge, Learning, Tried};
 use crate::domain::savings::Used;
 use crate::domain::state::State;
 use crate::domain::task::TaskSpec;
@@ -14,7 +14,11 @@ use super::{Backend, Lock, Param, Row, StoreError, Tx, load, put, spending};
 /// The one thing that is learned so far.
 const ROUTING: &str = "routing";
 
-pub(super) fn put_rows(tx: &mut dyn Tx, before: &State, facts: &Facts) -> Result<(), StoreError> {
+pub(super) fn put_rows(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(), StoreError> {
+    if facts.state.learning != before.learning {
+        let Learning { generation, forgotten } = facts.state.learning;
+        write(tx, &Learned { generation, forgotten, upto: forgotten, body: String::new() }, at)?;
+    }
     for (id, decision) in facts.state.decisions.iter().filter(|(id, now)| before.decisions.get(id) != Some(now)) {
         let sql = "INSERT INTO decisions(id, agent, at, body) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT(id) DO UPDATE SET body = excluded.body";
@@ -97,6 +101,12 @@ fn taken(tx: &mut dyn Tx, task: Param<'_>, phase: Param<'_>) -> Result<Taken, St
     let most = used.iter().max_by_key(|used| (used.micro_usd, used.tokens.counted()));
     let ran = most.map(|used| used.model.clone()).or(before);
     Ok(Taken { used, ran })
+}
+
+pub(super) fn load_learning(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
+    let (Learned { generation, forgotten, .. }, _) = head(tx)?;
+    facts.state.learning = Learning { generation, forgotten };
+    Ok(())
 }
 
 pub(super) fn load_decision(tx: &mut dyn Tx, facts: &mut Facts, id: &RouteId) -> Result<(), StoreError> {
@@ -182,6 +192,22 @@ pub fn learned_now(tx: &mut dyn Tx) -> Result<Learned, StoreError> {
             |column| Ok::<_, StoreError>(row.int(column)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(0));
         let body = row.text(3)?.unwrap_or_default().to_owned();
         found = Learned { generation: whole(0)?, forgotten: whole(1)?, upto: whole(2)?, body };
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The same without what was learned, which is large; and the newest try.
+pub fn head(tx: &mut dyn Tx) -> Result<(Learned, u64), StoreError> {
+    let mut found = (Learned::default(), 0);
+    let sql = "SELECT generation, forgotten, upto, (SELECT coalesce(max(id), 0) FROM tries) FROM learned WHERE name = ?1 \
+               UNION ALL SELECT 0, 0, 0, (SELECT coalesce(max(id), 0) FROM tries) \
+               WHERE NOT EXISTS (SELECT 1 FROM learned WHERE name = ?1)";
+    tx.query(sql, &[Param::Text(ROUTING)], &mut |row| {
+        let whole =
+            |column| Ok::<_, StoreError>(row.int(column)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(0));
+        let learned = Learned { generation: whole(0)?, forgotten: whole(1)?, upto: whole(2)?, body: String::new() };
+        found = (learned, whole(3)?);
         Ok(())
     })?;
     Ok(found)

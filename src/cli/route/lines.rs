@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::{Ended, Out};
+use crate::domain::preference::Scoring;
 use crate::domain::route::Work;
 use crate::domain::workflow::ModelTier;
 use crate::engine::routing::{Piece, Router, complexity, features, index, word};
@@ -147,7 +148,7 @@ fn routed(router: &mut Router, asked: Asked) -> Value {
         "id": asked.id,
         "tier": tier,
         "need": choice.need,
-        "complexity": complexity::score(&complexity::parts(&work)),
+        "complexity": complexity::score(&complexity::parts(&work, &Scoring::default())),
         "reason": format!("{}{}", choice.why.words(), says.unwrap_or_default()),
     })
 }

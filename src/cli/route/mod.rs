@@ -73,8 +73,10 @@ pub fn run(args: &Args, place: impl FnOnce() -> Result<Place, Ended>, out: &Out)
         risk: args.risk.map(Risk::from),
         failed_attempts: args.failed,
     };
-    let table = table::read(&place()?.workspace.state).catalogue;
-    let route = with_models(route(&work, None), &work, &table, &args.client);
+    let place = place()?;
+    let table = table::read(&place.workspace.state).catalogue;
+    let route = route(&work, None, &place.settings.routing.scoring);
+    let route = with_models(route, &work, &table, &args.client);
     out.answer(&json!(route), &visible(&route.text()));
     Ok(())
 }

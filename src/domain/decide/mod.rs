@@ -73,6 +73,7 @@ fn judged(facts: &Facts, command: &Command, context: &Context) -> Result<Vec<Eve
         Command::TrustWorkflows { versions, proof } => trust::workflows(facts, versions, proof, context),
         Command::NoteRestore { sha256, bytes, proof } => log::restored(facts, sha256, *bytes, proof, context),
         Command::RecordOutcome(outcome) => route::outcome(facts, outcome, context),
+        Command::ResetLearning { upto, reason } => route::reset(facts, *upto, reason, context),
         Command::Sweep => Ok(sweep::sweep(facts, context)),
         Command::ChangeLogKey { old, new, reason, proof } => {
             log::change_key(facts, old.as_deref(), new, reason, proof, context)

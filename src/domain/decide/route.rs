@@ -10,7 +10,7 @@ use crate::domain::route::{Judge, Route, RouteCause, Routed, ToRoute, Work, proj
 use crate::domain::task::{Task, TaskSpec};
 use crate::domain::workflow::{Budget, GateKind, ModelTier, Phase};
 
-use super::{budget, holder, is_back};
+use super::{budget, holder, is_back, require};
 
 /// A check that says no once is a part of usual work; at the second no in one stay the try counts as failed.
 const REFUSALS_A_TRY: u32 = 2;
@@ -221,6 +221,18 @@ pub fn asked(facts: &Facts, decision: RouteId, work: &Work, context: &Context) -
         work: Some(Box::new(work)),
     };
     Some((Route { decision: Some(decision), ..route }, event))
+}
+
+/// What was learned decides what work costs, so forgetting it is a person's.
+pub(super) fn reset(facts: &Facts, upto: u64, reason: &str, context: &Context) -> Result<Vec<Event>, Refusal> {
+    require(context, &[Role::Operator, Role::Approver], "forgetting what was learned")?;
+    let known = facts.state.learning;
+    let forgotten = upto.max(known.forgotten);
+    Ok(vec![Event::LearningReset {
+        reason: reason.to_owned(),
+        generation: known.generation.saturating_add(1),
+        forgotten,
+    }])
 }
 
 /// A subagent that starts under a task: on what its phase says, else on what its own work deserves. A model that the agent

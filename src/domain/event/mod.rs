@@ -368,6 +368,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         after: Vec<ModelTier>,
     },
+    /// A person had everything forgotten that outcomes taught.
+    LearningReset {
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        /// Rises with each.
+        generation: u64,
+        /// The last try that teaches nothing any more.
+        forgotten: u64,
+    },
     /// An approved act begins; its approval is used up in the same transaction.
     CallStarted {
         call: CallId,
@@ -472,6 +481,17 @@ pub enum Event {
         well: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exit_code: Option<i32>,
+    },
+    /// The model got less of a call's result than there was; the whole can be fetched by the handle for a while.
+    ResultReduced {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        session: SessionId,
+        call: String,
+        tool: String,
+        handle: String,
+        tokens_before: u64,
+        tokens_after: u64,
     },
     /// The hook saw the command of a gate run: evidence, but not phasegate's own.
     GateObserved {

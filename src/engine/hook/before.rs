@@ -40,6 +40,9 @@ impl Engine {
         let caller = self.hook_caller(actor);
         let (rung, routes) = (can_confine.then_some(rung), told.route.is_some());
         let how = How { shown: actor.shown.clone(), asks: told.asks, rung, routes };
+        if routes && call.tool == SUBAGENT {
+            self.learn_once();
+        }
         let context = self.context(&caller);
         let decide = decision(context.clone(), how, judged, call.clone());
         let scope = actor.scope(call.id.as_deref(), false);

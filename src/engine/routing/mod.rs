@@ -1,6 +1,9 @@
 //! The way of front doors and of the engine to the router and its table of models.
 
 mod asked;
+mod learner;
+pub mod learning;
+mod lesson;
 mod routes;
 pub mod table;
 

@@ -27,15 +27,16 @@ pub fn path(state: &Path) -> PathBuf {
 #[derive(Debug)]
 pub struct Table {
     pub catalogue: Catalogue,
-    /// The user's own file is in it.
+    /// The user's own file is in it, and so many of its models stand before the built-in ones.
     pub own: bool,
+    pub own_models: usize,
     /// Why the user's file does not count, though it is there.
     pub problem: Option<String>,
 }
 
 /// Never fails: with a file that cannot be read, the built-in table holds, and the problem is told.
 pub fn read(state: &Path) -> Table {
-    let built_in = |problem| Table { catalogue: Catalogue::built_in(), own: false, problem };
+    let built_in = |problem| Table { catalogue: Catalogue::built_in(), own: false, own_models: 0, problem };
     let file = path(state);
     let text = match fs::File::open(&file).map(bounded) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return built_in(None),
@@ -46,7 +47,10 @@ pub fn read(state: &Path) -> Table {
     match serde_json::from_str::<Catalogue>(&text) {
         Err(error) => built_in(Some(format!("{}: {error}", file.display()))),
         Ok(own) => match own.problems().as_slice() {
-            [] => Table { catalogue: own.over(Catalogue::built_in()), own: true, problem: None },
+            [] => {
+                let own_models = own.models.len();
+                Table { catalogue: own.over(Catalogue::built_in()), own: true, own_models, problem: None }
+            }
             problems => built_in(Some(format!("{}: {}", file.display(), problems.join("; ")))),
         },
     }

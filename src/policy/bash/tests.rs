@@ -247,6 +247,9 @@ fn the_guard_stands_above_every_rule() {
         Decision::Deny,
         &[
             "phasegate approvals approve 1",
+            "phasegate models learned reset --yes",
+            "phasegate models --json learned reset",
+            "phasegate models learned $ACT",
             "sh -c 'phasegate workflow trust x --yes'",
             "./phasegate token create",
             "'phase'gate bypass open",
@@ -286,6 +289,8 @@ fn the_guard_stands_above_every_rule() {
             "phasegate board --once | head",
             "env LANG=C phasegate board --once",
             "phasegate tasks list --json",
+            "phasegate models learned --json",
+            "phasegate models learned export",
             "phasegate call claim_task",
             "phasegate exec 12",
             "phasegate audit query",

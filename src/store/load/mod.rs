@@ -61,6 +61,8 @@ pub enum Scope {
         target: Target,
         decision: Option<RouteId>,
     },
+    /// Where learning begins.
+    Learning,
     /// Such a scope, and one task.
     Bypass {
         task: Option<TaskId>,
@@ -119,6 +121,7 @@ impl Scope {
             | Self::Bypass { .. }
             | Self::Start(_)
             | Self::Restored
+            | Self::Learning
             | Self::Call(_)
             | Self::Budget(_)
             | Self::Sweep => Lock::Whole,
@@ -157,6 +160,7 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Fa
                 super::routing::load_decision(tx, &mut facts, id)?;
             }
         }
+        Scope::Learning => super::routing::load_learning(tx, &mut facts)?,
         Scope::Approvals(ids) => approvals(tx, &mut facts, ids)?,
         Scope::Trust => {
             trusts(tx, &mut facts)?;
@@ -215,6 +219,7 @@ fn spends(scope: &Scope) -> bool {
         | Scope::Start(_)
         | Scope::Restored
         | Scope::Outcome { .. }
+        | Scope::Learning
         | Scope::Call(_)
         | Scope::Sweep => false,
     }
