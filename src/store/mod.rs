@@ -22,6 +22,7 @@ pub mod sqlite;
 pub mod tree;
 pub mod views;
 mod vitals;
+pub mod warnings;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

@@ -19,6 +19,7 @@ mod transition;
 mod trust;
 mod update;
 pub mod violations;
+pub mod warn;
 
 pub use approve::{answer_statement, usable, void};
 pub use ask::{approval_gate, found};

@@ -56,6 +56,7 @@ impl Event {
             Self::BypassOpened { task, .. } => ("BypassOpened", *task),
             Self::BypassClosed { .. } => ("BypassClosed", None),
             Self::BudgetChanged { task, .. } => ("BudgetChanged", Some(*task)),
+            Self::BudgetWarned { task, .. } => ("BudgetWarned", Some(*task)),
             Self::CallStarted { task, .. } => ("CallStarted", *task),
             Self::CallFinished { task, .. } => ("CallFinished", *task),
             Self::CallFailed { task, .. } => ("CallFailed", *task),

@@ -22,6 +22,7 @@ use super::{By, Lock, Param, RowLock, StoreError, Tx, put};
 use budgets::budgets;
 use entitlements::{approvals, approvals_of, approvers, credentials, some_approvals};
 
+pub use budgets::counted;
 pub use entitlements::missing;
 use ready::{Wanted, candidate};
 
