@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use crate::domain::approval::{About, Approval};
+use crate::domain::decide::raise::RAISE;
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::notice::What;
 use crate::domain::visible::{line, visible};
@@ -94,6 +95,9 @@ pub fn yes_means(approval: &Approval) -> String {
     let phase = approval.phase.as_deref().unwrap_or_default();
     match &approval.about {
         About::Gate { gate, .. } => format!("gate `{gate}` of phase `{phase}` opens, this once"),
+        About::Call { tool, arguments, .. } if tool == RAISE => {
+            format!("the budget is raised at once, to {}", line(&arguments.to_string(), TITLE_CHARACTERS))
+        }
         About::Call { .. } => {
             let (tool, arguments) =
                 approval.call().map_or_else(Default::default, |(tool, all)| (tool, all.to_string()));

@@ -158,8 +158,10 @@ pub fn within(facts: &Facts, id: TaskId, wish: Spent, now: Time) -> Result<(), R
         .map(|cap| format!("`phasegate tasks budget {} {} --reason …`", cap.task, option(cap.unit, cap.cap)))
         .collect();
     let part = if first.task == id { String::new() } else { format!(", which {id} is a part of") };
+    // Only a holder can ask, by an approval that is bound to its task.
+    let ask = if facts.held.contains(&id) { asking(&found) } else { String::new() };
     let hint = format!(
-        "end or hand over: transition_phase, or update_task with `release` or `fail`; a person raises it: {}",
+        "end or hand over: transition_phase, or update_task with `release` or `fail`; {ask}a person raises it: {}",
         raise.join(" and ")
     );
     let details = json!({
@@ -169,6 +171,17 @@ pub fn within(facts: &Facts, id: TaskId, wish: Spent, now: Time) -> Result<(), R
         }).collect::<Vec<_>>(),
     });
     Err(Refusal::new(Code::BudgetExceeded, format!("{}{part}", words.join("; ")), hint).with(details))
+}
+
+/// How the holder asks a person for twice the first cap.
+fn asking(found: &[Exceeded]) -> String {
+    let Some(first) = found.first() else { return String::new() };
+    let mut more = json!(first.unit.budget(first.cap.saturating_mul(2).max(1)));
+    if let Value::Object(fields) = &mut more {
+        fields.insert("task".to_owned(), json!(first.task));
+    }
+    let call = json!({ "call": { "tool": super::raise::RAISE, "arguments": more } });
+    format!("ask for more: request_approval {call}; ")
 }
 
 /// What a gate asks: whether nothing is overspent. A budget that is used up to the last cent is kept.
@@ -233,7 +246,7 @@ pub fn change(facts: &Facts, command: &ChangeBudget, context: &Context) -> Resul
     Ok(vec![Event::BudgetChanged { task: *id, before, budget: after, reason, level, signed, approval: None }])
 }
 
-fn sound(budget: &Budget) -> Result<(), Refusal> {
+pub(super) fn sound(budget: &Budget) -> Result<(), Refusal> {
     let usd = budget.usd.is_none_or(|usd| usd > 0.0 && usd <= USD_MAX);
     let tokens = budget.tokens.is_none_or(|tokens| (1..=TOKENS_MAX).contains(&tokens));
     let minutes = budget.minutes.is_none_or(|minutes| (1..=MINUTES_MAX).contains(&minutes));

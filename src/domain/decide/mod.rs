@@ -12,6 +12,7 @@ pub mod gate_views;
 pub mod gates;
 pub mod log;
 mod proof;
+pub mod raise;
 pub mod session;
 mod submit;
 mod sweep;

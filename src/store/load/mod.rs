@@ -88,7 +88,9 @@ pub enum With {
     Nothing,
     /// Children, labelled tasks and approvals that its gates speak of.
     Gates,
-    /// The same, and who waits for it.
+    /// The same, and the approvers, whether or not anything waits for them.
+    GatesAndApprovers,
+    /// The gates, and who waits for it.
     GatesAndDependents,
     /// Its approvals, who waits for it, and who waits for those.
     AllDependents,
@@ -196,9 +198,14 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Fa
 /// Whether what is decided in this scope may cost something, and so needs to know of budgets.
 fn spends(scope: &Scope) -> bool {
     match scope {
-        Scope::Submit { .. } | Scope::Claim { .. } | Scope::Task { .. } | Scope::Hook { .. } | Scope::Budget(_) => true,
-        Scope::Approvals(_)
-        | Scope::Trust
+        Scope::Submit { .. }
+        | Scope::Claim { .. }
+        | Scope::Task { .. }
+        | Scope::Hook { .. }
+        | Scope::Budget(_)
+        // A yes may be to a higher cap.
+        | Scope::Approvals(_) => true,
+        Scope::Trust
         | Scope::Bypass { .. }
         | Scope::Credential { .. }
         | Scope::Start(_)
@@ -416,6 +423,10 @@ fn subject(tx: &mut dyn Tx, facts: &mut Facts, target: &Target, with: With) -> R
     match with {
         With::Nothing => {}
         With::Gates => all_gates(tx, facts, id)?,
+        With::GatesAndApprovers => {
+            all_gates(tx, facts, id)?;
+            approvers(tx, facts)?;
+        }
         With::GatesAndDependents => {
             approvals_of(tx, facts, id)?;
             gates(tx, facts, id)?;
