@@ -62,6 +62,23 @@ impl Warned {
     }
 }
 
+/// One warning of one cap: after it was forgotten, the next is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WarningKey {
+    pub task: TaskId,
+    pub unit: Unit,
+    pub at: Time,
+}
+
+/// How one channel stands to one warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Rises with each lease.
+    pub attempts: u32,
+    /// When it may be tried again; nothing where it was sent, or given up.
+    pub due: Option<Time>,
+}
+
 /// What is kept beside an account: what was warned of, and what was spent of late.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {

@@ -1,17 +1,25 @@
 //! What was warned of, beside the accounts: remembered in the transaction that counts, so that several servers warn once.
 //! When a cap is in danger is decided in `domain`; telling people is not here (`engine::notices`).
 
+use std::collections::BTreeMap;
+
 use crate::domain::decide::warn::Noted;
 use crate::domain::facts::Facts;
 use crate::domain::forecast::{DONE_MAX, Done};
 use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::refusal::Refusal;
-use crate::domain::spending::Spent;
+use crate::domain::spending::{Account, Spent, Unit};
 use crate::domain::task::Task;
-use crate::domain::warning::{Warned, Warning};
+use crate::domain::warning::{Sent, Warned, Warning, WarningKey};
 
 use super::spending::{book, whole};
 use super::{By, Param, StoreError, Tx, load, put};
+
+/// Of more caps that are nearly used up, those of the newest tasks are told first.
+const NEAR_MAX: i64 = 200;
+/// Who was told what is kept for a week.
+const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+const UNITS: [Unit; 4] = [Unit::MicroUsd, Unit::Tokens, Unit::Calls, Unit::Minutes];
 
 /// Decides for a task and those it is a part of.
 pub type Due = fn(&Facts, TaskId, Time) -> Result<Vec<Noted>, Refusal>;
@@ -81,4 +89,74 @@ pub fn done_like(tx: &mut dyn Tx, task: &Task) -> Result<Vec<Done>, StoreError> 
         Ok(())
     })?;
     Ok(found)
+}
+
+/// A cap that was warned of.
+#[derive(Clone, Debug)]
+pub struct Near {
+    pub task: Task,
+    pub account: Account,
+    pub warned: Warned,
+}
+
+impl Near {
+    pub fn key(&self) -> WarningKey {
+        WarningKey { task: self.task.id, unit: self.warned.unit, at: self.warned.at }
+    }
+}
+
+/// Caps of open tasks that were warned of.
+pub fn near(tx: &mut dyn Tx) -> Result<Vec<Near>, StoreError> {
+    let mut tasks: Vec<Task> = Vec::new();
+    let sql = "SELECT t.body FROM accounts a JOIN tasks t ON t.id = a.task WHERE a.warned <> '' ORDER BY a.task DESC LIMIT ?1";
+    tx.query(sql, &[Param::Int(NEAR_MAX)], &mut |row| {
+        let task: Task = load::parse("tasks", row.text(0)?.unwrap_or_default())?;
+        tasks.extend(Some(task).filter(|task| task.status().is_open()));
+        Ok(())
+    })?;
+    let mut found = Vec::new();
+    for task in tasks {
+        let (account, watch) = book(tx, task.id)?;
+        found.extend(watch.warned.into_iter().map(|warned| Near { task: task.clone(), account, warned }));
+    }
+    Ok(found)
+}
+
+pub fn sent(tx: &mut dyn Tx) -> Result<BTreeMap<(WarningKey, String), Sent>, StoreError> {
+    let mut found = BTreeMap::new();
+    tx.query("SELECT task, unit, at, channel, attempts, due FROM warning_notices", &[], &mut |row| {
+        let unit = row.text(1)?.and_then(|word| UNITS.into_iter().find(|unit| unit.word() == word));
+        let Some(unit) = unit else { return Ok(()) };
+        let key = WarningKey { task: TaskId(whole(row, 0)?), unit, at: Time(row.int(2)?.unwrap_or(0)) };
+        let attempts = u32::try_from(whole(row, 4)?).unwrap_or(u32::MAX);
+        found.insert((key, row.text(3)?.unwrap_or_default().to_owned()), Sent { attempts, due: row.int(5)?.map(Time) });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Takes the right to tell a channel of it, until a time; what is long over goes.
+pub fn lease(tx: &mut dyn Tx, key: WarningKey, channel: &str, attempt: u32, until: Time) -> Result<(), StoreError> {
+    let sql = "INSERT INTO warning_notices(task, unit, at, channel, attempts, due) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+               ON CONFLICT(task, unit, at, channel) DO UPDATE SET attempts = excluded.attempts, due = excluded.due";
+    let (task, unit) = (Param::id(key.task.0), Param::Text(key.unit.word()));
+    let (attempt, due) = (Param::Int(i64::from(attempt)), Param::Int(until.0));
+    tx.execute(sql, &[task, unit, Param::Int(key.at.0), Param::Text(channel), attempt, due])?;
+    let old = Param::Int(until.0.saturating_sub(KEPT_MS));
+    tx.execute("DELETE FROM warning_notices WHERE at < ?1", &[old]).map(drop)
+}
+
+/// What came of it: nothing is written where another process has taken it meanwhile.
+pub fn finish(
+    tx: &mut dyn Tx,
+    key: WarningKey,
+    channel: &str,
+    attempt: u32,
+    again: Option<Time>,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE warning_notices SET due = ?6 \
+               WHERE task = ?1 AND unit = ?2 AND at = ?3 AND channel = ?4 AND attempts = ?5";
+    let (task, unit) = (Param::id(key.task.0), Param::Text(key.unit.word()));
+    let (attempt, due) = (Param::Int(i64::from(attempt)), again.map_or(Param::Null, |again| Param::Int(again.0)));
+    tx.execute(sql, &[task, unit, Param::Int(key.at.0), Param::Text(channel), attempt, due]).map(drop)
 }
