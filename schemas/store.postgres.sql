@@ -6,9 +6,13 @@ CREATE TABLE accounts(
   tokens bigint NOT NULL DEFAULT 0,
   calls bigint NOT NULL DEFAULT 0,
   reserved_micro_usd bigint NOT NULL DEFAULT 0,
-  reserved_tokens bigint NOT NULL DEFAULT 0
+  reserved_tokens bigint NOT NULL DEFAULT 0,
+  reserved_calls bigint NOT NULL DEFAULT 0,
+  recent text COLLATE "C" NOT NULL DEFAULT ''::text,
+  warned text COLLATE "C" NOT NULL DEFAULT ''::text
 );
 ALTER TABLE accounts ADD PRIMARY KEY (task);
+CREATE INDEX accounts_warned ON accounts USING btree (task) WHERE (warned <> ''::text);
 CREATE UNIQUE INDEX accounts_pkey ON accounts USING btree (task);
 
 CREATE TABLE anchors(
@@ -291,7 +295,8 @@ CREATE TABLE reservations(
   holder text COLLATE "C" NOT NULL,
   micro_usd bigint NOT NULL,
   tokens bigint NOT NULL,
-  until bigint NOT NULL
+  until bigint NOT NULL,
+  calls bigint NOT NULL DEFAULT 0
 );
 ALTER TABLE reservations ADD PRIMARY KEY (id);
 CREATE INDEX reservations_until ON reservations USING btree (until);
@@ -435,6 +440,17 @@ CREATE TABLE trusts(
 );
 ALTER TABLE trusts ADD PRIMARY KEY (name);
 CREATE UNIQUE INDEX trusts_pkey ON trusts USING btree (name);
+
+CREATE TABLE warning_notices(
+  task bigint NOT NULL,
+  unit text COLLATE "C" NOT NULL,
+  at bigint NOT NULL,
+  channel text COLLATE "C" NOT NULL,
+  attempts bigint NOT NULL,
+  due bigint
+);
+ALTER TABLE warning_notices ADD PRIMARY KEY (task, unit, at, channel);
+CREATE UNIQUE INDEX warning_notices_pkey ON warning_notices USING btree (task, unit, at, channel);
 
 CREATE TABLE workflows(
   hash text COLLATE "C" NOT NULL,

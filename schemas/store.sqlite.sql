@@ -7,7 +7,9 @@ CREATE TABLE accounts(
   calls INTEGER NOT NULL DEFAULT 0,
   reserved_micro_usd INTEGER NOT NULL DEFAULT 0,
   reserved_tokens INTEGER NOT NULL DEFAULT 0
-);
+, reserved_calls INTEGER NOT NULL DEFAULT 0, recent TEXT NOT NULL DEFAULT '', warned TEXT NOT NULL DEFAULT '');
+
+CREATE INDEX accounts_warned ON accounts(task) WHERE warned <> '';
 
 CREATE TABLE anchors(size INTEGER NOT NULL, place TEXT NOT NULL, at INTEGER NOT NULL, answer TEXT NOT NULL, PRIMARY KEY(place, size));
 
@@ -144,7 +146,7 @@ CREATE TABLE refusals(
 ) WITHOUT ROWID;
 
 CREATE TABLE reservations(id INTEGER PRIMARY KEY, task INTEGER NOT NULL, holder TEXT NOT NULL, micro_usd INTEGER NOT NULL,
-  tokens INTEGER NOT NULL, until INTEGER NOT NULL);
+  tokens INTEGER NOT NULL, until INTEGER NOT NULL, calls INTEGER NOT NULL DEFAULT 0);
 
 CREATE INDEX reservations_until ON reservations(until);
 
@@ -247,5 +249,15 @@ CREATE TABLE tries(
 CREATE INDEX tries_task ON tries(task, phase);
 
 CREATE TABLE trusts(name TEXT PRIMARY KEY, is_default INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE warning_notices(
+  task INTEGER NOT NULL,
+  unit TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  channel TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  due INTEGER,
+  PRIMARY KEY(task, unit, at, channel)
+) WITHOUT ROWID;
 
 CREATE TABLE workflows(hash TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL, source TEXT NOT NULL) WITHOUT ROWID;
