@@ -74,6 +74,7 @@ const SENTENCES = {
   SubAgentEnded: (e) => ["", "its subagent ", h("strong", e.agent), " ended"],
   CallJudged: (e) => [VERDICT[wordOf(e.verdict)] ?? "", "called ", mono(callText(e))],
   CallObserved: (e) => [e.well ? "" : "warn", mono(e.tool), e.well ? " ended well" : " failed", e.exit_code ? ` (exit code ${e.exit_code})` : ""],
+  ResultReduced: (e) => ["", "was given ", `${e.tokens_after} of ${e.tokens_before} tokens of a result of `, mono(e.tool)],
   ViolationFound: (e) => ["bad", "changed what the phase does not allow: ", mono(e.violations.map((one) => one.path).join(", ")), e.more ? ` and ${e.more} more` : ""],
   ViolationUndone: (e) => ["ok", "undid the change of ", mono(e.paths.join(", "))],
   ViolationAccepted: (e) => ["warn", "accepted the change of ", mono(e.paths.join(", ")), ": ", said(e.reason)],

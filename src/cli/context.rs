@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Ended, Out, Place};
 use crate::context::delegate::{PARTS_MAX, Part, Plan, delegate};
-use crate::context::{Ask, Budget, Reduced, reduce};
+use crate::context::{Ask, Budget, Reduced, exact, reduce};
 
 /// Of a text, or of one line of a batch, in bytes.
 const TEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -25,8 +25,14 @@ enum Act {
     Reduce(ReduceArgs),
     /// Split a text by its files and topics into parts with budgets, and say what is in each.
     Delegate(DelegateArgs),
-    /// What agents had reduced with `optimize_context`, and what that saved.
+    /// What agents had reduced, what that saved, and what is known of models' token counts.
     Stats,
+    /// Forget what was learned of models' token counts, so that they are estimates again.
+    Forget {
+        /// Only of this model, by its name in `context stats`.
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,6 +57,9 @@ struct ReduceArgs {
     /// Judge each line by what stands before it alone: as the text grows, what was printed before stays the same.
     #[arg(long)]
     append_only: bool,
+    /// Count by the vocabulary `o200k_base` instead of by estimate, where it is built in.
+    #[arg(long, conflicts_with = "append_only")]
+    exact: bool,
     /// Lines `{"id","query","context","keep"}` on standard input, one answer a line.
     #[arg(long, conflicts_with_all = ["file", "query", "keep", "tokens", "append_only"])]
     jsonl: bool,
@@ -113,18 +122,31 @@ fn bounded(source: impl Read, name: &str) -> Result<Vec<u8>, Ended> {
 
 pub fn run(args: &Args, place: impl FnOnce() -> Result<Place, Ended>, out: &Out) -> Result<(), Ended> {
     match &args.act {
-        Act::Reduce(args) if args.jsonl => batch(out),
+        Act::Reduce(args) if args.exact && exact::count("").is_none() => Err(not_built_in()),
+        Act::Reduce(args) if args.jsonl => batch(args.exact, out),
         Act::Reduce(args) => one(args, out),
         Act::Delegate(args) => split(args, out),
         Act::Stats => stats(&place()?, out),
+        Act::Forget { model } => forget(&place()?, model.clone(), out),
     }
+}
+
+fn not_built_in() -> Ended {
+    let message =
+        "`--exact` counts by a vocabulary that is not built into this phasegate, which has the estimate alone";
+    Ended::usage(message, "leave `--exact` out, or build it in: `cargo install --path . --features exact-tokens`")
+}
+
+fn by(exactly: bool, ask: &Ask<'_>) -> Reduced {
+    let exact = if exactly { exact::reduced(ask) } else { None };
+    exact.unwrap_or_else(|| reduce(ask))
 }
 
 fn one(args: &ReduceArgs, out: &Out) -> Result<(), Ended> {
     let text = args.wanted.text()?;
     let mut ask = Ask::new(&text, &args.wanted.query, args.wanted.budget(KEEP_DEFAULT));
     ask.append_only = args.append_only;
-    let reduced = reduce(&ask);
+    let reduced = by(args.exact, &ask);
     if out.is_json() {
         out.value(&shown(&reduced));
         return Ok(());
@@ -152,7 +174,7 @@ fn shown(reduced: &Reduced) -> Value {
 }
 
 /// One line in, one line out, whatever the line is.
-fn batch(out: &Out) -> Result<(), Ended> {
+fn batch(exactly: bool, out: &Out) -> Result<(), Ended> {
     let mut input = std::io::stdin().lock();
     let (mut number, mut failed) = (0_u64, 0_u64);
     let broken = |error| Ended::internal(&error, "look at where the lines come from");
@@ -176,7 +198,7 @@ fn batch(out: &Out) -> Result<(), Ended> {
             serde_json::from_slice::<Value>(&line).map_err(|error| format!("line {number} is not JSON: {error}"))
         };
         let id = asked.as_ref().ok().and_then(|asked| asked.get("id")).cloned().unwrap_or(Value::Null);
-        match asked.and_then(|asked| answered(&asked).map_err(|why| format!("line {number}: {why}"))) {
+        match asked.and_then(|asked| answered(&asked, exactly).map_err(|why| format!("line {number}: {why}"))) {
             Ok(reduced) => out.value(&json!({
                 "id": id, "context": reduced.text,
                 "tokens_before": reduced.tokens_before, "tokens_after": reduced.tokens_after,
@@ -193,7 +215,7 @@ fn batch(out: &Out) -> Result<(), Ended> {
 
 const FORM: &str = "a line is {\"id\":1,\"query\":\"what for\",\"context\":\"the text\",\"keep\":0.5}";
 
-fn answered(asked: &Value) -> Result<Reduced, String> {
+fn answered(asked: &Value, exactly: bool) -> Result<Reduced, String> {
     let text = |name: &str| match asked.get(name) {
         Some(Value::String(text)) => Ok(text.as_str()),
         Some(_) => Err(format!("`{name}` is not a string")),
@@ -206,7 +228,7 @@ fn answered(asked: &Value) -> Result<Reduced, String> {
     };
     let budget = keep.ok_or("`keep` is a number from 0 to 1, `tokens` a whole number")?;
     let query = if asked.get("query").is_some() { text("query")? } else { "" };
-    Ok(reduce(&Ask::new(text("context")?, query, budget)))
+    Ok(by(exactly, &Ask::new(text("context")?, query, budget)))
 }
 
 fn split(args: &DelegateArgs, out: &Out) -> Result<(), Ended> {
@@ -246,23 +268,47 @@ fn listed(number: usize, part: &Part) -> Value {
 
 fn stats(place: &Place, out: &Out) -> Result<(), Ended> {
     let engine = place.open_existing()?;
-    let rows = engine.contexts()?;
+    let (rows, models) = (engine.contexts()?, engine.token_factors()?);
     if out.is_json() {
-        out.value(&json!({ "agents": rows }));
-        return Ok(());
-    }
-    if rows.is_empty() {
-        out.text("Nobody has had a context reduced here yet; agents do it with `optimize_context`.");
+        let models = models.iter().map(|(known, factor)| {
+            let factor = (factor * 1000.0).round() / 1000.0;
+            json!({ "model": known.model, "factor": factor, "pairs": known.pairs, "at": known.at })
+        });
+        out.value(&json!({ "agents": rows, "models": models.collect::<Vec<_>>() }));
         return Ok(());
     }
     let mut shown = String::new();
     for row in &rows {
         let saved = 100.0 - 100.0 * row.tokens_after as f64 / row.tokens_before.max(1) as f64;
         shown.push_str(&format!(
-            "{}  {} calls, {} of {} tokens stayed ({saved:.0} % less), {} parts it had already\n",
-            row.agent, row.calls, row.tokens_after, row.tokens_before, row.repeats
+            "{}  {} calls ({} of them results of tools), {} of {} tokens stayed ({saved:.0} % less), {} parts it had already\n",
+            row.agent, row.calls, row.results, row.tokens_after, row.tokens_before, row.repeats
         ));
     }
+    if rows.is_empty() {
+        shown.push_str("Nobody has had a context reduced here yet: agents do it with `optimize_context`, the hook where a workflow has `context`.\n");
+    }
+    for (known, factor) in &models {
+        shown.push_str(&format!("{}  {factor:.3} tokens for one estimated, from {} pairs\n", known.model, known.pairs));
+    }
+    if models.is_empty() {
+        shown.push_str("No transcript has said how a model counts: all counts are estimates.\n");
+    }
     out.text(&shown);
+    Ok(())
+}
+
+fn forget(place: &Place, model: Option<String>, out: &Out) -> Result<(), Ended> {
+    let engine = place.open_existing()?;
+    let gone = engine.forget_token_factors(model.clone())?;
+    if gone == 0
+        && let Some(model) = model
+    {
+        return Err(Ended::usage(
+            format!("nothing is known of the token counts of `{model}`"),
+            "`phasegate context stats` lists the models",
+        ));
+    }
+    out.answer(&json!({ "forgotten": gone }), &format!("The counts of {gone} models are estimates again."));
     Ok(())
 }

@@ -6,11 +6,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::clients::setup::{ClientSettings, Guard, SETTINGS, Setup, guard_state};
+use crate::clients::setup::{ClientSettings, Guard, SETTINGS, Setup, Version, guard_state};
 use crate::domain::canonical;
+use crate::domain::context::Results;
 use crate::domain::event::Origin;
 use crate::domain::ids::Time;
 use crate::domain::session;
+use crate::domain::workflow::Workflow;
 use crate::engine::clock::{self, Clock};
 use crate::engine::gates::find;
 use crate::engine::{Engine, Server, read_workflow};
@@ -296,6 +298,7 @@ fn workflows(findings: &mut Findings, engine: &Engine, place: &Place) {
             findings.bad("workflow file", refusal.message, "mend these places; tasks keep the version they have")
         }
         Ok((workflow, _)) => {
+            shorter_results(findings, &workflow, &place.workspace.root);
             let hash = canonical::hash(&workflow);
             let trusted = rows.iter().any(|row| row.hash.0 == hash && row.origin == Origin::Person);
             if trusted {
@@ -308,6 +311,29 @@ fn workflows(findings: &mut Findings, engine: &Engine, place: &Place) {
                 );
             }
         }
+    }
+}
+
+/// Whether every client here gives its model what the workflow makes of long results.
+fn shorter_results(findings: &mut Findings, workflow: &Workflow, root: &Path) {
+    let asks = |said: &Option<Results>| matches!(said, Some(Results::Reduced(_)));
+    if !asks(&workflow.context) && !workflow.phases.iter().any(|phase| asks(&phase.context)) {
+        return;
+    }
+    let cannot =
+        |client: &&ClientSettings| crate::clients::find(client.name).is_none_or(|known| known.text_of_result.is_none());
+    let whole: Vec<&str> = set_up(root).into_iter().filter(cannot).map(|client| client.name).collect();
+    if whole.is_empty() {
+        findings.well("long results", "made shorter before the model gets them, as the workflow says");
+    } else {
+        findings.note(
+            "long results",
+            format!(
+                "the workflow has them made shorter; {} takes none but its own, so they stay whole",
+                whole.join(", ")
+            ),
+            "docs/context.md says which clients do",
+        );
     }
 }
 
@@ -355,20 +381,25 @@ fn git(findings: &mut Findings, root: &Path) {
     }
 }
 
-/// What `init` would write for each client that has something of ours, against what stands there.
+fn setup(version: Option<Version>) -> Setup {
+    Setup { program: super::init::own_program().unwrap_or_default(), version }
+}
+
+/// Clients that have something of ours.
+fn set_up(root: &Path) -> Vec<&'static ClientSettings> {
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).ok();
+    let has = |client: &&'static ClientSettings| {
+        let files = (client.wanted)(&setup(None));
+        let mut files = files.iter().flat_map(|wanted| wanted.files);
+        files.any(|file| read(file).is_some_and(|text| text.contains("phasegate")))
+    };
+    SETTINGS.iter().filter(has).collect()
+}
+
+/// What `init` would write for each of them, against what stands there.
 fn clients(findings: &mut Findings, root: &Path) {
     let read = |file: &str| std::fs::read_to_string(root.join(file)).ok();
-    let setup = |version| Setup { program: super::init::own_program().unwrap_or_default(), version };
-    let named: Vec<&'static ClientSettings> = SETTINGS
-        .iter()
-        .filter(|client| {
-            let files = (client.wanted)(&setup(None));
-            files
-                .iter()
-                .flat_map(|wanted| wanted.files)
-                .any(|file| read(file).is_some_and(|text| text.contains("phasegate")))
-        })
-        .collect();
+    let named = set_up(root);
     if named.is_empty() {
         findings.note(
             "clients",

@@ -118,6 +118,7 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
         asks: client.abilities.asks && surroundings.entrypoint.as_deref().is_none_or(|how| how == "cli"),
         rewrite: client.abilities.rewrites.then_some(client.rewrite_shell),
         route: client.abilities.rewrites.then_some(client.set_model),
+        text_of_result: client.text_of_result,
         theirs: settings.their_rules(),
         binary,
         home,

@@ -96,6 +96,8 @@ pub struct ToolResult {
     pub interrupted: bool,
     /// What it printed, or the error, cut to a bounded length.
     pub output: String,
+    /// The whole of it as the client gave it, for an answer that changes it; nothing where the client takes none.
+    pub native: Value,
 }
 
 /// What the client is told.
@@ -113,6 +115,8 @@ pub enum HookAnswer {
     Deny { reason: String },
     /// Words for the model.
     Tell { context: String },
+    /// The model gets this result in place of the call's own, in the client's own form, and these words.
+    Replace { result: Value, context: Option<String> },
     /// What was to happen does not: the turn does not end, the settings do not count.
     Block { reason: String },
 }

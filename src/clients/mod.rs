@@ -42,7 +42,13 @@ pub struct Client {
     /// The input of a call that starts a subagent, in the client's own form, with the model of a tier; nothing where
     /// the client lets no one choose.
     pub set_model: fn(&Value, ModelTier) -> Option<Value>,
+    /// Where the text of a result stands; nothing where the client takes no other result for a call that ran.
+    pub text_of_result: Option<TextAt>,
 }
+
+/// A JSON pointer into the result of a tool: to the one text in it that a model reads. Nothing where there is none, or more
+/// than one thing.
+pub type TextAt = fn(tool: &str, result: &Value) -> Option<&'static str>;
 
 /// What the client does with what it is told. Measured, not read in its documents, unless the client's folder says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

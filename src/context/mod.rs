@@ -8,6 +8,7 @@ pub mod chunks;
 pub mod code;
 pub mod delegate;
 pub mod duplicates;
+pub mod exact;
 pub mod kinds;
 pub mod marks;
 pub mod question;

@@ -17,6 +17,7 @@ pub enum Budget {
     Tokens(u64),
 }
 
+#[derive(Clone, Copy)]
 pub struct Ask<'a> {
     pub text: &'a str,
     pub query: &'a str,

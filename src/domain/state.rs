@@ -119,6 +119,7 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::CommandRefused { .. }
         | Event::RefusalsRepeated { .. }
         | Event::GuardKept { .. }
+        | Event::ResultReduced { .. }
         | Event::TextFlagged { .. }
         | Event::TextNotScreened { .. }
         | Event::LogKeyChanged { .. }

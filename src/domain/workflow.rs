@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::context::Results;
+
 /// One version of a workflow, complete in itself: schemas named by file are already inlined.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Workflow {
@@ -24,6 +26,9 @@ pub struct Workflow {
     pub budget: Budget,
     #[serde(default)]
     pub retry: Retry,
+    /// For phases that say nothing of their own, and for agents without a task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Results>,
     /// In the order of the file; the first is where a task starts.
     pub phases: Vec<Phase>,
 }
@@ -127,6 +132,8 @@ pub struct Phase {
     pub require_approval: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelChoice>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Results>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exit: Vec<Gate>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

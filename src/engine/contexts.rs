@@ -15,12 +15,12 @@ use crate::store::contexts::{self, Kept};
 use crate::tools::optimize_context::Shortened;
 use crate::tools::{Output, Reply};
 
-use super::{Call, Engine, Failure};
+use super::{Call, Engine, Failure, token_counts};
 
 /// A whole text can be fetched back for so long: work on one task seldom takes longer.
-const KEPT_MS: i64 = 72 * 3600 * 1000;
+pub(super) const KEPT_MS: i64 = 72 * 3600 * 1000;
 /// What was given longer ago may have gone from the agent's own context.
-const HAD_MS: i64 = 3600 * 1000;
+pub(super) const HAD_MS: i64 = 3600 * 1000;
 /// Of an answer, in bytes: it is given twice, structured and as text, and both together stay under the limit of an answer.
 const ANSWER_BYTES_MAX: usize = 20_000;
 /// Tries to come under that, each with a smaller budget.
@@ -37,8 +37,9 @@ impl Call<'_> {
     pub(super) fn shorten(&self, asked: &Reduction) -> Result<Reply, Failure> {
         let (agent, now) = (&self.caller.agent, self.engine.now());
         let limit = self.engine.context(self.caller).settings.limits.artifact_bytes;
-        let (mut whole, mut given) = (None, Vec::new());
+        let (mut whole, mut given, mut factor) = (None, Vec::new(), 1.0);
         let permitted = self.read(|_, tx| {
+            factor = token_counts::factor_of(tx, agent, None)?;
             match &asked.source {
                 Source::Text(_) => given = contexts::given(tx, agent, Time(now.0 - HAD_MS))?,
                 Source::Handle(handle) | Source::Lines { handle, .. } => {
@@ -53,12 +54,12 @@ impl Call<'_> {
                 let refusal = Refusal::new(Code::TooLarge, message, "give it in pieces");
                 return Err(self.refuse(&Target::default(), refusal));
             }
-            (Source::Text(text), _) => self.fresh(asked, text, &given, now)?,
+            (Source::Text(text), _) => self.fresh(asked, text, (&given, factor), now)?,
             (Source::Handle(handle), Some(whole)) => {
-                let (reduced, truncated) = bounded(asked, &whole, &Seen::default());
+                let (reduced, truncated) = bounded(asked, &whole, &Seen::default(), factor);
                 said(reduced, Some(handle.clone()), Vec::new(), truncated)
             }
-            (Source::Lines { handle, first, last }, Some(whole)) => lines(handle, &whole, *first, *last),
+            (Source::Lines { handle, first, last }, Some(whole)) => lines(handle, &whole, (*first, *last), factor),
             (Source::Handle(handle) | Source::Lines { handle, .. }, None) => {
                 let message = format!("there is no context {handle} of yours, or its time is over");
                 return Err(self.refuse(
@@ -79,7 +80,7 @@ impl Call<'_> {
         &self,
         asked: &Reduction,
         text: &str,
-        given: &[(String, Vec<u64>)],
+        (given, factor): (&[(String, Vec<u64>)], f64),
         now: Time,
     ) -> Result<Shortened, Failure> {
         let mut seen = Seen::default();
@@ -87,7 +88,7 @@ impl Call<'_> {
         if !asked.append_only {
             given.iter().for_each(|(_, prints)| seen.add(prints.iter().copied()));
         }
-        let (reduced, truncated) = bounded(asked, text, &seen);
+        let (reduced, truncated) = bounded(asked, text, &seen, factor);
         let had: HashSet<u64> = reduced.had_prints.iter().copied().collect();
         let from = given.iter().filter(|(_, prints)| prints.iter().any(|print| had.contains(print)));
         let from: Vec<String> = from.map(|(handle, _)| handle.clone()).collect();
@@ -102,6 +103,7 @@ impl Call<'_> {
             tokens_before: reduced.tokens_before,
             tokens_after: reduced.tokens_after,
             repeats: reduced.repeats_before as u64,
+            is_result: false,
         };
         contexts::put(self.engine.backend.as_ref(), kept)?;
         Ok(said(reduced, Some(handle), from, truncated))
@@ -124,13 +126,14 @@ fn said(reduced: Reduced, handle: Option<String>, had_from: Vec<String>, truncat
 }
 
 /// Reduced to its budget, and to what one answer holds.
-fn bounded(asked: &Reduction, text: &str, seen: &Seen) -> (Reduced, Option<String>) {
+fn bounded(asked: &Reduction, text: &str, seen: &Seen, factor: f64) -> (Reduced, Option<String>) {
     let budget = match asked.budget {
         TokenBudget::Share(share) => Budget::Share(share),
         TokenBudget::Tokens(tokens) => Budget::Tokens(tokens),
     };
     let mut ask = Ask::new(text, &asked.query, budget);
     (ask.marks, ask.append_only, ask.seen) = (Marks::Lines, asked.append_only, Some(seen));
+    ask.factor = factor;
     let mut reduced = reduce(&ask);
     let mut told = None;
     if asked.append_only && reduced.text.len() > ANSWER_BYTES_MAX {
@@ -138,7 +141,7 @@ fn bounded(asked: &Reduction, text: &str, seen: &Seen) -> (Reduced, Option<Strin
         let end = (0..=ANSWER_BYTES_MAX).rev().find(|end| reduced.text.is_char_boundary(*end)).unwrap_or(0);
         let end = reduced.text.get(..end).and_then(|text| text.rfind('\n')).map_or(end, |end| end + 1);
         reduced.text.truncate(end);
-        reduced.tokens_after = tokens::count(&reduced.text);
+        reduced.tokens_after = counted(&reduced.text, factor);
         told = Some("the answer is full; fetch more by `lines`".to_owned());
     }
     for _ in 0..TRIES {
@@ -153,8 +156,12 @@ fn bounded(asked: &Reduction, text: &str, seen: &Seen) -> (Reduced, Option<Strin
     (reduced, told)
 }
 
+fn counted(text: &str, factor: f64) -> u64 {
+    tokens::rounded(text, tokens::weigh(text) * factor)
+}
+
 /// Lines of a kept text, as they are, so many as an answer holds.
-fn lines(handle: &str, whole: &str, first: usize, last: usize) -> Shortened {
+fn lines(handle: &str, whole: &str, (first, last): (usize, usize), factor: f64) -> Shortened {
     let (mut text, mut shown, mut truncated) = (String::new(), 0, None);
     for line in whole.split_inclusive('\n').skip(first - 1).take(last + 1 - first) {
         if text.len() + line.len() > ANSWER_BYTES_MAX {
@@ -175,8 +182,8 @@ fn lines(handle: &str, whole: &str, first: usize, last: usize) -> Shortened {
     }
     Shortened {
         handle: Some(handle.to_owned()),
-        tokens_before: tokens::count(whole),
-        tokens_after: tokens::count(&text),
+        tokens_before: counted(whole, factor),
+        tokens_after: counted(&text, factor),
         kind: recognise(whole).word().to_owned(),
         lines_left_out: (all - shown.min(all)) as u64,
         repeats: 0,

@@ -41,6 +41,7 @@ pub mod session_views;
 pub mod spending;
 mod startup;
 pub mod sweeper;
+mod token_counts;
 mod touched;
 pub mod traces;
 pub mod verify;

@@ -7,7 +7,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::clients::transcript::pairs::{Pair, pairs};
 use crate::clients::transcript::{Format, Reading, read};
+use crate::context::tokens::weigh;
 use crate::domain::canonical;
 use crate::domain::command::{ChangeBudget, Command};
 use crate::domain::decide::budget;
@@ -20,7 +22,7 @@ use crate::routing::prices::{TABLE_DATE, priced};
 use crate::store::spending::{self, Charge, Position};
 use crate::store::{self, Lock, Scope, StoreError, Tx};
 
-use super::{Engine, Failure};
+use super::{Engine, Failure, token_counts};
 
 /// What is read of a transcript at once.
 const PIECE_BYTES: usize = 4 << 20;
@@ -102,7 +104,7 @@ impl Engine {
         if from.position > length || mark(&file, from.position).map_err(unreadable)? != from.mark {
             from = Position::default();
         }
-        let Some(reading) = next(&file, format, &from, length).map_err(unreadable)? else { return Ok(None) };
+        let Some((reading, pairs)) = next(&file, format, &from, length).map_err(unreadable)? else { return Ok(None) };
         let position = from.position.saturating_add(u64::try_from(reading.consumed).unwrap_or(0));
         let mark = mark(&file, position).map_err(unreadable)?;
         let to = Position { position, mark, carried: reading.carried };
@@ -119,20 +121,22 @@ impl Engine {
                 Charge { id: used.id, on, day: day.clone(), tokens: used.tokens, micro_usd, guessed }
             })
             .collect();
-        let spent = self.count(charges, name, to)?;
+        let spent = self.count(charges, pairs, name, to)?;
         Ok(Some(NewUsage { spent, limit: reading.limit }))
     }
 
     /// Amounts and position in one transaction: what is counted is never read again, and what is not is.
-    fn count(&self, charges: Vec<Charge>, file: String, to: Position) -> Result<Spent, StoreError> {
+    fn count(&self, charges: Vec<Charge>, pairs: Vec<Pair>, file: String, to: Position) -> Result<Spent, StoreError> {
         let slot = std::sync::Arc::new(std::sync::Mutex::new(Spent::default()));
         let fill = std::sync::Arc::clone(&slot);
+        let now = self.now();
         self.backend().write(
             Lock::named([spending::COUNTED.to_owned()]),
             Box::new(move |tx| {
                 let charges = in_their_phases(tx, &charges)?;
                 let spent = spending::record(tx, &charges)?;
                 spending::put_position(tx, &file, &to)?;
+                token_counts::learn(tx, &pairs, now)?;
                 *fill.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = spent;
                 Ok(())
             }),
@@ -239,23 +243,28 @@ fn files(of: &SessionFiles<'_>) -> Vec<(PathBuf, Option<String>)> {
     found
 }
 
-/// The next whole lines; nothing while the next line is not complete.
-fn next(file: &File, format: Format, from: &Position, length: u64) -> std::io::Result<Option<Reading>> {
+/// The next whole lines, and what they say of token counts; nothing while the next line is not complete.
+fn next(file: &File, format: Format, from: &Position, length: u64) -> std::io::Result<Option<(Reading, Vec<Pair>)>> {
     let mut size = PIECE_BYTES;
     loop {
         let rest = usize::try_from(length.saturating_sub(from.position)).unwrap_or(usize::MAX);
         let mut bytes = vec![0; size.min(rest)];
         let read_bytes = fill(file, &mut bytes, from.position)?;
         bytes.truncate(read_bytes);
-        let reading = read(format, &bytes, &from.carried);
+        let mut reading = read(format, &bytes, &from.carried);
         if reading.consumed > 0 {
-            return Ok(Some(reading));
+            let mut found = Vec::new();
+            if format == Format::ClaudeCode {
+                let whole = bytes.get(..reading.consumed).unwrap_or_default();
+                (found, reading.carried) = pairs(format, whole, &from.carried, weigh);
+            }
+            return Ok(Some((reading, found)));
         }
         if bytes.len() < size {
             return Ok(None);
         }
         if size >= LINE_BYTES_MAX {
-            return Ok(Some(Reading { consumed: bytes.len(), ..reading }));
+            return Ok(Some((Reading { consumed: bytes.len(), ..reading }, Vec::new())));
         }
         size *= 4;
     }

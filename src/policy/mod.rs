@@ -11,6 +11,7 @@ pub mod observed;
 pub mod parameters;
 pub mod paths;
 pub mod permit;
+pub mod results;
 pub mod rule;
 pub mod screening;
 pub mod shell;

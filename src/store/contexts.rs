@@ -27,6 +27,8 @@ pub struct Kept {
     pub tokens_before: u64,
     pub tokens_after: u64,
     pub repeats: u64,
+    /// It is the result of a tool, which the hook made shorter.
+    pub is_result: bool,
 }
 
 pub fn put(backend: &dyn Backend, kept: Kept) -> Result<(), StoreError> {
@@ -51,12 +53,13 @@ fn put_row(tx: &mut dyn Tx, kept: &Kept) -> Result<(), StoreError> {
         Param::Blob(&prints),
     ];
     tx.execute(sql, &row)?;
-    let sql = "INSERT INTO context_sums(agent, calls, tokens_before, tokens_after, repeats) VALUES (?1, 1, ?2, ?3, ?4) \
+    let sql = "INSERT INTO context_sums(agent, calls, tokens_before, tokens_after, repeats, results) \
+               VALUES (?1, 1, ?2, ?3, ?4, ?5) \
                ON CONFLICT(agent) DO UPDATE SET calls = context_sums.calls + 1, \
                tokens_before = context_sums.tokens_before + excluded.tokens_before, \
                tokens_after = context_sums.tokens_after + excluded.tokens_after, \
-               repeats = context_sums.repeats + excluded.repeats";
-    let sums = [kept.tokens_before, kept.tokens_after, kept.repeats].map(Param::id);
+               repeats = context_sums.repeats + excluded.repeats, results = context_sums.results + excluded.results";
+    let sums = [kept.tokens_before, kept.tokens_after, kept.repeats, u64::from(kept.is_result)].map(Param::id);
     tx.execute(sql, &[[Param::Text(&kept.agent.0)].as_slice(), &sums].concat()).map(drop)
 }
 
@@ -84,9 +87,16 @@ pub fn given(tx: &mut dyn Tx, agent: &AgentName, since: Time) -> Result<Vec<(Str
     Ok(found)
 }
 
+/// An agent that begins anew has nothing any more of what it was given; the texts stay.
+pub fn forget(backend: &dyn Backend, agent: AgentName) -> Result<(), StoreError> {
+    let sql = "UPDATE contexts SET prints = ?2 WHERE agent = ?1";
+    let body = move |tx: &mut dyn Tx| tx.execute(sql, &[Param::Text(&agent.0), Param::Blob(&[])]).map(drop);
+    backend.write(Lock::ROWS, Box::new(body))
+}
+
 pub fn sums(tx: &mut dyn Tx) -> Result<Vec<ContextSum>, StoreError> {
     let mut found = Vec::new();
-    let sql = "SELECT agent, calls, tokens_before, tokens_after, repeats FROM context_sums ORDER BY agent";
+    let sql = "SELECT agent, calls, tokens_before, tokens_after, repeats, results FROM context_sums ORDER BY agent";
     tx.query(sql, &[], &mut |row| {
         let whole = |row: &dyn Row, column| -> Result<u64, StoreError> {
             Ok(row.int(column)?.and_then(|sum| u64::try_from(sum).ok()).unwrap_or(0))
@@ -97,6 +107,7 @@ pub fn sums(tx: &mut dyn Tx) -> Result<Vec<ContextSum>, StoreError> {
             tokens_before: whole(row, 2)?,
             tokens_after: whole(row, 3)?,
             repeats: whole(row, 4)?,
+            results: whole(row, 5)?,
         });
         Ok(())
     })?;

@@ -20,6 +20,7 @@ pub mod sessions;
 mod single;
 pub mod spending;
 pub mod sqlite;
+pub mod tokens;
 pub mod tree;
 pub mod views;
 mod vitals;

@@ -1,6 +1,7 @@
 """Claude Code under the guard: what the model is refused, told and lent, seen from the model's side."""
 
 import json
+import re
 import unittest
 
 from agents import ClaudeCode
@@ -353,6 +354,39 @@ class Budgets(Guarded):
             heard.ran()
 
         self.run_agent(main=main)
+
+
+class Results(Guarded):
+    workflow = FLOW.replace("unclaimed:", "context: { reduce_above: 800, keep: 400 }\nunclaimed:").replace(
+        '"Bash(ls *)"', '"Bash(cat *)"'
+    )
+
+    def test_the_model_gets_what_it_needs_of_a_long_result_and_fetches_the_rest(self):
+        """What the model was sent counts: the client drops a result in another shape without a word."""
+        lines = [f"src/part_{n % 7}/file_{n}.rs:{n}: error: cannot read value_{n}\n" for n in range(1, 401)]
+        self.place.write("src/long.txt", "".join(lines))
+
+        def main(heard):
+            heard = yield claim("Why value_333 cannot be read")
+            heard.ran("plan")
+            heard = yield call("Bash", command="cat src/long.txt")
+            heard.ran("value_333\n")
+            assert len(heard.said) < len("".join(lines)) / 10, heard.said
+            handle = re.search(r"ctx_[0-9a-f]{16}", heard.said)[0]
+            first, last = map(int, re.search(r"^\[\.\.\.(\d+)-(\d+)\]$", heard.said, re.M).groups())
+            gone = lines[first - 1]
+            assert gone not in heard.said, heard.said
+            heard = yield ours("optimize_context", handle=handle, lines=f"{first}-{last}")
+            heard.ran(gone.strip())
+            heard = yield call("Read", file_path=self.path("src/long.txt"))
+            heard.ran(gone.strip())
+            heard = yield call("Bash", command="cat src/kept.txt")
+            assert heard.said.strip() == "kept", heard.said
+
+        self.run_agent(main=main)
+        reduced = [record["event"] for record in self.place.records() if record["event"]["type"] == "ResultReduced"]
+        self.assertEqual([(event["tool"], event["task"]) for event in reduced], [("Bash", "T-1")])
+        self.assertLessEqual(reduced[0]["tokens_after"], 400)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,8 @@ fn a_file_is_reduced_to_its_budget_and_gaps_are_marked() {
         (vec!["reduce", "none.py"], "cannot be read"),
         (vec!["reduce", "all.py", "--keep", "2"], "from 0 to 1"),
         (vec!["reduce", "all.py", "--keep", "0.5", "--tokens", "3"], "cannot be used with"),
+        #[cfg(not(feature = "exact-tokens"))]
+        (vec!["reduce", "all.py", "--exact"], "not built into this phasegate"),
     ] {
         let output = context(folder.path(), &arguments, "");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

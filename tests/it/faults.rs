@@ -412,6 +412,7 @@ fn hooked(name: &'static str, subagent: Option<&'static str>, event: HookEvent) 
             rewrite: None,
             route: None,
             call_ids: true,
+            text_of_result: None,
             theirs: TheirRules::default(),
             guard_why: if weaker { "its hooks are gone".to_owned() } else { String::new() },
             guard_lost: weaker,

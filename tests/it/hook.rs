@@ -8,6 +8,7 @@ mod effects;
 mod faults;
 mod others;
 mod races;
+mod results;
 mod subagents;
 mod world;
 

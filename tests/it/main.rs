@@ -65,6 +65,7 @@ mod surface;
 mod surface_stores;
 mod tamper;
 mod tidy;
+mod token_counts;
 mod traces;
 mod two_stores;
 mod used_approvals;

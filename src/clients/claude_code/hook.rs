@@ -92,14 +92,15 @@ fn went_well(event: &Map<String, Value>) -> ToolResult {
     // explains, such as 1 of `grep`.
     let plain = said("returnCodeInterpretation").is_none_or(Value::is_null) && said("backgroundTaskId").is_none();
     let exit_code = (word("stdout").is_some() && plain && !interrupted).then_some(0);
-    ToolResult { well: true, exit_code, interrupted, output }
+    ToolResult { well: true, exit_code, interrupted, output, native: response.cloned().unwrap_or_default() }
 }
 
 fn went_wrong(event: &Map<String, Value>) -> ToolResult {
     let error = fields::text(event, "error").unwrap_or_default();
     let code = error.strip_prefix("Exit code ").map(|rest| rest.split(|c: char| !c.is_ascii_digit() && c != '-'));
     let exit_code = code.and_then(|mut words| words.next()?.parse().ok());
-    ToolResult { well: false, exit_code, interrupted: fields::flag(event, "is_interrupt"), output: fields::cut(error) }
+    let interrupted = fields::flag(event, "is_interrupt");
+    ToolResult { well: false, exit_code, interrupted, output: fields::cut(error), native: Value::Null }
 }
 
 fn failure(event: &Map<String, Value>) -> String {
@@ -159,6 +160,7 @@ fn before(answer: &HookAnswer) -> Printed {
         HookAnswer::Tell { context } => {
             said.insert("additionalContext".to_owned(), json!(context));
         }
+        HookAnswer::Replace { .. } => return Printed::default(),
     }
     specific("PreToolUse", said)
 }
@@ -168,6 +170,11 @@ pub fn after(event: &str, answer: &HookAnswer) -> Printed {
     match answer {
         HookAnswer::Nothing | HookAnswer::Allow { .. } => Printed::default(),
         HookAnswer::Tell { context } => context_for(event, context),
+        HookAnswer::Replace { result, context } => {
+            let mut said = Map::from_iter([("updatedToolOutput".to_owned(), result.clone())]);
+            said.extend(context.iter().map(|context| ("additionalContext".to_owned(), json!(context))));
+            specific(event, said)
+        }
         HookAnswer::Ask { reason }
         | HookAnswer::Defer { reason }
         | HookAnswer::Deny { reason }
@@ -177,9 +184,11 @@ pub fn after(event: &str, answer: &HookAnswer) -> Printed {
 
 pub fn permission(answer: &HookAnswer) -> Printed {
     let decision = match answer {
-        HookAnswer::Nothing | HookAnswer::Ask { .. } | HookAnswer::Defer { .. } | HookAnswer::Tell { .. } => {
-            return Printed::default();
-        }
+        HookAnswer::Nothing
+        | HookAnswer::Ask { .. }
+        | HookAnswer::Defer { .. }
+        | HookAnswer::Tell { .. }
+        | HookAnswer::Replace { .. } => return Printed::default(),
         HookAnswer::Allow { input: Some(input), .. } => json!({"behavior": "allow", "updatedInput": input}),
         HookAnswer::Allow { input: None, .. } => json!({"behavior": "allow"}),
         HookAnswer::Deny { reason } | HookAnswer::Block { reason } => json!({"behavior": "deny", "message": reason}),
@@ -194,9 +203,11 @@ pub fn told(event: &str, answer: &HookAnswer) -> Printed {
         HookAnswer::Block { reason } | HookAnswer::Deny { reason } => {
             object(&json!({"decision": "block", "reason": reason}))
         }
-        HookAnswer::Nothing | HookAnswer::Allow { .. } | HookAnswer::Ask { .. } | HookAnswer::Defer { .. } => {
-            Printed::default()
-        }
+        HookAnswer::Nothing
+        | HookAnswer::Allow { .. }
+        | HookAnswer::Ask { .. }
+        | HookAnswer::Defer { .. }
+        | HookAnswer::Replace { .. } => Printed::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod hook;
 pub mod kept;
 pub mod permissions;
+pub mod results;
 pub mod settings;
 
 use serde_json::Value;
@@ -26,6 +27,7 @@ pub const CLIENT: Client = Client {
     failed: hook::failed,
     rewrite_shell,
     set_model,
+    text_of_result: Some(results::text_at),
 };
 
 fn rewrite_shell(native: &Value, command: &str) -> Value {

@@ -45,6 +45,7 @@ fn before(hooked: &Hooked, answer: &HookAnswer) -> Printed {
         | HookAnswer::Allow { input: Some(_), .. }
         | HookAnswer::Deny { .. }
         | HookAnswer::Tell { .. }
+        | HookAnswer::Replace { .. }
         | HookAnswer::Block { .. } => claude::answer(hooked, answer),
     }
 }

@@ -25,6 +25,7 @@ pub const CLIENT: Client = Client {
     failed: super::claude_code::hook::failed,
     rewrite_shell,
     set_model: |_, _| None,
+    text_of_result: None,
 };
 
 /// The command is a text or a list of words, under one of two names. A folder of its own is part of the judged command.

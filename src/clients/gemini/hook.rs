@@ -54,7 +54,7 @@ fn result(response: Option<&Value>) -> ToolResult {
     let output = fields::words(said("llmContent").or(response));
     let code = output.lines().rev().find_map(|line| line.strip_prefix("Exit Code: ")?.trim().parse::<i32>().ok());
     let well = said("error").is_none() && code.is_none_or(|code| code == 0);
-    ToolResult { well, exit_code: code, interrupted: false, output }
+    ToolResult { well, exit_code: code, interrupted: false, output, native: Value::Null }
 }
 
 pub fn answer(hooked: &Hooked, answer: &HookAnswer) -> Printed {
@@ -103,6 +103,7 @@ fn before(answer: &HookAnswer) -> Printed {
         HookAnswer::Ask { reason } | HookAnswer::Defer { reason } => denied(&ask_elsewhere(reason)),
         HookAnswer::Deny { reason } | HookAnswer::Block { reason } => denied(reason),
         HookAnswer::Tell { context } => object(&json!({"systemMessage": context})),
+        HookAnswer::Replace { .. } => Printed::default(),
     }
 }
 
@@ -110,15 +111,18 @@ fn told(event: &str, answer: &HookAnswer) -> Printed {
     match answer {
         HookAnswer::Tell { context: words } => context(event, words),
         HookAnswer::Block { reason } | HookAnswer::Deny { reason } => denied(reason),
-        HookAnswer::Nothing | HookAnswer::Allow { .. } | HookAnswer::Ask { .. } | HookAnswer::Defer { .. } => {
-            Printed::default()
-        }
+        HookAnswer::Nothing
+        | HookAnswer::Allow { .. }
+        | HookAnswer::Ask { .. }
+        | HookAnswer::Defer { .. }
+        | HookAnswer::Replace { .. } => Printed::default(),
     }
 }
 
 fn reason(answer: &HookAnswer) -> Option<&str> {
     match answer {
         HookAnswer::Nothing | HookAnswer::Allow { .. } => None,
+        HookAnswer::Replace { context, .. } => context.as_deref(),
         HookAnswer::Tell { context: reason }
         | HookAnswer::Ask { reason }
         | HookAnswer::Defer { reason }

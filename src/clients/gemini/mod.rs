@@ -25,6 +25,7 @@ pub const CLIENT: Client = Client {
     failed: hook::failed,
     rewrite_shell,
     set_model: |_, _| None,
+    text_of_result: None,
 };
 
 /// The answer is laid over the old input, which nothing can be taken out of. A folder of its own stays: the judged

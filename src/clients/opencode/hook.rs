@@ -46,7 +46,13 @@ fn call(event: &Map<String, Value>, cwd: &std::path::Path) -> Result<ToolCall, S
 fn result(event: &Map<String, Value>) -> ToolResult {
     let exit_code = event.get("exit").and_then(Value::as_i64).and_then(|code| i32::try_from(code).ok());
     let output = fields::words(event.get("output"));
-    ToolResult { well: exit_code.is_none_or(|code| code == 0), exit_code, interrupted: false, output }
+    ToolResult {
+        well: exit_code.is_none_or(|code| code == 0),
+        exit_code,
+        interrupted: false,
+        output,
+        native: Value::Null,
+    }
 }
 
 pub fn answer(hooked: &Hooked, answer: &HookAnswer) -> Printed {
@@ -63,7 +69,7 @@ pub fn answer(hooked: &Hooked, answer: &HookAnswer) -> Printed {
             }
             if said.is_empty() { Printed::default() } else { object(&Value::Object(said)) }
         }
-        HookAnswer::Allow { .. } => Printed::default(),
+        HookAnswer::Allow { .. } | HookAnswer::Replace { .. } => Printed::default(),
         HookAnswer::Ask { reason } | HookAnswer::Defer { reason } if before => denied(&ask_elsewhere(reason)),
         HookAnswer::Deny { reason } | HookAnswer::Block { reason } if before => denied(reason),
         HookAnswer::Ask { reason: words }

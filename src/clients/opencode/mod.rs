@@ -25,6 +25,7 @@ pub const CLIENT: Client = Client {
     failed: hook::failed,
     rewrite_shell,
     set_model: |_, _| None,
+    text_of_result: None,
 };
 
 const PLUGIN: &str = include_str!("plugin.js");

@@ -3,6 +3,7 @@
 
 mod claude_code;
 mod codex;
+pub mod pairs;
 
 use std::collections::HashMap;
 

@@ -3,7 +3,7 @@
 use super::fields::{Fields, Reader, join};
 use super::problem::At;
 use super::tree::{Node, Value};
-use super::{flow, gates};
+use super::{context, flow, gates};
 use crate::domain::workflow::{
     Budget, Confine, Enforcement, ModelChoice, ModelTier, Network, Phase, Retry, Rules, Sandbox, Screening, Sockets,
     Uninspectable, Workflow,
@@ -14,10 +14,33 @@ const MAX_PHASES: usize = 64;
 const MAX_RULES: usize = 256;
 const MAX_RULE: usize = 1_000;
 
-const TOP: [&str; 10] =
-    ["version", "name", "enforcement", "uninspectable", "screen", "protect", "unclaimed", "budget", "retry", "phases"];
-const PHASE: [&str; 11] =
-    ["goal", "allow", "ask", "deny", "writes", "sandbox", "require_approval", "model", "exit", "next", "end"];
+const TOP: [&str; 11] = [
+    "version",
+    "name",
+    "enforcement",
+    "uninspectable",
+    "screen",
+    "protect",
+    "unclaimed",
+    "budget",
+    "retry",
+    "context",
+    "phases",
+];
+const PHASE: [&str; 12] = [
+    "goal",
+    "allow",
+    "ask",
+    "deny",
+    "writes",
+    "sandbox",
+    "require_approval",
+    "model",
+    "context",
+    "exit",
+    "next",
+    "end",
+];
 
 /// A phase with the places that later checks point at.
 pub struct Placed {
@@ -52,6 +75,7 @@ pub fn workflow(reader: &mut Reader<'_, '_>, root: &Node) -> Option<Workflow> {
     let unclaimed = fields.get("unclaimed").map(|node| rule_lists(reader, node, "unclaimed")).unwrap_or_default();
     let budget = fields.get("budget").map(|node| budget(reader, node)).unwrap_or_default();
     let retry = fields.get("retry").map(|node| retry(reader, node)).unwrap_or_default();
+    let context = fields.get("context").and_then(|node| context::read(reader, node, "context"));
     let phases = match fields.get("phases") {
         Some(node) => phases(reader, node),
         None => missing(
@@ -71,6 +95,7 @@ pub fn workflow(reader: &mut Reader<'_, '_>, root: &Node) -> Option<Workflow> {
         unclaimed,
         budget,
         retry,
+        context,
         phases,
     })
 }
@@ -216,6 +241,7 @@ fn phase(reader: &mut Reader<'_, '_>, node: &Node, name: &str, path: &str) -> Op
             .map(|node| rules(reader, node, &require, RuleList::Ask))
             .unwrap_or_default(),
         model: fields.get("model").and_then(|node| model(reader, node, path)),
+        context: fields.get("context").and_then(|node| context::read(reader, node, &join(path, "context"))),
         exit: fields.get("exit").map(|node| gates::read(reader, node, &join(path, "exit"))).unwrap_or_default(),
         next: next.iter().map(|(name, _)| name.clone()).collect(),
         end,

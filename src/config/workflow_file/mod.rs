@@ -2,6 +2,7 @@
 //! Finding and opening files is not here; a schema named by path comes through the caller's loader.
 
 mod compile;
+mod context;
 mod fields;
 mod flow;
 mod gates;

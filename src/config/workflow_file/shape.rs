@@ -27,6 +27,7 @@ pub fn shape() -> Value {
                 "additionalProperties": false,
                 "properties": { "attempts": { "type": "integer", "minimum": 1, "maximum": 20 } },
             },
+            "context": { "$ref": "#/$defs/context" },
             "phases": {
                 "type": "object",
                 "minProperties": 1,
@@ -51,6 +52,7 @@ pub fn shape() -> Value {
                     "minutes": { "type": "integer", "minimum": 1 },
                 },
             },
+            "context": context(),
             "phase": phase(&rules),
             "gate": gate(&argv, &duration),
         },
@@ -88,11 +90,28 @@ fn phase(rules: &Value) -> Value {
                     "raise_on_failure": { "type": "boolean" },
                 },
             },
+            "context": { "$ref": "#/$defs/context" },
             "exit": { "type": "array", "items": { "$ref": "#/$defs/gate" }, "maxItems": 32 },
             "next": { "type": "array", "items": { "type": "string" } },
             "end": { "type": "boolean", "description": "Entering it completes the task." },
         },
     })
+}
+
+fn context() -> Value {
+    json!({ "description": "Results of the client's own tools that are made shorter.", "anyOf": [
+        { "const": "off" },
+        {
+            "type": "object",
+            "required": ["reduce_above"],
+            "additionalProperties": false,
+            "properties": {
+                "reduce_above": { "type": "integer", "minimum": 200, "maximum": 1_000_000, "description": "Tokens." },
+                "keep": { "type": "number", "exclusiveMinimum": 0, "default": 0.5, "description": "A share below 1, tokens above." },
+                "tools": { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 64 },
+            },
+        },
+    ] })
 }
 
 /// Each entry is one kind of gate with that kind's options.

@@ -481,3 +481,45 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn results_are_made_shorter_only_where_that_can_be_meant() {
+    use crate::domain::context::{ReducedResults, Results, TokenBudget};
+    let top = |context: &str| {
+        format!("version: 1\nname: t\ncontext: {context}\nphases:\n  a: {{ next: [done] }}\n  done: {{ end: true }}\n")
+    };
+    let reduced = |above, keep, tools: &[&str]| {
+        let tools = tools.iter().map(|tool| (*tool).to_owned()).collect();
+        Some(Results::Reduced(ReducedResults { above, keep, tools }))
+    };
+    for (context, wanted) in [
+        ("off", Some(Results::Whole)),
+        ("{ reduce_above: 4000 }", reduced(4000, TokenBudget::Share(0.5), &[])),
+        ("{ reduce_above: 4000, keep: 0.25 }", reduced(4000, TokenBudget::Share(0.25), &[])),
+        (
+            "{ reduce_above: 4000, keep: 1500, tools: [Bash, \"mcp__github__*\"] }",
+            reduced(4000, TokenBudget::Tokens(1500), &["Bash", "mcp__github__*"]),
+        ),
+    ] {
+        assert_eq!(good(&top(context)).context, wanted, "{context}");
+    }
+    assert_eq!(good(&phase("context: off")).phases[0].context, Some(Results::Whole));
+    let before = good(&top("off").replace("context: off\n", ""));
+    assert!(!serde_json::to_string(&before).unwrap().contains("context"), "versions from before it keep their hash");
+    for (context, path, words) in [
+        ("on", "context", "`on` is not possible here"),
+        ("{ keep: 0.5 }", "context", "`reduce_above` is missing"),
+        ("{ reduce_above: 50 }", "context.reduce_above", "`50` is not possible"),
+        ("{ reduce_above: 4000, keep: 1 }", "context.keep", "no share below 1"),
+        ("{ reduce_above: 4000, keep: 5000 }", "context.keep", "is more than `reduce_above`"),
+        ("{ reduce_above: 4000, tools: [] }", "context.tools", "names no tool"),
+        ("{ reduce_above: 4000, tools: [Read] }", "context.tools[0]", "edits need the exact text"),
+        ("{ reduce_above: 4000, tools: [Bash, Bash] }", "context.tools[1]", "stands here twice"),
+        ("{ reduce_above: 4000, tools: [\"mcp__phasegate__*\"] }", "context.tools[0]", "phasegate's own"),
+        ("{ reduce_abov: 4000 }", "context.reduce_abov", "not known"),
+    ] {
+        let found = problems(&top(context));
+        let place = |problem: &Problem| problem.line == 3 && problem.path == path && problem.message.contains(words);
+        assert!(found.iter().any(place), "{context}: {found:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What a new version of a workflow changes, in words, and which changes LOOSEN it.
 
-use super::explain::{gate, quoted};
+use super::explain::{gate, quoted, results};
+use crate::domain::context::Results;
 use crate::domain::workflow::{
     ApprovalGate, Confine, Enforcement, Gate, GateKind, Network, Phase, Rules, Sandbox, Sockets, SyntaxFiles,
     Uninspectable, Workflow,
@@ -43,6 +44,7 @@ pub fn diff(old: &Workflow, new: &Workflow) -> Vec<String> {
     changes.cap("budget.tokens", old.budget.tokens, new.budget.tokens);
     changes.cap("budget.minutes", old.budget.minutes, new.budget.minutes);
     changes.cap("retry.attempts", Some(old.retry.attempts), Some(new.retry.attempts));
+    changes.results("", &old.context, &new.context);
     changes.start(old, new);
     for phase in &old.phases {
         if new.phase(&phase.name).is_none() {
@@ -156,8 +158,17 @@ impl Changes {
             });
             self.add(false, format!("{place}: the model is {model}"));
         }
+        self.results(&format!("{place}: "), &old.context, &new.context);
         self.gates(&new.name, &old.exit, &new.exit);
         self.gains(&place, "next", &old.next, &new.next, |_| true, |_| false);
+    }
+
+    /// What a model reads of a result neither loosens nor tightens what it may do.
+    fn results(&mut self, place: &str, old: &Option<Results>, new: &Option<Results>) {
+        if old != new {
+            let said = new.as_ref().map_or_else(|| "nothing is said any more".to_owned(), results);
+            self.add(false, format!("{place}results of the client's tools: {said}"));
+        }
     }
 
     fn sandbox(&mut self, place: &str, old: &Sandbox, new: &Sandbox) {

@@ -1,5 +1,6 @@
 //! A workflow told to somebody who has never seen one.
 
+use crate::domain::context::{Results, TokenBudget};
 use crate::domain::duration;
 use crate::domain::workflow::{
     ApprovalGate, Budget, Confine, Enforcement, GateKind, ModelTier, Network, Phase, Rules, Screening, Sockets,
@@ -38,6 +39,9 @@ pub fn explain(workflow: &Workflow) -> String {
         1 => "A task is tried once.".to_owned(),
         attempts => format!("A task is tried at most {attempts} times."),
     });
+    if let Some(results) = &workflow.context {
+        lines.push(format!("Results of the client's tools: {}.", self::results(results)));
+    }
     section(&mut lines, "in every phase, whatever else is allowed", &workflow.protect);
     section(&mut lines, "an agent without a task", &workflow.unclaimed);
     for (index, phase) in workflow.phases.iter().enumerate() {
@@ -105,6 +109,9 @@ fn phase(lines: &mut Vec<String>, number: usize, phase: &Phase) {
         let raise = if model.raise_on_failure { ", a stronger one after a failure" } else { "" };
         lines.push(format!("   model: {}{raise}", tier(model.tier)));
     }
+    if let Some(results) = &phase.context {
+        lines.push(format!("   results of the client's tools: {}", self::results(results)));
+    }
     match phase.exit.as_slice() {
         [] => lines.push("   to leave: nothing has to be shown".to_owned()),
         gates => {
@@ -148,6 +155,16 @@ pub fn tier(tier: ModelTier) -> &'static str {
         ModelTier::Base => "a middling one",
         ModelTier::Strong => "a strong one",
     }
+}
+
+pub fn results(results: &Results) -> String {
+    let Results::Reduced(rule) = results else { return "as they are".to_owned() };
+    let kept = match rule.keep {
+        TokenBudget::Share(share) => format!("{:.0} % of it", share * 100.0),
+        TokenBudget::Tokens(tokens) => format!("{tokens} tokens"),
+    };
+    let of = if rule.tools.is_empty() { String::new() } else { format!(" of {}", quoted(&rule.tools)) };
+    format!("what{of} costs more than {} tokens is made shorter, to {kept}; the rest can be fetched", rule.above)
 }
 
 pub fn gate(kind: &GateKind) -> String {

@@ -107,6 +107,13 @@ fn a_diff_tells_what_changes_and_what_loosens() {
             vec!["gate approval of a changes: `a`, nobody who worked on the task, answers yes to \"ok\" within 3d"],
         ),
         (base.replace("writes: [src], ", ""), vec!["phase a: writes are no longer bounded to `src` (LOOSENS)"]),
+        (
+            format!("{base}, context: {{reduce_above: 4000, keep: 0.3, tools: [Bash]}}"),
+            vec![
+                "phase a: results of the client's tools: what of `Bash` costs more than 4000 tokens is made shorter, to 30 % of it; the rest can be fetched",
+            ],
+        ),
+        (format!("{base}, context: off"), vec!["phase a: results of the client's tools: as they are"]),
         (format!("{base}, sandbox: {{network: deny}}"), vec!["phase a: the network is closed for shell commands"]),
     ] {
         let (old, new) = (

@@ -69,6 +69,7 @@ impl Event {
             Self::SubAgentEnded { .. } => ("SubAgentEnded", None),
             Self::CallJudged { task, .. } => ("CallJudged", *task),
             Self::CallObserved { task, .. } => ("CallObserved", *task),
+            Self::ResultReduced { task, .. } => ("ResultReduced", *task),
             Self::GateObserved { task, .. } => ("GateObserved", Some(*task)),
             Self::ViolationFound { task, .. } => ("ViolationFound", Some(*task)),
             Self::ViolationUndone { task, .. } => ("ViolationUndone", Some(*task)),

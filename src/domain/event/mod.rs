@@ -482,6 +482,17 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exit_code: Option<i32>,
     },
+    /// The model got less of a call's result than there was; the whole can be fetched by the handle for a while.
+    ResultReduced {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        session: SessionId,
+        call: String,
+        tool: String,
+        handle: String,
+        tokens_before: u64,
+        tokens_after: u64,
+    },
     /// The hook saw the command of a gate run: evidence, but not phasegate's own.
     GateObserved {
         task: TaskId,

@@ -52,7 +52,9 @@ impl Engine {
         if !shows(&before, seen, &ending).is_empty() {
             ending.tree = tree::fingerprint(&self.workspace.root).ok().map(|print| print.digest);
         }
-        self.ended(actor, id.clone(), ending)?;
+        let shorter = self.shorter(told, actor, call, result, (&before, seen));
+        let (result_shown, record) = shorter.map(|shorter| (shorter.result, shorter.event)).unzip();
+        self.ended(actor, id.clone(), ending, record)?;
         let mut words = Vec::new();
         if let Some(task) = seen.task.filter(|_| call.tool == SHELL) {
             words.extend(self.look_after(actor, call, task)?);
@@ -63,19 +65,22 @@ impl Engine {
                 words.extend(crate::sandbox::explain(&result.output, &self.bounds(told, &facts, held)?));
             }
         }
-        if words.is_empty() {
-            return Ok(HookAnswer::Nothing);
-        }
-        Ok(HookAnswer::Tell { context: format!("phasegate: {}", words.join("\n")) })
+        let context = (!words.is_empty()).then(|| format!("phasegate: {}", words.join("\n")));
+        Ok(match (result_shown, context) {
+            (Some(result), context) => HookAnswer::Replace { result, context },
+            (None, Some(context)) => HookAnswer::Tell { context },
+            (None, None) => HookAnswer::Nothing,
+        })
     }
 
-    fn ended(&self, actor: &Actor, id: String, ending: Ending) -> Result<Outcome, Failure> {
+    fn ended(&self, actor: &Actor, id: String, ending: Ending, more: Option<Event>) -> Result<Outcome, Failure> {
         let caller = self.hook_caller(actor);
         let scope = actor.scope(Some(&id), false);
         let decide: Decide = Box::new(move |facts| {
             let Some(seen) = facts.state.seen_calls.get(&id) else { return Ok(Vec::new()) };
             let mut events = shows(facts, seen, &ending);
             events.extend(session::observed(facts, &id, ending.well, ending.exit_code));
+            events.extend(more.clone());
             Ok(events)
         });
         self.transact(scope, self.by(&caller, TOOL), Vec::new(), decide)

@@ -6,6 +6,7 @@ mod around;
 mod before;
 mod confined;
 mod effects;
+mod results;
 mod session;
 mod usage;
 
@@ -43,6 +44,8 @@ pub struct Told {
     pub rewrite: Option<fn(&serde_json::Value, &str) -> serde_json::Value>,
     /// Puts another model into the start of a subagent.
     pub route: Option<fn(&serde_json::Value, crate::domain::workflow::ModelTier) -> Option<serde_json::Value>>,
+    /// Where the text of a result stands that may be another; nothing where the client takes none.
+    pub text_of_result: Option<crate::clients::TextAt>,
     /// The person's own deny and ask rules for this client.
     pub theirs: TheirRules,
     /// This very program, for a command that it holds to its phase.

@@ -10,9 +10,10 @@ use crate::domain::command::{Change, Command, Target};
 use crate::domain::decide::{gates::all_unmet, session};
 use crate::domain::event::Event;
 use crate::domain::facts::Facts;
+use crate::domain::ids::Time;
 use crate::domain::session::Opened;
 use crate::domain::task::Task;
-use crate::store::{self, Decide, Scope, With};
+use crate::store::{self, Decide, Scope, With, contexts};
 use crate::tools::Output;
 
 use super::{Actor, TOOL, Told};
@@ -27,6 +28,9 @@ impl Engine {
             Start::Compacted => Opened::Compacted,
         };
         self.note_session(actor, Some(opened))?;
+        if how != Start::Resumed {
+            self.had_nothing(actor);
+        }
         for left in ["exec", super::effects::LOOKS] {
             crate::sandbox::sweep(&self.workspace.state.join(left), self.now());
         }
@@ -42,6 +46,16 @@ impl Engine {
             text.push_str(" You hold no task: claim_task {\"new\":{\"title\":\"…\"}} makes one of what you are asked to do, claim_task takes the next that waits.");
         }
         Ok(HookAnswer::Tell { context: text })
+    }
+
+    /// What was given before stands in this session's context no more.
+    fn had_nothing(&self, actor: &Actor) {
+        let given = self.view(|tx| contexts::given(tx, &actor.main, Time(0))).unwrap_or_default();
+        if given.iter().any(|(_, prints)| !prints.is_empty())
+            && let Err(error) = contexts::forget(self.backend.as_ref(), actor.main.clone())
+        {
+            tracing::warn!(%error, "what an agent was given before still counts as had, for an hour");
+        }
     }
 
     /// One line, so that an agent knows where it stands after whatever the person has said.

@@ -19,7 +19,7 @@ const OPEN: &[(&str, &[&str])] = &[
     ("call", &[]),
     ("channels", &["list"]),
     ("completions", &[]),
-    ("context", &[]),
+    ("context", &["reduce", "delegate", "stats"]),
     ("demo", &[]),
     ("doctor", &[]),
     ("exec", &[]),
