@@ -368,7 +368,6 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         after: Vec<ModelTier>,
     },
-    /// A person had forgotten what tries up to this number taught; the generation rises with each.
     LearningReset {
         reason: String,
         generation: u64,
