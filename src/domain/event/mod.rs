@@ -383,13 +383,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         after: Vec<ModelTier>,
     },
-    /// A person had everything forgotten that outcomes taught.
     LearningReset {
-        #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
-        /// Rises with each.
         generation: u64,
-        /// The last try that teaches nothing any more.
         forgotten: u64,
     },
     /// An approved act begins; its approval is used up in the same transaction.
