@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use crate::domain::command::ChangeBudget;
 use crate::domain::decide::budget::statement;
-use crate::domain::forecast::WINDOW_MINUTES;
+use crate::domain::forecast::{Forecast, WINDOW_MINUTES};
 use crate::domain::ids::TaskId;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::spending::{Cost, Unit, caps_words, dollars};
+use crate::domain::warning::DANGER;
 use crate::domain::workflow::Budget;
 use crate::engine::Engine;
 use crate::engine::spending::TaskCost;
@@ -148,7 +149,9 @@ fn page(cost: &TaskCost) -> String {
 
 /// When caps are reached, and what such a task usually comes to, with how that is reckoned.
 fn foreseen(text: &mut String, cost: &TaskCost) {
-    for cap in &cost.forecasts {
+    // What stands in the first line already is not said again.
+    let says_more = |cap: &&Forecast| cap.minutes_left.is_some() || cap.task != cost.task || cap.percent >= DANGER;
+    for cap in cost.forecasts.iter().filter(says_more) {
         let _ = writeln!(text, "  {}", cap.words());
     }
     if cost.forecasts.iter().any(|cap| cap.minutes_left.is_some() && cap.unit != Unit::Minutes) {

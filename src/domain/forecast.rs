@@ -106,8 +106,8 @@ impl Forecast {
     pub fn words(&self) -> String {
         let amount = |amount| self.unit.amount(amount);
         let aside = if self.reserved > 0 { format!(", {} set aside", amount(self.reserved)) } else { String::new() };
-        let when = match self.minutes_left {
-            _ if self.percent >= 100 => ", used up".to_owned(),
+        let when = match self.minutes_left.filter(|_| self.percent < 100) {
+            None if self.percent >= 100 => ", used up".to_owned(),
             Some(0) => ", at this pace used up within a minute".to_owned(),
             Some(1) => ", at this pace used up in about 1 minute".to_owned(),
             Some(minutes) if minutes >= 120 => format!(", at this pace used up in about {} hours", minutes / 60),

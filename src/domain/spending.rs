@@ -126,9 +126,9 @@ impl Unit {
     pub fn amount(self, amount: u64) -> String {
         match self {
             Self::MicroUsd => dollars(amount),
-            Self::Tokens => format!("{amount} tokens"),
-            Self::Calls => format!("{amount} answers"),
-            Self::Minutes => format!("{amount} minutes"),
+            Self::Tokens => counted(amount, "token"),
+            Self::Calls => counted(amount, "answer"),
+            Self::Minutes => counted(amount, "minute"),
         }
     }
 
@@ -142,6 +142,10 @@ impl Unit {
             Self::Minutes => Budget { minutes: Some(amount), ..Budget::default() },
         }
     }
+}
+
+fn counted(amount: u64, one: &str) -> String {
+    if amount == 1 { format!("1 {one}") } else { format!("{amount} {one}s") }
 }
 
 /// Caps in words; "no cap" where there is none.

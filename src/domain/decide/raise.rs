@@ -140,10 +140,13 @@ pub fn granted(
         let message = format!("{} is {}, so nothing more is spent on it", task.id, task.status().word());
         return Err(Refusal::new(Code::WrongState, message, "reject it"));
     }
-    let set = before.iter().rev().find_map(|event| match event {
-        Event::BudgetChanged { task: known, budget, .. } if *known == task.id => Some(*budget),
-        _ => None,
-    });
+    let set_to = |event: &Event| {
+        if let Event::BudgetChanged { task: known, budget, .. } = event {
+            return (*known == task.id).then_some(*budget);
+        }
+        None
+    };
+    let set = before.iter().rev().find_map(set_to);
     let own_caps = set.unwrap_or_else(|| task.budget());
     Ok(vec![
         Event::BudgetChanged {

@@ -95,8 +95,9 @@ fn cost(around: &Surroundings) -> String {
     if let Some(most) = cap.micro_usd {
         text.push_str(&format!(" of {} {}", dollars(most), gauge(account.spent.micro_usd, most, 12)));
     }
+    let of = cap.calls.map(|most| format!(" of {most}")).unwrap_or_default();
     text.push_str(&format!(
-        ", {} calls, {} tokens, {} min",
+        ", {}{of} calls, {} tokens, {} min",
         account.spent.calls, account.spent.tokens, cap.minutes_used
     ));
     text
