@@ -54,7 +54,7 @@ CREATE TABLE channel_health(
   at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
-CREATE TABLE context_sums(agent TEXT PRIMARY KEY, calls INTEGER NOT NULL, tokens_before INTEGER NOT NULL, tokens_after INTEGER NOT NULL, repeats INTEGER NOT NULL);
+CREATE TABLE context_sums(agent TEXT PRIMARY KEY, calls INTEGER NOT NULL, tokens_before INTEGER NOT NULL, tokens_after INTEGER NOT NULL, repeats INTEGER NOT NULL, results INTEGER NOT NULL DEFAULT 0);
 
 CREATE TABLE contexts(handle TEXT PRIMARY KEY, agent TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, content BLOB NOT NULL, prints BLOB NOT NULL);
 
@@ -67,6 +67,8 @@ CREATE TABLE counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROW
 CREATE TABLE credentials(id INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
 
 CREATE INDEX credentials_name ON credentials(name);
+
+CREATE TABLE decisions(id TEXT PRIMARY KEY, agent TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE deferred(hash TEXT PRIMARY KEY, agent TEXT NOT NULL, tool TEXT NOT NULL, process TEXT NOT NULL, approval INTEGER,
     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, until INTEGER NOT NULL, cancelled INTEGER NOT NULL DEFAULT 0,
@@ -99,6 +101,8 @@ CREATE TABLE idempotency(id TEXT PRIMARY KEY, caller TEXT NOT NULL, digest TEXT 
 CREATE INDEX idempotency_caller ON idempotency(caller);
 
 CREATE INDEX idempotency_until ON idempotency(until);
+
+CREATE TABLE learned(name TEXT PRIMARY KEY, generation INTEGER NOT NULL, forgotten INTEGER NOT NULL, upto INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE leases(task INTEGER PRIMARY KEY, agent TEXT NOT NULL, fence INTEGER NOT NULL, handle TEXT NOT NULL,
   lease_ms INTEGER NOT NULL, expires_at INTEGER NOT NULL);
@@ -223,7 +227,26 @@ CREATE INDEX tasks_status ON tasks(status, id);
 
 CREATE TABLE tiles(level INTEGER NOT NULL, position INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY(level, position));
 
+CREATE TABLE token_factors(model TEXT PRIMARY KEY, pairs INTEGER NOT NULL, estimated INTEGER NOT NULL, counted INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE transcripts(file TEXT PRIMARY KEY, position INTEGER NOT NULL, mark TEXT NOT NULL, carried TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE tries(
+  id INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  task INTEGER NOT NULL,
+  phase TEXT NOT NULL,
+  decision TEXT NOT NULL,
+  tier TEXT NOT NULL,
+  model TEXT NOT NULL,
+  ran TEXT NOT NULL,
+  success INTEGER NOT NULL,
+  judge TEXT NOT NULL,
+  micro_usd INTEGER NOT NULL,
+  failed_before TEXT NOT NULL
+);
+
+CREATE INDEX tries_task ON tries(task, phase);
 
 CREATE TABLE trusts(name TEXT PRIMARY KEY, is_default INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 

@@ -9,6 +9,7 @@ use super::decide::gates::{self, Unmet};
 use super::facts::{Context, Facts};
 use super::ids::{Fence, TaskId, Time};
 use super::refusal::Refusal;
+use super::route::Routed;
 use super::task::{Priority, Task};
 use super::workflow::{Budget, Enforcement, Gate, GateKind, Phase};
 
@@ -39,6 +40,9 @@ pub struct Brief {
     /// What still has to be shown to leave the phase.
     pub unmet: Vec<Unmet>,
     pub next: Vec<String>,
+    /// The model to work with; give it to subagents too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Routed>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_left: Option<Budget>,
     /// Tries that failed before this one.
@@ -86,6 +90,7 @@ pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, context: &Contex
         writes: phase.writes.clone(),
         unmet: gates::all_unmet(facts, task, None, context)?,
         next: phase.next.clone(),
+        route: task.route.as_ref().map(|route| route.now.clone()),
         budget_left: budget::left(facts, task, context.now)?,
         failed_attempts: task.attempts.failed,
         checkpoint: task.checkpoint.as_ref().map(|checkpoint| checkpoint.data.clone()),

@@ -10,13 +10,13 @@ use super::credential::Grant;
 use super::event::Origin;
 use super::facts::Role;
 use super::ids::{
-    AgentName, ApprovalId, BypassId, CallId, CredentialHash, CredentialId, Fence, HandleHash, RunId, SessionId, TaskId,
-    Time, WorkflowHash,
+    AgentName, ApprovalId, BypassId, CallId, CredentialHash, CredentialId, Fence, HandleHash, RouteId, RunId,
+    SessionId, TaskId, Time, WorkflowHash,
 };
 use super::record::ErasedRecord;
 use super::task::{Outcome, Priority, TaskSpec};
 use super::violation::{TreePath, Violation};
-use super::workflow::Budget;
+use super::workflow::{Budget, ModelTier};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -87,6 +87,7 @@ pub enum Command {
         proof: Proof,
     },
     Sweep,
+    RecordOutcome(RecordOutcome),
     ChangeLogKey {
         old: Option<String>,
         new: String,
@@ -98,6 +99,20 @@ pub enum Command {
         reason: String,
         proof: Proof,
     },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordOutcome {
+    /// Of `route_model`; nothing for the task that is held.
+    pub decision: Option<RouteId>,
+    pub target: Target,
+    /// From 0 to 1.
+    pub success: f64,
+    /// What it was done with, where that is not what was routed.
+    pub tier: Option<ModelTier>,
+    pub model: Option<String>,
+    pub micro_usd: Option<u64>,
+    pub why: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]

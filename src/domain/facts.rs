@@ -10,6 +10,7 @@ use super::approver::{Approver, PublicKey, standing};
 use super::claim::Pass;
 use super::ids::{AgentName, Fence, HandleHash, TaskId, Time, WorkflowHash};
 use super::refusal::{Code, Refusal};
+use super::route::Routes;
 use super::spending::Account;
 use super::state::{State, Trust};
 use super::task::Task;
@@ -93,6 +94,7 @@ pub struct Context {
     pub now: Time,
     pub caller: Caller,
     pub settings: Arc<Settings>,
+    pub routes: Arc<dyn Routes>,
 }
 
 /// What the configuration says that decisions depend on.

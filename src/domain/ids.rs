@@ -101,6 +101,10 @@ text_id!(
     SessionId
 );
 text_id!(
+    /// One choice of a model that somebody asked for.
+    RouteId
+);
+text_id!(
     /// SHA-256 of a workflow's canonical form, in hex.
     WorkflowHash
 );

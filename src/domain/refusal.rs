@@ -87,6 +87,7 @@ codes! {
     OpenDependents = "open_dependents",
     UnknownArtifact = "unknown_artifact",
     UnknownContext = "unknown_context",
+    UnknownDecision = "unknown_decision",
     ArtifactInvalid = "artifact_invalid",
     ArtifactMismatch = "artifact_mismatch",
     NotNext = "not_next",

@@ -1,5 +1,7 @@
 //! The rows a command may change, and how an event changes them. `apply` decides nothing: it carries out what has happened.
 
+mod routes;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,10 @@ use super::claim::Claim;
 use super::credential::Credential;
 use super::event::{Event, Origin};
 use super::evidence::{Artifact, Evidence, Tier, Verdict};
-use super::ids::{AgentName, ApprovalId, BypassId, CallId, CredentialId, RunId, SessionId, TaskId, Time, WorkflowHash};
+use super::ids::{
+    AgentName, ApprovalId, BypassId, CallId, CredentialId, RouteId, RunId, SessionId, TaskId, Time, WorkflowHash,
+};
+use super::route::{Decision, Tried};
 use super::session::{Judged, SeenCall, Session, SubAgent};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
@@ -28,6 +33,9 @@ pub struct State {
     pub calls: BTreeMap<CallId, Call>,
     pub bypasses: BTreeMap<BypassId, Bypass>,
     pub sessions: BTreeMap<SessionId, Session>,
+    pub decisions: BTreeMap<RouteId, Decision>,
+    /// Ended in this command; none is ever loaded.
+    pub tries: Vec<Tried>,
     /// By the client's own id.
     pub seen_calls: BTreeMap<String, SeenCall>,
 }
@@ -119,7 +127,14 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::GatePassed { .. }
         | Event::GateRefused { .. }
         | Event::GateObserved { .. }
-        | Event::GateOrphaned { .. } => show(state, event, stamp),
+        | Event::GateOrphaned { .. } => {
+            routes::refused(state, event);
+            show(state, event, stamp)
+        }
+        Event::ModelRouted { .. } | Event::OutcomeRecorded { .. } => {
+            routes::change(state, event, stamp);
+            Ok(())
+        }
         Event::TaskReadied { .. }
         | Event::TaskClaimed { .. }
         | Event::ClaimResumed { .. }
@@ -190,6 +205,7 @@ fn submit(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), Appl
             outcome: None,
             worked_ms: 0,
             caps: None,
+            route: None,
         };
         state.tasks.insert(*task, new);
     }
@@ -490,6 +506,9 @@ fn carry_out(task: &mut Task, event: &Event, stamp: Stamp<'_>) -> Result<(), App
         };
         task.authors.insert(agent.clone());
         task.fence = *fence;
+        if let Event::TaskClaimed { route: Some(route), .. } = event {
+            routes::take(task, route);
+        }
         change_state(task, |now| now.claim(claim))
     } else if let Event::ClaimExpired { .. } | Event::ClaimReleased { .. } = event {
         change_state(task, TaskState::free)
@@ -531,6 +550,9 @@ fn carry_out(task: &mut Task, event: &Event, stamp: Stamp<'_>) -> Result<(), App
     } else if let Event::PhaseEntered { phase, visit, .. } = event {
         task.phase.clone_from(phase);
         task.visit = *visit;
+        if let Some(route) = &mut task.route {
+            (route.refused, route.failed) = (0, Vec::new());
+        }
         Ok(())
     } else if let Event::TaskCompleted { phase, outcome, .. } = event {
         task.phase.clone_from(phase);

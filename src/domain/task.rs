@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::claim::Claim;
 use super::evidence::{Artifact, Evidence};
 use super::ids::{AgentName, Fence, TaskId, Time, WorkflowHash};
+use super::route::TaskRoute;
 use super::violation::Violation;
 use super::workflow::Budget;
 
@@ -51,6 +52,8 @@ pub struct Task {
     /// In place of those it was submitted with, since a person changed them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caps: Option<Budget>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Box<TaskRoute>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

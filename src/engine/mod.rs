@@ -69,7 +69,6 @@ use crate::domain::flag::Looked;
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::route::Work;
 use crate::policy::permit::{Need, Permit, of_role, permit};
 use crate::policy::screening::{screened, words};
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
@@ -104,8 +103,7 @@ pub struct Engine {
     last_head: Mutex<Option<StoredHead>>,
     measured: metrics::Measured,
     tracer: OnceLock<Tracer>,
-    /// The table of models, read when it is first asked for.
-    models: OnceLock<crate::routing::catalogue::Catalogue>,
+    routes: Arc<routing::OwnRoutes>,
     identity: credentials::Identity,
     feed: feed::Feed,
 }
@@ -189,15 +187,7 @@ impl Engine {
             Request::Artifact { target, name, content, media_type } => call.artifact(target, name, content, media_type),
             Request::Transition { target, to, outcome } => call.transition(target, to, outcome, watch),
             Request::Approval { request, wait_seconds } => call.approval(request, wait_seconds, watch),
-            Request::Route(work) => call.read(|facts, _| {
-                let task = facts.held.first().and_then(|id| facts.state.tasks.get(id));
-                let phase = task.and_then(|task| facts.phase_of(task).ok());
-                // What is on record counts, whatever the agent says of its tries.
-                let failed = task.map_or(0, |task| task.attempts.failed).max(work.failed_attempts.unwrap_or(0));
-                let work = Work { failed_attempts: Some(failed), ..work.clone() };
-                let route = crate::routing::route(&work, phase.and_then(|phase| phase.model));
-                Ok(self.with_models(route, &work, caller).reply())
-            }),
+            Request::Route(work) => call.route(work),
             Request::Shorten(asked) => call.shorten(&asked),
             Request::ListTasks(filter) => call.read(|_, tx| Ok(store::read::tasks(tx, &filter)?.reply())),
             Request::QueryAudit(filter) => call.read(|facts, tx| {
@@ -354,6 +344,7 @@ impl Engine {
             now: self.now(),
             caller: caller.clone(),
             settings: Arc::new(Settings { workflow_file, ..self.settings.clone() }),
+            routes: Arc::<routing::OwnRoutes>::clone(&self.routes),
         }
     }
 

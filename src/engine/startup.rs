@@ -73,6 +73,7 @@ pub fn with_backend(
     let identity = Identity::new(settings.issuers.clone(), &file);
     let place = place_of(settings.store.as_deref(), around(settings, &workspace));
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&place));
+    let routes = Arc::new(super::routing::OwnRoutes::new(&workspace.state));
     let engine = Engine {
         backend,
         screening,
@@ -95,7 +96,7 @@ pub fn with_backend(
         last_head: Mutex::default(),
         measured: Measured::default(),
         tracer: OnceLock::new(),
-        models: OnceLock::new(),
+        routes,
         identity,
         feed: super::feed::Feed::default(),
     };

@@ -10,6 +10,7 @@ use super::foresight::Foresight;
 use super::memory::{Memory, Sums};
 use super::model::{Spread, TextModel};
 use super::raises::Raises;
+use crate::domain::route::SOLVED_FROM;
 use crate::domain::workflow::ModelTier;
 
 pub const TIERS: [ModelTier; 3] = [ModelTier::Weak, ModelTier::Base, ModelTier::Strong];
@@ -21,8 +22,6 @@ const BEFORE_OUTCOMES: f64 = 2.0;
 const GROUP_SHARE: f64 = 0.3;
 /// Weak tiers lose so much success, for each e-fold of a short question's length: longer questions take more steps.
 const LENGTH_LOSS: [f64; 3] = [0.05, 0.025, 0.0];
-/// From here on an outcome counts as done.
-const SOLVED_FROM: f64 = 0.5;
 /// Estimates never claim certainty.
 const SURE: f64 = 0.02;
 /// Tries of the last so many pieces of work are remembered by id, to know what follows a failure.

@@ -49,7 +49,7 @@ pub fn route(work: &Work, phase: Option<ModelChoice>) -> Route {
         (None, failed) => format!("{} tier: {failed} tries failed before", word(tier)),
     };
     let complexity = (complexity * 10.0).round() / 10.0;
-    Route { tier, complexity, parts, reason, bound, model: None, alternatives: Vec::new() }
+    Route { decision: None, tier, complexity, parts, reason, bound, model: None, alternatives: Vec::new() }
 }
 
 /// The same, with the models that a client can run and what a try costs on each tier, the cheapest first.

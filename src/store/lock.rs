@@ -60,6 +60,7 @@ pub const POSTGRES: Dialect = Dialect {
     before_copying: &["SET LOCAL idle_in_transaction_session_timeout = 0"],
     after_copying: &[
         "SELECT setval(pg_get_serial_sequence('spending', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM spending",
+        "SELECT setval(pg_get_serial_sequence('tries', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM tries",
         // Plans are made by what tables hold, and nobody else would tell them for a minute.
         "ANALYZE tasks, task_links, task_labels, events, approvals, handles, blobs, spending, answers, sessions",
     ],

@@ -15,6 +15,7 @@ mod postgres;
 mod put;
 pub mod read;
 pub mod records;
+pub mod routing;
 pub mod sessions;
 mod single;
 pub mod spending;

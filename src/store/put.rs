@@ -112,6 +112,7 @@ pub fn changed(tx: &mut dyn Tx, before: &State, facts: &mut Facts, at: Time) -> 
     let (highest_call, highest_bypass) = put_acts(tx, before, facts)?;
     let highest_credential = put_entitlements(tx, before, facts)?;
     super::sessions::put(tx, before, facts, at)?;
+    super::routing::put_rows(tx, before, facts)?;
     for (name, highest) in [
         ("task", highest_task),
         ("approval", highest_approval),

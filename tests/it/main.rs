@@ -48,6 +48,7 @@ mod postgres_reach;
 mod postgres_tls;
 mod publishing;
 mod refusals;
+mod routes;
 mod routing_command;
 mod screening;
 mod screening_service;

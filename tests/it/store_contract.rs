@@ -12,6 +12,7 @@ use phasegate::domain::facts::{Context, Settings};
 use phasegate::domain::ids::{AgentName, Fence, HandleHash, TaskId, WorkflowHash};
 use phasegate::domain::query::TaskFilter;
 use phasegate::domain::refusal::{Code, Refusal};
+use phasegate::domain::route::NoRoutes;
 use phasegate::domain::task::TaskSpec;
 use phasegate::domain::workflow::{Phase, Workflow};
 use phasegate::store::{self, Attachment, Backend, By, Lock, Outcome, Param, Scope, StoreError, Tx, read, snapshot};
@@ -542,8 +543,12 @@ fn claims_from_many_threads_never_meet(place: &dyn Place) {
             scope.spawn(move || {
                 for round in 0..2 {
                     let caller = agent(&format!("a{thread}-{round}"));
-                    let context =
-                        Context { now: START, caller: caller.clone(), settings: Arc::new(Settings::default()) };
+                    let context = Context {
+                        now: START,
+                        caller: caller.clone(),
+                        settings: Arc::new(Settings::default()),
+                        routes: Arc::new(NoRoutes),
+                    };
                     let claim = ClaimTask {
                         want: Want::Next(Filter::default()),
                         resume: None,

@@ -172,6 +172,21 @@ pub fn left(facts: &Facts, task: &Task, now: Time) -> Result<Option<Budget>, Ref
     Ok((least != Budget::default()).then_some(least))
 }
 
+/// How much of its caps is taken, in hundredths: the most of those that count for it.
+pub fn taken_percent(facts: &Facts, task: &Task) -> u64 {
+    let percent = |taken: u64, cap: Option<u64>| match cap {
+        None => 0,
+        Some(cap) => taken.saturating_mul(100).checked_div(cap).unwrap_or(100),
+    };
+    let of = |part: &Task| {
+        let caps = facts.workflow_of(part).map(|workflow| caps(part, workflow)).unwrap_or_default();
+        let taken = facts.accounts.get(&part.id).and_then(Account::taken).unwrap_or_default();
+        let cap = Cap::of(&caps);
+        percent(taken.micro_usd, cap.micro_usd).max(percent(taken.tokens, cap.tokens))
+    };
+    lineage(facts, task).map(of).max().unwrap_or(0)
+}
+
 /// What the answer after one more call is likely to cost: as much as those before it did on average. Nothing where no cap
 /// counts, or nothing was spent yet.
 pub fn next_answer(facts: &Facts, task: TaskId) -> Spent {

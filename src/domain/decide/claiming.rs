@@ -72,6 +72,7 @@ fn claimed(task: &Task, command: &ClaimTask, context: &Context) -> Event {
         fence: task.fence.next(),
         handle: command.handle.clone(),
         lease_seconds: command.lease_seconds,
+        route: None,
     }
 }
 
@@ -235,6 +236,7 @@ fn fresh(facts: &Facts, new: &NewTask, command: &ClaimTask, context: &Context) -
         fence: crate::domain::ids::Fence(1),
         handle: command.handle.clone(),
         lease_seconds: command.lease_seconds,
+        route: None,
     };
     Ok(vec![submitted, claim])
 }

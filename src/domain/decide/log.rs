@@ -117,10 +117,11 @@ mod tests {
     use crate::domain::approver::Via;
     use crate::domain::facts::{Caller, Settings};
     use crate::domain::ids::Time;
+    use crate::domain::route::NoRoutes;
 
     fn context(role: Role) -> Context {
         let caller = Caller::new("ana", role);
-        Context { now: Time(0), caller, settings: Arc::new(Settings::default()) }
+        Context { now: Time(0), caller, settings: Arc::new(Settings::default()), routes: Arc::new(NoRoutes) }
     }
 
     fn at_a_terminal() -> Proof {

@@ -12,6 +12,7 @@ pub mod gate_views;
 pub mod gates;
 pub mod log;
 mod proof;
+pub mod route;
 pub mod session;
 mod submit;
 mod sweep;
@@ -37,6 +38,10 @@ use super::refusal::{Code, Refusal};
 use super::task::Task;
 
 pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
+    Ok(route::with_routes(facts, judged(facts, command, context)?, context))
+}
+
+fn judged(facts: &Facts, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
     match command {
         Command::SubmitTasks(submission) => submit::tasks(facts, submission, context),
         Command::ClaimTask(claim) => claiming::claim(facts, claim, context),
@@ -67,6 +72,7 @@ pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec
         Command::ChangeBudget(change) => budget::change(facts, change, context),
         Command::TrustWorkflows { versions, proof } => trust::workflows(facts, versions, proof, context),
         Command::NoteRestore { sha256, bytes, proof } => log::restored(facts, sha256, *bytes, proof, context),
+        Command::RecordOutcome(outcome) => route::outcome(facts, outcome, context),
         Command::Sweep => Ok(sweep::sweep(facts, context)),
         Command::ChangeLogKey { old, new, reason, proof } => {
             log::change_key(facts, old.as_deref(), new, reason, proof, context)

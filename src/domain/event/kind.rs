@@ -56,6 +56,8 @@ impl Event {
             Self::BypassOpened { task, .. } => ("BypassOpened", *task),
             Self::BypassClosed { .. } => ("BypassClosed", None),
             Self::BudgetChanged { task, .. } => ("BudgetChanged", Some(*task)),
+            Self::ModelRouted { task, .. } => ("ModelRouted", *task),
+            Self::OutcomeRecorded { task, .. } => ("OutcomeRecorded", *task),
             Self::CallStarted { task, .. } => ("CallStarted", *task),
             Self::CallFinished { task, .. } => ("CallFinished", *task),
             Self::CallFailed { task, .. } => ("CallFailed", *task),

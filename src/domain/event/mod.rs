@@ -15,16 +15,17 @@ use super::credential::Grant;
 use super::facts::Role;
 use super::flag::Flag;
 use super::ids::{
-    AgentName, ApprovalId, BypassId, CallId, CredentialHash, CredentialId, Fence, HandleHash, RunId, SessionId, TaskId,
-    Time, WorkflowHash,
+    AgentName, ApprovalId, BypassId, CallId, CredentialHash, CredentialId, Fence, HandleHash, RouteId, RunId,
+    SessionId, TaskId, Time, WorkflowHash,
 };
 use super::record::ErasedRecord;
 use super::refusal::Code;
+use super::route::{Judge, RouteCause, Routed, Work};
 use super::session::{Guard, Judged, Opened};
 use super::spending::Spent;
 use super::task::{Outcome, TaskSpec};
 use super::violation::{TreePath, Violation};
-use super::workflow::Budget;
+use super::workflow::{Budget, ModelTier};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
@@ -48,6 +49,9 @@ pub enum Event {
         fence: Fence,
         handle: HandleHash,
         lease_seconds: u64,
+        /// The model it should be worked on with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<Box<Routed>>,
     },
     /// The holder asked again, or went on under a new name with its handle: a new handle, the same work.
     ClaimResumed {
@@ -326,6 +330,43 @@ pub enum Event {
         level: u8,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<Signed>,
+    },
+    /// A model was chosen, for a task as it goes on, or for whoever asked.
+    ModelRouted {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decision: Option<RouteId>,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        phase: String,
+        because: RouteCause,
+        route: Routed,
+        /// What was asked about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        work: Option<Box<Work>>,
+    },
+    /// How work on a tier went.
+    OutcomeRecorded {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decision: Option<RouteId>,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        phase: String,
+        /// As it was routed; what ran may be another, where a client's transcript says so.
+        tier: ModelTier,
+        /// Where whoever tells it says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        /// From 0 to 1.
+        success: f64,
+        judge: Judge,
+        why: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        micro_usd: Option<u64>,
+        /// Tiers that had failed at it before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        after: Vec<ModelTier>,
     },
     /// An approved act begins; its approval is used up in the same transaction.
     CallStarted {

@@ -4,13 +4,15 @@ use serde_json::Value;
 
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::approval::Approval;
+use crate::domain::decide::route::for_subagent;
 use crate::domain::decide::{consume, session};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts};
+use crate::domain::route::{RouteCause, Routed};
 use crate::domain::session::{Judged, SeenCall};
 use crate::domain::spending::Spent;
 use crate::domain::task::Task;
-use crate::domain::workflow::{Enforcement, ModelTier};
+use crate::domain::workflow::Enforcement;
 use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, SHELL, Unruled};
 use crate::sandbox::Rung;
 use crate::store::{self, Decide, Missing, Stop};
@@ -36,8 +38,10 @@ impl Engine {
         let judged = self.client_call(told, call, can_confine && rung == Rung::Full);
         let shown = judged.shown();
         let caller = self.hook_caller(actor);
-        let how = How { shown: actor.shown.clone(), asks: told.asks, rung: can_confine.then_some(rung) };
-        let decide = decision(self.context(&caller), how, judged, call.clone());
+        let (rung, routes) = (can_confine.then_some(rung), told.route.is_some());
+        let how = How { shown: actor.shown.clone(), asks: told.asks, rung, routes };
+        let context = self.context(&caller);
+        let decide = decision(context.clone(), how, judged, call.clone());
         let scope = actor.scope(call.id.as_deref(), false);
         let outcome = self.transact(scope, self.by(&caller, TOOL), Vec::new(), decide)?;
         let again = call.id.as_ref().and_then(|id| outcome.facts.state.seen_calls.get(id)).map(said_before);
@@ -57,7 +61,10 @@ impl Engine {
                 noted(self.confined(told, call, facts, task, held)?, tell(note))
             }
             Said::Allowed { confined: None, note } => {
-                HookAnswer::Allow { input: routed(told, call, facts, task), note: tell(note) }
+                let recorded = outcome.events.iter().find_map(recorded);
+                let chosen = recorded.or_else(|| routed(told.route.is_some(), call, facts, task, &context));
+                let input = chosen.zip(told.route).and_then(|(chosen, put)| put(&call.native, chosen.tier));
+                HookAnswer::Allow { input, note: tell(note) }
             }
             Said::Left => HookAnswer::Nothing,
             Said::Noted(reason) => {
@@ -169,11 +176,20 @@ fn said(event: &Event) -> Option<Said> {
     })
 }
 
-/// The phase's model for a subagent that is about to start; a choice of the agent's own stays within the phase's tier.
-fn routed(told: &Told, call: &ToolCall, facts: &Facts, task: Option<&Task>) -> Option<Value> {
-    let route = told.route.filter(|_| call.tool == SUBAGENT)?;
-    let tier: ModelTier = task.and_then(|task| facts.phase_of(task).ok())?.model?.tier;
-    route(&call.native, tier)
+/// The model for a subagent that is about to start, where the client lets one be put in.
+fn routed(can: bool, call: &ToolCall, facts: &Facts, task: Option<&Task>, context: &Context) -> Option<Routed> {
+    if !can || call.tool != SUBAGENT {
+        return None;
+    }
+    let text = |name: &str| call.input.get(name).and_then(Value::as_str).unwrap_or_default();
+    for_subagent(facts, task?, text("prompt"), !text("model").is_empty(), context)
+}
+
+fn recorded(event: &Event) -> Option<Routed> {
+    match event {
+        Event::ModelRouted { because: RouteCause::Subagent, route, .. } => Some(route.clone()),
+        _ => None,
+    }
 }
 
 /// What the client and the machine can do.
@@ -183,10 +199,12 @@ struct How {
     asks: bool,
     /// What the kernel holds of a command that is given to it; nothing where none can be.
     rung: Option<Rung>,
+    /// A model can be put into the start of a subagent.
+    routes: bool,
 }
 
 fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> Decide {
-    let How { shown, asks, rung } = how;
+    let How { shown, asks, rung, routes } = how;
     Box::new(move |facts| {
         let (input, digest) = session::kept(&call.tool, &call.input);
         // Two sets of hooks may tell of one call: it was judged, and what it used up is used up.
@@ -231,6 +249,12 @@ fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> D
             aside: if verdict == Judged::Allow { ruling.aside } else { Spent::default() },
             confined,
         });
+        let task = ruling.task.and_then(|id| facts.state.tasks.get(&id)).filter(|_| verdict == Judged::Allow);
+        if let Some((task, route)) = task.zip(routed(routes, &call, facts, task, &context)) {
+            let (id, phase) = (Some(task.id), task.phase.clone());
+            let because = RouteCause::Subagent;
+            events.push(Event::ModelRouted { task: id, decision: None, phase, because, route, work: None });
+        }
         Ok(events)
     })
 }

@@ -24,7 +24,7 @@ const fn table(name: &'static str, key: usize, columns: &'static str) -> Table {
 }
 
 /// Small ones first, the log last.
-pub const TABLES: [Table; 35] = [
+pub const TABLES: [Table; 38] = [
     // Where a store is being moved to or from is said of that one store only.
     Table { from: Some("(SELECT key, value FROM meta WHERE key <> 'move') AS kept"), ..table("meta", 1, "key value") },
     table("counters", 1, "name value#"),
@@ -64,6 +64,9 @@ pub const TABLES: [Table; 35] = [
     table("task_links", 2, "task# needs#"),
     table("task_labels", 2, "label task#"),
     table("handles", 1, "hash task# fence# agent"),
+    table("decisions", 1, "id agent at# body"),
+    table("tries", 1, "id# at# task# phase decision tier model ran success# judge micro_usd# failed_before"),
+    table("learned", 1, "name generation# forgotten# upto# at# body"),
     table("token_factors", 1, "model pairs# estimated# counted# at#"),
     table("context_sums", 1, "agent calls# tokens_before# tokens_after# repeats# results#"),
     table("contexts", 1, "handle agent at# until# content% prints%"),

@@ -13,7 +13,8 @@ use crate::domain::canonical;
 use crate::domain::command::{Filter, Target};
 use crate::domain::facts::{Facts, HandleRecord};
 use crate::domain::ids::{
-    AgentName, ApprovalId, BypassId, CallId, CredentialId, Fence, HandleHash, SessionId, TaskId, Time, WorkflowHash,
+    AgentName, ApprovalId, BypassId, CallId, CredentialId, Fence, HandleHash, RouteId, SessionId, TaskId, Time,
+    WorkflowHash,
 };
 use crate::domain::task::Task;
 use crate::domain::workflow::{GateKind, Workflow};
@@ -54,6 +55,11 @@ pub enum Scope {
     Credential {
         id: Option<CredentialId>,
         name: Option<AgentName>,
+    },
+    /// A task that is held, and a decision about a model.
+    Outcome {
+        target: Target,
+        decision: Option<RouteId>,
     },
     /// Such a scope, and one task.
     Bypass {
@@ -102,7 +108,7 @@ impl Scope {
     pub fn lock(&self, by: &By) -> Lock {
         let agent = super::of_agent(&by.agent);
         match self {
-            Self::Submit { .. } | Self::Claim { .. } | Self::Task { .. } => Lock::named([agent]),
+            Self::Submit { .. } | Self::Claim { .. } | Self::Task { .. } | Self::Outcome { .. } => Lock::named([agent]),
             Self::Hook { session, parent, .. } => {
                 let parent = parent.iter().map(super::of_agent);
                 Lock::named([agent].into_iter().chain(parent).chain([format!("session {session}")]))
@@ -145,6 +151,12 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Fa
             }
         }
         Scope::Task { target, with } => subject(tx, &mut facts, target, *with)?,
+        Scope::Outcome { target, decision } => {
+            subject(tx, &mut facts, target, With::Nothing)?;
+            if let Some(id) = decision {
+                super::routing::load_decision(tx, &mut facts, id)?;
+            }
+        }
         Scope::Approvals(ids) => approvals(tx, &mut facts, ids)?,
         Scope::Trust => {
             trusts(tx, &mut facts)?;
@@ -202,6 +214,7 @@ fn spends(scope: &Scope) -> bool {
         | Scope::Credential { .. }
         | Scope::Start(_)
         | Scope::Restored
+        | Scope::Outcome { .. }
         | Scope::Call(_)
         | Scope::Sweep => false,
     }

@@ -106,7 +106,24 @@ fn a_subagent_runs_on_the_model_of_the_phase() {
     assert_eq!(told.input()["prompt"], "p");
     session.own(&mut server, "transition_phase", json!({"summary": "s"}));
     let told = session.before("Agent", input);
-    assert_eq!((told.verdict(), told.input()), ("allow", &json!(null)), "the phase names no model: {told:?}");
+    assert_eq!((told.verdict(), told.input()), ("allow", &json!(null)), "what the agent names stands: {told:?}");
+    assert_eq!(world.events("ModelRouted").iter().filter(|event| event["because"] == "subagent").count(), 1);
+}
+
+#[test]
+fn a_subagent_runs_on_what_its_work_deserves_where_nobody_names_a_model() {
+    let world = World::new(OPEN);
+    let session = world.session("5e55-1");
+    session.start("startup");
+    let mut server = Server::of(&world);
+    session.own(&mut server, "claim_task", json!({"new": {"title": "t", "type": "architecture"}}));
+    let asked = json!({"prompt": "where is the parser?", "description": "d", "subagent_type": "Explore"});
+    let told = session.before("Agent", asked);
+    assert_eq!((told.verdict(), told.input()["model"].as_str()), ("allow", Some("sonnet")), "{told:?}");
+    let chosen = world.events("ModelRouted");
+    let chosen: Vec<&Value> = chosen.iter().filter(|event| event["because"] == "subagent").collect();
+    assert_eq!((chosen.len(), chosen[0]["route"]["tier"].as_str()), (1, Some("base")), "{chosen:?}");
+    assert!(chosen[0]["route"]["reason"].as_str().unwrap().contains("complexity"), "{chosen:?}");
 }
 
 #[test]

@@ -10,10 +10,11 @@ use phasegate::domain::call::Call;
 use phasegate::domain::event::Event;
 use phasegate::domain::evidence::Evidence;
 use phasegate::domain::ids::{AgentName, Time};
+use phasegate::domain::route::{Decision, Tried};
 use phasegate::domain::session::{SeenCall, Session};
 use phasegate::domain::state::{self, Stamp, State, Trust};
 use phasegate::domain::task::{Status, Task, TaskState};
-use phasegate::store::{Backend, StoreError, Tx, snapshot};
+use phasegate::store::{Backend, StoreError, Tx, routing, snapshot};
 use serde::Deserialize;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -71,6 +72,8 @@ pub fn disagreements(backend: &dyn Backend) -> Result<Vec<String>, StoreError> {
     differing("bypass", &replayed.bypasses, &rows.bypasses, &mut found);
     differing("session", &replayed.sessions, &rows.sessions, &mut found);
     differing("seen call", &replayed.seen_calls, &rows.seen_calls, &mut found);
+    differing("decision", &replayed.decisions, &rows.decisions, &mut found);
+    differing("try", &tries(&replayed), &tries(&rows), &mut found);
     used_once(&records, &rows, &mut found);
     waits(&rows, &mut found);
     Ok(found)
@@ -127,7 +130,25 @@ pub fn rows(tx: &mut dyn Tx) -> Result<State, StoreError> {
         }
         Ok(())
     })?;
+    tx.query("SELECT body FROM decisions", &[], &mut |row| {
+        let decision: Decision = json(row.text(0)?)?;
+        state.decisions.insert(decision.id.clone(), decision);
+        Ok(())
+    })?;
+    state.tries = routing::tries_after(tx, 0, usize::MAX)?.into_iter().map(|known| known.tried).collect();
     Ok(state)
+}
+
+/// What each try was, and how often. What a row says of its cost is measured, and in no record.
+fn tries(state: &State) -> BTreeMap<String, usize> {
+    let mut counted = BTreeMap::new();
+    for tried in &state.tries {
+        let Tried { task, phase, decision, tier, success, judge, after, at, .. } = tried;
+        *counted
+            .entry(format!("{at} {task:?} {phase} {decision:?} {tier:?} {success} {judge:?} {after:?}"))
+            .or_default() += 1;
+    }
+    counted
 }
 
 /// An approval is used up at most once, and one used for an act that takes time has the record of its start beside it.
