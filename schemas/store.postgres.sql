@@ -121,7 +121,8 @@ CREATE TABLE context_sums(
   calls bigint NOT NULL,
   tokens_before bigint NOT NULL,
   tokens_after bigint NOT NULL,
-  repeats bigint NOT NULL
+  repeats bigint NOT NULL,
+  results bigint NOT NULL DEFAULT 0
 );
 ALTER TABLE context_sums ADD PRIMARY KEY (agent);
 CREATE UNIQUE INDEX context_sums_pkey ON context_sums USING btree (agent);
@@ -405,6 +406,16 @@ CREATE TABLE tiles(
 );
 ALTER TABLE tiles ADD PRIMARY KEY (level, "position");
 CREATE UNIQUE INDEX tiles_pkey ON tiles USING btree (level, "position");
+
+CREATE TABLE token_factors(
+  model text COLLATE "C" NOT NULL,
+  pairs bigint NOT NULL,
+  estimated bigint NOT NULL,
+  counted bigint NOT NULL,
+  at bigint NOT NULL
+);
+ALTER TABLE token_factors ADD PRIMARY KEY (model);
+CREATE UNIQUE INDEX token_factors_pkey ON token_factors USING btree (model);
 
 CREATE TABLE transcripts(
   file text COLLATE "C" NOT NULL,

@@ -56,7 +56,7 @@ CREATE TABLE channel_health(
   at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
-CREATE TABLE context_sums(agent TEXT PRIMARY KEY, calls INTEGER NOT NULL, tokens_before INTEGER NOT NULL, tokens_after INTEGER NOT NULL, repeats INTEGER NOT NULL);
+CREATE TABLE context_sums(agent TEXT PRIMARY KEY, calls INTEGER NOT NULL, tokens_before INTEGER NOT NULL, tokens_after INTEGER NOT NULL, repeats INTEGER NOT NULL, results INTEGER NOT NULL DEFAULT 0);
 
 CREATE TABLE contexts(handle TEXT PRIMARY KEY, agent TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, content BLOB NOT NULL, prints BLOB NOT NULL);
 
@@ -228,6 +228,8 @@ CREATE INDEX tasks_running ON tasks(run_until) WHERE run_until IS NOT NULL;
 CREATE INDEX tasks_status ON tasks(status, id);
 
 CREATE TABLE tiles(level INTEGER NOT NULL, position INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY(level, position));
+
+CREATE TABLE token_factors(model TEXT PRIMARY KEY, pairs INTEGER NOT NULL, estimated INTEGER NOT NULL, counted INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE transcripts(file TEXT PRIMARY KEY, position INTEGER NOT NULL, mark TEXT NOT NULL, carried TEXT NOT NULL) WITHOUT ROWID;
 
