@@ -3,6 +3,8 @@
 #![allow(
     clippy::allow_attributes,
     clippy::disallowed_methods,
+    clippy::format_push_string,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "measures time and prints figures"

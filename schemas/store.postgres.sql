@@ -6,9 +6,13 @@ CREATE TABLE accounts(
   tokens bigint NOT NULL DEFAULT 0,
   calls bigint NOT NULL DEFAULT 0,
   reserved_micro_usd bigint NOT NULL DEFAULT 0,
-  reserved_tokens bigint NOT NULL DEFAULT 0
+  reserved_tokens bigint NOT NULL DEFAULT 0,
+  reserved_calls bigint NOT NULL DEFAULT 0,
+  recent text COLLATE "C" NOT NULL DEFAULT ''::text,
+  warned text COLLATE "C" NOT NULL DEFAULT ''::text
 );
 ALTER TABLE accounts ADD PRIMARY KEY (task);
+CREATE INDEX accounts_warned ON accounts USING btree (task) WHERE (warned <> ''::text);
 CREATE UNIQUE INDEX accounts_pkey ON accounts USING btree (task);
 
 CREATE TABLE anchors(
@@ -117,7 +121,8 @@ CREATE TABLE context_sums(
   calls bigint NOT NULL,
   tokens_before bigint NOT NULL,
   tokens_after bigint NOT NULL,
-  repeats bigint NOT NULL
+  repeats bigint NOT NULL,
+  results bigint NOT NULL DEFAULT 0
 );
 ALTER TABLE context_sums ADD PRIMARY KEY (agent);
 CREATE UNIQUE INDEX context_sums_pkey ON context_sums USING btree (agent);
@@ -291,7 +296,8 @@ CREATE TABLE reservations(
   holder text COLLATE "C" NOT NULL,
   micro_usd bigint NOT NULL,
   tokens bigint NOT NULL,
-  until bigint NOT NULL
+  until bigint NOT NULL,
+  calls bigint NOT NULL DEFAULT 0
 );
 ALTER TABLE reservations ADD PRIMARY KEY (id);
 CREATE INDEX reservations_until ON reservations USING btree (until);
@@ -401,6 +407,16 @@ CREATE TABLE tiles(
 ALTER TABLE tiles ADD PRIMARY KEY (level, "position");
 CREATE UNIQUE INDEX tiles_pkey ON tiles USING btree (level, "position");
 
+CREATE TABLE token_factors(
+  model text COLLATE "C" NOT NULL,
+  pairs bigint NOT NULL,
+  estimated bigint NOT NULL,
+  counted bigint NOT NULL,
+  at bigint NOT NULL
+);
+ALTER TABLE token_factors ADD PRIMARY KEY (model);
+CREATE UNIQUE INDEX token_factors_pkey ON token_factors USING btree (model);
+
 CREATE TABLE transcripts(
   file text COLLATE "C" NOT NULL,
   position bigint NOT NULL,
@@ -436,6 +452,17 @@ CREATE TABLE trusts(
 );
 ALTER TABLE trusts ADD PRIMARY KEY (name);
 CREATE UNIQUE INDEX trusts_pkey ON trusts USING btree (name);
+
+CREATE TABLE warning_notices(
+  task bigint NOT NULL,
+  unit text COLLATE "C" NOT NULL,
+  at bigint NOT NULL,
+  channel text COLLATE "C" NOT NULL,
+  attempts bigint NOT NULL,
+  due bigint
+);
+ALTER TABLE warning_notices ADD PRIMARY KEY (task, unit, at, channel);
+CREATE UNIQUE INDEX warning_notices_pkey ON warning_notices USING btree (task, unit, at, channel);
 
 CREATE TABLE workflows(
   hash text COLLATE "C" NOT NULL,

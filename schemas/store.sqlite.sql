@@ -7,7 +7,9 @@ CREATE TABLE accounts(
   calls INTEGER NOT NULL DEFAULT 0,
   reserved_micro_usd INTEGER NOT NULL DEFAULT 0,
   reserved_tokens INTEGER NOT NULL DEFAULT 0
-);
+, reserved_calls INTEGER NOT NULL DEFAULT 0, recent TEXT NOT NULL DEFAULT '', warned TEXT NOT NULL DEFAULT '');
+
+CREATE INDEX accounts_warned ON accounts(task) WHERE warned <> '';
 
 CREATE TABLE anchors(size INTEGER NOT NULL, place TEXT NOT NULL, at INTEGER NOT NULL, answer TEXT NOT NULL, PRIMARY KEY(place, size));
 
@@ -54,7 +56,7 @@ CREATE TABLE channel_health(
   at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
-CREATE TABLE context_sums(agent TEXT PRIMARY KEY, calls INTEGER NOT NULL, tokens_before INTEGER NOT NULL, tokens_after INTEGER NOT NULL, repeats INTEGER NOT NULL);
+CREATE TABLE context_sums(agent TEXT PRIMARY KEY, calls INTEGER NOT NULL, tokens_before INTEGER NOT NULL, tokens_after INTEGER NOT NULL, repeats INTEGER NOT NULL, results INTEGER NOT NULL DEFAULT 0);
 
 CREATE TABLE contexts(handle TEXT PRIMARY KEY, agent TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, content BLOB NOT NULL, prints BLOB NOT NULL);
 
@@ -144,7 +146,7 @@ CREATE TABLE refusals(
 ) WITHOUT ROWID;
 
 CREATE TABLE reservations(id INTEGER PRIMARY KEY, task INTEGER NOT NULL, holder TEXT NOT NULL, micro_usd INTEGER NOT NULL,
-  tokens INTEGER NOT NULL, until INTEGER NOT NULL);
+  tokens INTEGER NOT NULL, until INTEGER NOT NULL, calls INTEGER NOT NULL DEFAULT 0);
 
 CREATE INDEX reservations_until ON reservations(until);
 
@@ -227,6 +229,8 @@ CREATE INDEX tasks_status ON tasks(status, id);
 
 CREATE TABLE tiles(level INTEGER NOT NULL, position INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY(level, position));
 
+CREATE TABLE token_factors(model TEXT PRIMARY KEY, pairs INTEGER NOT NULL, estimated INTEGER NOT NULL, counted INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE transcripts(file TEXT PRIMARY KEY, position INTEGER NOT NULL, mark TEXT NOT NULL, carried TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE tries(
@@ -248,5 +252,15 @@ CREATE TABLE tries(
 CREATE INDEX tries_task ON tries(task, phase);
 
 CREATE TABLE trusts(name TEXT PRIMARY KEY, is_default INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE warning_notices(
+  task INTEGER NOT NULL,
+  unit TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  channel TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  due INTEGER,
+  PRIMARY KEY(task, unit, at, channel)
+) WITHOUT ROWID;
 
 CREATE TABLE workflows(hash TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL, source TEXT NOT NULL) WITHOUT ROWID;

@@ -63,6 +63,7 @@ const SENTENCES = {
   CredentialRevoked: (e) => ["warn", `ended the credential ${e.credential}`],
   BypassOpened: (e) => ["bad", `opened the bypass ${e.bypass} of `, mono(e.rules.join(", ")), ": ", said(e.reason)],
   BypassClosed: (e) => ["ok", `the bypass ${e.bypass} is closed: `, e.why],
+  BudgetWarned: (e) => [e.level >= 100 ? "bad" : "warn", `found ${e.percent} % of the budget used (${e.unit === "micro_usd" ? "money" : e.unit})`],
   BudgetChanged: (e) => ["info", "changed the budget: ", said(e.reason)],
   CallStarted: (e) => ["", "began the approved act ", mono(e.tool)],
   CallFinished: (e) => ["ok", "the act ", mono(e.tool), " ended: ", e.summary],

@@ -83,6 +83,7 @@ export function budget(account, cap, begun = true) {
   if (cap.micro_usd !== undefined) parts.push(bar(spent.micro_usd + account.reserved.micro_usd, cap.micro_usd, "Money", `${money(spent.micro_usd)} of ${money(cap.micro_usd)}`));
   if (cap.tokens !== undefined) parts.push(bar(spent.tokens + account.reserved.tokens, cap.tokens, "Tokens", `${short(spent.tokens)} of ${short(cap.tokens)} tokens`));
   if (cap.minutes !== undefined) parts.push(bar(cap.minutes_used, cap.minutes, "Minutes", `${cap.minutes_used} of ${cap.minutes} min`));
+  if (cap.calls !== undefined) parts.push(bar(spent.calls + account.reserved.calls, cap.calls, "Answers", `${spent.calls} of ${cap.calls} answers`));
   if (!parts.length && spent.micro_usd > 0) parts.push(h("span.muted.small", `${money(spent.micro_usd)}, no cap`));
   return parts;
 }

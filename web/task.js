@@ -49,7 +49,7 @@ function draw(parts, seen, context) {
   ]);
   blocks(parts.side, [
     ["now", [card, task.attempts, task.progress], () => now(task, card, context)],
-    ["cost", [seen.costs, card.account, card.cap], () => costs(seen.costs, card)],
+    ["cost", [seen.costs, card.account, card.cap, seen.forecasts, seen.usual], () => costs(seen.costs, card, foreseen(seen))],
     ["near", [task.spec.depends_on, seen.waits_for_it, seen.children, card.waiting_on], () => near(task, seen)],
   ]);
 }
@@ -268,7 +268,19 @@ function now(task, card, context) {
   );
 }
 
-function costs(rows, card) {
+/** When caps are reached, and what such a task usually comes to. */
+function foreseen(seen) {
+  const amount = (cap, value) => (cap.unit === "micro_usd" ? money(value) : `${short(value)} ${cap.unit === "calls" ? "answers" : cap.unit}`);
+  const soon = (minutes) => (minutes >= 120 ? `${Math.floor(minutes / 60)} hours` : plural(Math.max(1, minutes), "minute"));
+  const lines = (seen.forecasts ?? [])
+    .filter((cap) => cap.minutes_left !== undefined || cap.percent >= 80)
+    .map((cap) => `Budget of ${cap.task}: ${amount(cap, cap.spent)} of ${amount(cap, cap.cap)} spent, ${cap.percent >= 100 ? "used up" : cap.minutes_left === undefined ? `${cap.percent} %` : `at this pace used up in about ${soon(cap.minutes_left)}`}`);
+  const usual = seen.usual;
+  if (usual) lines.push(`Usual for such a task: ${money(usual.micro_usd)}, ${short(usual.tokens)} tokens, ${plural(usual.minutes, "minute")} (each the median of ${usual.tasks} done ones)`);
+  return lines.length ? h("ul.dots", lines.map((line) => h("li", line))) : null;
+}
+
+function costs(rows, card, more) {
   const bars = budget(card.account, card.cap);
   if (!rows.length && !bars.length) return null;
   const sums = (name) => {
@@ -283,7 +295,7 @@ function costs(rows, card) {
   const listed = (name, title) =>
     table(`Cost by ${name}`, [[title], ["Tokens", "num"], ["Cost", "num"]], sums(name).map(([key, sum]) => [h("span.wrap", key), short(sum.tokens), money(sum.micro_usd)]));
   const guessed = rows.reduce((sum, row) => sum + (row.guessed_micro_usd ?? 0), 0);
-  return panel("Cost", h("div.stack", bars, rows.length ? [listed("phase", "Phase"), listed("model", "Model")] : null, guessed > 0 && h("p.small.muted", `${money(guessed)} of it is counted at the dearest known price, because the model has none.`)));
+  return panel("Cost", h("div.stack", bars, more, rows.length ? [listed("phase", "Phase"), listed("model", "Model")] : null, guessed > 0 && h("p.small.muted", `${money(guessed)} of it is counted at the dearest known price, because the model has none.`)));
 }
 
 function near(task, seen) {
@@ -338,7 +350,7 @@ function timeline(id, context) {
 function group(type) {
   if (/^Call(Judged|Observed)/.test(type)) return "calls";
   if (/^(Gate|Artifact)/.test(type)) return "gates";
-  if (/^(Approval|Bypass|ViolationAccepted|BudgetChanged)/.test(type)) return "people";
+  if (/^(Approval|Bypass|ViolationAccepted|Budget)/.test(type)) return "people";
   if (/Refus/.test(type)) return "refused";
   return "work";
 }

@@ -309,6 +309,9 @@ fn forget(place: &Place, model: Option<String>, out: &Out) -> Result<(), Ended> 
             "`phasegate context stats` lists the models",
         ));
     }
-    out.answer(&json!({ "forgotten": gone }), &format!("The counts of {gone} models are estimates again."));
+    out.answer(
+        &json!({ "forgotten": gone }),
+        &format!("Counts are estimates again: what was known of {gone} is forgotten."),
+    );
     Ok(())
 }

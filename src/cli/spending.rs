@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use crate::domain::command::ChangeBudget;
 use crate::domain::decide::budget::statement;
+use crate::domain::forecast::{Forecast, WINDOW_MINUTES};
 use crate::domain::ids::TaskId;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::spending::{Cost, dollars};
+use crate::domain::spending::{Cost, Unit, caps_words, dollars};
+use crate::domain::warning::DANGER;
 use crate::domain::workflow::Budget;
 use crate::engine::Engine;
 use crate::engine::spending::TaskCost;
@@ -30,6 +32,9 @@ pub struct BudgetArgs {
     /// Minutes under a claim.
     #[arg(long)]
     minutes: Option<u64>,
+    /// Answers of a model, for the task and everything below it.
+    #[arg(long)]
+    calls: Option<u64>,
     #[arg(long, default_value = "")]
     reason: String,
     #[arg(long)]
@@ -39,11 +44,11 @@ pub struct BudgetArgs {
 }
 
 pub fn budget(engine: &Engine, place: &Place, args: &BudgetArgs, out: &Out) -> Result<(), Ended> {
-    let BudgetArgs { id, usd, tokens, minutes, reason, yes, signing } = args;
-    let budget = Budget { usd: *usd, tokens: *tokens, minutes: *minutes };
+    let BudgetArgs { id, usd, tokens, minutes, calls, reason, yes, signing } = args;
+    let budget = Budget { usd: *usd, tokens: *tokens, minutes: *minutes, calls: *calls };
     let before = engine.cost(*id)?.ok_or_else(|| unknown(*id))?;
     if !yes {
-        out.aside(&format!("{id} has {}; it gets {}", caps(&before.caps), caps(&budget)));
+        out.aside(&format!("{id} has {}; it gets {}", caps_words(&before.caps), caps_words(&budget)));
         if !out.asks("Change the budget? It is on record.")? {
             out.aside("Nothing was changed.");
             return Err(Ended::No);
@@ -123,6 +128,7 @@ fn sides(costs: &[Cost]) -> Vec<(&'static str, BTreeMap<String, Sum>)> {
 fn page(cost: &TaskCost) -> String {
     let mut text = said(cost);
     text.push('\n');
+    foreseen(&mut text, cost);
     for (side, sums) in sides(&cost.costs) {
         let _ = writeln!(text, "\nby {side}");
         for (name, sum) in sums {
@@ -141,6 +147,30 @@ fn page(cost: &TaskCost) -> String {
     text
 }
 
+/// When caps are reached, and what such a task usually comes to, with how that is reckoned.
+fn foreseen(text: &mut String, cost: &TaskCost) {
+    // What stands in the first line already is not said again.
+    let says_more = |cap: &&Forecast| cap.minutes_left.is_some() || cap.task != cost.task || cap.percent >= DANGER;
+    for cap in cost.forecasts.iter().filter(says_more) {
+        let _ = writeln!(text, "  {}", cap.words());
+    }
+    if cost.forecasts.iter().any(|cap| cap.minutes_left.is_some() && cap.unit != Unit::Minutes) {
+        let _ = writeln!(
+            text,
+            "  (by the pace of the last {WINDOW_MINUTES} minutes, or since the claim where that is newer)"
+        );
+    }
+    let Some(usual) = cost.usual else { return };
+    let kind = if cost.kind.is_empty() { "without a type".to_owned() } else { format!("of type {}", cost.kind) };
+    let (usd, tokens, calls, minutes) = (dollars(usual.micro_usd), usual.tokens, usual.calls, usual.minutes);
+    let _ = writeln!(
+        text,
+        "  usual for tasks {kind} in workflow {}: {usd}, {tokens} tokens, {calls} answers, {minutes} minutes \
+         (each the median of {} done ones)",
+        cost.workflow, usual.tasks
+    );
+}
+
 /// In one line: spent, of what, and what is set aside.
 pub fn said(cost: &TaskCost) -> String {
     let of = |cap: Option<String>| cap.map(|cap| format!(" of {cap}")).unwrap_or_default();
@@ -149,19 +179,12 @@ pub fn said(cost: &TaskCost) -> String {
         format!("{}{}", dollars(spent.micro_usd), of(cost.caps.usd.map(|usd| format!("${usd:.2}")))),
         format!("{}{} tokens", spent.tokens, of(cost.caps.tokens.map(|tokens| tokens.to_string()))),
         format!("{}{} minutes", cost.minutes, of(cost.caps.minutes.map(|minutes| minutes.to_string()))),
-        format!("{} answers", spent.calls),
+        format!("{}{} answers", spent.calls, of(cost.caps.calls.map(|calls| calls.to_string()))),
     ];
     let reserved = &cost.account.reserved;
     if !reserved.is_nothing() {
-        parts.push(format!("{} and {} tokens set aside", dollars(reserved.micro_usd), reserved.tokens));
+        let calls = if reserved.calls > 0 { format!(" and {} answers", reserved.calls) } else { String::new() };
+        parts.push(format!("{} and {} tokens{calls} set aside", dollars(reserved.micro_usd), reserved.tokens));
     }
     format!("{} {}", cost.task, parts.join(", "))
-}
-
-fn caps(budget: &Budget) -> String {
-    let usd = budget.usd.map(|usd| format!("${usd:.2}"));
-    let tokens = budget.tokens.map(|tokens| format!("{tokens} tokens"));
-    let minutes = budget.minutes.map(|minutes| format!("{minutes} minutes"));
-    let parts: Vec<String> = usd.into_iter().chain(tokens).chain(minutes).collect();
-    if parts.is_empty() { "no cap".to_owned() } else { parts.join(", ") }
 }

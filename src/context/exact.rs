@@ -72,7 +72,7 @@ mod tests {
             };
             assert_eq!((found.tokens_before, found.tokens_after), (before, odd(&found.text).unwrap()));
             assert!(found.tokens_after <= most, "{} of {most}", found.tokens_after);
-            assert!(most < 100 || found.tokens_after * 2 > most.min(before), "{} of {most}", found.tokens_after);
+            assert!(most < before / 2 || found.tokens_after * 2 > most.min(before), "{} of {most}", found.tokens_after);
         }
     }
 

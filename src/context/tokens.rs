@@ -172,7 +172,8 @@ mod tests {
         let many = |counted: u64| vec![(3_000, counted); 200];
         for (counted, factor) in [(2_100, 0.7), (3_000, 1.0), (4_500, 1.5), (5_700, 1.9)] {
             let found = learned(&many(counted));
-            assert!((found - factor).abs() < 0.06, "{found} is not {factor}");
+            // The 1 that it began at never goes away whole.
+            assert!((found - factor).abs() < 0.05 * factor, "{found} is not {factor}");
         }
         assert!(learned(&[(3_000, 5_900)]) < 1.04, "the first pair says little");
         let one_wild = [many(3_000), vec![(1_000_000, 1_900_000)]].concat();

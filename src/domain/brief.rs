@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::decide::budget;
 use super::decide::gates::{self, Unmet};
+use super::decide::{budget, warn};
 use super::facts::{Context, Facts};
 use super::ids::{Fence, TaskId, Time};
 use super::refusal::Refusal;
@@ -45,6 +45,9 @@ pub struct Brief {
     pub route: Option<Routed>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_left: Option<Budget>,
+    /// Where a cap is nearly used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_warning: Option<String>,
     /// Tries that failed before this one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_attempts: u32,
@@ -92,6 +95,7 @@ pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, context: &Contex
         next: phase.next.clone(),
         route: task.route.as_ref().map(|route| route.now.clone()),
         budget_left: budget::left(facts, task, context.now)?,
+        budget_warning: warn::words(&warn::in_danger(facts, task, context.now)?),
         failed_attempts: task.attempts.failed,
         checkpoint: task.checkpoint.as_ref().map(|checkpoint| checkpoint.data.clone()),
         last_progress: task.progress.as_ref().map(|progress| progress.note.clone()),

@@ -14,6 +14,7 @@ use super::route::Routes;
 use super::spending::Account;
 use super::state::{State, Trust};
 use super::task::Task;
+use super::warning::Watch;
 use super::workflow::{Phase, Workflow};
 
 /// Who calls. Roles come from the credential, never from arguments.
@@ -167,6 +168,8 @@ pub struct Facts {
     pub bypasses_loaded: bool,
     /// Of tasks under a cap, and of those they are a part of.
     pub accounts: BTreeMap<TaskId, Account>,
+    /// Of the same: what was warned of, and what was spent of late.
+    pub watches: BTreeMap<TaskId, Watch>,
     /// Ready tasks that were passed over because a budget is used up.
     pub over_budget: Vec<TaskId>,
     /// The store's own name, where approvals are loaded: part of what is approved.

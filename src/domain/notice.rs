@@ -14,16 +14,19 @@ pub enum What {
     Reminder,
     /// That it was answered, expired, or is void.
     Outcome,
+    /// Of no approval: that a cap is nearly used up.
+    Warning,
 }
 
 impl What {
-    pub const ALL: [Self; 3] = [Self::Asked, Self::Reminder, Self::Outcome];
+    pub const ALL: [Self; 4] = [Self::Asked, Self::Reminder, Self::Outcome, Self::Warning];
 
     pub fn word(self) -> &'static str {
         match self {
             Self::Asked => "asked",
             Self::Reminder => "reminder",
             Self::Outcome => "outcome",
+            Self::Warning => "warning",
         }
     }
 }

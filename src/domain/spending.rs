@@ -88,16 +88,76 @@ impl Account {
 pub struct Cap {
     pub micro_usd: Option<u64>,
     pub tokens: Option<u64>,
+    pub calls: Option<u64>,
 }
 
 impl Cap {
     pub fn of(budget: &Budget) -> Self {
-        Self { micro_usd: budget.usd.map(micro), tokens: budget.tokens }
+        Self { micro_usd: budget.usd.map(micro), tokens: budget.tokens, calls: budget.calls }
     }
 
     pub fn is_none(&self) -> bool {
-        self.micro_usd.is_none() && self.tokens.is_none()
+        self.micro_usd.is_none() && self.tokens.is_none() && self.calls.is_none()
     }
+}
+
+/// What a cap is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    MicroUsd,
+    Tokens,
+    /// Answers of a model.
+    Calls,
+    /// Under a claim.
+    Minutes,
+}
+
+impl Unit {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::MicroUsd => "micro_usd",
+            Self::Tokens => "tokens",
+            Self::Calls => "calls",
+            Self::Minutes => "minutes",
+        }
+    }
+
+    pub fn amount(self, amount: u64) -> String {
+        match self {
+            Self::MicroUsd => dollars(amount),
+            Self::Tokens => counted(amount, "token"),
+            Self::Calls => counted(amount, "answer"),
+            Self::Minutes => counted(amount, "minute"),
+        }
+    }
+
+    /// A cap of this much and nothing else.
+    pub fn budget(self, amount: u64) -> Budget {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "rounded to whole micro-dollars where it is compared")]
+            Self::MicroUsd => Budget { usd: Some(amount as f64 / 1e6), ..Budget::default() },
+            Self::Tokens => Budget { tokens: Some(amount), ..Budget::default() },
+            Self::Calls => Budget { calls: Some(amount), ..Budget::default() },
+            Self::Minutes => Budget { minutes: Some(amount), ..Budget::default() },
+        }
+    }
+}
+
+fn counted(amount: u64, one: &str) -> String {
+    if amount == 1 { format!("1 {one}") } else { format!("{amount} {one}s") }
+}
+
+/// Caps in words; "no cap" where there is none.
+pub fn caps_words(budget: &Budget) -> String {
+    let usd = budget.usd.map(|usd| format!("${usd:.2}"));
+    let whole = [
+        budget.tokens.map(|tokens| Unit::Tokens.amount(tokens)),
+        budget.minutes.map(|minutes| Unit::Minutes.amount(minutes)),
+        budget.calls.map(|calls| Unit::Calls.amount(calls)),
+    ];
+    let parts: Vec<String> = usd.into_iter().chain(whole.into_iter().flatten()).collect();
+    if parts.is_empty() { "no cap".to_owned() } else { parts.join(", ") }
 }
 
 /// Whole micro-dollars, to the nearest; what is no amount is none at all, which caps everything.

@@ -116,6 +116,7 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         }
         Event::StoreRestored { .. }
         | Event::RuleWaived { .. }
+        | Event::BudgetWarned { .. }
         | Event::CommandRefused { .. }
         | Event::RefusalsRepeated { .. }
         | Event::GuardKept { .. }

@@ -6,12 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Tier;
+use super::forecast::{Forecast, Usual};
 use super::ids::{AgentName, ApprovalId, BypassId, CredentialId, SessionId, TaskId, Time};
 use super::query::TaskRow;
 use super::session::Guard;
 use super::spending::{Account, Tokens};
 use super::task::Status;
 use super::violation::Violation;
+use super::warning::DANGER;
 
 /// One look at everything that is open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +62,14 @@ pub struct Card {
     pub failed_attempts: u32,
 }
 
+impl Card {
+    /// How much of a cap is used where it is nearly all, in percent; of an open task.
+    pub fn near_its_end(&self) -> Option<u64> {
+        let percent = self.cap.percent(&self.account).filter(|percent| *percent >= DANGER);
+        percent.filter(|_| self.row.status.is_open())
+    }
+}
+
 /// What a task may cost; absent parts have no cap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapView {
@@ -70,6 +80,23 @@ pub struct CapView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<u64>,
     pub minutes_used: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+}
+
+impl CapView {
+    /// Of the cap that is used up first, in percent: spent, or set aside.
+    pub fn percent(&self, account: &Account) -> Option<u64> {
+        let taken = account.taken().unwrap_or(account.spent);
+        let shares = [
+            (self.micro_usd, taken.micro_usd),
+            (self.tokens, taken.tokens),
+            (self.calls, taken.calls),
+            (self.minutes, self.minutes_used),
+        ];
+        let percent = |(cap, taken): (Option<u64>, u64)| taken.saturating_mul(100).checked_div(cap?);
+        shares.into_iter().filter_map(percent).max()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -139,6 +166,12 @@ pub struct Surroundings {
     pub waits_for_it: Vec<TaskRow>,
     pub children: Vec<TaskRow>,
     pub costs: Vec<CostRow>,
+    /// How the caps that count for it stand; of an open task only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
+    /// What done tasks of its type and workflow came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual: Option<Usual>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

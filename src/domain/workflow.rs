@@ -102,6 +102,25 @@ pub struct Budget {
     pub tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<u64>,
+    /// Answers of a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+}
+
+impl Budget {
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What the other says where it says something.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            usd: self.usd.or(other.usd),
+            tokens: self.tokens.or(other.tokens),
+            minutes: self.minutes.or(other.minutes),
+            calls: self.calls.or(other.calls),
+        }
+    }
 }
 
 /// How often a task may be tried before a failure is final.

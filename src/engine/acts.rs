@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::domain::canonical;
 use crate::domain::command::{Command, FinishCall};
+use crate::domain::decide::raise;
 use crate::domain::event::Event;
 use crate::domain::facts::Caller;
 use crate::domain::ids::{ApprovalId, CallId};
@@ -94,6 +95,9 @@ impl Engine {
 
 /// What could not run, or would run without its limit, is not worth a person's time.
 pub fn could_run(tool: &str, arguments: &Value) -> Result<(), Refusal> {
+    if tool == raise::RAISE {
+        return raise::readable(arguments);
+    }
     if tool != SHELL {
         return Ok(());
     }

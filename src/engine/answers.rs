@@ -6,6 +6,7 @@ use crate::domain::approval::{About, Approval, ApprovalState};
 use crate::domain::brief::{Brief, brief};
 use crate::domain::command::{NewTask, Reference, RequestApproval, SubmitTasks};
 use crate::domain::decide::found;
+use crate::domain::decide::raise::is_raise;
 use crate::domain::event::Event;
 use crate::domain::facts::Context;
 use crate::domain::graph;
@@ -151,6 +152,7 @@ fn next(approval: &Approval, late: bool) -> String {
         }
         ApprovalState::Expired { .. } => "Its time ran out; ask again if you still need it.",
         ApprovalState::Cancelled { .. } => "It no longer applies; ask again if you still need it.",
+        ApprovalState::Consumed { .. } if is_raise(approval) => "The budget is raised: go on.",
         ApprovalState::Consumed { .. } => "It has been used; a new step needs a new approval.",
     };
     said.to_owned()

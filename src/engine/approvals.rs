@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::approval::Approval;
 use crate::domain::command::{Command, Question, RequestApproval};
+use crate::domain::decide::raise::RAISE;
 use crate::domain::ids::ApprovalId;
 use crate::domain::refusal::{Code, Refusal};
 use crate::store::{self, Scope, With};
@@ -32,7 +33,9 @@ impl Call<'_> {
                 acts::could_run(tool, arguments).map_err(|refusal| self.refuse(&request.target, refusal))?;
             }
         }
-        let scope = Scope::Task { target: request.target.clone(), with: With::Gates };
+        let raises = |what: &Question| matches!(what, Question::Call { tool, .. } if tool == RAISE);
+        let with = if request.what.iter().any(raises) { With::GatesAndApprovers } else { With::Gates };
+        let scope = Scope::Task { target: request.target.clone(), with };
         // Taken before, so that what the command found is not late for this.
         let context = self.engine.context(self.caller);
         let outcome = self.run(scope, Command::RequestApproval(request.clone()), Vec::new())?;

@@ -47,6 +47,7 @@ mod touched;
 pub mod traces;
 pub mod verify;
 pub mod views;
+mod warned;
 pub mod worktree;
 
 use std::collections::{BTreeSet, HashMap};
@@ -107,6 +108,7 @@ pub struct Engine {
     routes: Arc<routing::OwnRoutes>,
     identity: credentials::Identity,
     feed: feed::Feed,
+    untold: warned::Untold,
 }
 
 /// What a long call reports, and how it learns that nobody waits for it any more.
@@ -159,7 +161,7 @@ impl Engine {
             self.answer_call(caller, tool, arguments, watch)
         };
         watched.end(&answer);
-        answer.map_err(|failure| self.screening.clean_failure(failure))
+        answer.map(|reply| self.with_budget(caller, reply)).map_err(|failure| self.screening.clean_failure(failure))
     }
 
     fn answer_call(
@@ -415,7 +417,9 @@ impl Call<'_> {
             Ok(after_leave(leave, chosen.into_iter().chain(said).collect()))
         });
         let by = self.engine.by(self.caller, self.tool.name);
-        self.engine.transact(scope, by, attachments, decide)
+        let outcome = self.engine.transact(scope, by, attachments, decide)?;
+        self.engine.look_for_caps(&self.caller.agent, &outcome.facts);
+        Ok(outcome)
     }
 
     /// Permission and reading on one snapshot.
@@ -428,6 +432,7 @@ impl Call<'_> {
         let (asked, context) = (self.asked(), self.engine.context(self.caller));
         let reply = self.engine.view(|tx| {
             let facts = store::look(tx, &scope, &by)?;
+            self.engine.look_for_caps(&self.caller.agent, &facts);
             match permit(&facts, asked.tool, asked.need, context.now) {
                 Ok(Permit::Allowed) => read(&facts, tx).map(Some),
                 _ => Ok(None),
@@ -537,11 +542,7 @@ fn noted(mut reply: Reply, outcome: &Outcome) -> Reply {
             Event::TextNotScreened { field, why, .. } => format!("`{field}` was not screened: {why}"),
             _ => continue,
         };
-        reply.text.push_str(&format!("\nNote: {message}; recorded"));
-        if let Value::Object(fields) = &mut reply.structured {
-            let before = fields.get("note").and_then(Value::as_str).map(|before| format!("{before}; "));
-            fields.insert("note".to_owned(), Value::String(before.unwrap_or_default() + &message));
-        }
+        warned::note(&mut reply, &message, "; recorded");
     }
     reply
 }

@@ -10,15 +10,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::settings::Settings;
 use crate::domain::approval::Approval;
+use crate::domain::forecast::Forecast;
 use crate::domain::ids::{ApprovalId, Time};
 use crate::domain::notice::{Breaker, Notice, NoticeState, What};
+use crate::domain::spending::{Spent, Unit};
+use crate::domain::warning::WarningKey;
 use crate::notify::link::{Link, Press, sign};
-use crate::notify::message::{Answering, Item, Message};
+use crate::notify::message::{self, Answering, Item, Message};
 use crate::notify::plan::{self, Job, LEASE_SECONDS, Look, Plan, Schedule, Waiting};
 use crate::notify::settings::ChannelSettings;
 use crate::notify::{self, Channel, NotSent};
 use crate::store::notices::{self, Board};
-use crate::store::{Lock, StoreError, Tx, read};
+use crate::store::{Lock, StoreError, Tx, read, warnings};
 
 use super::Engine;
 use super::screening::Cleaner;
@@ -49,6 +52,7 @@ pub fn test(channel: &ChannelSettings, workspace: String, now: Time) -> Result<(
         workspace,
         what: What::Asked,
         items: Vec::new(),
+        caps: Vec::new(),
         follows: None,
         at: now,
         is_test: true,
@@ -141,6 +145,9 @@ impl Outbox {
             let approvals: Vec<Waiting> = board.approvals.iter().map(Waiting::from).collect();
             let look = Look { approvals: &approvals, notices: &board.notices, breakers: &board.breakers, now };
             let mut plan = plan::plan(&look, &schedules);
+            let near: Vec<WarningKey> = board.near.iter().map(warnings::Near::key).collect();
+            let caps = plan::warnings(&near, &board.warned, &schedules, &board.breakers, &plan.jobs, now);
+            plan.jobs.extend(caps);
             plan.jobs.retain(|job| free.contains(&job.channel));
             plan
         };
@@ -189,7 +196,8 @@ impl Outbox {
     pub fn finish(&self, engine: &Engine, job: &Job, sent: Sent) -> Result<(), StoreError> {
         let now = engine.now();
         let jitter = u64::from_str_radix(&engine.clock.random_hex(4), 16).unwrap_or(0);
-        let attempts = job.approvals.iter().map(|(_, attempt)| *attempt).max().unwrap_or(1);
+        let warned = job.warnings.iter().map(|(_, attempt)| *attempt);
+        let attempts = job.approvals.iter().map(|(_, attempt)| *attempt).chain(warned).max().unwrap_or(1);
         let (state, reference, error) = match sent {
             Sent::Yes(reference) => (NoticeState::Sent, reference, None),
             Sent::Unsent => (NoticeState::Failed { again: Some(now) }, None, None),
@@ -221,6 +229,13 @@ impl Outbox {
                     if over {
                         notices::close(tx, *approval, &job.channel)?;
                     }
+                }
+                for (key, attempt) in &job.warnings {
+                    let again = match state {
+                        NoticeState::Failed { again } => again,
+                        NoticeState::Sent | NoticeState::Leased { .. } => None,
+                    };
+                    warnings::finish(tx, *key, &job.channel, *attempt, again)?;
                 }
                 if counts {
                     let breaker = notices::breakers(tx)?.remove(&job.channel).unwrap_or_default();
@@ -259,6 +274,11 @@ impl Desk {
                 };
                 items.push(Item::of(&shown, title, answer));
             }
+            let mut caps = Vec::new();
+            for (key, attempt) in &job.warnings {
+                warnings::lease(tx, *key, &job.channel, *attempt, until)?;
+                caps.extend(board.near.iter().find(|near| near.key() == *key).map(|near| self.near(near)));
+            }
             if job.probe {
                 let breaker = board.breakers.get(&job.channel).cloned().unwrap_or_default();
                 notices::put_breaker(tx, &job.channel, &Breaker { open_until: Some(until), ..breaker })?;
@@ -268,6 +288,7 @@ impl Desk {
                 workspace: self.workspace.clone(),
                 what: job.what,
                 items,
+                caps,
                 follows: job.follows.clone(),
                 at: self.now,
                 is_test: false,
@@ -275,6 +296,25 @@ impl Desk {
             parcels.push(Parcel { job, message });
         }
         Ok(parcels)
+    }
+
+    /// As it stands now, and not as it was when it was found.
+    fn near(&self, near: &warnings::Near) -> message::Near {
+        let warnings::Near { task, account, warned } = near;
+        let taken = |of: fn(&Spent) -> u64| (of(&account.spent), of(&account.reserved));
+        let (spent, reserved) = match warned.unit {
+            Unit::MicroUsd => taken(|sum| sum.micro_usd),
+            Unit::Tokens => taken(|sum| sum.tokens),
+            Unit::Calls => taken(|sum| sum.calls),
+            Unit::Minutes => (task.worked_minutes(self.now), 0),
+        };
+        let percent = spent.saturating_add(reserved).saturating_mul(100).checked_div(warned.cap).unwrap_or(100);
+        let (task_id, unit, cap) = (task.id, warned.unit, warned.cap);
+        message::Near {
+            title: self.cleaner.text(task.spec.title.clone()),
+            at: warned.at,
+            cap: Forecast { task: task_id, unit, cap, spent, reserved, percent, minutes_left: None },
+        }
     }
 
     fn answering(&self, approval: &Approval, channel: &str) -> Answering {

@@ -8,6 +8,7 @@ use crate::domain::approval::Approval;
 use crate::domain::approver::{Approver, Approvers, Proof, PublicKey};
 use crate::domain::bypass::Bypass;
 use crate::domain::command::{Command, DecideApprovals, Decision, OpenBypass};
+use crate::domain::event::Event;
 use crate::domain::facts::Caller;
 use crate::domain::ids::{AgentName, ApprovalId, BypassId};
 use crate::domain::refusal::{Code, Refusal};
@@ -28,6 +29,11 @@ impl Engine {
         }
         let command = Command::DecideApprovals(answers);
         let outcome = self.command(caller, "approvals", Scope::Approvals(ids.clone()), command, Vec::new())?;
+        for event in &outcome.events {
+            if let Event::BudgetChanged { task, .. } = event {
+                self.look_at_caps(*task);
+            }
+        }
         let mut after = outcome.facts.state.approvals;
         Ok(ids.iter().filter_map(|id| after.remove(id)).collect())
     }

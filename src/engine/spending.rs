@@ -12,15 +12,17 @@ use crate::clients::transcript::{Format, Reading, read};
 use crate::context::tokens::weigh;
 use crate::domain::canonical;
 use crate::domain::command::{ChangeBudget, Command};
-use crate::domain::decide::budget;
-use crate::domain::facts::Caller;
+use crate::domain::decide::{budget, warn};
+use crate::domain::facts::{Caller, Facts};
+use crate::domain::forecast::{self, Forecast, Usual};
 use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::spending::{Account, Cost, Limit, On, Spent};
 use crate::domain::task::Task;
+use crate::domain::warning::Warning;
 use crate::domain::workflow::Budget;
 use crate::routing::prices::priced;
 use crate::store::spending::{self, Charge, Position};
-use crate::store::{self, Lock, Scope, StoreError, Tx};
+use crate::store::{self, Lock, Scope, StoreError, Tx, warnings};
 
 use super::{Engine, Failure, token_counts};
 
@@ -32,6 +34,8 @@ const LINE_BYTES_MAX: usize = 64 << 20;
 const MARK_BYTES: u64 = 4096;
 /// Transcripts of subagents that are looked at beside the session's own.
 const SUBAGENTS_MAX: usize = 1000;
+/// What the record of a warning says it came by.
+pub(super) const COUNTING: &str = "budget";
 
 /// A session whose cost is to be read.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +62,8 @@ pub struct Working {
 pub struct NewUsage {
     pub spent: Spent,
     pub limit: Option<Limit>,
+    /// Caps that this brought near their end.
+    pub warnings: Vec<Warning>,
 }
 
 impl Engine {
@@ -74,6 +80,7 @@ impl Engine {
             while let Some(more) = self.read_piece(format, of.session, &file, subagent.as_deref(), working)? {
                 new.spent = new.spent.plus(more.spent).unwrap_or(new.spent);
                 new.limit = more.limit;
+                new.warnings.extend(more.warnings);
             }
         }
         Ok(new)
@@ -121,35 +128,53 @@ impl Engine {
                 Charge { id: used.id, on, day: day.clone(), tokens: used.tokens, micro_usd, guessed }
             })
             .collect();
-        let spent = self.count(charges, pairs, name, to)?;
-        Ok(Some(NewUsage { spent, limit: reading.limit }))
+        let (spent, warnings) = self.count(charges, pairs, name, to)?;
+        Ok(Some(NewUsage { spent, limit: reading.limit, warnings }))
     }
 
-    /// Amounts and position in one transaction: what is counted is never read again, and what is not is.
-    fn count(&self, charges: Vec<Charge>, pairs: Vec<Pair>, file: String, to: Position) -> Result<Spent, StoreError> {
-        let slot = std::sync::Arc::new(std::sync::Mutex::new(Spent::default()));
+    /// Amounts, position and warnings in one transaction: what is counted is never read again, what is not is, and who counts
+    /// what passes eighty percent says so.
+    fn count(
+        &self,
+        charges: Vec<Charge>,
+        pairs: Vec<Pair>,
+        file: String,
+        to: Position,
+    ) -> Result<(Spent, Vec<Warning>), StoreError> {
+        let by = self.by(&super::startup::system(), COUNTING);
+        self.counting(move |tx| {
+            let charges = in_their_phases(tx, &charges)?;
+            let grown = spending::record(tx, &charges, by.at)?;
+            spending::put_position(tx, &file, &to)?;
+            token_counts::learn(tx, &pairs, by.at)?;
+            let tasks: Vec<TaskId> = grown.tasks.into_iter().collect();
+            Ok((grown.spent, warnings::watch(tx, &tasks, &by, warn::due)?))
+        })
+    }
+
+    /// A write under the name of counting; it may run more than once, and the last run counts.
+    pub(super) fn counting<T: Default + Send + 'static>(
+        &self,
+        mut body: impl FnMut(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let slot = std::sync::Arc::new(std::sync::Mutex::new(T::default()));
         let fill = std::sync::Arc::clone(&slot);
-        let now = self.now();
         self.backend().write(
             Lock::named([spending::COUNTED.to_owned()]),
             Box::new(move |tx| {
-                let charges = in_their_phases(tx, &charges)?;
-                let spent = spending::record(tx, &charges)?;
-                spending::put_position(tx, &file, &to)?;
-                token_counts::learn(tx, &pairs, now)?;
-                *fill.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = spent;
+                *fill.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = body(tx)?;
                 Ok(())
             }),
         )?;
-        let spent = *slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(spent)
+        let found = std::mem::take(&mut *slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        Ok(found)
     }
 
     /// Sets money and tokens aside for a task, until they are settled or their holder is not heard of until then; refused where
     /// a cap of the task, or of one it is a part of, does not leave so much.
     pub fn reserve(&self, caller: &Caller, task: TaskId, wish: Spent, until: Time) -> Result<u64, Failure> {
         let (by, now) = (self.by(caller, "reserve"), self.now());
-        let decide = move |facts: &crate::domain::facts::Facts| budget::within(facts, task, wish, now);
+        let decide = move |facts: &Facts| budget::within(facts, task, wish, now);
         Ok(spending::reserve(self.backend(), by, task, wish, until, decide)??)
     }
 
@@ -175,6 +200,7 @@ impl Engine {
     pub fn change_budget(&self, caller: &Caller, change: ChangeBudget) -> Result<Task, Failure> {
         let (id, scope) = (change.task, Scope::Budget(change.task));
         let outcome = self.command(caller, "tasks", scope, Command::ChangeBudget(change), Vec::new())?;
+        self.look_at_caps(id);
         Ok(outcome.facts.task(id)?.clone())
     }
 
@@ -196,6 +222,10 @@ impl Engine {
                 minutes: task.worked_minutes(now),
                 costs,
                 prices: self.routes.catalogue().date.clone(),
+                forecasts: warn::open_forecasts(&facts, task, now),
+                kind: task.spec.kind.clone(),
+                workflow: task.spec.workflow.clone(),
+                usual: forecast::usual(&warnings::done_like(tx, task)?),
             }))
         })
     }
@@ -219,6 +249,14 @@ pub struct TaskCost {
     pub costs: Vec<Cost>,
     /// The date of the prices it is reckoned at.
     pub prices: String,
+    /// How the caps that count for it stand, and when they are used up at the pace of the last half hour.
+    pub forecasts: Vec<Forecast>,
+    #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    pub workflow: String,
+    /// What done tasks of its type and workflow came to; nothing from fewer than five.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usual: Option<Usual>,
 }
 
 /// The session's own transcript, and those of its subagents, each with the subagent it is of.

@@ -88,6 +88,7 @@ pub fn with_backend(
         gate_environment: find::clean_environment(settings::environment_variables(), find::PASSED_VARIABLES),
         schemas: Mutex::default(),
         renewals: Mutex::new(HashMap::new()),
+        untold: super::warned::Untold::default(),
         hook_agent: settings.agent.clone().map(AgentName),
         capabilities: settings.capabilities.clone(),
         place,

@@ -46,7 +46,7 @@ fn text(message: &Message) -> String {
 
 fn notify_send(message: &Message) -> (&'static str, Vec<String>) {
     let urgency = match message.what {
-        What::Asked | What::Outcome => "normal",
+        What::Asked | What::Outcome | What::Warning => "normal",
         What::Reminder => "critical",
     };
     // Notification servers read the body as markup.

@@ -104,10 +104,13 @@ fn mailbox(address: &str) -> Result<Mailbox, NotSent> {
 /// The same for the same notice, so that a mail sent twice after a crash is seen as one by most programs.
 fn message_id(message: &Message) -> String {
     let word = if message.is_test { "test" } else { message.what.word() };
-    let what = message.items.first().map_or("none".to_owned(), |item| {
-        let digest: String = item.digest.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
-        format!("{}.{digest}.{}", item.approval, message.items.len())
-    });
+    let what = message.items.first().map_or_else(
+        || message.caps_id(),
+        |item| {
+            let digest: String = item.digest.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+            format!("{}.{digest}.{}", item.approval, message.items.len())
+        },
+    );
     let time = if message.is_test || message.what == What::Outcome { message.at.0 } else { 0 };
     let channel: String = message.channel.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("<{word}.{what}.{channel}.{time}@phasegate.invalid>")

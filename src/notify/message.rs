@@ -4,6 +4,8 @@
 use std::fmt::Write;
 
 use crate::domain::approval::{About, Approval};
+use crate::domain::decide::raise::RAISE;
+use crate::domain::forecast::Forecast;
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::notice::What;
 use crate::domain::visible::{line, visible};
@@ -21,11 +23,30 @@ pub struct Message {
     pub workspace: String,
     pub what: What,
     pub items: Vec<Item>,
+    /// Caps that are nearly used up, in a message without items.
+    pub caps: Vec<Near>,
     /// What the medium called the first message, where this one follows it.
     pub follows: Option<String>,
     pub at: Time,
     /// Sent by a person to see whether the channel works; nothing waits.
     pub is_test: bool,
+}
+
+/// One cap, and the task it is of.
+#[derive(Clone, Debug)]
+pub struct Near {
+    pub title: String,
+    pub at: Time,
+    pub cap: Forecast,
+}
+
+impl Near {
+    fn write(&self, text: &mut String) {
+        let id = self.cap.task;
+        let _ = writeln!(text, "{id} “{}”", line(&self.title, TITLE_CHARACTERS));
+        let _ = writeln!(text, "  {:<10}{} ({} %)", "budget", self.cap.words(), self.cap.percent);
+        let _ = writeln!(text, "  {:<10}phasegate tasks budget {id}", "raise");
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +115,9 @@ pub fn yes_means(approval: &Approval) -> String {
     let phase = approval.phase.as_deref().unwrap_or_default();
     match &approval.about {
         About::Gate { gate, .. } => format!("gate `{gate}` of phase `{phase}` opens, this once"),
+        About::Call { tool, arguments, .. } if tool == RAISE => {
+            format!("the budget is raised at once, to {}", line(&arguments.to_string(), TITLE_CHARACTERS))
+        }
         About::Call { .. } => {
             let (tool, arguments) =
                 approval.call().map_or_else(Default::default, |(tool, all)| (tool, all.to_string()));
@@ -125,15 +149,31 @@ impl Message {
         if self.is_test {
             return format!("phasegate: a test of channel {}", line(&self.channel, 60));
         }
+        if self.what == What::Warning {
+            return match self.caps.as_slice() {
+                [one] => format!("{}: {} % of the budget is used", one.cap.task, one.cap.percent),
+                many => format!("{} budgets are nearly used up", many.len()),
+            };
+        }
         match (self.items.as_slice(), self.what) {
             ([one], What::Asked) => format!("{}: {}", one.approval, one.asked()),
             ([one], What::Reminder) => {
                 format!("{} waits only until {}: {}", one.approval, one.expires_at, one.asked())
             }
-            ([one], What::Outcome) => format!("{} is {}", one.approval, one.outcome.as_deref().unwrap_or("closed")),
+            ([one], What::Outcome | What::Warning) => {
+                format!("{} is {}", one.approval, one.outcome.as_deref().unwrap_or("closed"))
+            }
             (many, What::Asked) => format!("{} approvals wait for an answer", many.len()),
             (many, What::Reminder) => format!("{} approvals wait, and their time is nearly over", many.len()),
-            (many, What::Outcome) => format!("{} approvals are closed", many.len()),
+            (many, What::Outcome | What::Warning) => format!("{} approvals are closed", many.len()),
+        }
+    }
+
+    /// Of what it warns, in a word that is the same for the same warnings; "none" where it warns of nothing.
+    pub fn caps_id(&self) -> String {
+        match self.caps.first() {
+            Some(Near { at, cap, .. }) => format!("{}.{}.{}.{}", cap.task, cap.unit.word(), at.0, self.caps.len()),
+            None => "none".to_owned(),
         }
     }
 
@@ -147,6 +187,10 @@ impl Message {
         let mut text = String::new();
         for item in &self.items {
             item.write(self.what, &mut text);
+            text.push('\n');
+        }
+        for near in &self.caps {
+            near.write(&mut text);
             text.push('\n');
         }
         let _ = writeln!(text, "Workspace {}", line(&self.workspace, TITLE_CHARACTERS));
@@ -230,6 +274,7 @@ pub fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::domain::spending::Unit;
 
     pub fn item() -> Item {
         Item {
@@ -257,6 +302,7 @@ pub mod tests {
             workspace: "/home/ana/shop".to_owned(),
             what: What::Asked,
             items: vec![item()],
+            caps: Vec::new(),
             follows: None,
             at: Time(1_000),
             is_test: false,
@@ -299,6 +345,29 @@ pub mod tests {
         let mut text = String::new();
         long.write(What::Asked, &mut text);
         assert!(text.contains("(5000 characters)") && text.contains("(51 lines)") && text.len() < 2500, "{text}");
+    }
+
+    #[test]
+    fn a_cap_that_is_nearly_used_up_is_told_with_the_way_to_raise_it() {
+        let cap = Forecast {
+            task: TaskId(3),
+            unit: Unit::MicroUsd,
+            cap: 5_000_000,
+            spent: 4_100_000,
+            reserved: 0,
+            percent: 82,
+            minutes_left: None,
+        };
+        let near = Near { title: "a\u{1b}[2Jtitle".to_owned(), at: Time(0), cap };
+        let warning = Message { what: What::Warning, items: Vec::new(), caps: vec![near.clone()], ..message() };
+        assert_eq!(warning.title(), "T-3: 82 % of the budget is used");
+        for own in
+            ["T-3 “a\\u{1b}[2Jtitle”\n", "budget of T-3: $4.10 of $5.00 spent (82 %)\n", "phasegate tasks budget T-3"]
+        {
+            assert!(warning.text().contains(own), "{own}: {}", warning.text());
+        }
+        let several = Message { caps: vec![near.clone(), near], ..warning };
+        assert_eq!(several.title(), "2 budgets are nearly used up");
     }
 
     #[test]

@@ -58,6 +58,7 @@ impl Channel for Ntfy {
             Some(item) if !message.is_test => {
                 format!("phasegate-{}-{}", item.approval, cut(&item.digest, 9).trim_end_matches('…'))
             }
+            _ if !message.caps.is_empty() => format!("phasegate-budget-{}", message.caps_id()),
             _ => format!("phasegate-test-{}", message.at.0),
         };
         self.post(message, &sequence)
@@ -75,6 +76,7 @@ fn body(message: &Message, topic: &str, sequence: &str) -> Value {
     }
     let priority = match message.what {
         What::Asked => 4,
+        What::Warning => 3,
         What::Reminder => 5,
         What::Outcome => 2,
     };

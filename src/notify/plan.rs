@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, Time};
 use crate::domain::notice::{Breaker, BreakerState, Notice, NoticeState, What};
+use crate::domain::warning::{Sent, WarningKey};
 
 /// Approvals in one message.
 pub const DIGEST_MAX: usize = 20;
@@ -20,6 +21,10 @@ const BACKOFF_MS: u64 = 2_000;
 const BACKOFF_MS_MAX: u64 = 600_000;
 /// Nobody acts on an outcome, so it is not tried for ever.
 const OUTCOME_ATTEMPTS: u32 = 6;
+/// A warning that is older is no news.
+const WARNING_MS: i64 = 24 * 60 * 60 * 1000;
+/// What a warning counts as where a channel wants only what has some level: anything but a signature.
+const WARNING_LEVEL: u8 = 1;
 
 /// When a channel wants to hear of what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +100,8 @@ pub struct Job {
     pub what: What,
     /// With the number of this attempt.
     pub approvals: Vec<(ApprovalId, u32)>,
+    /// The same for caps that are nearly used up; in a message of their own.
+    pub warnings: Vec<(WarningKey, u32)>,
     /// What the medium called the first message, where this one follows it.
     pub follows: Option<String>,
     /// The one try of a channel that failed; others wait for how it goes.
@@ -248,6 +255,7 @@ fn grouped(found: Vec<Found<'_>>, schedule: &Schedule, what: What, together: boo
             channel: schedule.channel.clone(),
             what,
             approvals: part.iter().map(|found| (found.0.id, found.1)).collect(),
+            warnings: Vec::new(),
             follows: follows.filter(|_| what != What::Asked),
             probe: false,
         }
@@ -255,9 +263,49 @@ fn grouped(found: Vec<Found<'_>>, schedule: &Schedule, what: What, together: boo
     found.chunks(size).map(job).collect()
 }
 
+/// What was told of warnings, by warning and channel.
+pub type WarningsTold = BTreeMap<(WarningKey, String), Sent>;
+
+/// One message a channel about caps that it was not told of yet. Nobody is asked anything, so a channel that wants only what must
+/// be signed is not told, and what a channel slept through for a day it is not told either. `planned`: what leaves anyway.
+pub fn warnings(
+    near: &[WarningKey],
+    told: &WarningsTold,
+    schedules: &[Schedule],
+    breakers: &BTreeMap<String, Breaker>,
+    planned: &[Job],
+    now: Time,
+) -> Vec<Job> {
+    let of = |schedule: &Schedule| {
+        let channel = &schedule.channel;
+        let state = breakers.get(channel).map_or(BreakerState::Closed, |breaker| breaker.state(now));
+        let probe = state == BreakerState::HalfOpen;
+        let closed = match state {
+            BreakerState::Open(_) => true,
+            BreakerState::HalfOpen => planned.iter().any(|job| job.channel == *channel),
+            BreakerState::Closed => false,
+        };
+        let quiet = schedule.quiet.as_ref().is_some_and(|quiet| quiet.covers(now));
+        if closed || quiet || schedule.least_level > WARNING_LEVEL {
+            return None;
+        }
+        let due = |key: &WarningKey| match told.get(&(*key, channel.clone())) {
+            None => Some((*key, 1)),
+            Some(sent) => sent.due.filter(|due| *due <= now).map(|_| (*key, sent.attempts.saturating_add(1))),
+        };
+        let fresh = |key: &&WarningKey| now.0.saturating_sub(key.at.0) < WARNING_MS;
+        let warnings: Vec<(WarningKey, u32)> = near.iter().filter(fresh).filter_map(due).take(DIGEST_MAX).collect();
+        let window = i64::try_from(schedule.digest_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let ripe = warnings.iter().any(|(key, attempt)| *attempt > 1 || now.0 - key.at.0 >= window);
+        let channel = channel.clone();
+        ripe.then(|| Job { channel, what: What::Warning, approvals: Vec::new(), warnings, follows: None, probe })
+    };
+    schedules.iter().filter_map(of).collect()
+}
+
 /// When to try again after so many attempts, or never. `jitter` is any number; it spreads those who failed together.
 pub fn again(what: What, attempts: u32, now: Time, jitter: u64) -> Option<Time> {
-    if what == What::Outcome && attempts >= OUTCOME_ATTEMPTS {
+    if matches!(what, What::Outcome | What::Warning) && attempts >= OUTCOME_ATTEMPTS {
         return None;
     }
     let wait = BACKOFF_MS.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(BACKOFF_MS_MAX);

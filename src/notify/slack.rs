@@ -37,7 +37,7 @@ impl Channel for Slack {
 
 fn body(message: &Message) -> Value {
     let mut blocks = vec![section(&format!("*{}*", escaped(&message.title())))];
-    if message.is_test {
+    if message.is_test || !message.caps.is_empty() {
         blocks.push(plain(&message.text()));
     }
     for item in message.items.iter().filter(|_| !message.is_test) {
@@ -59,7 +59,7 @@ fn body(message: &Message) -> Value {
                 "elements": [button("Open", open), button("Approve", approve), button("Reject", reject)] }));
         }
     }
-    if !message.is_test {
+    if !message.is_test && message.caps.is_empty() {
         blocks.push(plain(&format!("Workspace {}", line(&message.workspace, WORKSPACE_CHARACTERS))));
     }
     json!({ "text": escaped(&message.title()), "blocks": blocks, "unfurl_links": false, "unfurl_media": false })

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::domain::canonical;
 use crate::domain::visible::visible;
 
-use super::message::{Answering, Item, Message};
+use super::message::{Answering, Item, Message, Near};
 use super::settings::Found;
 use super::{Channel, NotSent, http};
 
@@ -68,7 +68,12 @@ fn body(message: &Message) -> Value {
         "title": message.title(),
         "text": message.text(),
         "approvals": items,
+        "budgets": message.caps.iter().map(near).collect::<Vec<_>>(),
     })
+}
+
+fn near(near: &Near) -> Value {
+    json!({ "task": { "id": near.cap.task, "title": visible(&near.title) }, "at": near.at, "cap": near.cap })
 }
 
 fn item(item: &Item) -> Value {

@@ -25,6 +25,7 @@ pub mod tokens;
 pub mod tree;
 pub mod views;
 mod vitals;
+pub mod warnings;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

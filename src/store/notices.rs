@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::approval::Approval;
 use crate::domain::ids::{ApprovalId, Time};
 use crate::domain::notice::{Breaker, Notice, NoticeState, What};
+use crate::domain::warning::{Sent, WarningKey};
 
 use super::load::parse;
-use super::{Param, StoreError, Tx};
+use super::{Param, StoreError, Tx, warnings};
 
 /// The name under which it is decided what is told, and noted.
 pub const TOLD: &str = "notices";
@@ -21,6 +22,10 @@ pub struct Board {
     pub approvals: Vec<Approval>,
     pub notices: Vec<Notice>,
     pub breakers: BTreeMap<String, Breaker>,
+    /// Caps that were warned of, of open tasks.
+    pub near: Vec<warnings::Near>,
+    /// Which channels were told of them.
+    pub warned: BTreeMap<(WarningKey, String), Sent>,
 }
 
 /// Numbers that differ whenever something was asked, answered, leased or told; cheap to ask for.
@@ -67,6 +72,10 @@ pub fn board(tx: &mut dyn Tx) -> Result<Board, StoreError> {
     }
     board.approvals = bodies.into_values().collect();
     board.breakers = breakers(tx)?;
+    board.near = warnings::near(tx)?;
+    if !board.near.is_empty() {
+        board.warned = warnings::sent(tx)?;
+    }
     Ok(board)
 }
 

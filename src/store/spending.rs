@@ -1,16 +1,18 @@
 //! What work has cost, in sums, and what is set aside for it. Measuring is not here (`clients`, `engine`), and whether a budget
 //! allows something is decided in `domain`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::canonical;
 use crate::domain::decide::budget::LINEAGE_MAX;
 use crate::domain::facts::Facts;
+use crate::domain::forecast;
 use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::refusal::Refusal;
 use crate::domain::spending::{Account, Cost, On, Spent, Tokens};
 use crate::domain::view::{CostBy, CostFilter, CostRow, day};
+use crate::domain::warning::Watch;
 
 use super::{Backend, By, Lock, Param, Row, Scope, StoreError, Tx, load, put};
 
@@ -18,9 +20,9 @@ use super::{Backend, By, Lock, Param, Row, Scope, StoreError, Tx, load, put};
 const TOKENS_MAX: u64 = 1_000_000_000;
 /// The same for the price of one answer: a million dollars.
 const MICRO_USD_MAX: u64 = 1_000_000_000_000;
-/// Reservations that one pass lets lapse.
 /// A call whose end nobody has told by then holds nothing back any more.
 const CALL_SECONDS: u64 = 15 * 60;
+/// Reservations that one pass lets lapse.
 const LAPSE_AT_ONCE: i64 = 256;
 
 /// The name under which what was spent is counted, one count after the other.
@@ -64,29 +66,41 @@ pub fn put_position(tx: &mut dyn Tx, file: &str, to: &Position) -> Result<(), St
         .map(drop)
 }
 
-/// Counts each answer once, however often it is reported; gives what came on top of what was known.
-pub fn record(tx: &mut dyn Tx, charges: &[Charge]) -> Result<Spent, StoreError> {
+/// What came on top of what was known, and for which tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grown {
+    pub spent: Spent,
+    pub tasks: BTreeSet<TaskId>,
+}
+
+/// Counts each answer once, however often it is reported.
+pub fn record(tx: &mut dyn Tx, charges: &[Charge], now: Time) -> Result<Grown, StoreError> {
     let mut by_task: BTreeMap<TaskId, Spent> = BTreeMap::new();
-    let mut all = Spent::default();
+    let mut grown = Grown::default();
     for charge in charges {
-        let grown = one(tx, charge)?;
-        if let Some(task) = charge.on.task {
+        let more = one(tx, charge)?;
+        if let Some(task) = charge.on.task.filter(|_| !more.is_nothing()) {
             let sum = by_task.entry(task).or_default();
-            *sum = sum.plus(grown).unwrap_or(*sum);
+            *sum = sum.plus(more).unwrap_or(*sum);
         }
-        all = all.plus(grown).unwrap_or(all);
+        grown.spent = grown.spent.plus(more).unwrap_or(grown.spent);
     }
-    for (task, grown) in by_task.into_iter().filter(|(_, grown)| !grown.is_nothing()) {
+    grown.tasks = by_task.keys().copied().collect();
+    for (task, more) in by_task {
         for part in lineage(tx, task)? {
             let sql = "INSERT INTO accounts(task, micro_usd, tokens, calls) VALUES (?1, ?2, ?3, ?4) \
                        ON CONFLICT(task) DO UPDATE SET micro_usd = accounts.micro_usd + excluded.micro_usd, \
                        tokens = accounts.tokens + excluded.tokens, calls = accounts.calls + excluded.calls";
-            let amounts = [grown.micro_usd, grown.tokens, grown.calls].map(Param::id);
-            let [micro_usd, tokens, calls] = amounts;
+            let [micro_usd, tokens, calls] = [more.micro_usd, more.tokens, more.calls].map(Param::id);
             tx.execute(sql, &[Param::id(part.0), micro_usd, tokens, calls])?;
+            // Nobody else counts meanwhile, so what is read here is still so when it is written.
+            let mut recent = book(tx, part)?.1.recent;
+            forecast::add(&mut recent, more, now);
+            let recent = put::json("accounts", &recent)?;
+            tx.execute("UPDATE accounts SET recent = ?2 WHERE task = ?1", &[Param::id(part.0), Param::Text(&recent)])?;
         }
     }
-    Ok(all)
+    Ok(grown)
 }
 
 fn one(tx: &mut dyn Tx, charge: &Charge) -> Result<Spent, StoreError> {
@@ -176,16 +190,31 @@ fn lineage(tx: &mut dyn Tx, task: TaskId) -> Result<Vec<TaskId>, StoreError> {
 }
 
 pub fn account(tx: &mut dyn Tx, task: TaskId) -> Result<Account, StoreError> {
-    let mut found = Account::default();
-    let sql = "SELECT micro_usd, tokens, calls, reserved_micro_usd, reserved_tokens FROM accounts WHERE task = ?1";
+    Ok(book(tx, task)?.0)
+}
+
+/// The account of a task, with what is kept beside it.
+pub fn book(tx: &mut dyn Tx, task: TaskId) -> Result<(Account, Watch), StoreError> {
+    let mut found = (Account::default(), Watch::default());
+    let sql = "SELECT micro_usd, tokens, calls, reserved_micro_usd, reserved_tokens, reserved_calls, warned, recent \
+               FROM accounts WHERE task = ?1";
     tx.query(sql, &[Param::id(task.0)], &mut |row| {
-        found = Account {
+        let account = Account {
             spent: Spent { micro_usd: whole(row, 0)?, tokens: whole(row, 1)?, calls: whole(row, 2)? },
-            reserved: Spent { micro_usd: whole(row, 3)?, tokens: whole(row, 4)?, calls: 0 },
+            reserved: Spent { micro_usd: whole(row, 3)?, tokens: whole(row, 4)?, calls: whole(row, 5)? },
         };
+        found = (account, Watch { warned: listed(row.text(6)?)?, recent: listed(row.text(7)?)? });
         Ok(())
     })?;
     Ok(found)
+}
+
+/// A list as JSON; an empty one may be an empty text.
+fn listed<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Vec<T>, StoreError> {
+    match text.filter(|text| !text.is_empty()) {
+        Some(text) => load::parse("accounts", text),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// What it is all made of: of a task and everything below it, or of the whole workspace.
@@ -354,15 +383,18 @@ fn set_aside(tx: &mut dyn Tx, task: TaskId, wish: Spent, holder: &str, until: Ti
         id = whole(row, 0)?;
         Ok(())
     })?;
-    let sql = "INSERT INTO reservations(id, task, holder, micro_usd, tokens, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let (micro_usd, tokens) = (Param::id(wish.micro_usd), Param::id(wish.tokens));
-    tx.execute(sql, &[Param::id(id), Param::id(task.0), Param::Text(holder), micro_usd, tokens, Param::Int(until.0)])?;
+    let sql = "INSERT INTO reservations(id, task, holder, micro_usd, tokens, until, calls) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let [micro_usd, tokens, calls] = [wish.micro_usd, wish.tokens, wish.calls].map(Param::id);
+    let (number, until) = (Param::id(id), Param::Int(until.0));
+    tx.execute(sql, &[number, Param::id(task.0), Param::Text(holder), micro_usd, tokens, until, calls])?;
     for part in lineage(tx, task)? {
-        let sql = "INSERT INTO accounts(task, reserved_micro_usd, reserved_tokens) VALUES (?1, ?2, ?3) \
-                   ON CONFLICT(task) DO UPDATE SET \
+        let sql = "INSERT INTO accounts(task, reserved_micro_usd, reserved_tokens, reserved_calls) \
+                   VALUES (?1, ?2, ?3, ?4) ON CONFLICT(task) DO UPDATE SET \
                    reserved_micro_usd = accounts.reserved_micro_usd + excluded.reserved_micro_usd, \
-                   reserved_tokens = accounts.reserved_tokens + excluded.reserved_tokens";
-        tx.execute(sql, &[Param::id(part.0), micro_usd, tokens])?;
+                   reserved_tokens = accounts.reserved_tokens + excluded.reserved_tokens, \
+                   reserved_calls = accounts.reserved_calls + excluded.reserved_calls";
+        tx.execute(sql, &[Param::id(part.0), micro_usd, tokens, calls])?;
     }
     Ok(id)
 }
@@ -370,20 +402,21 @@ fn set_aside(tx: &mut dyn Tx, task: TaskId, wish: Spent, holder: &str, until: Ti
 /// Gives back what was set aside; what was really spent is counted as it is read. False when it had lapsed or was settled.
 pub fn settle(tx: &mut dyn Tx, reservation: u64) -> Result<bool, StoreError> {
     let mut known = None;
-    let sql = "SELECT task, micro_usd, tokens FROM reservations WHERE id = ?1";
+    let sql = "SELECT task, micro_usd, tokens, calls FROM reservations WHERE id = ?1";
     tx.query(sql, &[Param::id(reservation)], &mut |row| {
-        known = Some((TaskId(whole(row, 0)?), whole(row, 1)?, whole(row, 2)?));
+        known = Some((TaskId(whole(row, 0)?), [whole(row, 1)?, whole(row, 2)?, whole(row, 3)?]));
         Ok(())
     })?;
-    let Some((task, micro_usd, tokens)) = known else { return Ok(false) };
+    let Some((task, amounts)) = known else { return Ok(false) };
     // Whoever takes the row away gives back what it stood for.
     if tx.execute("DELETE FROM reservations WHERE id = ?1", &[Param::id(reservation)])? == 0 {
         return Ok(false);
     }
     for part in lineage(tx, task)? {
         let sql = "UPDATE accounts SET reserved_micro_usd = reserved_micro_usd - ?2, \
-                   reserved_tokens = reserved_tokens - ?3 WHERE task = ?1";
-        tx.execute(sql, &[Param::id(part.0), Param::id(micro_usd), Param::id(tokens)])?;
+                   reserved_tokens = reserved_tokens - ?3, reserved_calls = reserved_calls - ?4 WHERE task = ?1";
+        let [micro_usd, tokens, calls] = amounts.map(Param::id);
+        tx.execute(sql, &[Param::id(part.0), micro_usd, tokens, calls])?;
     }
     Ok(true)
 }

@@ -39,7 +39,7 @@ pub struct Count {
 }
 
 const STANDING: &str = "SELECT t.body, l.expires_at, l.expires_at - l.lease_ms, t.touched_at, a.micro_usd, a.tokens, \
-                        a.calls, a.reserved_micro_usd, a.reserved_tokens FROM tasks t \
+                        a.calls, a.reserved_micro_usd, a.reserved_tokens, a.reserved_calls FROM tasks t \
                         LEFT JOIN leases l ON l.task = t.id LEFT JOIN accounts a ON a.task = t.id ";
 
 fn standing(tx: &mut dyn Tx, rest: &str, params: &[Param<'_>]) -> Result<Vec<Standing>, StoreError> {
@@ -50,7 +50,7 @@ fn standing(tx: &mut dyn Tx, rest: &str, params: &[Param<'_>]) -> Result<Vec<Sta
         let active = Time(row.int(3)?.unwrap_or(0).max(renewed.unwrap_or(0)));
         let account = Account {
             spent: Spent { micro_usd: whole(row, 4)?, tokens: whole(row, 5)?, calls: whole(row, 6)? },
-            reserved: Spent { micro_usd: whole(row, 7)?, tokens: whole(row, 8)?, calls: 0 },
+            reserved: Spent { micro_usd: whole(row, 7)?, tokens: whole(row, 8)?, calls: whole(row, 9)? },
         };
         found.push(Standing { task, lease: row.int(1)?.map(Time), active, account });
         Ok(())

@@ -14,6 +14,7 @@ use crate::domain::command::{ClaimTask, Filter, NewTask, Want};
 use crate::domain::ids::{HandleHash, TaskId};
 use crate::domain::refusal::Refusal;
 use crate::domain::route::Routed;
+use crate::domain::spending::caps_words;
 use crate::domain::task::{Priority, TaskSpec};
 
 pub const TOOL: Tool = Tool {
@@ -154,13 +155,9 @@ impl Output for Brief {
             line("Failed before", &format!("{} times", self.failed_attempts));
         }
         line("Note", self.note.as_deref().unwrap_or_default());
-        let budget = self.budget_left.map(|left| {
-            let usd = left.usd.map(|usd| format!("{usd:.2} usd"));
-            let tokens = left.tokens.map(|tokens| format!("{tokens} tokens"));
-            let minutes = left.minutes.map(|minutes| format!("{minutes} minutes"));
-            usd.into_iter().chain(tokens).chain(minutes).collect::<Vec<_>>().join(", ")
-        });
+        let budget = self.budget_left.map(|left| caps_words(&left));
         line("Budget left", &budget.unwrap_or_default());
+        line("Budget warning", self.budget_warning.as_deref().unwrap_or_default());
         let claim = self.claim.as_ref().map(|claim| format!("{claim} (pass it as `claim` if you hold several)"));
         line("Claim", &claim.unwrap_or_default());
         line("Lease", &format!("{} s, renewed by any activity", self.lease_seconds));

@@ -78,6 +78,8 @@ struct Caps {
     tokens: Option<u64>,
     #[schemars(range(max = 1_000_000_000_000u64))]
     minutes: Option<u64>,
+    #[schemars(range(max = 1_000_000_000u64))]
+    calls: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -137,7 +139,7 @@ fn new_task(args: Args) -> Result<NewTask, Refusal> {
         capabilities: args.capabilities.unwrap_or_default(),
         budget: args
             .budget
-            .map(|caps| Budget { usd: caps.usd, tokens: caps.tokens, minutes: caps.minutes })
+            .map(|caps| Budget { usd: caps.usd, tokens: caps.tokens, minutes: caps.minutes, calls: caps.calls })
             .unwrap_or_default(),
         metadata: args.metadata,
         ..TaskSpec::default()

@@ -2,6 +2,7 @@
 //! The forms of the clients' JSON are not here (`src/clients`), nor is what a rule means (`src/policy`).
 
 mod answers;
+mod budgets;
 mod calls;
 mod course;
 mod effects;

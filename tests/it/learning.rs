@@ -103,7 +103,7 @@ fn what_is_forgotten_in_one_process_is_forgotten_in_all() {
         assert_eq!(env.engine.reset_learning(&person("eva"), "another table".to_owned()).unwrap(), 1, "{kind:?}");
         assert!(env.kinds().contains(&"LearningReset"), "{kind:?}");
         other.keep_learning();
-        for engine in [&env.engine, &other] {
+        for engine in [&*env.engine, &other] {
             assert!(reason(&asked(engine, "mend the parser")).contains("by complexity;"), "{kind:?}");
         }
         told(&env.engine, "mend it again", ModelTier::Weak, 0.0);
@@ -121,15 +121,15 @@ fn what_was_not_kept_is_read_again() {
             told(&env.engine, &format!("mend part {n}"), ModelTier::Base, f64::from(u8::from(n % 3 > 0)));
         }
         let kept = |env: &TestEnv| {
-            let mut found = 0;
-            let read = |tx: &mut dyn phasegate::store::Tx| {
+            let upto = env.engine.view(|tx| {
+                let mut upto = 0;
                 tx.query("SELECT upto FROM learned", &[], &mut |row| {
-                    found = row.int(0)?.unwrap_or(0);
+                    upto = row.int(0)?.unwrap_or(0);
                     Ok(())
-                })
-            };
-            env.engine.view(read).unwrap();
-            found
+                })?;
+                Ok(upto)
+            });
+            upto.unwrap()
         };
         assert_eq!(kept(&env), 0, "{kind:?}");
         env.engine.keep_learning();
@@ -142,11 +142,11 @@ fn what_was_not_kept_is_read_again() {
         env.edit("DELETE FROM learned");
         let whole = saved(&env.reopened(&Settings::default()));
         for state in [&next, &whole] {
-            let tries: Vec<f64> = (0..3).map(|tier| state["tiers"][tier]["tries"].as_f64().unwrap()).collect();
+            let tries: Vec<f64> = (0..3_usize).map(|tier| state["tiers"][tier]["tries"].as_f64().unwrap()).collect();
             assert_eq!(tries, [5.0, 210.0, 0.0], "{kind:?}");
             assert_eq!(state["tiers"][1]["successes"], 140.0, "{kind:?}");
         }
-        for tier in 0..3 {
+        for tier in 0..3_usize {
             for what in ["words", "projects", "kinds"] {
                 assert_eq!(next["tiers"][tier][what], whole["tiers"][tier][what], "{kind:?} {tier} {what}");
             }

@@ -416,3 +416,51 @@ fn a_person_lists_and_tests_channels_at_the_command_line() {
     let (code, text) = phasegate(&home, &["channels", "test", "nope"]);
     assert!(code == 2 && text.contains("known: chat"), "{code} {text}");
 }
+
+#[test]
+fn a_budget_that_nears_its_end_is_told_once_on_every_channel_and_again_after_it_was_raised() {
+    let flow =
+        "version: 1\nname: flow\nbudget: { usd: 1.00 }\nphases:\n  work: { next: [done] }\n  done: { end: true }\n";
+    let (env, server) = (TestEnv::trusting(flow), http());
+    let channels = ["one", "two"].map(|name| channel("webhook", name, server.port, "")).concat();
+    let strict = channel("webhook", "strict", server.port, "least_level = 2");
+    let outbox = Outbox::new(&settings(&env, &format!("{channels}{strict}")));
+    asker(&env);
+    let session = crate::spending::Session::of(&env);
+    let spend = |id: &str, cents: u64| {
+        session.add(&[crate::spending::answer(id, cents * 500)]);
+        session.read(&env, 1);
+    };
+    spend("a", 79);
+    assert_eq!(outbox.pass(&env.engine).unwrap(), 0);
+    spend("b", 3);
+    server.answers(Answer::Status(500));
+    assert_eq!(outbox.pass(&env.engine).unwrap(), 2, "tried on both");
+    server.answers(Answer::Status(200));
+    assert_eq!(outbox.pass(&env.engine).unwrap(), 0, "not at once again");
+    env.clock.advance_seconds(5);
+    assert_eq!(outbox.pass(&env.engine).unwrap(), 2);
+    env.clock.advance_seconds(600);
+    assert_eq!(outbox.pass(&env.engine).unwrap(), 0, "told once");
+    let came = server.wait_for(4);
+    let told = came[3].json();
+    assert_eq!((&told["what"], &told["title"]), (&json!("warning"), &json!("T-1: 82 % of the budget is used")));
+    assert_eq!(
+        told["budgets"][0]["cap"],
+        json!({"task": "T-1", "unit": "micro_usd", "cap": 1_000_000, "spent": 820_000, "percent": 82})
+    );
+    assert!(
+        told["text"].as_str().unwrap().contains("T-1 “Pay <out>”\n  budget    budget of T-1: $0.82 of $1.00 spent"),
+        "{told}"
+    );
+    crate::spending::raise(&env, &person("lead"), 1, 2.0).unwrap();
+    assert_eq!(outbox.pass(&env.engine).unwrap(), 0, "there is room again");
+    spend("c", 100);
+    assert_eq!(outbox.pass(&env.engine).unwrap(), 2);
+    env.clock.advance_seconds(3 * 24 * 3600);
+    assert_eq!(
+        Outbox::new(&settings(&env, &channel("webhook", "new", server.port, ""))).pass(&env.engine).unwrap(),
+        0,
+        "old news"
+    );
+}

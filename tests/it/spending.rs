@@ -23,11 +23,11 @@ use crate::support::{TestEnv, able, agent, at_a_terminal, person};
 
 const FLOW: &str = "version: 1\nname: flow\nbudget: { usd: 1.00 }\nphases:\n  work:\n    allow: [submit_task, list_tasks, route_model]\n    exit: [ { budget: within } ]\n    next: [done]\n  done: { end: true }\n";
 
-fn ok(env: &TestEnv, who: &Caller, tool: &str, arguments: Value) -> Value {
+pub fn ok(env: &TestEnv, who: &Caller, tool: &str, arguments: Value) -> Value {
     env.call(who, tool, arguments).unwrap_or_else(|refusal| panic!("{tool}: {refusal}"))
 }
 
-fn refused(env: &TestEnv, who: &Caller, tool: &str, arguments: Value) -> Refusal {
+pub fn refused(env: &TestEnv, who: &Caller, tool: &str, arguments: Value) -> Refusal {
     match env.call(who, tool, arguments.clone()) {
         Ok(reply) => panic!("{tool} {arguments} was not refused: {reply}"),
         Err(refusal) => refusal,
@@ -35,7 +35,7 @@ fn refused(env: &TestEnv, who: &Caller, tool: &str, arguments: Value) -> Refusal
 }
 
 /// A line of Claude Code: an answer of Opus with so many tokens of output, at 20 micro-dollars each.
-fn answer(id: &str, output: u64) -> String {
+pub fn answer(id: &str, output: u64) -> String {
     format!(
         "{{\"isSidechain\":false,\"message\":{{\"id\":\"{id}\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-opus-5-5\",\
          \"usage\":{{\"input_tokens\":0,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":{output}}},\
@@ -43,17 +43,30 @@ fn answer(id: &str, output: u64) -> String {
     )
 }
 
-struct Session {
+pub struct Session {
     transcript: PathBuf,
 }
 
 impl Session {
-    fn of(env: &TestEnv) -> Self {
+    pub fn of(env: &TestEnv) -> Self {
         Self { transcript: env.path("home/s.jsonl") }
     }
 
-    fn add(&self, lines: &[String]) {
+    pub fn add(&self, lines: &[String]) {
         add(&self.transcript, lines);
+    }
+
+    /// By one of several servers.
+    pub fn read_by(&self, engine: &Engine, task: u64) -> NewUsage {
+        let files = SessionFiles {
+            client: "claude-code",
+            session: "s",
+            transcript: &self.transcript,
+            subagent: None,
+            all: false,
+        };
+        let working = |_: Option<&str>| Working { agent: agent("ana").agent, task: Some(TaskId(task)) };
+        engine.read_usage(&files, &working).unwrap()
     }
 
     fn read_for(
@@ -71,7 +84,7 @@ impl Session {
         env.engine.read_usage(&files, &working).unwrap()
     }
 
-    fn read(&self, env: &TestEnv, task: u64) -> u64 {
+    pub fn read(&self, env: &TestEnv, task: u64) -> u64 {
         self.read_for(env, None, false, |_| task).spent.micro_usd
     }
 }
@@ -197,7 +210,7 @@ fn a_budget_that_is_used_up_refuses_work_but_not_its_end() {
     env.agree();
 }
 
-fn raise(env: &TestEnv, who: &Caller, task: u64, usd: f64) -> Result<(), Failure> {
+pub fn raise(env: &TestEnv, who: &Caller, task: u64, usd: f64) -> Result<(), Failure> {
     let budget = Budget { usd: Some(usd), ..Budget::default() };
     let change = ChangeBudget { task: TaskId(task), budget, reason: "more to do".to_owned(), proof: at_a_terminal() };
     env.engine.change_budget(who, change).map(drop)

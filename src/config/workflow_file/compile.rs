@@ -120,11 +120,14 @@ fn version(reader: &mut Reader<'_, '_>, node: &Node) -> Option<u32> {
 
 fn budget(reader: &mut Reader<'_, '_>, node: &Node) -> Budget {
     const MOST: u64 = 1_000_000_000_000;
-    let Some(fields) = reader.fields(node, "budget", &["usd", "tokens", "minutes"]) else { return Budget::default() };
+    let Some(fields) = reader.fields(node, "budget", &["usd", "tokens", "minutes", "calls"]) else {
+        return Budget::default();
+    };
     Budget {
         usd: fields.get("usd").and_then(|node| reader.amount(node, "budget.usd")),
         tokens: fields.get("tokens").and_then(|node| reader.whole(node, "budget.tokens", 1, MOST)),
         minutes: fields.get("minutes").and_then(|node| reader.whole(node, "budget.minutes", 1, 525_600)),
+        calls: fields.get("calls").and_then(|node| reader.whole(node, "budget.calls", 1, 1_000_000_000)),
     }
 }
 

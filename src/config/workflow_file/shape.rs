@@ -50,6 +50,7 @@ pub fn shape() -> Value {
                     "usd": { "type": "number", "exclusiveMinimum": 0 },
                     "tokens": { "type": "integer", "minimum": 1 },
                     "minutes": { "type": "integer", "minimum": 1 },
+                    "calls": { "type": "integer", "minimum": 1 },
                 },
             },
             "context": context(),

@@ -43,6 +43,7 @@ pub fn diff(old: &Workflow, new: &Workflow) -> Vec<String> {
     changes.cap("budget.usd", old.budget.usd, new.budget.usd);
     changes.cap("budget.tokens", old.budget.tokens, new.budget.tokens);
     changes.cap("budget.minutes", old.budget.minutes, new.budget.minutes);
+    changes.cap("budget.calls", old.budget.calls, new.budget.calls);
     changes.cap("retry.attempts", Some(old.retry.attempts), Some(new.retry.attempts));
     changes.results("", &old.context, &new.context);
     changes.start(old, new);

@@ -219,6 +219,7 @@ fn budget(budget: &Budget) -> Option<String> {
     caps.extend(budget.usd.map(|usd| format!("{usd:.2} US dollars")));
     caps.extend(budget.tokens.map(|tokens| format!("{tokens} tokens")));
     caps.extend(budget.minutes.map(|minutes| format!("{minutes} minutes")));
+    caps.extend(budget.calls.map(|calls| format!("{calls} answers of a model")));
     (!caps.is_empty()).then(|| caps.join(", "))
 }
 

@@ -61,7 +61,7 @@ pub fn lint(workflow: &Workflow) -> Vec<Warning> {
             "write `screen: flag`, which only says and records it, or leave the key out",
         ));
     }
-    let capped = workflow.budget.usd.is_some() || workflow.budget.tokens.is_some() || workflow.budget.minutes.is_some();
+    let capped = !workflow.budget.is_none();
     let gated = workflow.phases.iter().flat_map(|phase| &phase.exit).any(|gate| matches!(gate.kind, GateKind::Budget));
     if gated && !capped {
         warnings.push(whole(

@@ -14,7 +14,7 @@ use crate::domain::task::Task;
 use crate::domain::workflow::ApprovalGate;
 
 use super::proof::signer;
-use super::require;
+use super::{raise, require};
 
 /// What is approved, exactly: anything that changes one of these needs a new approval.
 pub fn digest(facts: &Facts, task: &Task, about: &About, ask: &str) -> String {
@@ -210,25 +210,29 @@ pub fn answer(facts: &Facts, command: &DecideApprovals, context: &Context) -> Re
             signed: signed.clone(),
         };
         let task = approval.task;
-        events.push(match &command.answer {
+        match &command.answer {
             Decision::Approve { reason, choice } => {
-                let choice = chosen(approval, choice.as_deref())?;
-                Event::ApprovalApproved { approval: *id, task, answer: answer(reason, choice) }
+                let answer = answer(reason, chosen(approval, choice.as_deref())?);
+                let granted = raise::granted(facts, approval, &answer, None, &events, context)?;
+                events.push(Event::ApprovalApproved { approval: *id, task, answer });
+                events.extend(granted);
             }
             Decision::Reject { reason } => {
-                Event::ApprovalRejected { approval: *id, task, answer: answer(reason, None) }
+                events.push(Event::ApprovalRejected { approval: *id, task, answer: answer(reason, None) });
             }
             Decision::Adjust { reason, arguments } => {
                 let digest = adjusted(facts, approval, arguments)?;
                 let (answer, arguments) = (answer(reason, None), arguments.clone());
-                Event::ApprovalAdjusted { approval: *id, task, answer, arguments, digest }
+                let granted = raise::granted(facts, approval, &answer, Some(&arguments), &events, context)?;
+                events.push(Event::ApprovalAdjusted { approval: *id, task, answer, arguments, digest });
+                events.extend(granted);
             }
-        });
+        }
     }
     Ok(events)
 }
 
-fn unknown(id: ApprovalId) -> Refusal {
+pub(super) fn unknown(id: ApprovalId) -> Refusal {
     Refusal::new(Code::UnknownApproval, format!("there is no approval {id}"), "`phasegate approvals list` shows them")
 }
 

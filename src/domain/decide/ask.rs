@@ -13,6 +13,7 @@ use crate::domain::workflow::{ApprovalGate, Gate, GateKind};
 
 use super::approve::{digest, void};
 use super::holder;
+use super::raise::{self, RAISE, is_higher};
 
 const CALL_WITHIN_SECONDS: u64 = 72 * 60 * 60;
 /// A call waits for somebody whom the agent's own rules keep it apart from; a free question may be answered anywhere.
@@ -23,10 +24,15 @@ pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> R
     let mut events = Vec::new();
     let mut news: Vec<(About, ApprovalGate)> = Vec::new();
     for question in &command.what {
-        let (about, terms) = asked(facts, task, question)?;
+        let (about, terms) = asked(facts, task, question, context)?;
         if standing(facts, task, &about, &terms.ask, &command.reason, context).is_none()
             && !news.iter().any(|(known, of)| *known == about && of.ask == terms.ask)
         {
+            if let About::Call { tool, arguments, .. } = &about
+                && tool == RAISE
+            {
+                is_higher(facts, task, arguments)?;
+            }
             events.extend(outdated(facts, task, &about, &terms.ask));
             news.push((about, terms));
         }
@@ -65,7 +71,7 @@ pub fn request(facts: &Facts, command: &RequestApproval, context: &Context) -> R
 }
 
 /// What a question is about, and on what terms.
-fn asked(facts: &Facts, task: &Task, question: &Question) -> Result<(About, ApprovalGate), Refusal> {
+fn asked(facts: &Facts, task: &Task, question: &Question, context: &Context) -> Result<(About, ApprovalGate), Refusal> {
     let terms = |ask: &str, within_seconds, level| {
         let (ask, from) = (ask.to_owned(), Vec::new());
         ApprovalGate { ask, from, not_by_author: false, within_seconds, level }
@@ -77,6 +83,10 @@ fn asked(facts: &Facts, task: &Task, question: &Question) -> Result<(About, Appr
         }
         Question::Call { tool, arguments } => {
             let about = About::Call { tool: tool.clone(), arguments: arguments.clone(), pin: None };
+            if tool == RAISE {
+                let ask = raise::asked(facts, task, arguments)?;
+                return Ok((about, terms(&ask, CALL_WITHIN_SECONDS, raise::level(facts, context))));
+            }
             (about, terms(&format!("May `{tool}` run once, exactly like this?"), CALL_WITHIN_SECONDS, CALL_LEVEL))
         }
         Question::Free { ask, choices, within_seconds } => {
@@ -103,7 +113,9 @@ fn standing<'f>(
         ApprovalState::Rejected(_) => {
             matches!(known.about, About::Question { .. }) || reason.is_empty() || reason == known.reason
         }
-        ApprovalState::Consumed { .. } => matches!(known.about, About::Question { .. }),
+        ApprovalState::Consumed { .. } => {
+            matches!(known.about, About::Question { .. }) || raise::is_done(facts, task, known)
+        }
         ApprovalState::Expired { .. } | ApprovalState::Cancelled { .. } => false,
     })
 }
@@ -123,7 +135,7 @@ pub fn found<'f>(
     reason: &str,
     context: &Context,
 ) -> Option<&'f Approval> {
-    let (about, terms) = asked(facts, task, question).ok()?;
+    let (about, terms) = asked(facts, task, question, context).ok()?;
     standing(facts, task, &about, &terms.ask, reason, context)
 }
 

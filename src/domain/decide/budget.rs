@@ -8,7 +8,7 @@ use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
 use crate::domain::ids::{TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::spending::{Account, Cap, Spent, dollars};
+use crate::domain::spending::{Account, Cap, Spent, Unit, dollars};
 use crate::domain::task::Task;
 use crate::domain::workflow::{Budget, Workflow};
 
@@ -19,9 +19,10 @@ pub const LINEAGE_MAX: usize = 1000;
 const USD_MAX: f64 = 1e9;
 const TOKENS_MAX: u64 = 1_000_000_000_000;
 const MINUTES_MAX: u64 = 525_600;
+const CALLS_MAX: u64 = 1_000_000_000;
 
-/// The caps that count for a task: its own, and those of its workflow. Money and tokens of a workflow are for a whole tree of
-/// tasks, so they count for its root; minutes count for each task.
+/// The caps that count for a task: its own, and those of its workflow. Money, tokens and calls of a workflow are for a whole
+/// tree of tasks, so they count for its root; minutes count for each task.
 pub fn caps(task: &Task, workflow: &Workflow) -> Budget {
     let (own, default) = (task.budget(), workflow.budget);
     let root = task.spec.parent.is_none();
@@ -29,6 +30,7 @@ pub fn caps(task: &Task, workflow: &Workflow) -> Budget {
         usd: own.usd.or(default.usd.filter(|_| root)),
         tokens: own.tokens.or(default.tokens.filter(|_| root)),
         minutes: own.minutes.or(default.minutes),
+        calls: own.calls.or(default.calls.filter(|_| root)),
     }
 }
 
@@ -37,83 +39,112 @@ pub fn caps(task: &Task, workflow: &Workflow) -> Budget {
 pub struct Exceeded {
     /// Whose cap it is.
     pub task: TaskId,
-    what: What,
+    pub unit: Unit,
     cap: u64,
     spent: u64,
     reserved: u64,
     wish: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
-    MicroUsd,
-    Tokens,
-    Minutes,
-}
-
-impl What {
-    fn words(self, amount: u64) -> String {
-        match self {
-            Self::MicroUsd => dollars(amount),
-            Self::Tokens => format!("{amount} tokens"),
-            Self::Minutes => format!("{amount} minutes"),
-        }
-    }
-
-    fn option(self, cap: u64) -> String {
-        let more = cap.saturating_mul(2).max(1);
-        match self {
-            Self::MicroUsd => format!("--usd {}", dollars(more).trim_start_matches('$')),
-            Self::Tokens => format!("--tokens {more}"),
-            Self::Minutes => format!("--minutes {more}"),
-        }
+/// The option of `phasegate tasks budget` that doubles it.
+fn option(unit: Unit, cap: u64) -> String {
+    let more = cap.saturating_mul(2).max(1);
+    match unit {
+        Unit::MicroUsd => format!("--usd {}", dollars(more).trim_start_matches('$')),
+        Unit::Tokens => format!("--tokens {more}"),
+        Unit::Calls => format!("--calls {more}"),
+        Unit::Minutes => format!("--minutes {more}"),
     }
 }
 
 impl Exceeded {
     pub fn words(&self) -> String {
-        let (cap, spent) = (self.what.words(self.cap), self.what.words(self.spent));
+        let (cap, spent) = (self.unit.amount(self.cap), self.unit.amount(self.spent));
         let aside = match self.reserved {
             0 => String::new(),
-            reserved => format!(", {} set aside", self.what.words(reserved)),
+            reserved => format!(", {} set aside", self.unit.amount(reserved)),
         };
         let wish = match self.wish {
             0 => String::new(),
-            wish => format!(", and {} more is asked for", self.what.words(wish)),
+            wish => format!(", and {} more is asked for", self.unit.amount(wish)),
         };
         format!("the budget of {} is {cap}: {spent} spent{aside}{wish}", self.task)
     }
 }
 
 /// The task and those it is a part of, nearest first.
-fn lineage<'f>(facts: &'f Facts, task: &'f Task) -> impl Iterator<Item = &'f Task> {
+pub(super) fn lineage<'f>(facts: &'f Facts, task: &'f Task) -> impl Iterator<Item = &'f Task> {
     let above = |task: &&'f Task| task.spec.parent.and_then(|parent| facts.state.tasks.get(&parent));
     std::iter::successors(Some(task), above).take(LINEAGE_MAX)
 }
 
-/// Every cap of the task and of those above it that leaves nothing, or less than is wished for.
-pub fn exceeded(facts: &Facts, task: &Task, wish: Spent, now: Time) -> Result<Vec<Exceeded>, Refusal> {
+/// How one cap stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose cap it is.
+    pub task: TaskId,
+    pub unit: Unit,
+    pub cap: u64,
+    pub spent: u64,
+    pub reserved: u64,
+}
+
+impl Standing {
+    /// Nothing when it does not fit.
+    fn taken(&self) -> Option<u64> {
+        self.spent.checked_add(self.reserved)
+    }
+
+    /// Of the cap, rounded down; a sum that does not fit is all of it and more.
+    pub fn percent(&self) -> u64 {
+        let taken = self.taken().unwrap_or(u64::MAX);
+        let percent = (u128::from(taken) * 100).checked_div(u128::from(self.cap)).unwrap_or(100);
+        u64::try_from(percent).unwrap_or(u64::MAX)
+    }
+
+    pub fn left(&self) -> u64 {
+        self.taken().map_or(0, |taken| self.cap.saturating_sub(taken))
+    }
+}
+
+/// Every cap of the task and of those above it. Minutes are each task's own.
+pub fn standings(facts: &Facts, task: &Task, now: Time) -> Result<Vec<Standing>, Refusal> {
     let mut found = Vec::new();
     for part in lineage(facts, task) {
         let caps = caps(part, facts.workflow_of(part)?);
-        let account = facts.accounts.get(&part.id).copied().unwrap_or_default();
+        let Account { spent, reserved } = facts.accounts.get(&part.id).copied().unwrap_or_default();
         let cap = Cap::of(&caps);
-        let mut judge = |what, cap: Option<u64>, spent: u64, reserved: u64, wish: u64| {
-            let Some(cap) = cap else { return };
-            let taken = spent.checked_add(reserved);
-            let full = taken.is_none_or(|taken| taken >= cap);
-            if full || taken.and_then(|taken| taken.checked_add(wish)).is_none_or(|all| all > cap) {
-                found.push(Exceeded { task: part.id, what, cap, spent, reserved, wish });
-            }
+        let minutes = caps.minutes.filter(|_| part.id == task.id);
+        let all = [
+            (Unit::MicroUsd, cap.micro_usd, spent.micro_usd, reserved.micro_usd),
+            (Unit::Tokens, cap.tokens, spent.tokens, reserved.tokens),
+            (Unit::Calls, cap.calls, spent.calls, reserved.calls),
+            (Unit::Minutes, minutes, part.worked_minutes(now), 0),
+        ];
+        let of = |(unit, cap, spent, reserved): (Unit, Option<u64>, u64, u64)| {
+            cap.map(|cap| Standing { task: part.id, unit, cap, spent, reserved })
         };
-        let Account { spent, reserved } = account;
-        judge(What::MicroUsd, cap.micro_usd, spent.micro_usd, reserved.micro_usd, wish.micro_usd);
-        judge(What::Tokens, cap.tokens, spent.tokens, reserved.tokens, wish.tokens);
-        if part.id == task.id {
-            judge(What::Minutes, caps.minutes, part.worked_minutes(now), 0, 0);
-        }
+        found.extend(all.into_iter().filter_map(of));
     }
     Ok(found)
+}
+
+/// Every cap of the task and of those above it that leaves nothing, or less than is wished for.
+pub fn exceeded(facts: &Facts, task: &Task, wish: Spent, now: Time) -> Result<Vec<Exceeded>, Refusal> {
+    let judge = |standing: Standing| {
+        let Standing { task, unit, cap, spent, reserved } = standing;
+        let wish = match unit {
+            Unit::MicroUsd => wish.micro_usd,
+            Unit::Tokens => wish.tokens,
+            Unit::Calls => wish.calls,
+            Unit::Minutes => 0,
+        };
+        let taken = standing.taken();
+        let full = taken.is_none_or(|taken| taken >= cap);
+        let over = taken.and_then(|taken| taken.checked_add(wish)).is_none_or(|all| all > cap);
+        (full || over).then_some(Exceeded { task, unit, cap, spent, reserved, wish })
+    };
+    Ok(standings(facts, task, now)?.into_iter().filter_map(judge).collect())
 }
 
 /// Whether work on the task may go on, and this much may be set aside for it; a wish for nothing asks only whether it may go on.
@@ -124,25 +155,33 @@ pub fn within(facts: &Facts, id: TaskId, wish: Spent, now: Time) -> Result<(), R
     let words: Vec<String> = found.iter().map(Exceeded::words).collect();
     let raise: Vec<String> = found
         .iter()
-        .map(|cap| format!("`phasegate tasks budget {} {} --reason …`", cap.task, cap.what.option(cap.cap)))
+        .map(|cap| format!("`phasegate tasks budget {} {} --reason …`", cap.task, option(cap.unit, cap.cap)))
         .collect();
     let part = if first.task == id { String::new() } else { format!(", which {id} is a part of") };
+    // Only a holder can ask, by an approval that is bound to its task.
+    let ask = if facts.held.contains(&id) { asking(&found) } else { String::new() };
     let hint = format!(
-        "end or hand over: transition_phase, or update_task with `release` or `fail`; a person raises it: {}",
+        "end or hand over: transition_phase, or update_task with `release` or `fail`; {ask}a person raises it: {}",
         raise.join(" and ")
     );
     let details = json!({
         "task": id,
         "exceeded": found.iter().map(|cap| {
-            let unit = match cap.what {
-                What::MicroUsd => "micro_usd",
-                What::Tokens => "tokens",
-                What::Minutes => "minutes",
-            };
-            json!({ "task": cap.task, "unit": unit, "cap": cap.cap, "spent": cap.spent, "reserved": cap.reserved })
+            json!({ "task": cap.task, "unit": cap.unit, "cap": cap.cap, "spent": cap.spent, "reserved": cap.reserved })
         }).collect::<Vec<_>>(),
     });
     Err(Refusal::new(Code::BudgetExceeded, format!("{}{part}", words.join("; ")), hint).with(details))
+}
+
+/// How the holder asks a person for twice the first cap.
+fn asking(found: &[Exceeded]) -> String {
+    let Some(first) = found.first() else { return String::new() };
+    let mut more = json!(first.unit.budget(first.cap.saturating_mul(2).max(1)));
+    if let Value::Object(fields) = &mut more {
+        fields.insert("task".to_owned(), json!(first.task));
+    }
+    let call = json!({ "call": { "tool": super::raise::RAISE, "arguments": more } });
+    format!("ask for more: request_approval {call}; ")
 }
 
 /// What a gate asks: whether nothing is overspent. A budget that is used up to the last cent is kept.
@@ -153,46 +192,34 @@ pub fn overspent(facts: &Facts, task: &Task, now: Time) -> Result<Vec<Exceeded>,
 
 /// The least that is left of each, over the task and all it is a part of.
 pub fn left(facts: &Facts, task: &Task, now: Time) -> Result<Option<Budget>, Refusal> {
-    let mut least = Budget::default();
-    let (mut micro_usd, mut tokens): (Option<u64>, Option<u64>) = (None, None);
-    for part in lineage(facts, task) {
-        let caps = caps(part, facts.workflow_of(part)?);
-        let taken = facts.accounts.get(&part.id).and_then(Account::taken).unwrap_or_default();
-        let cap = Cap::of(&caps);
-        let lower = |known: Option<u64>, left: Option<u64>| known.into_iter().chain(left).min();
-        micro_usd = lower(micro_usd, cap.micro_usd.map(|cap| cap.saturating_sub(taken.micro_usd)));
-        tokens = lower(tokens, cap.tokens.map(|cap| cap.saturating_sub(taken.tokens)));
-        if part.id == task.id {
-            least.minutes = caps.minutes.map(|minutes| minutes.saturating_sub(task.worked_minutes(now)));
-        }
-    }
+    let standings = standings(facts, task, now)?;
+    let least = |unit| standings.iter().filter(|standing| standing.unit == unit).map(Standing::left).min();
     #[expect(clippy::cast_precision_loss, reason = "for reading; caps are compared in whole micro-dollars")]
-    let usd = micro_usd.map(|micro_usd| micro_usd as f64 / 1e6);
-    least = Budget { usd, tokens, ..least };
-    Ok((least != Budget::default()).then_some(least))
+    let usd = least(Unit::MicroUsd).map(|micro_usd| micro_usd as f64 / 1e6);
+    let [tokens, calls, minutes] = [Unit::Tokens, Unit::Calls, Unit::Minutes].map(least);
+    let least = Budget { usd, tokens, minutes, calls };
+    Ok((!least.is_none()).then_some(least))
 }
 
 /// How much of its caps is taken, in hundredths: the most of those that count for it.
-pub fn taken_percent(facts: &Facts, task: &Task) -> u64 {
-    let percent = |taken: u64, cap: Option<u64>| match cap {
-        None => 0,
-        Some(cap) => taken.saturating_mul(100).checked_div(cap).unwrap_or(100),
-    };
-    let of = |part: &Task| {
-        let caps = facts.workflow_of(part).map(|workflow| caps(part, workflow)).unwrap_or_default();
-        let taken = facts.accounts.get(&part.id).and_then(Account::taken).unwrap_or_default();
-        let cap = Cap::of(&caps);
-        percent(taken.micro_usd, cap.micro_usd).max(percent(taken.tokens, cap.tokens))
-    };
-    lineage(facts, task).map(of).max().unwrap_or(0)
+pub fn taken_percent(facts: &Facts, task: &Task, now: Time) -> u64 {
+    let standings = standings(facts, task, now).unwrap_or_default();
+    standings.iter().map(Standing::percent).max().unwrap_or(0)
 }
 
-/// What the answer after one more call is likely to cost: as much as those before it did on average. Nothing where no cap
-/// counts, or nothing was spent yet.
+/// What the answer after one more call is likely to cost: as much as those before it did on average, by the nearest account
+/// under a cap that knows. One answer, where a cap counts answers. Nothing where no cap counts.
 pub fn next_answer(facts: &Facts, task: TaskId) -> Spent {
-    let spent = facts.accounts.get(&task).map(|account| account.spent).unwrap_or_default();
+    let Ok(task) = facts.task(task) else { return Spent::default() };
+    let parts = || lineage(facts, task);
+    let known = parts().filter_map(|part| facts.accounts.get(&part.id)).find(|account| account.spent.calls > 0);
+    let spent = known.map(|account| account.spent).unwrap_or_default();
     let each = |sum: u64| sum.checked_div(spent.calls).unwrap_or(0);
-    Spent { micro_usd: each(spent.micro_usd), tokens: each(spent.tokens), calls: 0 }
+    let counted = parts().any(|part| {
+        let caps = facts.workflow_of(part).map(|workflow| caps(part, workflow)).unwrap_or_default();
+        caps.calls.is_some()
+    });
+    Spent { micro_usd: each(spent.micro_usd), tokens: each(spent.tokens), calls: u64::from(counted) }
 }
 
 /// What an approver signs to change one.
@@ -204,9 +231,9 @@ pub fn change(facts: &Facts, command: &ChangeBudget, context: &Context) -> Resul
     const WHAT: &str = "changing a budget";
     require(context, &[Role::Operator, Role::Approver], WHAT)?;
     let ChangeBudget { task: id, budget, reason, proof } = command;
-    if *budget == Budget::default() {
+    if budget.is_none() {
         let message = "a change of a budget names what it changes";
-        return Err(Refusal::new(Code::BadArguments, message, "add `--usd`, `--tokens` or `--minutes`"));
+        return Err(Refusal::new(Code::BadArguments, message, "add `--usd`, `--tokens`, `--minutes` or `--calls`"));
     }
     sound(budget)?;
     let task = facts.task(*id)?;
@@ -219,24 +246,21 @@ pub fn change(facts: &Facts, command: &ChangeBudget, context: &Context) -> Resul
         ));
     }
     let level = proof::person(facts, proof, &statement(&facts.workspace, *id, budget, reason), context, WHAT)?;
-    let own = task.budget();
-    let after = Budget {
-        usd: budget.usd.or(own.usd),
-        tokens: budget.tokens.or(own.tokens),
-        minutes: budget.minutes.or(own.minutes),
-    };
+    let after = budget.or(task.budget());
     let before = caps(task, facts.workflow_of(task)?);
     let (reason, signed) = (reason.clone(), proof.signed.clone());
-    Ok(vec![Event::BudgetChanged { task: *id, before, budget: after, reason, level, signed }])
+    Ok(vec![Event::BudgetChanged { task: *id, before, budget: after, reason, level, signed, approval: None }])
 }
 
-fn sound(budget: &Budget) -> Result<(), Refusal> {
+pub(super) fn sound(budget: &Budget) -> Result<(), Refusal> {
     let usd = budget.usd.is_none_or(|usd| usd > 0.0 && usd <= USD_MAX);
     let tokens = budget.tokens.is_none_or(|tokens| (1..=TOKENS_MAX).contains(&tokens));
     let minutes = budget.minutes.is_none_or(|minutes| (1..=MINUTES_MAX).contains(&minutes));
-    if usd && tokens && minutes {
+    let calls = budget.calls.is_none_or(|calls| (1..=CALLS_MAX).contains(&calls));
+    if usd && tokens && minutes && calls {
         return Ok(());
     }
-    let message = "a cap is above 0, and at most 1,000,000,000 dollars, 1,000,000,000,000 tokens or 525,600 minutes";
+    let message = "a cap is above 0, and at most 1,000,000,000 dollars, 1,000,000,000,000 tokens, 525,600 minutes or \
+                   1,000,000,000 calls";
     Err(Refusal::new(Code::BadArguments, message, "give an amount in that range"))
 }

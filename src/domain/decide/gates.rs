@@ -103,7 +103,7 @@ fn one(
             unmet(
                 gate,
                 words,
-                "update_task with `release` or `fail` gives it up; a person raises a cap with `phasegate tasks budget`",
+                "update_task with `release` or `fail` gives it up; a person raises a cap with `phasegate tasks budget`, or says yes to a call of `raise_budget`",
             )
         }
     }

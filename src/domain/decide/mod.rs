@@ -12,6 +12,7 @@ pub mod gate_views;
 pub mod gates;
 pub mod log;
 mod proof;
+pub mod raise;
 pub mod route;
 pub mod session;
 mod submit;
@@ -20,6 +21,7 @@ mod transition;
 mod trust;
 mod update;
 pub mod violations;
+pub mod warn;
 
 pub use approve::{answer_statement, usable, void};
 pub use ask::{approval_gate, found};

@@ -76,7 +76,10 @@ fn failed_at(task: &Task) -> &[ModelTier] {
 fn routed(facts: &Facts, task: &Task, phase: &Phase, failed: &[ModelTier], context: &Context) -> Option<Routed> {
     let left = budget::left(facts, task, context.now).ok().flatten();
     let (id, spec, tries) = (task.id, &task.spec, task.attempts.failed);
-    choose(&Place { id, spec, phase, failed, tries, left, taken_percent: budget::taken_percent(facts, task) }, context)
+    choose(
+        &Place { id, spec, phase, failed, tries, left, taken_percent: budget::taken_percent(facts, task, context.now) },
+        context,
+    )
 }
 
 /// A task in a phase, as far as choosing goes.
@@ -209,7 +212,7 @@ pub fn asked(facts: &Facts, decision: RouteId, work: &Work, context: &Context) -
         failed: &[],
         agent: &context.caller.agent,
         left: task.and_then(|task| budget::left(facts, task, context.now).ok().flatten()),
-        taken_percent: task.map_or(0, |task| budget::taken_percent(facts, task)),
+        taken_percent: task.map_or(0, |task| budget::taken_percent(facts, task, context.now)),
         automatic: false,
     })?;
     let event = Event::ModelRouted {
@@ -252,7 +255,7 @@ pub fn for_subagent(facts: &Facts, task: &Task, prompt: &str, named: bool, conte
         failed: failed_at(task),
         agent: &context.caller.agent,
         left: budget::left(facts, task, context.now).ok().flatten(),
-        taken_percent: budget::taken_percent(facts, task),
+        taken_percent: budget::taken_percent(facts, task, context.now),
         automatic: true,
     });
     route.as_ref().map(Routed::of)

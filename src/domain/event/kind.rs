@@ -59,6 +59,7 @@ impl Event {
             Self::ModelRouted { task, .. } => ("ModelRouted", *task),
             Self::OutcomeRecorded { task, .. } => ("OutcomeRecorded", *task),
             Self::LearningReset { .. } => ("LearningReset", None),
+            Self::BudgetWarned { task, .. } => ("BudgetWarned", Some(*task)),
             Self::CallStarted { task, .. } => ("CallStarted", *task),
             Self::CallFinished { task, .. } => ("CallFinished", *task),
             Self::CallFailed { task, .. } => ("CallFailed", *task),

@@ -22,7 +22,7 @@ use super::record::ErasedRecord;
 use super::refusal::Code;
 use super::route::{Judge, RouteCause, Routed, Work};
 use super::session::{Guard, Judged, Opened};
-use super::spending::Spent;
+use super::spending::{Spent, Unit};
 use super::task::{Outcome, TaskSpec};
 use super::violation::{TreePath, Violation};
 use super::workflow::{Budget, ModelTier};
@@ -330,6 +330,21 @@ pub enum Event {
         level: u8,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<Signed>,
+        /// Where an agent asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<ApprovalId>,
+    },
+    /// So much of a cap is spent or set aside; told once for each level, and again after the cap was changed.
+    BudgetWarned {
+        task: TaskId,
+        unit: Unit,
+        cap: u64,
+        spent: u64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        reserved: u64,
+        percent: u64,
+        /// In percent: the one that was passed.
+        level: u8,
     },
     /// A model was chosen, for a task as it goes on, or for whoever asked.
     ModelRouted {
@@ -368,13 +383,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         after: Vec<ModelTier>,
     },
-    /// A person had everything forgotten that outcomes taught.
     LearningReset {
-        #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
-        /// Rises with each.
         generation: u64,
-        /// The last try that teaches nothing any more.
         forgotten: u64,
     },
     /// An approved act begins; its approval is used up in the same transaction.

@@ -59,7 +59,7 @@ impl Engine {
         }
         let tell =
             |reason: Option<String>| reason.filter(|_| !silent).map(|reason| format!("phasegate: {reason}; recorded"));
-        Ok(match verdict {
+        let answer = match verdict {
             Said::Allowed { confined: Some(held), note } => {
                 noted(self.confined(told, call, facts, task, held)?, tell(note))
             }
@@ -75,7 +75,24 @@ impl Engine {
             }
             Said::Asked(reason) => HookAnswer::Ask { reason: format!("phasegate: `{shown}`: {reason}") },
             Said::Denied(reason) => HookAnswer::Deny { reason: format!("phasegate: {reason}") },
-        })
+        };
+        Ok(self.with_line(answer, actor, facts))
+    }
+
+    /// With a word on a budget that is nearly used up, where the answer is one that the agent reads.
+    fn with_line(&self, answer: HookAnswer, actor: &Actor, facts: &Facts) -> HookAnswer {
+        let line = || self.hook_budget(&actor.acting, facts).map(|line| format!("phasegate: {line}"));
+        match answer {
+            HookAnswer::Allow { input, note } => {
+                let both: Vec<String> = note.into_iter().chain(line()).collect();
+                HookAnswer::Allow { input, note: (!both.is_empty()).then(|| both.join("\n")) }
+            }
+            HookAnswer::Nothing => line().map_or(HookAnswer::Nothing, |context| HookAnswer::Tell { context }),
+            HookAnswer::Tell { context } => {
+                HookAnswer::Tell { context: [context].into_iter().chain(line()).collect::<Vec<_>>().join("\n") }
+            }
+            other => other,
+        }
     }
 
     /// The call that the server is about to get: this row is how it learns who calls, and that a guard is there.

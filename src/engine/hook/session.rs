@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::clients::hooked::{HookAnswer, Start};
 use crate::domain::brief::brief;
 use crate::domain::command::{Change, Command, Target};
-use crate::domain::decide::{gates::all_unmet, session};
+use crate::domain::decide::{gates::all_unmet, session, warn};
 use crate::domain::event::Event;
 use crate::domain::facts::Facts;
 use crate::domain::ids::Time;
@@ -66,7 +66,11 @@ impl Engine {
         if lines.is_empty() {
             return Ok(HookAnswer::Nothing);
         }
-        Ok(HookAnswer::Tell { context: format!("phasegate: you hold {}", lines.join("; ")) })
+        let now = self.now();
+        let of = |task: &Task| warn::in_danger(&facts, task, now).ok().and_then(|caps| warn::words(&caps));
+        let caps: String =
+            held(&facts).into_iter().filter_map(of).map(|words| format!("\nphasegate: {words}")).collect();
+        Ok(HookAnswer::Tell { context: format!("phasegate: you hold {}{caps}", lines.join("; ")) })
     }
 
     pub(super) fn subagent_started(&self, _told: &Told, actor: &Actor) -> Result<HookAnswer, Failure> {

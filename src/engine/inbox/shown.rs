@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::approval::{About, Approval};
+use crate::domain::decide::raise::RAISE;
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
 use crate::domain::visible::visible;
 use crate::tools;
@@ -136,6 +137,7 @@ pub fn yes_means(approval: &Approval) -> String {
         About::Call { tool, .. } if tools::find(tool).is_ok() => {
             format!("the agent may call `{tool}` once, with exactly these arguments, in this phase; until {until}")
         }
+        About::Call { tool, .. } if tool == RAISE => "the budget is raised at once, to just that".to_owned(),
         About::Call { tool, .. } if tool == "Bash" => {
             format!(
                 "this command runs once, in the work tree, when `phasegate exec {}` is called; until {until}",

@@ -126,6 +126,7 @@ impl Around {
                 micro_usd: cap.micro_usd,
                 tokens: cap.tokens,
                 minutes: caps.minutes,
+                calls: caps.calls,
                 minutes_used: task.worked_minutes(now),
             },
             violations: u64::try_from(task.violations.len()).unwrap_or(u64::MAX),

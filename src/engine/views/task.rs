@@ -6,13 +6,15 @@ use serde::Deserialize;
 
 use crate::domain::command::Target;
 use crate::domain::decide::gate_views::gate_views;
+use crate::domain::decide::warn;
 use crate::domain::event::Event;
+use crate::domain::forecast;
 use crate::domain::ids::{RunId, TaskId};
 use crate::domain::view::{CostBy, CostFilter, PhaseStep, Surroundings};
 use crate::domain::workflow::Workflow;
 use crate::engine::{Engine, startup};
 use crate::store::views::{self, Standing};
-use crate::store::{self, Scope, StoreError, Tx, With, spending};
+use crate::store::{self, Scope, StoreError, Tx, With, spending, warnings};
 
 use super::board::Around;
 
@@ -51,6 +53,8 @@ impl Engine {
                 violations: task.violations.clone(),
                 waits_for_it: views::dependents(tx, id, ROWS_MAX)?.iter().map(row).collect(),
                 children: views::children(tx, id, ROWS_MAX)?.iter().map(row).collect(),
+                forecasts: warn::open_forecasts(&facts, task, context.now),
+                usual: forecast::usual(&warnings::done_like(tx, task)?),
                 costs: spending::costs_by(tx, &CostFilter { by, task: Some(id), ..CostFilter::default() })?,
             }))
         })

@@ -55,6 +55,9 @@ fn line(card: &Card, board: &Board) -> String {
     if !card.account.spent.is_nothing() {
         let _ = write!(text, "  {}", dollars(card.account.spent.micro_usd));
     }
+    if let Some(percent) = card.near_its_end() {
+        let _ = write!(text, "  {percent} % of its budget");
+    }
     if !row.waiting_on.is_empty() {
         let _ = write!(text, "  waits for {}", crate::domain::decide::words(row.waiting_on.iter()));
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::domain::approval::{About, Approval};
 use crate::domain::command::Decision;
+use crate::domain::decide::raise::RAISE;
 use crate::domain::task::Task;
 use crate::domain::visible::{quoted, visible};
 use crate::engine::views::{one_line, shortened};
@@ -94,7 +95,10 @@ fn message(approval: &Approval, task: Option<&Task>, artifacts: &[Artifact]) -> 
         About::Call { tool, arguments, .. } => {
             let _ = writeln!(text, "{}: {}", approval.id, quoted(&approval.ask, 0));
             let _ = writeln!(text, "│ {} {}", visible(tool), visible(&cut(&arguments.to_string(), REASON_CHARS_SHOWN)));
-            let _ = writeln!(text, "Yes lets this call run once{phase}{of}, exactly like this.");
+            let _ = match tool.as_str() {
+                RAISE => writeln!(text, "Yes raises the budget at once."),
+                _ => writeln!(text, "Yes lets this call run once{phase}{of}, exactly like this."),
+            };
         }
         About::Question { .. } => {
             let _ = writeln!(text, "{}: agent `{agent}` asks (its own words):", approval.id);

@@ -24,7 +24,7 @@ const fn table(name: &'static str, key: usize, columns: &'static str) -> Table {
 }
 
 /// Small ones first, the log last.
-pub const TABLES: [Table; 38] = [
+pub const TABLES: [Table; 39] = [
     // Where a store is being moved to or from is said of that one store only.
     Table { from: Some("(SELECT key, value FROM meta WHERE key <> 'move') AS kept"), ..table("meta", 1, "key value") },
     table("counters", 1, "name value#"),
@@ -51,7 +51,7 @@ pub const TABLES: [Table; 38] = [
     table("seen_calls", 1, "call session at# body"),
     table("deferred", 1, "hash agent tool process approval# created_at# updated_at# until# cancelled# state"),
     table("idempotency", 1, "id caller digest until# answer%"),
-    table("reservations", 1, "id# task# holder micro_usd# tokens# until#"),
+    table("reservations", 1, "id# task# holder micro_usd# tokens# until# calls#"),
     table("transcripts", 1, "file position# mark carried"),
     table(
         "spending",
@@ -59,7 +59,12 @@ pub const TABLES: [Table; 38] = [
         "id# task# phase agent session model calls# input# cache_write# cache_write_long# cache_read# output# micro_usd# \
          guessed_micro_usd# day",
     ),
-    table("accounts", 1, "task# micro_usd# tokens# calls# reserved_micro_usd# reserved_tokens#"),
+    table(
+        "accounts",
+        1,
+        "task# micro_usd# tokens# calls# reserved_micro_usd# reserved_tokens# reserved_calls# recent warned",
+    ),
+    table("warning_notices", 4, "task# unit at# channel attempts# due#"),
     table("answers", 1, "id spending# input# cache_write# cache_write_long# cache_read# output# micro_usd#"),
     table("task_links", 2, "task# needs#"),
     table("task_labels", 2, "label task#"),

@@ -5,7 +5,7 @@ use crate::domain::facts::Facts;
 use crate::domain::ids::TaskId;
 use crate::domain::spending::Cap;
 
-use super::super::spending::account;
+use super::super::spending::book;
 use super::super::{StoreError, Tx};
 use super::{seen_task, workflows};
 
@@ -16,6 +16,15 @@ pub fn budgets(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
 }
 
 pub fn budget(tx: &mut dyn Tx, facts: &mut Facts, of: TaskId) -> Result<(), StoreError> {
+    up(tx, facts, of, true)
+}
+
+/// The same for a look by whoever has changed the accounts in this transaction, and so has them for itself.
+pub fn counted(tx: &mut dyn Tx, facts: &mut Facts, of: TaskId) -> Result<(), StoreError> {
+    up(tx, facts, of, false)
+}
+
+fn up(tx: &mut dyn Tx, facts: &mut Facts, of: TaskId, holds: bool) -> Result<(), StoreError> {
     let mut next = Some(of);
     for _ in 0..LINEAGE_MAX {
         let Some(id) = next else { break };
@@ -23,13 +32,15 @@ pub fn budget(tx: &mut dyn Tx, facts: &mut Facts, of: TaskId) -> Result<(), Stor
         workflows(tx, facts)?;
         let Some(part) = facts.state.tasks.get(&id) else { break };
         next = part.spec.parent;
-        let capped =
-            facts.workflows.get(&part.workflow).is_some_and(|workflow| !Cap::of(&caps(part, workflow)).is_none());
-        if capped && !facts.accounts.contains_key(&id) {
-            // What is set aside here is decided on what is left here.
-            tx.hold(&format!("account {id}"))?;
-            let found = account(tx, id)?;
-            facts.accounts.insert(id, found);
+        let caps = facts.workflows.get(&part.workflow).map(|workflow| caps(part, workflow)).unwrap_or_default();
+        if !caps.is_none() && !facts.accounts.contains_key(&id) {
+            // What is set aside here is decided on what is left here. Minutes are not set aside.
+            if holds && !Cap::of(&caps).is_none() {
+                tx.hold(&format!("account {id}"))?;
+            }
+            let (account, watch) = book(tx, id)?;
+            facts.accounts.insert(id, account);
+            facts.watches.insert(id, watch);
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ use super::{By, Lock, Param, RowLock, StoreError, Tx, put};
 use budgets::budgets;
 use entitlements::{approvals, approvals_of, approvers, credentials, some_approvals};
 
+pub use budgets::counted;
 pub use entitlements::missing;
 use ready::{Wanted, candidate};
 
@@ -95,7 +96,9 @@ pub enum With {
     Nothing,
     /// Children, labelled tasks and approvals that its gates speak of.
     Gates,
-    /// The same, and who waits for it.
+    /// The same, and the approvers, whether or not anything waits for them.
+    GatesAndApprovers,
+    /// The gates, and who waits for it.
     GatesAndDependents,
     /// Its approvals, who waits for it, and who waits for those.
     AllDependents,
@@ -211,9 +214,14 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Fa
 /// Whether what is decided in this scope may cost something, and so needs to know of budgets.
 fn spends(scope: &Scope) -> bool {
     match scope {
-        Scope::Submit { .. } | Scope::Claim { .. } | Scope::Task { .. } | Scope::Hook { .. } | Scope::Budget(_) => true,
-        Scope::Approvals(_)
-        | Scope::Trust
+        Scope::Submit { .. }
+        | Scope::Claim { .. }
+        | Scope::Task { .. }
+        | Scope::Hook { .. }
+        | Scope::Budget(_)
+        // A yes may be to a higher cap.
+        | Scope::Approvals(_) => true,
+        Scope::Trust
         | Scope::Bypass { .. }
         | Scope::Credential { .. }
         | Scope::Start(_)
@@ -433,6 +441,10 @@ fn subject(tx: &mut dyn Tx, facts: &mut Facts, target: &Target, with: With) -> R
     match with {
         With::Nothing => {}
         With::Gates => all_gates(tx, facts, id)?,
+        With::GatesAndApprovers => {
+            all_gates(tx, facts, id)?;
+            approvers(tx, facts)?;
+        }
         With::GatesAndDependents => {
             approvals_of(tx, facts, id)?;
             gates(tx, facts, id)?;

@@ -143,6 +143,9 @@ fn in_its_way(card: &Card, theme: Theme) -> Option<(String, Style)> {
     if !row.blocked_by.is_empty() {
         return Some((row.blocked_by.join("; "), theme.bad()));
     }
+    if let Some(percent) = card.near_its_end() {
+        return Some((format!("{percent} % of its budget"), theme.bad()));
+    }
     if !row.waiting_on.is_empty() {
         return Some((format!("waits for {}", words(row.waiting_on.iter())), theme.dim()));
     }

@@ -6,6 +6,7 @@ use crate::domain::decide::words;
 use crate::domain::evidence::Tier;
 use crate::domain::spending::dollars;
 use crate::domain::view::{GateView, Surroundings};
+use crate::domain::warning::DANGER;
 
 use super::super::model::TaskLook;
 use super::App;
@@ -46,6 +47,7 @@ pub fn lines(app: &App, theme: Theme, wide: usize) -> Vec<Line<'static>> {
         say("asks", &words(card.approvals.iter()), theme.asking());
     }
     lines.extend(prose(&cost(&task.around), wide).into_iter().map(Line::raw));
+    lines.extend(foreseen(&task.around, theme));
     gates(&mut lines, app, &task.around, theme, wide);
     others(&mut lines, &task.around, theme, wide);
     lines.push(Line::default());
@@ -93,11 +95,26 @@ fn cost(around: &Surroundings) -> String {
     if let Some(most) = cap.micro_usd {
         text.push_str(&format!(" of {} {}", dollars(most), gauge(account.spent.micro_usd, most, 12)));
     }
+    let of = cap.calls.map(|most| format!(" of {most}")).unwrap_or_default();
     text.push_str(&format!(
-        ", {} calls, {} tokens, {} min",
+        ", {}{of} calls, {} tokens, {} min",
         account.spent.calls, account.spent.tokens, cap.minutes_used
     ));
     text
+}
+
+/// When its caps are reached, and what such a task usually comes to.
+fn foreseen(around: &Surroundings, theme: Theme) -> Vec<Line<'static>> {
+    let style = |percent| if percent >= DANGER { theme.bad() } else { theme.dim() };
+    let caps = around.forecasts.iter().filter(|cap| cap.minutes_left.is_some() || cap.percent >= DANGER);
+    let mut lines: Vec<Line<'static>> =
+        caps.map(|cap| Line::styled(format!("{:<11} {}", "", cap.words()), style(cap.percent))).collect();
+    lines.extend(around.usual.map(|usual| {
+        let (usd, minutes, tasks) = (dollars(usual.micro_usd), usual.minutes, usual.tasks);
+        let words = format!("{:<11} usual: {usd}, {minutes} min (median of {tasks} done tasks like it)", "");
+        Line::styled(words, theme.dim())
+    }));
+    lines
 }
 
 fn gates(lines: &mut Vec<Line<'static>>, app: &App, around: &Surroundings, theme: Theme, wide: usize) {
