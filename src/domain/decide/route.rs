@@ -38,9 +38,8 @@ pub(super) fn with_routes(facts: &Facts, events: Vec<Event>, context: &Context) 
                 all.extend(task.and_then(|task| outcome_of(task, &task.phase, 0.0, Judge::Agent, why)));
             }
             Event::PhaseEntered { task, ref from, ref phase, .. } => {
-                let around = moved(facts, task, from, phase, context);
-                let (before, after) = around.unwrap_or_default();
-                all.extend(before);
+                // Behind the step: what opened it stands right before it.
+                let after = moved(facts, task, from, phase, context);
                 all.push(event);
                 all.extend(after);
             }
@@ -151,19 +150,20 @@ fn outcome_of(task: &Task, phase: &str, success: f64, judge: Judge, why: String)
     })
 }
 
-/// What stands before and after a step to another phase: how the work went, and the model to go on with.
-fn moved(facts: &Facts, id: TaskId, from: &str, to: &str, context: &Context) -> Option<(Option<Event>, Vec<Event>)> {
-    let task = facts.state.tasks.get(&id)?;
-    let workflow = facts.workflow_of(task).ok()?;
-    let (from, to) = (workflow.phase(from)?, workflow.phase(to)?);
+/// What stands behind a step to another phase: how the work went, and the model to go on with.
+fn moved(facts: &Facts, id: TaskId, from: &str, to: &str, context: &Context) -> Vec<Event> {
+    let Some(task) = facts.state.tasks.get(&id) else { return Vec::new() };
+    let Ok(workflow) = facts.workflow_of(task) else { return Vec::new() };
+    let Some((from, to)) = workflow.phase(from).zip(workflow.phase(to)) else { return Vec::new() };
     if is_back(workflow, from, to) {
-        return Some((None, sent_back(facts, task, from, to, context)));
+        return sent_back(facts, task, from, to, context);
     }
     let why = || format!("the gates of {} let it through", from.name);
     let outcome = is_verified(from).then(|| outcome_of(task, &from.name, 1.0, Judge::Gates, why())).flatten();
     let now = task.route.as_ref().map(|route| route.now.tier);
     let next = routed(facts, task, to, &[], context).filter(|route| Some(route.tier) != now);
-    Some((outcome, next.map(|route| model(id, &to.name, RouteCause::Phase, route)).into_iter().collect()))
+    let next = next.map(|route| model(id, &to.name, RouteCause::Phase, route));
+    outcome.into_iter().chain(next).collect()
 }
 
 /// Whoever sends work back has found that its gates let through what they should not have.

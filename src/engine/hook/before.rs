@@ -76,7 +76,7 @@ impl Engine {
             Said::Asked(reason) => HookAnswer::Ask { reason: format!("phasegate: `{shown}`: {reason}") },
             Said::Denied(reason) => HookAnswer::Deny { reason: format!("phasegate: {reason}") },
         };
-        Ok(self.with_line(answer, actor, facts))
+        Ok(if silent { answer } else { self.with_line(answer, actor, facts) })
     }
 
     /// With a word on a budget that is nearly used up, where the answer is one that the agent reads.
