@@ -19,34 +19,33 @@ const REFUSALS_A_TRY: u32 = 2;
 pub(super) fn with_routes(facts: &Facts, events: Vec<Event>, context: &Context) -> Vec<Event> {
     let mut all = Vec::with_capacity(events.len());
     for event in events {
-        match event {
-            Event::TaskClaimed { task, agent, fence, handle, lease_seconds, route: None } => {
-                let route = at_claim(facts, task, &all, context).map(Box::new);
-                all.push(Event::TaskClaimed { task, agent, fence, handle, lease_seconds, route });
-            }
-            Event::GateRefused { task, ref gate, .. } => {
-                let why = format!("{gate} said no {REFUSALS_A_TRY} times");
-                let task = facts.state.tasks.get(&task);
-                all.push(event);
-                if let Some(task) = task.filter(|task| refusals(task).saturating_add(1) >= REFUSALS_A_TRY) {
-                    all.extend(failed(facts, task, Judge::Gates, why, context));
-                }
-            }
-            Event::AttemptFailed { task, ref reason, .. } | Event::TaskFailed { task, ref reason } => {
-                let (task, why) = (facts.state.tasks.get(&task), reason.clone());
-                all.push(event);
-                all.extend(task.and_then(|task| outcome_of(task, &task.phase, 0.0, Judge::Agent, why)));
-            }
-            Event::PhaseEntered { task, ref from, ref phase, .. } => {
-                // Behind the step: what opened it stands right before it.
-                let after = moved(facts, task, from, phase, context);
-                all.push(event);
-                all.extend(after);
-            }
-            other => all.push(other),
+        if let Event::TaskClaimed { task, agent, fence, handle, lease_seconds, route: None } = event {
+            let route = at_claim(facts, task, &all, context).map(Box::new);
+            all.push(Event::TaskClaimed { task, agent, fence, handle, lease_seconds, route });
+            continue;
         }
+        // Behind the event: what opened a step stands right before it.
+        let follows = follows(facts, &event, context);
+        all.push(event);
+        all.extend(follows);
     }
     all
+}
+
+fn follows(facts: &Facts, event: &Event, context: &Context) -> Vec<Event> {
+    if let Event::GateRefused { task, gate, .. } = event {
+        let task = facts.state.tasks.get(task);
+        let why = format!("{gate} said no {REFUSALS_A_TRY} times");
+        let over = task.filter(|task| refusals(task).saturating_add(1) >= REFUSALS_A_TRY);
+        over.map(|task| failed(facts, task, Judge::Gates, why, context)).unwrap_or_default()
+    } else if let Event::AttemptFailed { task, reason, .. } | Event::TaskFailed { task, reason } = event {
+        let task = facts.state.tasks.get(task);
+        task.and_then(|task| outcome_of(task, &task.phase, 0.0, Judge::Agent, reason.clone())).into_iter().collect()
+    } else if let Event::PhaseEntered { task, from, phase, .. } = event {
+        moved(facts, *task, from, phase, context)
+    } else {
+        Vec::new()
+    }
 }
 
 fn refusals(task: &Task) -> u32 {
@@ -58,13 +57,12 @@ fn at_claim(facts: &Facts, id: TaskId, before: &[Event], context: &Context) -> O
     if let Some(task) = facts.state.tasks.get(&id) {
         return routed(facts, task, facts.phase_of(task).ok()?, failed_at(task), context);
     }
-    before.iter().find_map(|event| match event {
-        Event::TaskSubmitted { task, spec, workflow, phase, .. } if *task == id => {
-            let phase = facts.workflows.get(workflow)?.phase(phase)?;
-            let left = Some(spec.budget).filter(|budget| *budget != Budget::default());
-            choose(&Place { id, spec, phase, failed: &[], tries: 0, left, taken_percent: 0 }, context)
-        }
-        _ => None,
+    before.iter().find_map(|event| {
+        let Event::TaskSubmitted { task, spec, workflow, phase, .. } = event else { return None };
+        let workflow = facts.workflows.get(workflow).filter(|_| *task == id)?;
+        let left = Some(spec.budget).filter(|budget| *budget != Budget::default());
+        let phase = workflow.phase(phase)?;
+        choose(&Place { id, spec, phase, failed: &[], tries: 0, left, taken_percent: 0 }, context)
     })
 }
 
