@@ -279,6 +279,26 @@ export const tests = {
     }
   },
 
+  "what choosing models saved is told with what is left out of it": async (stage) => {
+    // Ten strong tries of a type, and a cheap one that is set against their mean.
+    for (let n = 0; n < 11; n += 1) {
+      const { decision } = await stage.world.call("zoe", "route_model", { type: "test" });
+      const [model, usd] = n < 10 ? ["claude-opus-5-5", 2] : ["claude-haiku-5-5", 0.25];
+      await stage.world.call("zoe", "record_outcome", { decision, success: true, model, usd });
+    }
+    const { page, close } = await stage.open("/costs");
+    const panel = page.locator("section.panel", { hasText: "Work that has ended, against always strong" });
+    const text = await panel.innerText();
+    for (const said of ["Saved $1.75, between $1.75 and $1.75", "11 of 11 pieces of work done", "10 of 10 tries done, $2.00 a try", "Left out: "]) {
+      assert.ok(text.includes(said), `${said} is not in ${text}`);
+    }
+    assert.deepEqual(await panel.getByRole("region", { name: "Against always strong, by tier" }).locator("tbody tr").first().locator("td").allInnerTexts(), [
+      "strong", "10", "10", "10", "$20.00", "$20.00", "$0", "$0 and $0",
+    ]);
+    await shot(page, "costs-saved");
+    await close();
+  },
+
   "nobody who is not signed in is shown a page": async (stage) => {
     const { page, close } = await stage.open("/costs?by=task", { role: null, expected: [/status of 401/] });
     await page.waitForURL(/\/sign-in\?next=%2Fcosts%3Fby%3Dtask/);
