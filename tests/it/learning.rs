@@ -165,8 +165,8 @@ fn a_number_that_is_missing_is_waited_for_until_nobody_can_still_write_it() {
         let add = |number: usize, at: i64| {
             let decision = &ids[number - 1];
             env.edit(&format!(
-                "INSERT INTO tries(id, at, task, phase, decision, tier, model, ran, success, judge, micro_usd, failed_before) \
-                 VALUES ({number}, {at}, 0, '', '{decision}', 'weak', '', '', 1000, 'agent', -1, '[]')"
+                "INSERT INTO tries(id, at, task, phase, decision, tier, model, ran, success, judge, micro_usd, failed_before, used) \
+                 VALUES ({number}, {at}, 0, '', '{decision}', 'weak', '', '', 1000, 'agent', -1, '[]', '[]')"
             ));
         };
         let known = |engine: &Engine| saved(engine)["tiers"][0]["tries"].as_f64().unwrap();

@@ -82,7 +82,7 @@ fn a_check_that_says_no_twice_raises_the_tier_and_one_that_lets_pass_is_an_outco
     assert_eq!((routes(&env), outcomes(&env)), (vec![], vec![]), "one no is a part of usual work");
     assert!(env.call(&ana, "transition_phase", json!({})).is_err());
     let failed = ("build".to_owned(), ModelTier::Weak, 0.0, Judge::Gates);
-    assert_eq!(outcomes(&env), [failed.clone()]);
+    assert_eq!(outcomes(&env), std::slice::from_ref(&failed));
     assert_eq!(routes(&env), [(RouteCause::Failure, ModelTier::Base)]);
     env.write("built", "");
     ok(&env, &ana, "transition_phase", json!({}));

@@ -6,7 +6,7 @@ use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
 use crate::domain::ids::{RouteId, TaskId};
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::route::{Judge, Route, RouteCause, Routed, ToRoute, Work, project};
+use crate::domain::route::{Judge, Route, RouteCause, Routed, SOLVED_FROM, ToRoute, Work, project};
 use crate::domain::task::{Task, TaskSpec};
 use crate::domain::workflow::{Budget, GateKind, ModelTier, Phase};
 
@@ -291,6 +291,10 @@ pub(super) fn outcome(facts: &Facts, told: &RecordOutcome, context: &Context) ->
             let message = format!("no model was routed for {}, so its outcome says nothing about one", task.id);
             return Err(Refusal::new(Code::BadArguments, message, "say which `tier` it was done with"));
         };
+        let done = task.route.as_ref().and_then(|route| route.passed.get(&phase.name));
+        if told.success >= SOLVED_FROM && done == Some(&tier) {
+            return Ok(Vec::new());
+        }
         let after = failed_at(task).to_vec();
         return Ok(vec![event(Some(task.id), None, phase.name.clone(), tier, after)]);
     };

@@ -1,5 +1,10 @@
 //! What a fact is called and which task it is about.
 
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
 use super::Event;
 use crate::domain::ids::TaskId;
 
@@ -83,4 +88,15 @@ impl Event {
             Self::RecordErased { .. } => ("RecordErased", None),
         }
     }
+}
+
+/// The names of all facts, as they stand in their JSON.
+pub fn kinds() -> &'static BTreeSet<String> {
+    static KINDS: OnceLock<BTreeSet<String>> = OnceLock::new();
+    KINDS.get_or_init(|| {
+        let schema = schemars::schema_for!(Event).to_value();
+        let all = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+        let name = |kind: &Value| kind.pointer("/properties/type/const").and_then(Value::as_str).map(str::to_owned);
+        all.filter_map(name).collect()
+    })
 }

@@ -1,9 +1,9 @@
 //! Facts that happened, in the language of the work. A store keeps them and never looks inside.
 
 mod kind;
+mod origin;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ use super::spending::{Spent, Unit};
 use super::task::{Outcome, TaskSpec};
 use super::violation::{TreePath, Violation};
 use super::workflow::{Budget, ModelTier};
+
+pub use kind::kinds;
+pub use origin::Origin;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
@@ -591,25 +594,4 @@ pub enum Event {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
-}
-
-/// Where a trusted workflow comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// A starter inside the binary, in force only until a person trusts something.
-    Builtin,
-    /// A person trusted it.
-    Person,
-}
-
-/// The names of all facts, as they stand in their JSON.
-pub fn kinds() -> &'static BTreeSet<String> {
-    static KINDS: OnceLock<BTreeSet<String>> = OnceLock::new();
-    KINDS.get_or_init(|| {
-        let schema = schemars::schema_for!(Event).to_value();
-        let all = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
-        let name = |kind: &Value| kind.pointer("/properties/type/const").and_then(Value::as_str).map(str::to_owned);
-        all.filter_map(name).collect()
-    })
 }

@@ -3,6 +3,7 @@
 mod budgets;
 mod entitlements;
 mod ready;
+mod scope;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,127 +11,22 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::domain::bypass::Bypass;
 use crate::domain::call::Call;
 use crate::domain::canonical;
-use crate::domain::command::{Filter, Target};
+use crate::domain::command::Target;
 use crate::domain::facts::{Facts, HandleRecord};
-use crate::domain::ids::{
-    AgentName, ApprovalId, BypassId, CallId, CredentialId, Fence, HandleHash, RouteId, SessionId, TaskId, Time,
-    WorkflowHash,
-};
+use crate::domain::ids::{AgentName, Fence, HandleHash, SessionId, TaskId, Time, WorkflowHash};
 use crate::domain::task::Task;
 use crate::domain::workflow::{GateKind, Workflow};
 
-use super::{By, Lock, Param, RowLock, StoreError, Tx, put};
+use super::{By, Param, RowLock, StoreError, Tx, put};
 use budgets::budgets;
 use entitlements::{approvals, approvals_of, approvers, credentials, some_approvals};
 
 pub use budgets::counted;
 pub use entitlements::missing;
 use ready::{Wanted, candidate};
-
-/// What to load, and so what the transaction is about. Each loads a handful of rows.
-#[derive(Clone, Debug)]
-pub enum Scope {
-    /// Tasks that a new one refers to.
-    Submit {
-        refers_to: Vec<TaskId>,
-    },
-    Claim {
-        id: Option<TaskId>,
-        handle: Option<HandleHash>,
-        next: Option<Filter>,
-        refers_to: Option<Vec<TaskId>>,
-        capabilities: BTreeSet<String>,
-        /// Only tasks of these; empty: any.
-        workflows: BTreeSet<String>,
-    },
-    /// A task that is held, or to be changed by somebody entitled to.
-    Task {
-        target: Target,
-        with: With,
-    },
-    /// These, and those that were asked together with them.
-    Approvals(Vec<ApprovalId>),
-    /// Who may do what: workflows in force, approvers, open bypasses.
-    Trust,
-    /// The same, and credentials: this one, or those that go by this name.
-    Credential {
-        id: Option<CredentialId>,
-        name: Option<AgentName>,
-    },
-    /// A task that is held, and a decision about a model.
-    Outcome {
-        target: Target,
-        decision: Option<RouteId>,
-    },
-    /// Where learning begins.
-    Learning,
-    /// Such a scope, and one task.
-    Bypass {
-        task: Option<TaskId>,
-        bypass: Option<BypassId>,
-    },
-    /// To carry out what this approval allows.
-    Start(ApprovalId),
-    /// What a backup brings back and must not: unused approvals, open bypasses.
-    Restored,
-    Call(CallId),
-    /// What a hook tells of: its session, the task of the agent or of the one in whose name it works.
-    Hook {
-        session: SessionId,
-        /// The agent on the session's main thread, where another acts.
-        parent: Option<AgentName>,
-        /// A call whose end is told.
-        call: Option<String>,
-        /// What its gates speak of is wanted too.
-        gates: bool,
-    },
-    /// A task, those it is a part of, and who may change its caps.
-    Budget(TaskId),
-    /// Everything whose time is up, a bounded number at a time.
-    Sweep,
-}
-
-/// What a task's command needs beside the task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum With {
-    Nothing,
-    /// Children, labelled tasks and approvals that its gates speak of.
-    Gates,
-    /// The same, and the approvers, whether or not anything waits for them.
-    GatesAndApprovers,
-    /// The gates, and who waits for it.
-    GatesAndDependents,
-    /// Its approvals, who waits for it, and who waits for those.
-    AllDependents,
-    /// A new run id.
-    Run,
-}
+pub use scope::{Scope, With};
 
 const SWEEP_AT_ONCE: i64 = 64;
-
-impl Scope {
-    /// Most commands go beside each other. What is rare, or looks at much, has the workspace for itself.
-    pub fn lock(&self, by: &By) -> Lock {
-        let agent = super::of_agent(&by.agent);
-        match self {
-            Self::Submit { .. } | Self::Claim { .. } | Self::Task { .. } | Self::Outcome { .. } => Lock::named([agent]),
-            Self::Hook { session, parent, .. } => {
-                let parent = parent.iter().map(super::of_agent);
-                Lock::named([agent].into_iter().chain(parent).chain([format!("session {session}")]))
-            }
-            Self::Approvals(_)
-            | Self::Trust
-            | Self::Credential { .. }
-            | Self::Bypass { .. }
-            | Self::Start(_)
-            | Self::Restored
-            | Self::Learning
-            | Self::Call(_)
-            | Self::Budget(_)
-            | Self::Sweep => Lock::Whole,
-        }
-    }
-}
 
 /// `renews`: the caller's leases are renewed by it, and the facts hold them so, that its own task does not seem lapsed.
 pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Facts, StoreError> {
@@ -205,32 +101,10 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Fa
         Scope::Sweep => sweep(tx, &mut facts, by.at)?,
     }
     workflows(tx, &mut facts)?;
-    if spends(scope) {
+    if scope.spends() {
         budgets(tx, &mut facts)?;
     }
     Ok(facts)
-}
-
-/// Whether what is decided in this scope may cost something, and so needs to know of budgets.
-fn spends(scope: &Scope) -> bool {
-    match scope {
-        Scope::Submit { .. }
-        | Scope::Claim { .. }
-        | Scope::Task { .. }
-        | Scope::Hook { .. }
-        | Scope::Budget(_)
-        // A yes may be to a higher cap.
-        | Scope::Approvals(_) => true,
-        Scope::Trust
-        | Scope::Bypass { .. }
-        | Scope::Credential { .. }
-        | Scope::Start(_)
-        | Scope::Restored
-        | Scope::Outcome { .. }
-        | Scope::Learning
-        | Scope::Call(_)
-        | Scope::Sweep => false,
-    }
 }
 
 fn hook(
