@@ -83,8 +83,10 @@ pub fn url(folder: &Path) -> Option<String> {
         Kind::Postgres => {
             let name = canonical::sha256(folder.as_os_str().as_encoded_bytes());
             let url = format!("{}?schema=t_{}", server(), &name[..16]);
-            // Threads that a test starts end before it does; its own is named by it.
-            if std::thread::current().name().is_some_and(|name| name.contains("::")) {
+            // Threads that a test starts end before it does; its own is named by it. A process that a test starts runs what is
+            // ignored otherwise, and ends before it too.
+            let started = std::env::args().any(|argument| argument == "--ignored");
+            if !started && std::thread::current().name().is_some_and(|name| name.contains("::")) {
                 drops(folder, url.clone());
             }
             Some(url)
