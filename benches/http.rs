@@ -26,14 +26,14 @@ struct Server {
 }
 
 impl Server {
-    /// Says where it listens on the first line with `address=`, on either output.
+    /// Says where it listens on the first line with an address, on either output.
     fn start(command: &mut Command, on_stderr: bool) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output: Box<dyn std::io::Read + Send> =
             if on_stderr { Box::new(child.stderr.take().unwrap()) } else { Box::new(child.stdout.take().unwrap()) };
         let mut lines = BufReader::new(output).lines();
-        let line = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("address="))).unwrap().unwrap();
-        let (_, rest) = line.split_once("address=127.0.0.1:").unwrap();
+        let line = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("127.0.0.1:"))).unwrap().unwrap();
+        let (_, rest) = line.split_once("127.0.0.1:").unwrap();
         let port = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, port }

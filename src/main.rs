@@ -2,12 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    if let Some(code) = phasegate::cli::at_once(std::env::args_os().skip(1)) {
-        return ExitCode::from(code);
-    }
-    let arguments = phasegate::cli::Cli::parse();
-    ExitCode::from(phasegate::cli::run(arguments))
+    let read = || phasegate::cli::read(std::env::args_os().collect()).map(phasegate::cli::run);
+    let code =
+        phasegate::cli::at_once(std::env::args_os().skip(1)).unwrap_or_else(|| read().unwrap_or_else(|code| code));
+    ExitCode::from(code)
 }

@@ -219,7 +219,8 @@ function failed(root, error) {
       "div.empty",
       h("h1", error.status === 404 ? "There is no such thing" : "This did not work"),
       h("p", known ? error.message : "The page has a fault."),
-      error.hint && h("p.muted", error.hint),
+      // The hint of what is not there is for programs.
+      error.status === 404 ? h("p", link("/", "Go to the board")) : error.hint && h("p.muted", error.hint),
       h("p", h("button", { type: "button", onclick: () => show() }, "Try again")),
     ),
   );

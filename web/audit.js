@@ -10,7 +10,7 @@ const WORDS = [
   ["kind", "Kind", { placeholder: "GatePassed, write" }],
   ["task", "Task", { placeholder: "T-1" }],
   ["agent", "Agent", {}],
-  ["verdict", "Verdict", { options: ["", "allow", "ask", "deny"] }],
+  ["verdict", "Verdict", { options: ["", "allowed", "refused", "waived"] }],
   ["tool", "Tool", {}],
   ["code", "Refusal", { placeholder: "not_open" }],
   ["phase", "Phase", {}],

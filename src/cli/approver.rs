@@ -22,6 +22,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Act {
     /// Make a key on this machine and enrol it. The first is taken on your word; later ones are signed by an approver.
+    /// It takes no `--yes`, since it asks for nothing but passphrases; `--passphrase-stdin` gives them.
     Add {
         name: String,
         /// A group it belongs to, as gates name them in `from`; may be repeated.

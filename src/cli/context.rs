@@ -42,7 +42,7 @@ struct Wanted {
     /// What the text is needed for: a question, a task, a report.
     #[arg(long, value_name = "TEXT", default_value = "")]
     query: String,
-    /// Share of the tokens that may stay, 0 to 1.
+    /// Share of the tokens that may stay, 0 to 1; default: 0.5, and all of them for `delegate`.
     #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "tokens")]
     keep: Option<f64>,
     /// Tokens that may stay.

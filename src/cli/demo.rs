@@ -18,6 +18,8 @@ struct Demo<'o> {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     id: u64,
+    /// What was done, for programs.
+    steps: Vec<Value>,
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Ended {
@@ -28,6 +30,9 @@ pub fn run(out: &Out) -> Result<(), Ended> {
     let folder = temporary_folder()?;
     let result = Demo::start(out, folder.clone()).and_then(|mut demo| {
         let played = demo.play();
+        if out.is_json() && played.is_ok() {
+            out.value(&json!({ "steps": demo.steps }));
+        }
         drop(demo.server.kill());
         drop(demo.server.wait());
         played
@@ -74,7 +79,7 @@ impl<'o> Demo<'o> {
             .map_err(|error| broken(&error))?;
         let pipes = server.stdin.take().zip(server.stdout.take());
         let (input, output) = pipes.ok_or_else(|| broken(&"the server has no pipes"))?;
-        Ok(Self { out, folder, program, server, input, output: BufReader::new(output), id: 0 })
+        Ok(Self { out, folder, program, server, input, output: BufReader::new(output), id: 0, steps: Vec::new() })
     }
 
     fn request(&mut self, method: &str, params: Value) -> Result<Value, Ended> {
@@ -104,6 +109,7 @@ impl<'o> Demo<'o> {
         for line in super::output::visible(text).lines() {
             self.say(&format!("  {} {line}", if refused { "✗" } else { "│" }));
         }
+        self.steps.push(json!({ "agent": tool, "arguments": arguments, "refused": refused, "text": text }));
         Ok(!refused)
     }
 
@@ -115,11 +121,14 @@ impl<'o> Demo<'o> {
         Err(broken(&format!("{tool} was {what}, and should not have been")))
     }
 
+    /// To people: a program gets one value at the end.
     fn say(&self, text: &str) {
-        self.out.text(text);
+        if !self.out.is_json() {
+            self.out.text(text);
+        }
     }
 
-    fn person(&self, args: &[&str]) -> Result<(), Ended> {
+    fn person(&mut self, args: &[&str]) -> Result<(), Ended> {
         self.say(&format!("\nperson ▸ phasegate {}", args.join(" ")));
         let ran = command(&self.program)
             .args(args)

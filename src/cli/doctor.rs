@@ -15,6 +15,7 @@ use crate::domain::session;
 use crate::domain::workflow::Workflow;
 use crate::engine::clock::{self, Clock};
 use crate::engine::gates::find;
+use crate::engine::routing::table::{self, Table};
 use crate::engine::{Engine, Server, read_workflow};
 use crate::sandbox::{self, Rung};
 
@@ -80,7 +81,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
                 sessions(&mut findings, &engine);
                 log(&mut findings, &engine);
             }
-            Err(Ended::Internal { message, hint } | Ended::Usage { message, hint }) => {
+            Err(Ended::Internal { message, hint } | Ended::Away { message, hint } | Ended::Usage { message, hint }) => {
                 findings.bad("store", message, hint)
             }
             Err(Ended::Refused(refusal)) => findings.bad("store", refusal.message, refusal.hint),
@@ -98,6 +99,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
         None => findings.well("agent name", "made from the client's name, one for each server process"),
     }
     channels(&mut findings, place);
+    prices(&mut findings, &place.workspace.state);
     git(&mut findings, &place.workspace.root);
     clients(&mut findings, &place.workspace.root);
     confinement(&mut findings);
@@ -198,7 +200,7 @@ fn log(findings: &mut Findings, engine: &Engine) {
             None => findings.note(
                 "heads elsewhere",
                 "none: whoever can write the store could rewrite all of it unseen",
-                "`phasegate audit publish`, or keep what `phasegate audit head` prints",
+                "`phasegate audit publish --to PLACE`, or keep what `phasegate audit head` prints",
             ),
         },
     }
@@ -357,6 +359,21 @@ fn channels(findings: &mut Findings, place: &Place) {
             "none is set up: nobody is told that an approval waits",
             "`phasegate approvals list` shows what waits; docs/channels.md says how to be told",
         );
+    }
+}
+
+/// What budgets and routing reckon with.
+fn prices(findings: &mut Findings, state: &Path) {
+    let Table { catalogue, own, problem, .. } = table::read(state);
+    let said = format!("{} table of {}", if own { "your own" } else { "the built-in" }, catalogue.date);
+    match (problem, super::models::too_old(&catalogue)) {
+        (Some(problem), _) => findings.note("prices", format!("{said}; {problem}"), "mend that file or take it away"),
+        (None, Some(days)) => findings.note(
+            "prices",
+            format!("{said} is {days} days old, and prices change"),
+            "`phasegate models update FILE|URL` takes a newer one",
+        ),
+        (None, None) => findings.well("prices", said),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `phasegate exec`: carries out an approved act, once, as it was approved; or begins a command that the hook has judged,
 //! once, confined, in place of this process and without the store.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -24,9 +23,6 @@ pub struct Args {
     /// Folder of the commands that wait to run confined.
     #[arg(long, value_name = "DIR", hide = true)]
     from: Option<PathBuf>,
-    /// Print the folder that the confined command ended in.
-    #[arg(long, hide = true, requires = "from")]
-    cwd: bool,
     /// Print how much of a confined command this machine can hold.
     #[arg(long, value_name = "DIR", hide = true, exclusive = true)]
     probe: Option<PathBuf>,
@@ -36,7 +32,7 @@ impl Args {
     /// For a command that waits; nothing where that is no name of one.
     pub fn waiting(folder: &str, id: &str) -> Option<Self> {
         let id = TicketId::parse(id).map(Which::Waiting)?;
-        Some(Self { id: Some(id), from: Some(PathBuf::from(folder)), cwd: false, probe: None })
+        Some(Self { id: Some(id), from: Some(PathBuf::from(folder)), probe: None })
     }
 }
 
@@ -72,12 +68,6 @@ pub fn confined(args: &Args) -> Option<u8> {
         out.aside("phasegate: this command is begun by the client's shell alone, from the words that its hook gave it");
         return Some(sandbox::NOT_BEGUN);
     };
-    if args.cwd {
-        return Some(match Ticket::ended_in(folder, id) {
-            Some(ended) => u8::from(!out.bytes(ended.as_os_str().as_bytes())),
-            None => 1,
-        });
-    }
     let why = match Ticket::take(folder, id, System.now()) {
         Ok(taken) => sandbox::run(&taken, environment_variables().collect()).to_string(),
         Err(error) => error.to_string(),

@@ -1,21 +1,31 @@
 //! `phasegate hook CLIENT`: one event on standard input, one answer in the client's own words. Whatever goes wrong, a call
 //! that was to be judged does not run.
 
-use std::io::Read;
-use std::sync::{Arc, OnceLock, mpsc};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::clients::hooked::{HookAnswer, HookEvent, Printed};
 use crate::clients::{self, Client, EVENT_BYTES_MAX};
-use crate::config::settings::Environment;
+use crate::config::settings::{Environment, asked_variables, environment_variables};
+use crate::domain::ids::AgentName;
+use crate::engine::clock::{self, Stopwatch};
 use crate::engine::hook::Told;
-use crate::engine::{self, Failure, clock};
+use crate::engine::{self, Engine, Failure};
 
 use super::hook_guard::Settings;
-use super::{Ended, Global, Out, Place};
+use super::{Ended, Global, Out, Place, hook_server};
 
 /// Far inside what clients grant a hook, so that the word is ours and not their time limit's.
 const WITHIN: Duration = Duration::from_secs(6);
+
+const PIECE_BYTES: usize = 4096;
+const PIECE_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -31,20 +41,44 @@ impl Args {
 
 pub fn run(args: &Args, global: &Global, out: &Out) -> u8 {
     let Some(client) = clients::find(&args.client) else {
+        global.start_log();
         let known: Vec<&str> = clients::CLIENTS.iter().map(|client| client.name).collect();
         let message = format!("phasegate: `{}` is no client whose hooks are known: {}", args.client, known.join(", "));
         return print(out, &Printed { stderr: message, code: 2, ..Printed::default() });
     };
-    print(out, &answered(client, global))
+    answered(client, global, out)
 }
 
-fn input() -> Result<Vec<u8>, String> {
-    let mut event = Vec::new();
-    let most = u64::try_from(EVENT_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    match std::io::stdin().lock().take(most).read_to_end(&mut event) {
-        Ok(_) => Ok(event),
-        Err(error) => Err(failed(&format!("its input could not be read: {error}"), "")),
+/// All of it, within the time.
+fn input(taken: &Stopwatch) -> Result<Vec<u8>, String> {
+    let fault = |error: std::io::Error| failed(&format!("its input could not be read: {error}"), "");
+    let stdin = std::io::stdin();
+    let (mut event, mut piece) = (Vec::new(), vec![0; PIECE_BYTES]);
+    while event.len() <= EVENT_BYTES_MAX {
+        let left = WITHIN.saturating_sub(taken.elapsed());
+        let time = Timespec::try_from(left).ok();
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], time.as_ref()) {
+            Ok(0) => return Err(late()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(fault(error.into())),
+        }
+        match rustix::io::read(&stdin, &mut piece) {
+            Ok(0) => break,
+            Ok(read) => {
+                event.extend_from_slice(piece.get(..read).unwrap_or_default());
+                // Most events are short; each page that is touched costs a microsecond or two.
+                piece.resize(event.len().clamp(PIECE_BYTES, PIECE_BYTES_MAX), 0);
+            }
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(error) => return Err(fault(error.into())),
+        }
     }
+    Ok(event)
+}
+
+fn late() -> String {
+    let what = format!("it could not decide within {} s", WITHIN.as_secs());
+    failed(&what, "another program may hold the store; `phasegate doctor` looks")
 }
 
 fn print(out: &Out, printed: &Printed) -> u8 {
@@ -58,31 +92,56 @@ fn print(out: &Out, printed: &Printed) -> u8 {
     if out.was_lost() { 2 } else { printed.code }
 }
 
-/// On a thread of its own, so that neither an input that does not end nor a store that hangs can make the hook hang.
-fn answered(client: &'static Client, global: &Global) -> Printed {
-    let (tell, told) = mpsc::channel();
-    let global = global.clone();
-    // What was read is kept for the answer to a fault: the end of a turn is not held up by one.
-    let event = Arc::new(OnceLock::new());
-    let known = Arc::clone(&event);
-    let work = move || {
-        let result = input().and_then(|bytes| answer(client, &global, known.get_or_init(|| bytes)));
-        let _ = tell.send(result);
+/// A server of the same workspace answers at once, where one runs; it has the store open. Else the store is opened here.
+fn answered(client: &'static Client, global: &Global, out: &Out) -> u8 {
+    let taken = Stopwatch::start();
+    let event = match input(&taken) {
+        Ok(event) => event,
+        Err(why) => {
+            global.start_log();
+            return print(out, &(client.failed)(&[], &why));
+        }
     };
-    let started = std::thread::Builder::new().name("phasegate-hook".to_owned()).spawn(work);
-    let why = match started {
-        Ok(_) => match told.recv_timeout(WITHIN) {
-            Ok(Ok(printed)) => return printed,
-            Ok(Err(why)) => why,
-            Err(mpsc::RecvTimeoutError::Timeout) => failed(
-                &format!("it could not decide within {} s", WITHIN.as_secs()),
-                "another program may hold the store; `phasegate doctor` looks",
-            ),
-            Err(mpsc::RecvTimeoutError::Disconnected) => failed("it broke", "`phasegate doctor` checks the set-up"),
-        },
-        Err(error) => failed(&format!("it could not start: {error}"), "free some memory, then try again"),
+    let variables = global.is_plain().then(asked_variables).flatten();
+    let served = variables.and_then(|variables| hook_server::ask(client, &event, variables));
+    match served {
+        Some(printed) => print(out, &printed),
+        None => answered_here(client, global, out, event, WITHIN.saturating_sub(taken.elapsed())),
+    }
+}
+
+/// Somebody else watches the time, so that a store that hangs cannot make the hook hang. The work stays on the first thread:
+/// a second one would begin with memory of its own, page by page.
+fn answered_here(client: &'static Client, global: &Global, out: &Out, event: Vec<u8>, within: Duration) -> u8 {
+    // No sooner: reading its filter takes longer than asking a server.
+    global.start_log();
+    let event = Arc::new(event);
+    let is_answered = Arc::new(AtomicBool::new(false));
+    let (_working, watched) = mpsc::channel::<()>();
+    let (known, taken) = (Arc::clone(&event), Arc::clone(&is_answered));
+    let watch = move || {
+        let is_late = matches!(watched.recv_timeout(within), Err(mpsc::RecvTimeoutError::Timeout));
+        if is_late && !taken.swap(true, Ordering::SeqCst) {
+            end(print(&Out::new(false), &(client.failed)(&known, &late())));
+        }
     };
-    (client.failed)(event.get().map_or(&[], Vec::as_slice), &why)
+    let work = || answer(client, global, &event);
+    let result = match std::thread::Builder::new().name("phasegate-watch".to_owned()).spawn(watch) {
+        Ok(_) => catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err(failed("it broke", "`phasegate doctor` checks the set-up"))),
+        Err(error) => Err(failed(&format!("it could not start: {error}"), "free some memory, then try again")),
+    };
+    while is_answered.swap(true, Ordering::SeqCst) {
+        // Too late: the watcher has the word, and ends the process.
+        std::thread::park();
+    }
+    // What was read is there for the answer to a fault: the end of a turn is not held up by one.
+    print(out, &result.unwrap_or_else(|why| (client.failed)(&event, &why)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the first thread hangs, so nobody else can")]
+fn end(code: u8) -> ! {
+    std::process::exit(code.into())
 }
 
 fn failed(what: &str, hint: &str) -> String {
@@ -90,11 +149,45 @@ fn failed(what: &str, hint: &str) -> String {
     format!("phasegate could not judge this, so it does not run: {what}{hint}")
 }
 
+/// Who asks: the hook's own process, or one that a server answers for.
+pub struct Asking<'a> {
+    pub client: &'static Client,
+    pub event: &'a [u8],
+    pub environment: Environment,
+    /// Where its process runs.
+    pub here: Option<PathBuf>,
+    pub binary: PathBuf,
+    pub is_set: &'a dyn Fn(&str, &str) -> bool,
+}
+
 fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Printed, String> {
+    let asking = Asking {
+        client,
+        event,
+        environment: Environment::read(),
+        here: std::env::current_dir().ok(),
+        binary: std::env::current_exe().map_err(|error| failed(&error.to_string(), ""))?,
+        is_set: &|name, value| environment_variables().any(|(known, set)| known == name && set == value),
+    };
+    judged(asking, global, |place| {
+        let engine = engine::open_for_one(place.workspace.clone(), &place.settings, Arc::new(clock::System));
+        let engine = Arc::new(engine.map_err(|failure| said(&failure.into()))?);
+        // Not closed: the process ends now. Whoever closes a store last writes all of it back, which takes longer than the
+        // rest.
+        std::mem::forget(Arc::clone(&engine));
+        Ok(engine)
+    })
+}
+
+pub fn judged(
+    asking: Asking<'_>,
+    global: &Global,
+    open: impl FnOnce(&Place) -> Result<Arc<Engine>, String>,
+) -> Result<Printed, String> {
+    let Asking { client, event, environment, here, binary, is_set } = asking;
     let hooked = (client.read)(event).map_err(|why| failed(&why, "this client may be newer than this phasegate"))?;
-    let environment = Environment::read();
     // Not where the call runs: that may be the agent's choice, and another folder has no workspace to judge it.
-    let project = environment.client.project.clone().or_else(|| std::env::current_dir().ok());
+    let project = environment.client.project.clone().or(here);
     let here = project.unwrap_or_else(|| hooked.cwd.clone());
     let home = environment.home.clone();
     let config = environment.config_home.as_ref().map(|folder| folder.join("phasegate"));
@@ -103,12 +196,10 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
     if !governs(&place) {
         return Ok((client.answer)(&hooked, &HookAnswer::Nothing));
     }
-    let engine = engine::open_for_one(place.workspace.clone(), &place.settings, Arc::new(clock::System))
-        .map_err(|failure| said(&failure.into()))?;
+    let engine = open(&place)?;
     let project = surroundings.project.as_deref().unwrap_or(&place.workspace.root);
     let settings = Settings::of(client, project, home.as_deref(), surroundings.claude_config.as_deref());
-    let binary = std::env::current_exe().map_err(|error| failed(&error.to_string(), ""))?;
-    let guard = settings.guard(client, &surroundings, &binary);
+    let guard = settings.guard(client, &surroundings, &binary, is_set);
     let told = Told {
         client: client.name,
         guard: guard.guard,
@@ -117,11 +208,13 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
         call_ids: client.abilities.call_ids,
         asks: client.abilities.asks && surroundings.entrypoint.as_deref().is_none_or(|how| how == "cli"),
         rewrite: client.abilities.rewrites.then_some(client.rewrite_shell),
+        own_sandbox: client.abilities.confines || settings.has_sandbox(),
         route: client.abilities.rewrites.then_some(client.set_model),
         text_of_result: client.text_of_result,
         theirs: settings.their_rules(),
         binary,
         home,
+        agent: place.settings.agent.clone().map(AgentName),
         own_paths: config.into_iter().collect(),
         hooked,
     };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::clients::setup::session::{Around, Files, Standing, standing};
 use crate::clients::setup::{self, Guard, Version};
 use crate::clients::{Client, claude_code};
-use crate::config::settings::{ClientEnvironment, environment_variables};
+use crate::config::settings::ClientEnvironment;
 use crate::domain::session;
 use crate::engine::hook::TheirRules;
 
@@ -44,7 +44,22 @@ impl Settings {
         rules
     }
 
-    pub fn guard(&self, client: &Client, environment: &ClientEnvironment, binary: &Path) -> Found {
+    /// Commands run in the client's own sandbox, if any of the files asks for it.
+    pub fn has_sandbox(&self) -> bool {
+        let Files { project, local, user, machine } = &self.files;
+        let texts = [project, local, user, machine].into_iter().flatten();
+        let read = |text: &String| serde_json::from_str::<serde_json::Value>(text).ok();
+        texts.filter_map(read).any(|settings| settings.pointer("/sandbox/enabled") == Some(&true.into()))
+    }
+
+    /// `is_set`: whether a variable of the hook has this value.
+    pub fn guard(
+        &self,
+        client: &Client,
+        environment: &ClientEnvironment,
+        binary: &Path,
+        is_set: &dyn Fn(&str, &str) -> bool,
+    ) -> Found {
         let Some(known) = setup::client(client.name) else {
             return Found { guard: session::Guard::Advisory, why: String::new(), lost: false };
         };
@@ -56,7 +71,7 @@ impl Settings {
             version,
             plugin: environment.plugin.is_some(),
             is_own: &|program| is_own(program, binary),
-            is_set: &|name, value| environment_variables().any(|(known, set)| known == name && set == value),
+            is_set,
         };
         found(standing(known, &self.files, &around))
     }

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::engine::routing::learning::{Group, Report};
-use crate::engine::routing::word;
 
 use super::output::visible;
 use super::{Ended, Out, Place};
@@ -69,9 +68,9 @@ fn value(report: &Report) -> Value {
         fields
     };
     let groups = report.groups.iter().map(|((tier, project, kind), known)| {
-        with(json!({ "tier": word(*tier), "project": project, "type": kind }), known)
+        with(json!({ "tier": tier.word(), "project": project, "type": kind }), known)
     });
-    let raised = report.raised.iter().map(|(tier, known)| with(json!({ "tier": word(*tier) }), known));
+    let raised = report.raised.iter().map(|(tier, known)| with(json!({ "tier": tier.word() }), known));
     let silent: Vec<Value> =
         report.silent.iter().map(|(why, count)| json!({ "why": why.words(), "tries": count })).collect();
     json!({
@@ -101,20 +100,20 @@ fn text(report: &Report) -> String {
     }
     for ((tier, project, kind), group) in &report.groups {
         let (project, kind) = (named(project), named(kind));
-        let _ = writeln!(text, "{:<6} {project:<16} {kind:<14} {}", word(*tier), numbers(group));
+        let _ = writeln!(text, "{:<6} {project:<16} {kind:<14} {}", tier.word(), numbers(group));
     }
     for (tier, group) in &report.raised {
-        let _ = writeln!(text, "{:<6} {:<31} {}", word(*tier), "after a failure", numbers(group));
+        let _ = writeln!(text, "{:<6} {:<31} {}", tier.word(), "after a failure", numbers(group));
     }
     for (why, count) in &report.silent {
         let _ = writeln!(text, "{count} tries teach nothing: {}.", why.words());
     }
     if report.generation > 0 {
-        let _ = writeln!(
-            text,
-            "Reset {} times; tries up to number {} no longer count.",
-            report.generation, report.forgotten
-        );
+        let times = if report.generation == 1 { "once".to_owned() } else { format!("{} times", report.generation) };
+        let _ = match report.forgotten {
+            0 => writeln!(text, "Reset {times}, before anything was tried."),
+            upto => writeln!(text, "Reset {times}; what was tried before that no longer counts (up to try {upto})."),
+        };
     }
     text.truncate(text.trim_end().len());
     text

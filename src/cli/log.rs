@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -20,8 +21,16 @@ const SECRETS: [&str; 4] = ["pgt_", "pgc_", "pgp_", "eyJ"];
 const SECRET_CHARS: usize = 12;
 const HIDDEN: &str = "[hidden]";
 
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// Whoever reads standard error takes objects, one a line.
+pub fn is_json() -> bool {
+    matches!(FORMAT.get(), Some(LogFormat::Json))
+}
+
 /// Standard output belongs to answers; the log goes to standard error.
 pub fn start(format: LogFormat) {
+    let _ = FORMAT.set(format);
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_env_var("PHASEGATE_LOG")
         .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())

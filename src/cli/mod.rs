@@ -13,6 +13,7 @@ mod doctor;
 mod exec;
 mod hook;
 mod hook_guard;
+mod hook_server;
 mod init;
 mod keep;
 mod learned;
@@ -20,6 +21,7 @@ mod log;
 mod migrate;
 mod models;
 mod output;
+mod parse;
 mod place;
 mod policy;
 mod route;
@@ -45,6 +47,7 @@ use crate::config::telemetry::{LogFormat, log_format};
 
 pub use output::Ended;
 use output::Out;
+pub use parse::read;
 use place::Place;
 pub use schemas::{SCHEMAS, schema};
 
@@ -68,7 +71,7 @@ struct Global {
     /// Folder of the workspace; default: the nearest `.phasegate/` upwards, else the git root, else here.
     #[arg(long, global = true, value_name = "DIR")]
     workspace: Option<PathBuf>,
-    /// Where the state lies: `sqlite:PATH` [env: PHASEGATE_STORE]
+    /// Where the state lies: `sqlite:PATH`, `postgres://…` [env: PHASEGATE_STORE]
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
     /// The name to work under [env: PHASEGATE_AGENT]
@@ -80,6 +83,18 @@ struct Global {
     /// How the log on standard error is written [env: PHASEGATE_LOG_FORMAT]
     #[arg(long, global = true, value_name = "FORMAT", hide = true)]
     log_format: Option<Log>,
+}
+
+impl Global {
+    fn start_log(&self) {
+        log::start(self.log_format.map_or_else(log_format, LogFormat::from));
+    }
+
+    /// Nothing was said on the command line.
+    fn is_plain(&self) -> bool {
+        let Self { workspace, store, agent, json, log_format } = self;
+        workspace.is_none() && store.is_none() && agent.is_none() && !json && log_format.is_none()
+    }
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -160,7 +175,6 @@ pub fn at_once(arguments: impl Iterator<Item = OsString>) -> Option<u8> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["hook", client] if !client.starts_with('-') => {
-            log::start(log_format());
             Some(hook::run(&hook::Args::of(client), &Global::default(), &Out::new(false)))
         }
         ["exec", "--from", folder, id] => exec::confined(&exec::Args::waiting(folder, id)?),
@@ -176,11 +190,12 @@ pub fn run(cli: Cli) -> u8 {
     {
         return code;
     }
-    log::start(cli.global.log_format.map_or_else(log_format, LogFormat::from));
     let out = Out::new(cli.global.json);
+    // It starts the log itself, where it needs one.
     if let Some(Command::Hook(args)) = &cli.command {
         return hook::run(args, &cli.global, &out);
     }
+    cli.global.start_log();
     let ended = dispatch(&cli, &out);
     out.end(ended)
 }
@@ -188,7 +203,8 @@ pub fn run(cli: Cli) -> u8 {
 fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {
     let place = || Place::of(&cli.global);
     match &cli.command {
-        None if !out.stdin_is_terminal() => serve::run(place()?),
+        // A server says nothing that is asked for with `--json`.
+        None if !out.stdin_is_terminal() && !out.is_json() => serve::run(place()?),
         None => welcome::run(&place()?, out),
         Some(Command::Init(args)) => init::run(args, &place()?, out),
         Some(Command::Serve(args)) => serve::chosen(args, place()?, out),

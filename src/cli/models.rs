@@ -9,7 +9,6 @@ use crate::domain::workflow::ModelTier;
 use crate::engine::clock::{Clock, System};
 use crate::engine::routing::catalogue::{Catalogue, FRESH_DAYS, Model, TABLE_SOURCE};
 use crate::engine::routing::table::{self, Table};
-use crate::engine::routing::word;
 
 use super::output::visible;
 use super::{Ended, Out, Place, savings};
@@ -107,9 +106,13 @@ fn found<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a Model, Ended> {
     })
 }
 
+/// Its age in days, where prices may have changed since.
+pub fn too_old(catalogue: &Catalogue) -> Option<i64> {
+    catalogue.age_days(System.now().0.div_euclid(DAY_MS)).filter(|days| *days > FRESH_DAYS)
+}
+
 fn warn_of_age(catalogue: &Catalogue, out: &Out) {
-    let days = catalogue.age_days(System.now().0.div_euclid(DAY_MS)).unwrap_or_default();
-    if days > FRESH_DAYS {
+    if let Some(days) = too_old(catalogue) {
         out.aside(&format!(
             "phasegate: this table is {days} days old, and prices change; `phasegate models update FILE|URL` takes a newer one"
         ));
@@ -129,7 +132,7 @@ fn list(catalogue: &Catalogue, own: bool, tier: Option<ModelTier>, out: &Out) {
             text,
             "{:<24} {:<7} {:>8} {:>8} {:>8} {:>9}  {}",
             visible(&model.name),
-            word(model.tier),
+            model.tier.word(),
             model.input,
             model.output,
             cached,
@@ -158,7 +161,7 @@ fn show(model: &Model, out: &Out) {
          window: {} tokens; {}\n  in Claude Code: {}",
         visible(&model.name),
         visible(&model.maker),
-        word(model.tier),
+        model.tier.word(),
         dollars(price.input),
         dollars(price.output),
         dollars(price.cache_read),

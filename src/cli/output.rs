@@ -21,6 +21,11 @@ pub enum Ended {
         message: String,
         hint: String,
     },
+    /// The database of the store is not reached.
+    Away {
+        message: String,
+        hint: String,
+    },
     /// The answer has been printed and is itself a no, such as `doctor` with findings.
     No,
 }
@@ -38,16 +43,18 @@ impl Ended {
     pub fn said(&self) -> (String, String) {
         match self {
             Self::Refused(refusal) => (refusal.message.clone(), refusal.hint.clone()),
-            Self::Usage { message, hint } | Self::Internal { message, hint } => (message.clone(), hint.clone()),
+            Self::Usage { message, hint } | Self::Internal { message, hint } | Self::Away { message, hint } => {
+                (message.clone(), hint.clone())
+            }
             Self::No => (String::new(), String::new()),
         }
     }
 
-    fn code(&self) -> u8 {
+    pub fn code(&self) -> u8 {
         match self {
             Self::Refused(_) | Self::No => 1,
             Self::Usage { .. } => 2,
-            Self::Internal { .. } => 3,
+            Self::Internal { .. } | Self::Away { .. } => 3,
         }
     }
 }
@@ -73,6 +80,7 @@ impl From<StoreError> for Ended {
             StoreError::UnknownUrl(_) | StoreError::NotABackup { .. } | StoreError::Unfit { .. } => {
                 Self::usage(error.to_string(), error.hint())
             }
+            _ if error.is_away() => Self::Away { message: error.to_string(), hint: error.hint().to_owned() },
             _ => Self::internal(&error, error.hint()),
         }
     }
@@ -172,12 +180,6 @@ impl Out {
         self.is_gone() || asked && ends.iter().any(|end| end.revents().intersects(closed))
     }
 
-    /// Bytes as they are, such as a path; true if they were written.
-    pub fn bytes(&self, bytes: &[u8]) -> bool {
-        let mut stdout = std::io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush()).is_ok()
-    }
-
     /// For bytes in bulk; errors are the caller's.
     pub fn stream(&self) -> impl Write {
         std::io::stdout().lock()
@@ -236,6 +238,7 @@ impl Out {
             Ended::Refused(refusal) => (refusal.code.word(), &refusal.message, &refusal.hint, refusal.details.clone()),
             Ended::Usage { message, hint } => ("usage", message, hint, None),
             Ended::Internal { message, hint } => ("internal", message, hint, None),
+            Ended::Away { message, hint } => ("store_unavailable", message, hint, None),
         };
         if self.json {
             self.value(&json!({ "error": { "code": code, "message": message, "hint": hint, "details": details } }));

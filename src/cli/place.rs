@@ -9,6 +9,7 @@ use crate::config::workspace::Workspace;
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::AgentName;
 use crate::engine::{self, Engine, clock};
+use crate::sandbox;
 
 use super::{Ended, Global};
 
@@ -17,9 +18,19 @@ pub struct Place {
     pub settings: Settings,
     person: String,
     inside_agent: bool,
+    confined: bool,
     home: Option<PathBuf>,
     /// The person wants no colours.
     pub plain: bool,
+    /// The store was named to this command, on its line or in its environment, and in no file.
+    pub store_named: bool,
+}
+
+fn out_of_reach() -> Ended {
+    Ended::usage(
+        "phasegate's store is out of reach of a confined command",
+        "an agent asks by its tools (`list_tasks`, `query_audit`); a person runs this in a shell of their own",
+    )
 }
 
 impl Place {
@@ -43,9 +54,11 @@ impl Place {
         if let Some(agent) = &settings.agent {
             agent_name(agent)?;
         }
+        let store_named = global.store.is_some() || environment.store.is_some();
         let person = environment.user.unwrap_or_else(|| "operator".to_owned());
         let Environment { inside_agent, home, no_colour: plain, .. } = environment;
-        Ok(Self { workspace, settings, person, inside_agent, home, plain })
+        let confined = settings::environment_variables().any(|(name, _)| name == sandbox::MARK);
+        Ok(Self { workspace, settings, person, inside_agent, confined, home, plain, store_named })
     }
 
     pub fn home(&self) -> Option<&Path> {
@@ -54,7 +67,11 @@ impl Place {
 
     /// Makes the workspace's state where there is none yet.
     pub fn open(&self) -> Result<Arc<Engine>, Ended> {
-        Ok(Arc::new(engine::open(self.workspace.clone(), &self.settings, Arc::new(clock::System))?))
+        let opened = engine::open(self.workspace.clone(), &self.settings, Arc::new(clock::System));
+        if self.confined && opened.is_err() {
+            return Err(out_of_reach());
+        }
+        Ok(Arc::new(opened?))
     }
 
     pub fn has_store(&self) -> bool {
@@ -69,6 +86,9 @@ impl Place {
                 format!("there is no store at {file}"),
                 "mind the path; `phasegate serve` makes a new one",
             ));
+        }
+        if !self.has_store() && self.confined {
+            return Err(out_of_reach());
         }
         if !self.has_store() {
             return Err(Ended::usage(

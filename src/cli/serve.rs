@@ -18,6 +18,7 @@ use crate::mcp::server::{Opening, Server, Unopened};
 use crate::mcp::stdio::{self, StdioLimits};
 use crate::telemetry::Exporter;
 
+use super::hook_server::HookServer;
 use super::serve_http::{self, Flags};
 use super::{Ended, Out, Place};
 
@@ -122,6 +123,7 @@ fn end(runtime: Runtime, beside: &Mutex<Beside>) {
 #[derive(Default)]
 struct Beside {
     dispatcher: Option<Dispatcher>,
+    hooks: Option<HookServer>,
     sweeper: Option<Sweeper>,
     sealer: Option<Sealer>,
     /// Last, so that it sends what the others did.
@@ -140,6 +142,11 @@ fn opening(place: Place, beside: Arc<Mutex<Beside>>) -> Opening {
             Ok(started) => beside.sweeper = Some(started),
             // Leases still end when somebody claims; only the board learns of it later.
             Err(error) => tracing::warn!(%error, "the sweeper could not be started"),
+        }
+        match HookServer::start(&engine, &place) {
+            Ok(started) => beside.hooks = started,
+            // They open the store by themselves.
+            Err(error) => tracing::warn!(%error, "hooks cannot be answered by this process"),
         }
         match Dispatcher::start(&engine, &place.settings) {
             Ok(started) => beside.dispatcher = started,

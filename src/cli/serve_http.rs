@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use crate::http::options::{Limits, Options, Tls};
 use crate::http::{listen, tls};
 
-use super::{Ended, Out};
+use super::{Ended, Out, log};
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
@@ -153,8 +153,12 @@ pub async fn bound(options: &mut Options) -> Result<Vec<TcpListener>, Ended> {
 pub fn announce(options: &Options, out: &Out) {
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let (address, port) = (options.address, options.address.port());
-    if !out.stderr_is_terminal() {
+    if log::is_json() {
         tracing::warn!(%address, scheme, "listening");
+        return;
+    }
+    if !out.stderr_is_terminal() {
+        out.aside(&format!("phasegate: listening at {scheme}://{address}/"));
         return;
     }
     let name = match options.hosts.first() {

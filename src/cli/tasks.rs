@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::domain::command::{Change, Dependents};
-use crate::domain::evidence::Evidence;
+use crate::domain::evidence::{Evidence, Verdict};
 use crate::domain::ids::TaskId;
 use crate::domain::query::TaskFilter;
 use crate::domain::record::RecordFilter;
@@ -194,6 +194,9 @@ fn described(task: &Task) -> String {
             Evidence::Refused(verdict) => format!("refused: {}", verdict.summary),
         };
         line("gate", &format!("{gate} {said}"));
+        if let Evidence::Refused(Verdict { printed: Some(printed), .. }) = evidence {
+            line("", &format!("printed last:\n{printed}"));
+        }
     }
     for violation in &task.violations {
         line(

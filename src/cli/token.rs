@@ -116,6 +116,14 @@ fn make(args: &CreateArgs, place: &Place, out: &Out) -> Result<(), Ended> {
     let proof = signer.proof(&engine, &statement);
     let new = NewCredential { name, role, hash: draft.hash, grant, expires_at, proof };
     let made = engine.create_credential(&signer.caller, new)?;
+    let known: BTreeSet<String> =
+        engine.workflows()?.into_iter().filter(|row| row.in_force).map(|row| row.name).collect();
+    for name in args.workflows.iter().filter(|name| !known.contains(*name)) {
+        out.aside(&visible(&format!(
+            "phasegate: no workflow `{name}` is in force, so its bearer gets none of its tasks yet; \
+             `phasegate workflow list` shows those that are"
+        )));
+    }
     let mut value = shown(&made, engine.now());
     if let Value::Object(fields) = &mut value {
         fields.insert("token".to_owned(), Value::String(draft.secret.clone()));
@@ -183,7 +191,9 @@ fn list(place: &Place, out: &Out) -> Result<(), Ended> {
 
 fn revoke(place: &Place, id: CredentialId, reason: &str, yes: bool, out: &Out) -> Result<(), Ended> {
     let engine = place.open_existing()?;
-    if !yes && !out.asks(&format!("Revoke {id}? Whoever uses it is refused from now on."))? {
+    // Nobody is asked about what is not there.
+    let stands = engine.credentials()?.iter().any(|known| known.id == id && known.revoked.is_none());
+    if stands && !yes && !out.asks(&format!("Revoke {id}? Whoever uses it is refused from now on."))? {
         out.aside("Nothing was changed.");
         return Err(Ended::No);
     }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One event of a session of a client.
@@ -122,7 +123,7 @@ pub enum HookAnswer {
 }
 
 /// What the hook process prints and how it ends. Standard output is empty or exactly one JSON object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Printed {
     pub stdout: String,
     pub stderr: String,

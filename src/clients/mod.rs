@@ -56,6 +56,8 @@ pub struct Abilities {
     /// A hook that crashes, hangs or is missing stops the call, when it is set up so.
     pub blocks_on_failure: bool,
     pub rewrites: bool,
+    /// It runs commands in a sandbox of its own.
+    pub confines: bool,
     /// A hook can make the client ask its person.
     pub asks: bool,
     /// A run without a person can end at a call and be taken up there later.

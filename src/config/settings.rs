@@ -2,6 +2,7 @@
 //! files, so those say neither where the store lies nor who calls; a workflow they name must be one a person has trusted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -28,7 +29,7 @@ pub const PROJECT_FILE: &str = "phasegate.toml";
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsFile {
-    /// Where the state lies: `sqlite:PATH`. Only in the user's file.
+    /// Where the state lies: `sqlite:PATH` or `postgres://…`. Only in the user's file.
     pub store: Option<String>,
     /// The name agents work under that bring none. Only in the user's file.
     pub agent: Option<String>,
@@ -76,6 +77,19 @@ pub struct Settings {
     pub routing: Preferences,
 }
 
+impl Settings {
+    /// The same store and rules, whoever calls.
+    pub fn same_but_for_the_caller(&self, other: &Self) -> bool {
+        let bare = |settings: &Self| Self {
+            agent: None,
+            claims_per_agent: 0,
+            capabilities: BTreeSet::new(),
+            ..settings.clone()
+        };
+        bare(self) == bare(other)
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {message}")]
 pub struct SettingsError {
@@ -117,8 +131,14 @@ pub struct ClientEnvironment {
 impl Environment {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
     pub fn read() -> Self {
-        let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let home = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self::of(&|name| std::env::var_os(name))
+    }
+
+    /// Of this process, or of one that asks this one.
+    pub fn of(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let plain = |name: &str| variable(name).and_then(|value| value.into_string().ok());
+        let text = |name: &str| plain(name).filter(|value| !value.is_empty());
+        let home = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Self {
             store: text("PHASEGATE_STORE"),
             agent: text("PHASEGATE_AGENT"),
@@ -129,7 +149,7 @@ impl Environment {
             home: home("HOME"),
             no_colour: text("NO_COLOR").is_some(),
             postgres: PostgresEnvironment::of(
-                &variable,
+                &plain,
                 home("HOME").as_deref(),
                 text("USER").or_else(|| text("LOGNAME")).as_deref(),
             ),
@@ -144,9 +164,35 @@ impl Environment {
     }
 }
 
+/// Beginnings of the names of everything that is asked of the environment, but for secrets that settings name.
+const ASKED: [&str; 15] = [
+    "AI_AGENT",
+    "CLAUDE",
+    "CODEX_",
+    "GEMINI_",
+    "HOME",
+    "LD_",
+    "LOGNAME",
+    "NO_COLOR",
+    "OPENCODE",
+    "PATH",
+    "PG",
+    "PHASEGATE_",
+    "SSL_CERT_",
+    "USER",
+    "XDG_CONFIG_HOME",
+];
+
+/// What another process needs to know of this one's environment to answer in its place; nothing where some of it is no text.
+pub fn asked_variables() -> Option<BTreeMap<String, String>> {
+    let is_asked = |name: &str| ASKED.iter().any(|start| name.starts_with(start));
+    let asked = environment_variables().filter(|(name, _)| name.to_str().is_some_and(is_asked));
+    asked.map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
 /// Everything that gate runs may inherit is chosen from this.
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-pub fn environment_variables() -> impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)> {
+pub fn environment_variables() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
 }
 

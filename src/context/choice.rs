@@ -10,6 +10,8 @@ use super::values;
 
 /// Sums of the same weights in another order differ by less.
 const ROUNDING: f64 = 1e-6;
+/// Tokens that a mark must save.
+const SAVED_MIN: f64 = 1.0;
 
 pub struct Choice<'u> {
     units: &'u [Unit],
@@ -31,6 +33,10 @@ impl<'u> Choice<'u> {
 
     pub fn kept(&self) -> Vec<bool> {
         (0..self.units.len()).map(|unit| self.kept.contains(&unit)).collect()
+    }
+
+    pub fn has(&self, number: usize) -> bool {
+        self.kept.contains(&number)
     }
 
     /// What the mark of a gap costs: units from one number up to, not including, another.
@@ -91,14 +97,16 @@ impl<'u> Choice<'u> {
         }
     }
 
-    /// A gap that costs less than its mark is no gap.
+    /// A gap that costs hardly more than its mark is no gap.
     pub fn close_small(&mut self, may: impl Fn(usize) -> bool) {
         let mut from = 0;
         let kept: Vec<usize> = self.kept.iter().copied().chain([self.units.len()]).collect();
         for to in kept {
             let weight: f64 = self.units.get(from..to).unwrap_or_default().iter().map(|unit| unit.weight).sum();
-            if from < to && weight <= self.gap(from, to) && (from..to).all(&may) {
-                self.used += weight - self.gap(from, to);
+            let more = weight - self.gap(from, to);
+            let fits = more <= 0.0 || self.used + more <= self.budget;
+            if from < to && more <= SAVED_MIN && fits && (from..to).all(&may) {
+                self.used += more;
                 self.kept.extend(from..to);
             }
             from = to + 1;

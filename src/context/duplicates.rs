@@ -7,7 +7,7 @@ use super::chunks::{Role, Unit};
 use super::kinds::Kind;
 use super::terms::hash;
 
-/// A text shorter than this may stand twice: an `else`, a heading.
+/// A text shorter than this may stand twice: an `else`, a heading. Not one below the other, nor as a line of a log.
 const BYTES_MIN: usize = 40;
 /// Words of a run, and the fewest runs that say whether two texts are nearly one.
 const RUN_WORDS: usize = 4;
@@ -65,12 +65,21 @@ pub fn find(text: &str, units: &[Unit], kind: Kind, seen: &Seen) -> Found {
     let mut found = Found { repeats: vec![None; units.len()], prints: vec![Vec::new(); units.len()] };
     let mut here: HashSet<u64> = HashSet::new();
     let mut sketches: Vec<(Vec<u64>, HashSet<u64>)> = Vec::new();
+    let mut before = "";
     for ((unit, repeat), prints) in units.iter().zip(&mut found.repeats).zip(&mut found.prints) {
         let piece = unit.text(text);
-        if piece.trim().len() < BYTES_MIN || unit.role == Role::FileHead {
+        if matches!(unit.role, Role::FileHead | Role::Blank) {
             continue;
         }
-        let print = print(piece, kind);
+        let line = piece.trim_end_matches([',', ' ', '\t', '\r', '\n']);
+        let run = std::mem::replace(&mut before, line) == line && !line.is_empty();
+        if piece.trim().len() < BYTES_MIN {
+            // Such lines are too short to be known again in another text.
+            let is_again = is_entry(line, kind) && !here.insert(exact(line));
+            *repeat = (run || is_again).then_some(Repeat::Here);
+            continue;
+        }
+        let print = print(if kind == Kind::Json { line } else { piece }, kind);
         let near = || {
             sketches.iter().any(|(groups, runs)| {
                 groups.iter().any(|group| print.groups.contains(group)) && alike(runs, &print.runs) >= ALIKE
@@ -91,9 +100,22 @@ pub fn find(text: &str, units: &[Unit], kind: Kind, seen: &Seen) -> Found {
     found
 }
 
+/// Something said by itself: a line of a log, a whole element of JSON. Lines of an element that is spread over many are not.
+fn is_entry(line: &str, kind: Kind) -> bool {
+    match kind {
+        Kind::Log => line.contains(char::is_alphanumeric),
+        Kind::Json => line.starts_with('{') && line.ends_with('}') || line.starts_with('[') && line.ends_with(']'),
+        Kind::Code | Kind::Prose | Kind::Transcript => false,
+    }
+}
+
+fn exact(piece: &str) -> u64 {
+    piece.split_whitespace().fold(0, |sum, word| mix(sum, hash(word.as_bytes())))
+}
+
 fn print(piece: &str, kind: Kind) -> Print {
     let words: Vec<u64> = piece.split_whitespace().map(|word| hash(word.as_bytes())).collect();
-    let exact = words.iter().fold(0, |sum, word| mix(sum, *word));
+    let exact = exact(piece);
     // Two functions that differ in one word are two; so are two lines with other numbers.
     let mut runs: HashSet<u64> = HashSet::new();
     if kind == Kind::Prose {
@@ -146,6 +168,25 @@ mod tests {
         let text: String = (40..80).map(town).collect();
         assert_eq!(repeats(&earlier, &text), vec![None; 40]);
         assert_eq!(repeats(&earlier, &town(7)), [Some(Repeat::Before)]);
+    }
+
+    #[test]
+    fn short_lines_are_repeats_in_logs_and_below_each_other() {
+        let repeated = |text: &str, kind| -> Vec<usize> {
+            let found = find(text, &cut(text, kind), kind, &Seen::default());
+            (0..found.repeats.len()).filter(|unit| found.repeats[*unit].is_some()).collect()
+        };
+        for (text, kind, again) in [
+            ("INFO fine\nINFO fine\nERROR full\nINFO fine\n", Kind::Log, vec![1, 3]),
+            ("{\"a\":1}\n{\"a\":2}\n{\"a\":1}\n", Kind::Json, vec![2]),
+            ("[\n  {\n    \"a\": 1\n  },\n  {\n    \"a\": 1\n  }\n]\n", Kind::Json, vec![]),
+            ("$ ls\nok\nok\n$ ls\nok\n", Kind::Transcript, vec![2]),
+            ("Said.\n\nSaid.\n\nHead\n\nSaid.\n\n", Kind::Prose, vec![1]),
+        ] {
+            assert_eq!(repeated(text, kind), again, "{text}");
+        }
+        let whole = format!("[{}]", vec!["{\"a\":1}"; 80].join(","));
+        assert_eq!(repeated(&whole, Kind::Json).len(), 79, "the last has no comma");
     }
 
     #[test]

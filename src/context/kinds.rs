@@ -36,6 +36,8 @@ const LINES_SEEN: usize = 4000;
 const TURNS_MIN: usize = 3;
 const LINES_A_TURN_MAX: usize = 150;
 
+const LINES_OF_A_LIST: usize = 5;
+
 #[derive(Default)]
 struct Seen {
     lines: usize,
@@ -61,7 +63,11 @@ pub fn recognise(text: &str) -> Kind {
     }
     // Docstrings and comments are sentences too: a few definitions tell more than many of them.
     let code = seen.code + 10 * seen.definitions + 20 * seen.heads;
-    if seen.sentences >= code {
+    // Neither sentences nor code: a list, a table, what a program printed.
+    let says_nothing = seen.sentences == 0 && code == 0 && seen.lines >= LINES_OF_A_LIST;
+    if says_nothing {
+        Kind::Log
+    } else if seen.sentences >= code {
         Kind::Prose
     } else if code * 4 >= seen.lines {
         Kind::Code
@@ -158,6 +164,7 @@ mod tests {
             (lines, Kind::Json),
             (transcript, Kind::Transcript),
             ("", Kind::Prose),
+            ("a b c\nd e f\ng h i\nj k l\nm n o\n", Kind::Log),
         ] {
             assert_eq!(recognise(text), kind, "{text}");
         }

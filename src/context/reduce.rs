@@ -3,7 +3,7 @@
 
 use super::append;
 use super::choice::{self, Choice};
-use super::chunks::{Unit, cut};
+use super::chunks::{Unit, cut, finer};
 use super::duplicates::{self, Repeat, Seen};
 use super::kinds::{Kind, recognise};
 use super::marks::{Gap, INLINE, Marks};
@@ -54,18 +54,27 @@ pub struct Reduced {
     pub had_prints: Vec<u64>,
 }
 
+/// A unit that weighs more of the budget is cut finer: what is asked for may be a line of it.
+const UNIT_SHARE_MAX: f64 = 0.5;
+
 pub fn reduce(ask: &Ask<'_>) -> Reduced {
     let kind = ask.kind.unwrap_or_else(|| recognise(ask.text));
     let nothing = Seen::default();
     let seen = ask.seen.unwrap_or(&nothing);
-    let units = if ask.append_only { append::cut(ask.text) } else { cut(ask.text, kind) };
-    let total: f64 = units.iter().map(|unit| unit.weight).sum();
-    // The kind of a text may change as it grows.
-    let found = duplicates::find(ask.text, &units, if ask.append_only { Kind::Log } else { kind }, seen);
+    let total = tokens::weigh(ask.text);
     let budget = match ask.budget {
         Budget::Share(share) => total * share.clamp(0.0, 1.0),
         Budget::Tokens(tokens) => tokens as f64 / ask.factor,
     };
+    let units = if ask.append_only {
+        append::cut(ask.text)
+    } else if budget < total {
+        finer(ask.text, cut(ask.text, kind), budget * UNIT_SHARE_MAX)
+    } else {
+        cut(ask.text, kind)
+    };
+    // The kind of a text may change as it grows.
+    let found = duplicates::find(ask.text, &units, if ask.append_only { Kind::Log } else { kind }, seen);
     let kept = if ask.append_only {
         append::choose(ask, &units, &found.repeats)
     } else {
@@ -98,7 +107,9 @@ fn choose(ask: &Ask<'_>, kind: Kind, units: &[Unit], repeats: &[Option<Repeat>],
     let is_repeat = |number: usize| repeats.get(number).copied().flatten().is_some();
     let mut choice = Choice::new(units, budget, ask.marks);
     let fresh = (0..units.len()).filter(|number| !is_repeat(*number));
+    let may_close = |number: usize| repeats.get(number).copied().flatten() != Some(Repeat::Before);
     if choice.keep_all(fresh) {
+        choice.close_small(may_close);
         return choice.kept();
     }
     let scores = rank(ask.text, units, kind, ask.query);
@@ -114,16 +125,21 @@ fn choose(ask: &Ask<'_>, kind: Kind, units: &[Unit], repeats: &[Option<Repeat>],
             choice.keep(*number);
         }
     }
-    choice.close_small(|number| repeats.get(number).copied().flatten() != Some(Repeat::Before));
+    choice.close_small(may_close);
     // The estimate of a whole is the sum of its lines; a cut inside a line may differ by a little.
-    for number in order.iter().rev() {
+    let mut worst = order.iter().rev().copied();
+    loop {
         let kept = choice.kept();
-        if tokens::weigh(&render(ask.text, units, &kept, ask.marks)) <= budget + 1e-6 {
+        let mut over = tokens::weigh(&render(ask.text, units, &kept, ask.marks)) - budget;
+        if over <= 1e-6 {
             return kept;
         }
-        choice.drop(*number);
+        while over > 0.0 {
+            let Some(number) = worst.find(|number| choice.has(*number)) else { return kept };
+            over -= units.get(number).map_or(0.0, |unit| unit.weight);
+            choice.drop(number);
+        }
     }
-    choice.kept()
 }
 
 pub(super) fn render(text: &str, units: &[Unit], kept: &[bool], marks: Marks) -> String {
@@ -241,6 +257,42 @@ mod tests {
         let reduced = reduce(&Ask::new(&code, "handle_17 adds wrongly", Budget::Share(0.3)));
         assert_eq!(reduced.kind, Kind::Code);
         assert!(reduced.text.contains("def handle_17(event):"), "{}", reduced.text);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_found_in_one_long_line() {
+        let filler = |n: usize| (0..n).map(|n| ["stone ", "river ", "house "][n % 3]).collect::<String>();
+        let line = format!("{}the needle is 42 {}", filler(6000), filler(6000));
+        let object = |n: usize| format!("{{\"id\":{n},\"name\":\"user {n}\"}}");
+        let json = format!("[{}]", (0..500).map(object).collect::<Vec<_>>().join(","));
+        let small = format!("{}the needle is 42 {}\n", filler(60), filler(60));
+        for (text, query, share, wanted) in [
+            (&line, "needle", 0.1, "the needle is 42"),
+            (&small, "needle", 0.3, "needle is 42"),
+            (&json, "user 77", 0.2, "{\"id\":77,\"name\":\"user 77\"},"),
+        ] {
+            let reduced = reduce(&Ask::new(text, query, Budget::Share(share)));
+            assert!(reduced.text.contains(wanted), "{}", reduced.text);
+            assert!(tokens::weigh(&reduced.text) <= tokens::weigh(text) * share + 1e-6);
+        }
+        let kept = reduce(&Ask::new(&json, "user 77", Budget::Share(0.2))).text;
+        let kept = kept.replace("[...] ", "");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&kept.replace(",]", "]")).is_ok(),
+            "objects stay whole: {kept}"
+        );
+    }
+
+    #[test]
+    fn the_same_line_again_and_again_stays_once() {
+        let log = format!("{}ERROR disk full\n", "INFO all fine, nothing to see here\n".repeat(200));
+        let reduced = reduce(&Ask::new(&log, "", Budget::Share(0.5)));
+        assert_eq!(reduced.text, "INFO all fine, nothing to see here\n[...199]\nERROR disk full\n");
+        assert_eq!(reduced.repeats_here, 199);
+        let reduced = reduce(&Ask::new(&"a b c\nd e f\n".repeat(100), "", Budget::Share(0.3)));
+        assert_eq!(reduced.text, "a b c\nd e f\n[...198]\n");
+        let twice = "INFO started\nok\nok\nERROR full\n";
+        assert_eq!(reduce(&Ask::new(twice, "", Budget::Share(1.0))).text, twice, "a mark would cost as much");
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub fn brief(facts: &Facts, task: &Task, claim: Option<String>, context: &Contex
         phase_goal: phase.goal.clone(),
         open: phase.rules.allow.clone(),
         writes: phase.writes.clone(),
-        unmet: gates::all_unmet(facts, task, None, context)?,
+        unmet: gates::missing(facts, task, context)?,
         next: phase.next.clone(),
         route: task.route.as_ref().map(|route| route.now.clone()),
         budget_left: budget::left(facts, task, context.now)?,

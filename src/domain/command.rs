@@ -200,7 +200,7 @@ pub struct Filter {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    Progress { note: String, percent: Option<f64> },
+    Progress { note: String, percent: Option<f64>, checkpoint: Option<Value> },
     Checkpoint { data: Value },
     Block { reason: String },
     Unblock { blocker: Option<u32> },
@@ -238,6 +238,9 @@ pub struct FinishGate {
     pub summary: String,
     pub tree: Option<String>,
     pub output: Option<String>,
+    /// The end of what it printed, where it did not pass.
+    pub printed: Option<String>,
+    pub cancelled: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -72,4 +72,7 @@ pub struct Verdict {
     /// Fingerprint of the work tree the run began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<String>,
+    /// The end of what a run that did not pass printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub printed: Option<String>,
 }

@@ -149,6 +149,8 @@ pub struct Facts {
     pub lent: Vec<TaskId>,
     /// Whose the given claim handle was when it was given out.
     pub handle: Option<HandleRecord>,
+    /// Of a caller that holds nothing and names nothing: the task it last claimed, of late.
+    pub last: Option<TaskId>,
     /// Until when claims are safe from being taken over.
     pub leases: BTreeMap<TaskId, Time>,
     /// Tasks under a lease that has run out.
@@ -174,6 +176,8 @@ pub struct Facts {
     pub over_budget: Vec<TaskId>,
     /// The store's own name, where approvals are loaded: part of what is approved.
     pub workspace: String,
+    /// Where nothing is ready: tasks that failed, and that others wait for.
+    pub stuck: Vec<TaskId>,
     pub next: NextIds,
     pub counts: Counts,
 }

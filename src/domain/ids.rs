@@ -60,15 +60,15 @@ macro_rules! lettered_id {
     };
 }
 
-lettered_id!(TaskId, "T", "task");
-lettered_id!(ApprovalId, "A", "approval");
-lettered_id!(RunId, "G", "gate run");
-lettered_id!(CallId, "C", "call");
-lettered_id!(BypassId, "B", "bypass");
-lettered_id!(CredentialId, "K", "credential");
+lettered_id!(TaskId, "T", "a task");
+lettered_id!(ApprovalId, "A", "an approval");
+lettered_id!(RunId, "G", "a gate run");
+lettered_id!(CallId, "C", "a call");
+lettered_id!(BypassId, "B", "a bypass");
+lettered_id!(CredentialId, "K", "a credential");
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not the id of a {what}; write it like `{like}`")]
+#[error("`{text}` is not the id of {what}; write it like `{like}`")]
 pub struct BadId {
     text: String,
     like: &'static str,

@@ -1,7 +1,7 @@
 //! A piece of work to be routed, the route chosen for it, and where a task stands with models, as data. The arithmetic is in
 //! `routing`, when a route is chosen or comes true in `decide`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,15 +113,46 @@ impl Routed {
 pub struct TaskRoute {
     #[serde(flatten)]
     pub now: Routed,
-    /// Checks that said no since this was chosen.
+    /// Times that leaving was refused by checks since this was chosen.
     #[serde(default, skip_serializing_if = "is_none")]
     pub refused: u32,
+    #[serde(default, skip_serializing_if = "Checks::is_none")]
+    pub checks: Checks,
     /// Tiers that failed at the phase it is in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<ModelTier>,
     /// By phase, the tier that got it through its gates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub passed: BTreeMap<String, ModelTier>,
+}
+
+/// Of one try to leave a phase: several checks that say no to it are one no.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Checks {
+    started: BTreeSet<String>,
+    refused: bool,
+}
+
+impl Checks {
+    /// One that starts again is of the next try.
+    pub fn start(&mut self, gate: &str) {
+        if !self.started.insert(gate.to_owned()) {
+            *self = Self { started: BTreeSet::from([gate.to_owned()]), refused: false };
+        }
+    }
+
+    /// True for the first no of this try.
+    pub fn refuse(&mut self) -> bool {
+        !std::mem::replace(&mut self.refused, true)
+    }
+
+    pub fn have_refused(&self) -> bool {
+        self.refused
+    }
+
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -185,6 +185,11 @@ pub fn dollars(micro_usd: u64) -> String {
     }
 }
 
+/// An estimate, for people: cents, and tenths of a cent below one. What costs something is never shown as nothing.
+pub fn about(usd: f64) -> String {
+    if usd > 0.0 && usd < 0.01 { format!("${:.3}", usd.max(0.001)) } else { format!("${usd:.2}") }
+}
+
 /// Who spent it, and on what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct On {
@@ -277,6 +282,14 @@ mod tests {
             (10_999_999, "$11.00"),
         ] {
             assert_eq!(dollars(micro_usd), words, "{micro_usd}");
+        }
+    }
+
+    #[test]
+    fn an_estimate_below_a_cent_is_not_shown_as_nothing() {
+        for (usd, words) in [(0.0, "$0.00"), (0.000_1, "$0.001"), (0.004, "$0.004"), (0.01, "$0.01"), (1.234, "$1.23")]
+        {
+            assert_eq!(about(usd), words, "{usd}");
         }
     }
 

@@ -18,7 +18,7 @@ use super::evidence::{Artifact, Evidence, Tier, Verdict};
 use super::ids::{
     AgentName, ApprovalId, BypassId, CallId, CredentialId, RouteId, RunId, SessionId, TaskId, Time, WorkflowHash,
 };
-use super::route::{Decision, Learning, Tried};
+use super::route::{Checks, Decision, Learning, Tried};
 use super::session::{Judged, SeenCall, Session, SubAgent};
 use super::task::{Attempts, Blocker, Checkpoint, Progress, Task, TaskState, WrongState};
 
@@ -131,7 +131,7 @@ pub fn apply(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), A
         | Event::GateRefused { .. }
         | Event::GateObserved { .. }
         | Event::GateOrphaned { .. } => {
-            routes::refused(state, event);
+            routes::checked(state, event);
             show(state, event, stamp)
         }
         Event::ModelRouted { .. } | Event::OutcomeRecorded { .. } => {
@@ -448,6 +448,7 @@ fn show(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyE
         tier: Tier::Executed,
         summary: summary.to_owned(),
         tree: tree.clone(),
+        printed: None,
     };
     if let Event::ArtifactSubmitted { name, version, sha256, bytes, media_type, path, .. } = event {
         let artifact = Artifact {
@@ -468,12 +469,14 @@ fn show(state: &mut State, event: &Event, stamp: Stamp<'_>) -> Result<(), ApplyE
     } else if let Event::GatePassed { gate, run, summary, tree, .. } = event {
         let passed = Evidence::Passed(verdict(run, summary, tree, task.visit));
         task.evidence.insert(evidence_key(&task.phase, gate), passed);
-    } else if let Event::GateRefused { gate, run, summary, tree, .. } = event {
-        let refused = Evidence::Refused(verdict(run, summary, tree, task.visit));
+    } else if let Event::GateRefused { gate, run, summary, tree, printed, .. } = event {
+        let printed = printed.clone();
+        let refused = Evidence::Refused(Verdict { printed, ..verdict(run, summary, tree, task.visit) });
         task.evidence.insert(evidence_key(&task.phase, gate), refused);
     } else if let Event::GateObserved { gate, well, summary, tree, .. } = event {
         let (summary, tree) = (summary.clone(), tree.clone());
-        let seen = Verdict { run: None, at: stamp.at, visit: task.visit, tier: Tier::Observed, summary, tree };
+        let (at, visit, tier) = (stamp.at, task.visit, Tier::Observed);
+        let seen = Verdict { run: None, at, visit, tier, summary, tree, printed: None };
         let seen = if *well { Evidence::Passed(seen) } else { Evidence::Refused(seen) };
         task.observed.insert(evidence_key(&task.phase, gate), seen);
     } else if let Event::GateOrphaned { run, .. } = event {
@@ -558,7 +561,7 @@ fn carry_out(task: &mut Task, event: &Event, stamp: Stamp<'_>) -> Result<(), App
         task.phase.clone_from(phase);
         task.visit = *visit;
         if let Some(route) = &mut task.route {
-            (route.refused, route.failed) = (0, Vec::new());
+            (route.refused, route.checks, route.failed) = (0, Checks::default(), Vec::new());
         }
         Ok(())
     } else if let Event::TaskCompleted { phase, outcome, .. } = event {

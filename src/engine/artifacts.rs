@@ -69,7 +69,7 @@ impl Call<'_> {
         let kept = task.artifacts.get(&name).ok_or_else(|| {
             Refusal::new(Code::UnknownArtifact, format!("artifact `{name}` was not kept"), "hand it in again")
         })?;
-        let unmet = gates::all_unmet(&outcome.facts, task, None, &context)?;
+        let unmet = gates::missing(&outcome.facts, task, &context)?;
         let answer = Submitted {
             task: task.id,
             name,

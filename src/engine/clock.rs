@@ -49,7 +49,7 @@ impl Clock for System {
     }
 }
 
-/// Measures how long something took, for figures only: nothing is decided by it, so tests need not move it.
+/// Measures how long something took, for figures and for limits at the edges: no rule goes by it, so tests need not move it.
 pub struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {

@@ -21,12 +21,14 @@ use crate::tools::transition_phase::Entered;
 use crate::tools::{Output, Reply};
 
 use super::gates::tree::{self, TreeList};
-use super::gates::{self, GateContext, GateReport};
+use super::gates::{self, GateContext, GateReport, output};
 use super::{Call, Failure, Watch, noted};
 
 /// What a run may take beyond its own limit before the sweeper takes it for orphaned.
 const GRACE_SECONDS: u64 = 30;
 const SYNTAX_SECONDS: u64 = 120;
+/// Of what a run that did not pass printed; the agent reads it, the whole of it is kept beside.
+const PRINTED_BYTES: usize = 1500;
 
 /// Which gates have to be run, and for whom.
 #[derive(Clone)]
@@ -169,7 +171,9 @@ impl Call<'_> {
         let report = honest(report, &before, &after);
 
         let cancelled = watch.cancelled() && !report.passed;
-        let (output, blob) = kept_output(self.engine.screening.clean(report.detail.clone()));
+        let printed = self.engine.screening.clean(report.detail.clone());
+        let end = output::end(&printed, PRINTED_BYTES).filter(|_| !report.passed);
+        let (output, blob) = kept_output(printed);
         let finish = FinishGate {
             target: plan.target.clone(),
             gate: gate.id.clone(),
@@ -178,6 +182,8 @@ impl Call<'_> {
             summary: report.summary.clone(),
             tree: Some(before.print().digest),
             output,
+            printed: end,
+            cancelled,
         };
         let scope = Scope::Task { target: plan.target.clone(), with: With::Nothing };
         self.engine.command(self.caller, self.tool.name, scope, Command::FinishGate(finish), blob)?;

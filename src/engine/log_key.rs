@@ -25,6 +25,10 @@ pub fn beside(database: &Path, key_file: &str) -> PathBuf {
     }
 }
 
+fn names_a_key(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().contains(".key"))
+}
+
 pub(super) fn name_of(tx: &mut dyn Tx) -> Result<String, StoreError> {
     Ok(format!("phasegate/{}", store::meta(tx, "workspace")?.unwrap_or_default()))
 }
@@ -37,6 +41,13 @@ impl Engine {
     /// How the log is called in its heads.
     pub fn log_name(&self) -> Result<String, StoreError> {
         self.view(name_of)
+    }
+
+    /// Every key of this store that lies in a file, those that were replaced too.
+    pub(super) fn key_files(&self) -> Vec<PathBuf> {
+        let folder = self.log_key.parent().unwrap_or(&self.workspace.state);
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| names_a_key(path)).collect()
     }
 
     /// The public half as the store has it.

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::{Access, access};
 
 use crate::audit::check::Check;
 use crate::audit::report::Report;
@@ -74,6 +76,7 @@ pub fn run(wanted: &Move<'_>, clock: &Arc<dyn Clock>, watch: Watch<'_>) -> Resul
         ));
     }
     let keys = Keys::of(wanted)?;
+    keys.have_places()?;
     let target = store::open_for_one(Some(to), around)?;
     let there = moving::noted(target.as_ref())?;
     let left = moving::noted(store::open_for_one(Some(from), around)?.as_ref())?;
@@ -322,6 +325,21 @@ impl Keys {
         let redaction = |url| screening::key_file(Some(url), wanted.around.state);
         files.push((redaction(wanted.from), redaction(wanted.to)));
         Ok(Self(files))
+    }
+
+    /// Before anything is ended: a folder for each file that will be copied, that can be written to.
+    fn have_places(&self) -> Result<(), StoreError> {
+        for (from, to) in &self.0 {
+            let Some(folder) = to.parent().filter(|_| from.exists() && !to.exists()) else { continue };
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            let usable = made.and_then(|()| Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?));
+            if let Err(error) = usable {
+                let said = format!("the keys of the store belong in {}, and {error}", folder.display());
+                let hint = "let yourself write there, or name another folder with `--workspace`; nothing was moved";
+                return Err(unfit(said, hint));
+            }
+        }
+        Ok(())
     }
 
     /// What was copied; and the key of the log, where there is none.

@@ -91,8 +91,6 @@ pub struct Engine {
     screening: screening::Screening,
     /// When an agent's leases were last looked at, so that a burst of reads costs one look.
     renewals: Mutex<HashMap<AgentName, Time>>,
-    /// The name of the environment for agents, which a session's main thread goes by.
-    hook_agent: Option<AgentName>,
     /// What agents on this machine can do, as its settings say.
     capabilities: BTreeSet<String>,
     /// Where the store lies, as this machine remembers it.
@@ -542,7 +540,7 @@ fn noted(mut reply: Reply, outcome: &Outcome) -> Reply {
             Event::TextNotScreened { field, why, .. } => format!("`{field}` was not screened: {why}"),
             _ => continue,
         };
-        warned::note(&mut reply, &message, "; recorded");
+        reply.note_and(&message, "; recorded");
     }
     reply
 }

@@ -339,7 +339,10 @@ impl List {
 
     fn change(&mut self, change: &Change) {
         match change {
-            Change::Progress { note, .. } => self.plain(0, "progress", note),
+            Change::Progress { note, checkpoint, .. } => {
+                self.plain(0, "progress", note);
+                self.json(0, "checkpoint", checkpoint.as_ref());
+            }
             Change::Checkpoint { data } => self.json(0, "checkpoint", Some(data)),
             Change::Block { reason } => self.plain(0, "blocker", reason),
             Change::Release { reason } => self.plain(0, "release", reason),

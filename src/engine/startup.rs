@@ -16,7 +16,7 @@ use crate::domain::command::{Command, NewTrust};
 use crate::domain::decide::trust_statement;
 use crate::domain::event::Origin;
 use crate::domain::facts::{self, Caller, Role};
-use crate::domain::ids::{AgentName, WorkflowHash};
+use crate::domain::ids::WorkflowHash;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
 use crate::store::{self, Around, Attachment, Backend, Scope, moving};
@@ -89,7 +89,6 @@ pub fn with_backend(
         schemas: Mutex::default(),
         renewals: Mutex::new(HashMap::new()),
         untold: super::warned::Untold::default(),
-        hook_agent: settings.agent.clone().map(AgentName),
         capabilities: settings.capabilities.clone(),
         place,
         keyring: settings.keyring.clone(),
@@ -164,7 +163,10 @@ pub fn read_workflow(file: &Path) -> Result<(Workflow, String), Refusal> {
     let shown = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let invalid = |message: String, hint: &str| Refusal::new(Code::WorkflowInvalid, message, hint);
     let unreadable = |error: std::io::Error| {
-        invalid(format!("{}: {error}", file.display()), "name a workflow file that can be read")
+        invalid(
+            format!("{}: {error}", file.display()),
+            "name a workflow file that can be read; `phasegate init` makes one",
+        )
     };
     if std::fs::metadata(file).map_err(unreadable)?.len() > WORKFLOW_BYTES_MAX {
         return Err(invalid(

@@ -4,8 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::Value;
-
 use crate::domain::decide::warn;
 use crate::domain::facts::{Caller, Facts};
 use crate::domain::ids::{AgentName, TaskId};
@@ -44,7 +42,7 @@ impl Engine {
         let line = task.and_then(|task| self.budget_line(&caller.agent, task));
         // A brief says it by itself.
         if let Some(line) = line.filter(|_| reply.structured.get("budget_warning").is_none()) {
-            note(&mut reply, &line, "");
+            reply.note(&line);
         }
         reply
     }
@@ -77,14 +75,5 @@ impl Engine {
         if let Err(error) = self.counting(move |tx| warnings::watch(tx, &[id], &by, warn::due)) {
             tracing::warn!(%error, "a changed cap was not looked at; the next count does it");
         }
-    }
-}
-
-/// A word beside an answer, in both of its forms.
-pub fn note(reply: &mut Reply, message: &str, more: &str) {
-    reply.text.push_str(&format!("\nNote: {message}{more}"));
-    if let Value::Object(fields) = &mut reply.structured {
-        let before = fields.get("note").and_then(Value::as_str).map(|before| format!("{before}; "));
-        fields.insert("note".to_owned(), Value::String(before.unwrap_or_default() + message));
     }
 }

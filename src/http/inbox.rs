@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -61,11 +62,15 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T,
     text.parse().map_err(|error: T::Err| Problem::new(StatusCode::NOT_FOUND, "no_such_page", error.to_string()))
 }
 
-/// The body as it must be, or what is wrong with it.
-fn read<T: DeserializeOwned>(operation: &str, body: Result<Json<Value>, JsonRejection>) -> Result<T, Problem> {
+/// The body as it must be, or what is wrong with it; nothing at all is an empty object. That it says to be JSON is the guard's
+/// affair.
+fn read<T: DeserializeOwned>(operation: &str, body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
     let wrong =
         |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad_arguments", detail).hint("see `docs/rest.md`");
-    let Json(value) = body.map_err(|error| wrong(error.body_text()))?;
+    let body = body.map_err(|error| wrong(error.body_text()))?;
+    let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
+    let value: Value =
+        serde_json::from_slice(&body).map_err(|error| wrong(format!("the body is not JSON: {error}")))?;
     rest::takes(operation, &value)?;
     serde_json::from_value(value).map_err(|error| wrong(error.to_string()))
 }
@@ -121,7 +126,7 @@ impl Answer {
 async fn answer(
     State(app): State<Arc<App>>,
     Extension(principal): Caller,
-    body: Result<Json<Value>, JsonRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Answered {
     let answer: Answer = read("answer", body)?;
     let decision = answer.decision()?;
@@ -168,7 +173,7 @@ enum About {
 async fn statement(
     State(app): State<Arc<App>>,
     Extension(_principal): Caller,
-    body: Result<Json<Value>, JsonRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Answered {
     let (engine, workspace) = (&app.engine, app.engine.workspace_id()?);
     let at = engine.now();
@@ -219,7 +224,7 @@ struct Enrol {
 async fn enrol(
     State(app): State<Arc<App>>,
     Extension(principal): Caller,
-    body: Result<Json<Value>, JsonRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Answered {
     let Enrol { name, key, groups, signed } = read("enrol", body)?;
     app.engine.enrol_on_page(&principal.caller, name.clone(), key.clone(), groups, signed)?;
@@ -238,7 +243,7 @@ struct Revoke {
 async fn revoke(
     State(app): State<Arc<App>>,
     Extension(principal): Caller,
-    body: Result<Json<Value>, JsonRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Answered {
     let Revoke { name, reason, signed } = read("revoke", body)?;
     let caller = app.engine.under(&principal.caller, signed.as_ref().map(|signed| &signed.key))?;
@@ -280,7 +285,7 @@ async fn tend(
     State(app): State<Arc<App>>,
     Extension(principal): Caller,
     Path((id, act)): Path<(String, String)>,
-    body: Result<Json<Value>, JsonRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Answered {
     let task: TaskId = parsed(&id)?;
     let Tend { reason, dependents, blocker, paths, budget, signed } = read("tend", body)?;

@@ -100,7 +100,7 @@ pub fn router_around<H: ServerHandler>(app: &Arc<App>, handler: H, everybody: Pr
 
 fn guarded(app: &Arc<App>, inside: Router<Arc<App>>) -> Router {
     inside
-        .fallback(problem::no_such_page)
+        .fallback(pages::nothing_here)
         // The guard counts bodies itself.
         .layer(DefaultBodyLimit::disable())
         // And the guard inside of it: each layer is a service that every request clones.

@@ -3,13 +3,15 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::extract::Request;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use sha2::{Digest, Sha256};
 
 use super::App;
+use super::problem::no_such_page;
 
 struct File {
     path: &'static str,
@@ -59,7 +61,7 @@ const FILES: &[File] = &[
     file!("workflows.js", SCRIPT),
 ];
 
-/// Where the application stands; it reads the path itself. Any other path is unknown.
+/// Where the application stands; it reads the path itself, and says of any other that there is no such page.
 const PAGES: [&str; 10] = [
     "/",
     "/tasks/{id}",
@@ -99,6 +101,19 @@ pub fn routes() -> Router<Arc<App>> {
         router = router.route(file.path, get(move |headers: HeaderMap| async move { answer(file, &headers) }));
     }
     router
+}
+
+/// Where nothing stands: a browser gets the application, which says so in words, and everybody else a problem.
+pub async fn nothing_here(request: Request) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if !reads || request.uri().path().starts_with("/api/") || !accept.contains("text/html") {
+        return no_such_page().await.into_response();
+    }
+    let mut page = answer(&INDEX, &HeaderMap::new());
+    *page.status_mut() = StatusCode::NOT_FOUND;
+    page.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    page
 }
 
 /// The file, or that the browser has it already. Names stay the same between versions, so a browser asks each time.

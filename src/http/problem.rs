@@ -19,6 +19,12 @@ use crate::engine::{Failure, StoreError};
 /// What is kept of the words of a framework.
 const BARE_TEXT_BYTES_MAX: usize = 4096;
 
+/// Where a session is not there.
+pub const BEGIN_SESSION: &str = "send `initialize` without `Mcp-Session-Id` to begin a new one";
+
+/// A database that starts anew takes about so long.
+const STORE_RETRY_SECONDS: u32 = 5;
+
 /// For clients that can ask their issuer for more (RFC 6750).
 const INSUFFICIENT_SCOPE: HeaderValue = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");
 
@@ -67,10 +73,16 @@ impl Problem {
         self
     }
 
-    /// A fault of ours: the caller learns a reference, the log the cause.
+    /// A fault of ours: the caller learns a reference, the log the cause. A database that is away is there again later.
     pub fn broken(error: &StoreError) -> Self {
         let reference = reference();
         tracing::error!(reference, %error, "a request failed");
+        if error.is_away() {
+            let detail = format!("phasegate does not reach the database of its store now (reference {reference})");
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
+                .hint("ask again in a few seconds; the log of the server has the cause under this reference")
+                .retry_after(STORE_RETRY_SECONDS);
+        }
         internal(&reference).hint(error.hint())
     }
 }
@@ -134,6 +146,7 @@ pub async fn no_such_page() -> Problem {
 /// Gives errors of the frameworks below, which come as bare text or as nothing, the same form; and a fault that ended a
 /// handler becomes an answer, and nothing more than this request ends.
 pub async fn caught(request: Request, next: Next) -> Response {
+    let (method, is_mcp) = (request.method().clone(), request.uri().path() == "/mcp");
     let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
         let reference = reference();
         tracing::error!(reference, "a request ended in a fault of phasegate");
@@ -149,8 +162,13 @@ pub async fn caught(request: Request, next: Next) -> Response {
     let (parts, body) = response.into_parts();
     let said = axum::body::to_bytes(body, BARE_TEXT_BYTES_MAX).await.unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
-    let (code, hint) = framework(status);
-    let detail = if said.trim().is_empty() { status.canonical_reason().unwrap_or(code) } else { said.trim() };
+    let (code, hint) = if is_mcp { of_mcp(status) } else { framework(status) };
+    let detail = match said.trim() {
+        // Which are taken is put into the header after this.
+        "" if status == StatusCode::METHOD_NOT_ALLOWED => format!("`{method}` is not taken at this address"),
+        "" => status.canonical_reason().unwrap_or(code).to_owned(),
+        said => said.to_owned(),
+    };
     let mut formed = Problem::new(status, code, detail).hint(hint).into_response();
     for (name, value) in &parts.headers {
         if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
@@ -164,12 +182,24 @@ fn framework(status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::BAD_REQUEST => ("bad_request", "mind the query and the body; `/api/openapi.json` has their form"),
         StatusCode::NOT_FOUND => ("no_such_page", "`/api/openapi.json` lists what there is"),
-        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "the Allow header says which methods are"),
+        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "the Allow header says which methods are taken"),
         StatusCode::PAYLOAD_TOO_LARGE => ("body_too_long", "send less at once"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ("not_json", "send `Content-Type: application/json`"),
         StatusCode::UNPROCESSABLE_ENTITY => ("bad_request", "`/api/openapi.json` has the form of the body"),
         other if other.is_server_error() => ("internal", "try again; the log of the server has the cause"),
         _ => ("refused", "`/api/openapi.json` says what may be asked"),
+    }
+}
+
+/// What the transport of MCP says in bare text.
+fn of_mcp(status: StatusCode) -> (&'static str, &'static str) {
+    match status {
+        StatusCode::BAD_REQUEST => (
+            "bad_request",
+            "a session is named in `Mcp-Session-Id`, as the answer to `initialize` had it; docs/http.md",
+        ),
+        StatusCode::NOT_FOUND => ("no_such_session", BEGIN_SESSION),
+        other => framework(other),
     }
 }
 
@@ -182,4 +212,23 @@ fn reference() -> String {
 fn internal(reference: &str) -> Problem {
     let detail = format!("phasegate could not do this (reference {reference})");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_away_is_no_fault_of_ours() {
+        let away =
+            StoreError::Unreached { said: "the database at db:5432 is not there".into(), hint: "", passing: true };
+        for (error, code, status, later) in
+            [(away, "store_unavailable", 503, true), (StoreError::Closed, "internal", 500, false)]
+        {
+            let problem = Problem::broken(&error);
+            assert_eq!((problem.0.code.as_str(), problem.0.status), (code, status));
+            assert!(!problem.0.detail.contains("db:5432") && !problem.0.hint.is_empty());
+            assert_eq!(problem.into_response().headers().contains_key(RETRY_AFTER), later);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::domain::brief::open_words;
 use crate::domain::bypass::Bypass;
 use crate::domain::decide::budget;
-use crate::domain::decide::gates::all_unmet;
+use crate::domain::decide::gates;
 use crate::domain::facts::{Context, Facts};
 use crate::domain::ids::{BypassId, TaskId};
 use crate::domain::refusal::Refusal;
@@ -18,6 +18,28 @@ use super::judge::{self, Around, Decision, RuleSet, Verdict};
 use super::paths::{self, Writes, effective_writes};
 
 pub const SHELL: &str = "Bash";
+/// Tools with which a client plans, asks its person, finds its other tools, or looks after what it was let start: each does
+/// nothing by itself that a rule could be about. Open unless one says otherwise.
+pub const OWN_AFFAIRS: [&str; 18] = [
+    "AskUserQuestion",
+    "BashOutput",
+    "EnterPlanMode",
+    "ExitPlanMode",
+    "KillBash",
+    "KillShell",
+    "Skill",
+    "SlashCommand",
+    "StructuredOutput",
+    "TaskCreate",
+    "TaskGet",
+    "TaskList",
+    "TaskOutput",
+    "TaskStop",
+    "TaskUpdate",
+    "TodoRead",
+    "TodoWrite",
+    "ToolSearch",
+];
 const UNCLAIMED: &str = "unclaimed";
 const SHOWN_CHARS: usize = 100;
 const KEPT_HINT: &str = "a person does this, outside the agent's session";
@@ -39,8 +61,7 @@ pub struct ClientCall {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruled {
     Allow {
-        /// Held to the phase by the kernel.
-        confined: bool,
+        held: Held,
     },
     /// A person decides: in front of the client, or by an approval where the workflow asks for that.
     Ask {
@@ -49,6 +70,16 @@ pub enum Ruled {
     Deny,
     /// No rule decided and no task is held, or the person's own rules decide: the client goes by its own.
     Left,
+}
+
+/// By the kernel, to the phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    Not,
+    /// As far as the machine can; what the phase asks for in so many words is never less.
+    AsFarAsCan,
+    /// Nobody could read the command: it runs under all bounds, or not.
+    Wholly,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +209,11 @@ fn by_verdict(
         }
         // All of the shell is open to the phase, and the kernel holds what cannot be told from the words.
         Decision::None if call.tool == SHELL && call.kernel && has_all_of_the_shell(phase) => {
-            ruling.ruled = Ruled::Allow { confined: true };
+            ruling.ruled = Ruled::Allow { held: Held::Wholly };
+            Ok(ruling)
+        }
+        Decision::None if call.is_own_affair() => {
+            ruling.ruled = Ruled::Left;
             Ok(ruling)
         }
         Decision::None if found.verdict.opaque => Ok(unread(workflow, phase, ruling)),
@@ -200,22 +235,27 @@ fn unread(workflow: &Workflow, phase: &Phase, mut ruling: Ruling) -> Ruling {
     ruling
 }
 
-/// Whether there is anything to hold a command of this phase to, and the workflow wants it held.
-pub fn confines(phase: &Phase) -> bool {
-    let bounded = phase.sandbox.network == Network::Deny
-        || effective_writes(phase.writes.as_deref(), &phase.rules.allow) != Writes::Everywhere;
+/// Whether a command of this phase is held. One that may write everywhere is held from what is ours, the client's and
+/// denied, which takes all that a kernel can do.
+pub fn confines(phase: &Phase, kernel: bool) -> bool {
     match phase.sandbox.confine {
         Confine::Off => false,
-        Confine::Auto => bounded,
+        Confine::Auto => kernel || is_bounded(phase),
         Confine::Writes | Confine::Full => true,
     }
+}
+
+pub fn is_bounded(phase: &Phase) -> bool {
+    phase.sandbox.network == Network::Deny
+        || effective_writes(phase.writes.as_deref(), &phase.rules.allow) != Writes::Everywhere
 }
 
 fn allowed(call: &ClientCall, phase: &Phase) -> Ruled {
     if call.theirs_decide() {
         return Ruled::Left;
     }
-    Ruled::Allow { confined: call.tool == SHELL && confines(phase) }
+    let held = if call.tool == SHELL && confines(phase, call.kernel) { Held::AsFarAsCan } else { Held::Not };
+    Ruled::Allow { held }
 }
 
 /// A file that an allowed call would write and the phase may not.
@@ -258,7 +298,7 @@ fn closed(
     if !facts.gates_of.contains(&task.id) {
         return Err(Unruled::Lacks(Lacks::Gates(task.id)));
     }
-    let unmet = all_unmet(facts, task, None, context)?;
+    let unmet = gates::missing(facts, task, context)?;
     let missing: Vec<&str> = unmet.iter().map(|gate| gate.missing.as_str()).collect();
     let missing = if missing.is_empty() { String::new() } else { format!("; missing: {}", missing.join("; ")) };
     let next = phase.next.first().map_or("the end", String::as_str);
@@ -294,7 +334,7 @@ fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruli
     (ruling.rule, ruling.reason) = (verdict.rule.clone(), verdict.reason.clone());
     match verdict.decision {
         Decision::Allow => {
-            ruling.ruled = if call.theirs_decide() { Ruled::Left } else { Ruled::Allow { confined: false } };
+            ruling.ruled = if call.theirs_decide() { Ruled::Left } else { Ruled::Allow { held: Held::Not } };
             ruling.waived = found.passed.map(|bypass| Waived { bypass: Some(bypass.id) });
             return Ok(ruling);
         }
@@ -302,7 +342,7 @@ fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruli
             ruling.ruled = Ruled::Ask { approval: false };
             return Ok(ruling);
         }
-        Decision::None if open.allow.is_empty() => return Ok(ruling),
+        Decision::None if open.allow.is_empty() || call.is_own_affair() => return Ok(ruling),
         Decision::Deny | Decision::None => {}
     }
     ruling.ruled = Ruled::Deny;
@@ -395,6 +435,10 @@ impl ClientCall {
     fn judge(&self, rules: &RuleSet) -> Verdict {
         let each = self.parts().map(|(tool, input)| judge::judge(rules, tool, input, &self.around));
         each.reduce(Verdict::stricter).unwrap_or_else(|| Verdict::none("it does nothing"))
+    }
+
+    fn is_own_affair(&self) -> bool {
+        self.parts().all(|(tool, _)| OWN_AFFAIRS.contains(&tool))
     }
 
     /// The person's own rules have something to say, which the client says itself.

@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::judge::{Around, Parts, RuleSet, Verdict, order};
 use super::names;
-use super::parameters::{self, Held};
+use super::parameters::Fields;
 use super::paths::shown;
 use super::rule::{Rule, RuleList, glob_matches};
 
@@ -67,11 +67,11 @@ impl Pattern {
         })
     }
 
-    fn covers(&self, host: &str) -> bool {
-        let host = labels(host);
+    /// `host` as its labels.
+    fn covers(&self, host: &[String]) -> bool {
         let fits = |labels: &[String]| labels.iter().zip(&self.labels).all(|(label, glob)| glob_matches(glob, label));
         if !self.deep {
-            return host.len() == self.labels.len() && fits(&host);
+            return host.len() == self.labels.len() && fits(host);
         }
         let Some(skipped) = host.len().checked_sub(self.labels.len()).filter(|skipped| *skipped > 0) else {
             return false;
@@ -102,35 +102,37 @@ fn host_text<S: AsRef<str>>(host: &Host<S>) -> String {
 }
 
 pub fn judge(rules: &RuleSet, input: &Value, around: &Around) -> Verdict {
+    let fields = Fields::of(input);
     let written = input.get("url").and_then(Value::as_str);
     let what = written.map_or_else(|| format!("`{TOOL}`"), |url| format!("fetching `{}`", shown(url)));
     let url = written.filter(|url| url.len() <= URL_BYTES_MAX).and_then(|url| Url::parse(url).ok());
     let host = url.as_ref().and_then(|url| url.host().map(|host| host_text(&host)));
+    let parts = host.as_deref().map(labels);
     let near = url.as_ref().and_then(|url| url.host()).and_then(|host| near(&host));
     let refuses = |rule: &Rule, list: RuleList| {
         names::covers(rule, list, TOOL)
-            || parameters::held(rule, list, TOOL, input) == Held::Yes
+            || fields.hold(rule, list, TOOL)
             || names::pattern_covers(&rule.tool, list, TOOL)
                 && rule
                     .host
                     .as_ref()
-                    .is_some_and(|pattern| pattern.every || host.as_ref().is_some_and(|host| pattern.covers(host)))
+                    .is_some_and(|pattern| pattern.every || parts.as_ref().is_some_and(|parts| pattern.covers(parts)))
     };
     let own_port =
         url.as_ref().and_then(Url::port_or_known_default).is_some_and(|port| around.guard.ports.contains(&port));
     let guard = (own_port && near.is_some()).then(|| "phasegate listens there".to_owned());
-    let unsure = parameters::unsure(rules, TOOL, input);
+    let unsure = fields.unsure(rules, TOOL);
     let doubt = doubt(written, url.as_ref(), host.as_deref()).or_else(|| {
         unsure.map(|rule| format!("the rule `{}` looks at a field that holds more than one value", rule.text))
     });
     let allows = || {
-        let host = host.as_deref()?;
+        let parts = parts.as_ref()?;
         let covers = |rule: &&Rule| match (&rule.host, near) {
             (None, None) => names::covers(rule, RuleList::Allow, TOOL),
             (None, Some(_)) => false,
             (Some(pattern), near) => {
                 names::pattern_covers(&rule.tool, RuleList::Allow, TOOL)
-                    && pattern.covers(host)
+                    && pattern.covers(parts)
                     && (near.is_none() || pattern.is_literal())
             }
         };

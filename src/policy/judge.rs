@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::hosts;
 use super::names::{self, Kind};
-use super::parameters::{self, Held};
+use super::parameters::Fields;
 use super::paths;
 use super::rule::{Rule, RuleList};
 
@@ -215,13 +215,12 @@ fn shell(by_name: Verdict, by_command: Verdict) -> Verdict {
 /// By the tool's name, its parameters, and the name in the brackets (`Agent(Explore)`).
 fn named(rules: &RuleSet, tool: &str, input: &Value, around: &Around) -> Verdict {
     let what = format!("`{}`", paths::shown(tool));
+    let (fields, called) = (Fields::of(input), names::Called::of(tool, input));
     let refuses = |rule: &Rule, list| {
-        names::covers(rule, list, tool)
-            || names::names_what_is_called(rule, list, tool, input)
-            || parameters::held(rule, list, tool, input) == Held::Yes
+        names::covers(rule, list, tool) || called.is_named(rule, list, tool) || fields.hold(rule, list, tool)
     };
     // A rule about a field that is not a plain value could be meant: it is not known to miss.
-    let unsure = parameters::unsure(rules, tool, input);
+    let unsure = fields.unsure(rules, tool);
     if let (Some(rule), Kind::Shell) = (unsure, names::kind(tool)) {
         let known = rules.deny.iter().chain(&rules.ask).any(|rule| refuses(rule, RuleList::Deny));
         if !known {
@@ -240,10 +239,8 @@ fn named(rules: &RuleSet, tool: &str, input: &Value, around: &Around) -> Verdict
         unsure.map(|rule| format!("the rule `{}` looks at a field that holds more than one value", rule.text))
     });
     let allows = || {
-        let covers = |rule: &&Rule| {
-            names::covers(rule, RuleList::Allow, tool)
-                || names::names_what_is_called(rule, RuleList::Allow, tool, input)
-        };
+        let covers =
+            |rule: &&Rule| names::covers(rule, RuleList::Allow, tool) || called.is_named(rule, RuleList::Allow, tool);
         let rule = rules.allow.iter().find(covers)?;
         Some((rule, format!("the rule `{}` allows {what}", rule.text)))
     };

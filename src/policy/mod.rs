@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod bash;
 pub mod client_call;
 pub mod effects;
+pub mod glob;
 pub mod hosts;
 pub mod judge;
 pub mod names;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::glob::Glob;
 use super::rule::{OWN_TOOLS, Rule, RuleList, ToolPattern, glob_matches};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,35 +98,67 @@ fn family(pattern: &ToolPattern, tool: &str) -> bool {
     }
 }
 
-/// Whether the brackets name what this call starts: the kind of a subagent, a skill, a slash command.
-pub fn names_what_is_called(rule: &Rule, list: RuleList, tool: &str, input: &Value) -> bool {
-    let (Some(spec), true) = (rule.spec.as_deref(), pattern_covers(&rule.tool, list, tool)) else { return false };
-    let text = |field: &str| input.get(field).and_then(Value::as_str).map(str::trim);
-    let called = match tool {
-        // What the client takes where the call names none.
-        "Agent" => match input.get("subagent_type") {
-            None | Some(Value::Null) => Some("general-purpose".to_owned()),
-            Some(_) => text("subagent_type").map(str::to_owned),
-        },
-        "Skill" => text("skill").or_else(|| text("command")).map(|name| match text("args") {
-            Some(arguments) if !arguments.is_empty() => format!("{name} {arguments}"),
-            _ => name.to_owned(),
-        }),
-        "SlashCommand" => text("command").map(str::to_owned),
-        _ => return false,
-    };
-    let Some(called) = called.filter(|called| !called.is_empty()) else { return list != RuleList::Allow };
-    let bare = |text: &str| text.trim_start_matches('/').to_owned();
-    let (spec, called) = if tool == "Agent" { (spec.to_owned(), called) } else { (bare(spec), bare(&called)) };
-    let wide = list != RuleList::Allow;
-    let (spec, called) = if wide { (spec.to_lowercase(), called.to_lowercase()) } else { (spec, called) };
-    let name_only = called.split_whitespace().next().unwrap_or_default();
-    let start = spec.strip_suffix(":*").or_else(|| spec.strip_suffix(" *"));
-    match start {
-        Some(start) => {
-            called.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+/// What a call starts: the kind of a subagent, a skill, a slash command.
+pub enum Called {
+    /// It is no such tool.
+    Nothing,
+    /// It does not say.
+    Unsaid,
+    Named {
+        exact: String,
+        /// In small letters, as refusing reads it.
+        lower: String,
+        /// Its first word, of `lower`.
+        first: String,
+    },
+}
+
+impl Called {
+    pub fn of(tool: &str, input: &Value) -> Self {
+        let text = |field: &str| input.get(field).and_then(Value::as_str).map(str::trim);
+        let called = match tool {
+            // What the client takes where the call names none.
+            "Agent" => match input.get("subagent_type") {
+                None | Some(Value::Null) => Some("general-purpose".to_owned()),
+                Some(_) => text("subagent_type").map(str::to_owned),
+            },
+            "Skill" => text("skill").or_else(|| text("command")).map(|name| match text("args") {
+                Some(arguments) if !arguments.is_empty() => format!("{name} {arguments}"),
+                _ => name.to_owned(),
+            }),
+            "SlashCommand" => text("command").map(str::to_owned),
+            _ => return Self::Nothing,
+        };
+        let Some(called) = called.filter(|called| !called.is_empty()) else { return Self::Unsaid };
+        let exact = if tool == "Agent" { called } else { called.trim_start_matches('/').to_owned() };
+        let lower = exact.to_lowercase();
+        let first = lower.split_whitespace().next().unwrap_or_default().to_owned();
+        Self::Named { exact, lower, first }
+    }
+
+    /// Whether the brackets of a rule name it.
+    pub fn is_named(&self, rule: &Rule, list: RuleList, tool: &str) -> bool {
+        let named = match self {
+            Self::Nothing => return false,
+            Self::Unsaid => None,
+            Self::Named { exact, lower, first } => Some((exact, lower, first)),
+        };
+        let (Some(spec), true) = (rule.spec.as_deref(), pattern_covers(&rule.tool, list, tool)) else { return false };
+        let wide = list != RuleList::Allow;
+        let Some((exact, lower, first)) = named else { return wide };
+        let called = if wide { lower } else { exact };
+        let spec = if tool == "Agent" { spec } else { spec.trim_start_matches('/') };
+        let spec = if wide { spec.to_lowercase() } else { spec.to_owned() };
+        let start = spec.strip_suffix(":*").or_else(|| spec.strip_suffix(" *"));
+        match start {
+            Some(start) => {
+                called.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+            }
+            None => {
+                let glob = Glob::read(&spec);
+                glob.fits(called) || wide && glob.fits(first)
+            }
         }
-        None => glob_matches(&spec, &called) || wide && glob_matches(&spec, name_only),
     }
 }
 

@@ -65,8 +65,13 @@ pub fn of_role(caller: &Caller, tool: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     let (who, role) = (&caller.agent, caller.role.word());
-    let message = format!("`{tool}` takes the role agent; `{who}` is {role}, which may call {}", open.join(", "));
-    Err(Refusal::new(Code::RoleRequired, message, "call it with the credential of an agent"))
+    let (roles, whose) = if OF_OPERATORS.contains(&tool) {
+        ("agent or operator", "an agent or an operator")
+    } else {
+        ("agent", "an agent")
+    };
+    let message = format!("`{tool}` takes the role {roles}; `{who}` is {role}, which may call {}", open.join(", "));
+    Err(Refusal::new(Code::RoleRequired, message, format!("call it with the credential of {whose}")))
 }
 
 /// What is open under a budget that is used up: ending work and handing it over, asking for more, and finding out why. Whether
@@ -220,5 +225,24 @@ fn verdict<'f>(rules: &[&Rules], ask_too: &[String], tool: &str, need: Need, pas
         Need::Grant => {
             Verdict::Closed { by_rule: false, why: "no rule of the phase allows it".to_owned(), asks: false }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_call_a_tool_reads_every_role_that_may() {
+        for (role, tool, words) in [
+            (Role::Approver, "submit_task", "takes the role agent or operator"),
+            (Role::Auditor, "update_task", "takes the role agent or operator"),
+            (Role::Approver, "claim_task", "takes the role agent; "),
+            (Role::Operator, "claim_task", "takes the role agent; "),
+        ] {
+            let refusal = of_role(&Caller::new("lea", role), tool).unwrap_err();
+            assert!(refusal.message.contains(words), "{role:?} {tool}: {refusal}");
+        }
+        assert!(of_role(&Caller::new("lea", Role::Operator), "submit_task").is_ok());
     }
 }

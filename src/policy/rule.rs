@@ -1,6 +1,8 @@
 //! One permission rule: its form, and the names of tools it covers.
 //! What stands in the brackets is kept as written and read once; shell, paths and hosts are judged elsewhere.
 
+use std::borrow::Cow;
+
 use super::hosts;
 use super::paths::{self, Pattern};
 
@@ -179,10 +181,13 @@ impl ToolPattern {
     }
 
     pub fn matches(&self, tool_name: &str) -> bool {
-        let full =
-            if OWN_TOOLS.contains(&tool_name) { format!("{OWN_PREFIX}{tool_name}") } else { tool_name.to_owned() };
+        let full = if OWN_TOOLS.contains(&tool_name) {
+            Cow::Owned(format!("{OWN_PREFIX}{tool_name}"))
+        } else {
+            Cow::Borrowed(tool_name)
+        };
         match self {
-            Self::Name(name) => *name == full,
+            Self::Name(name) => *name == *full,
             Self::Server(server) => full
                 .strip_prefix("mcp__")
                 .and_then(|rest| rest.strip_prefix(server.as_str()))

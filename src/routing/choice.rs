@@ -88,9 +88,12 @@ pub fn choose(question: &Question<'_>) -> Choice {
     }
 }
 
-/// The last tier before the next dollar buys little: all but the dearest, where there is more than one.
+/// The last tier before the next dollar buys little: all but the dearest, where there is more than one. The dearest is taken
+/// where it does more for a dollar: it then costs hardly more.
 fn knee(hull: &[Point]) -> Option<ModelTier> {
+    let for_a_dollar = |point: &Point| point.mean / point.cost.max(1e-9);
     match hull {
+        [.., before, last] if for_a_dollar(last) > for_a_dollar(before) => Some(last.tier),
         [.., before, _] => Some(before.tier),
         [only] => Some(only.tier),
         [] => None,
@@ -229,6 +232,9 @@ mod tests {
             let choice = ask(rows, ALL, failed, known);
             assert_eq!((choice.tier, choice.why), expected, "{rows:?} {failed:?} {known}");
         }
+        // The weak one costs a little less and does much less, and the strong one shows no gain.
+        let rows = [(0.35, 0.35), (0.6, 0.6), (0.59, 0.59)];
+        assert_eq!(ask(rows, [Some(0.036), Some(0.038), Some(0.28)], &[], "nothing").tier, Some(Base));
     }
 
     #[test]

@@ -74,7 +74,11 @@ fn size(work: &Work) -> Part {
         let tokens = chars / CHARS_A_TOKEN;
         let points = (1.0 + tokens as f64 / TEXT_TOKENS).log2() * TEXT_POINTS;
         let points = (points.min(TEXT_POINTS_MAX) * 100.0).round() / 100.0;
-        return part("text", points, format!("about {tokens} tokens of description"));
+        return part(
+            "text",
+            points,
+            format!("about {tokens} {} of description", if tokens == 1 { "token" } else { "tokens" }),
+        );
     };
     let points = match tokens {
         0..2_000 => 0.0,

@@ -54,7 +54,8 @@ struct Recent {
     id: u64,
     /// Thousandths of success, by tier.
     tried: [Option<u16>; 3],
-    /// The gain of the strong tier over the weak that was expected before any try.
+    /// How much more than on the mean the strong tier was expected to gain over the weak, before any try. What tiers do on
+    /// the mean changes with every outcome and is no foresight.
     gain: f32,
 }
 
@@ -77,6 +78,13 @@ pub struct Estimate {
     pub outcomes: u64,
     /// What a try costs here in dollars, where tries were costed.
     pub cost: Option<f64>,
+}
+
+impl Estimate {
+    /// By how much it is expected to do better here than on all work.
+    pub fn over_mean(&self) -> f64 {
+        self.success - self.mean
+    }
 }
 
 pub fn index(tier: ModelTier) -> usize {
@@ -168,7 +176,7 @@ impl Learned {
     /// By how much the strongest tier is expected to do better at this than it does on the mean.
     fn hope(&self, piece: &Piece<'_>, tier: ModelTier) -> Option<f64> {
         let [.., strong] = self.estimates(piece);
-        (tier < strong.tier).then_some(strong.success - strong.mean)
+        (tier < strong.tier).then(|| strong.over_mean())
     }
 
     /// Whether the piece of work is new here.
@@ -176,7 +184,8 @@ impl Learned {
         let known = self.recent.iter().rposition(|recent| recent.id == id);
         if known.is_none() {
             let [weak, _, strong] = self.estimates(piece);
-            self.recent.push_back(Recent { id, tried: [None; 3], gain: (strong.success - weak.success) as f32 });
+            let gain = strong.over_mean() - weak.over_mean();
+            self.recent.push_back(Recent { id, tried: [None; 3], gain: gain as f32 });
             if self.recent.len() > RECENT_MAX {
                 self.recent.pop_front();
             }
@@ -214,22 +223,44 @@ impl Learned {
 
     pub fn estimates(&self, piece: &Piece<'_>) -> [Estimate; 3] {
         let weights = self.spread.weights(&piece.features.places);
-        TIERS.map(|tier| self.estimate(tier, piece, &weights))
+        let projects = self.of_group(|record| record.projects.offset(piece.project, &record.project_sums));
+        let kinds = self.of_group(|record| record.kinds.offset(piece.kind?, &record.kind_sums));
+        TIERS.map(|tier| {
+            let groups = [projects, kinds].iter().filter_map(|group| group.get(index(tier))).sum();
+            self.estimate(tier, piece, &weights, groups)
+        })
     }
 
-    fn estimate(&self, tier: ModelTier, piece: &Piece<'_>, weights: &[f32]) -> Estimate {
-        let at = index(tier);
-        let before = BEFORE.get(at).copied().unwrap_or_default();
-        let loss = LENGTH_LOSS.get(at).copied().unwrap_or_default() * piece.features.length;
-        let Some(record) = self.tiers.get(at) else {
-            return Estimate { tier, success: before, mean: before, outcomes: 0, cost: None };
+    /// How much better or worse each tier does in a group: by its own record there, and by those of all tiers together. What
+    /// is hard for one tier is hard for the others, as far as each of them is neither sure to do it nor sure to fail.
+    fn of_group(&self, offset: impl Fn(&TierRecord) -> Option<f64>) -> [f64; 3] {
+        let own = self.tiers.each_ref().map(offset);
+        // How much a tier's chance moves when work gets easier: most where it is one half, not at all where it is 0 or 1.
+        let moves = TIERS.map(|tier| self.mean(tier) * (1.0 - self.mean(tier)));
+        let known = own.iter().zip(moves).filter_map(|(own, moves)| own.map(|own| (own, moves)));
+        let (all, of) = known.fold((0.0, 0.0), |(all, of), (own, moves)| (all + own, of + moves));
+        let easier = if of > 0.0 { all / of } else { 0.0 };
+        let mut groups = moves.map(|moves| moves * easier);
+        groups.iter_mut().zip(own).for_each(|(group, own)| *group += own.unwrap_or_default());
+        groups
+    }
+
+    /// What a tier does on all work.
+    fn mean(&self, tier: ModelTier) -> f64 {
+        let before = BEFORE.get(index(tier)).copied().unwrap_or_default();
+        let (successes, tries) = self.done(tier, None);
+        (successes + BEFORE_OUTCOMES * before) / (tries + BEFORE_OUTCOMES)
+    }
+
+    fn estimate(&self, tier: ModelTier, piece: &Piece<'_>, weights: &[f32], groups: f64) -> Estimate {
+        let mean = self.mean(tier);
+        let Some(record) = self.tiers.get(index(tier)) else {
+            return Estimate { tier, success: mean, mean, outcomes: 0, cost: None };
         };
         let plain = record.successes / record.tries.max(1.0);
-        let mean = (record.successes + BEFORE_OUTCOMES * before) / (record.tries + BEFORE_OUTCOMES);
         let words = record.words.offset(&piece.features.places, weights, plain);
-        let project = record.projects.offset(piece.project, &record.project_sums);
-        let kind = piece.kind.map_or(0.0, |kind| record.kinds.offset(kind, &record.kind_sums));
-        let success = mean + words + GROUP_SHARE * (project + kind) - loss;
+        let loss = LENGTH_LOSS.get(index(tier)).copied().unwrap_or_default() * piece.features.length;
+        let success = mean + words + GROUP_SHARE * groups - loss;
         Estimate {
             tier,
             success: success.clamp(SURE, 1.0 - SURE),
@@ -271,7 +302,7 @@ struct SavedTier {
 }
 
 /// Of the saved form; another one is not read, since its sums would mean something else.
-const SAVED_VERSION: u32 = 1;
+const SAVED_VERSION: u32 = 2;
 
 impl Learned {
     pub fn saved(&self) -> Saved {
@@ -371,9 +402,39 @@ mod tests {
             assert!((gain(&learned, text) - gain(&back, text)).abs() < 1e-6, "{text}");
         }
         assert_eq!(back.outcomes(), 120);
-        let mut other = learned.saved();
-        other.version = 9;
-        assert!(Learned::of(other).is_none());
+        for version in [1, 9] {
+            assert!(Learned::of(Saved { version, ..learned.saved() }).is_none(), "{version}");
+        }
+    }
+
+    #[test]
+    fn a_project_that_is_hard_for_one_tier_is_hard_for_the_others() {
+        let mut learned = taught();
+        let features = features::read("mend the parser");
+        let piece = |id, project| Piece { id, project, kind: None, features: &features };
+        let ids: Vec<String> = (0..40).map(|n| format!("P-{n}")).collect();
+        for (n, id) in ids.iter().enumerate() {
+            let (project, success) = if n % 2 == 0 { ("hard", 0.0) } else { ("core", 1.0) };
+            learned.add(&piece(id, project), ModelTier::Base, success, None);
+        }
+        let expected = |project| learned.estimates(&piece("x", project)).map(|tier| tier.success);
+        let ([weak, base, strong], [new_weak, new_base, new_strong]) = (expected("hard"), expected("new"));
+        assert!(base < new_base - 0.1, "its own record: {base} {new_base}");
+        assert!(weak < new_weak - 0.03, "that of another: {weak} {new_weak}");
+        assert!(strong <= new_strong && new_strong - strong < 0.03, "always does it: {strong} {new_strong}");
+    }
+
+    #[test]
+    fn what_tiers_do_on_the_mean_is_no_foresight() {
+        let mut learned = Learned::default();
+        for n in 0..40 {
+            let (id, features) = (format!("T-{n}"), features::read(""));
+            let piece = Piece { id: &id, project: "p", kind: None, features: &features };
+            learned.add(&piece, ModelTier::Weak, 0.0, None);
+            learned.add(&piece, ModelTier::Strong, 1.0, None);
+        }
+        let gains: Vec<f32> = learned.recent.iter().map(|recent| recent.gain).collect();
+        assert!(gains.iter().all(|gain| gain.abs() < 0.2), "on the mean it goes from 0.2 to nearly 1: {gains:?}");
     }
 
     #[test]

@@ -71,14 +71,11 @@ impl Memory {
         self.groups.iter().map(|(name, record)| (name.as_str(), *record))
     }
 
-    /// How much better or worse than the mean this group does.
-    pub fn offset(&self, group: &str, sums: &Sums) -> f64 {
-        let record = self.record(group);
-        if record.tries == 0.0 {
-            return 0.0;
-        }
+    /// How much better or worse than the mean this group does, where something is known of it.
+    pub fn offset(&self, group: &str, sums: &Sums) -> Option<f64> {
+        let record = self.groups.get(group).filter(|record| record.tries > 0.0)?;
         let mean = sums.successes / sums.tries.max(1.0);
-        (record.successes - record.tries * mean) / (record.tries + sums.draw())
+        Some((record.successes - record.tries * mean) / (record.tries + sums.draw()))
     }
 }
 
@@ -126,10 +123,10 @@ mod tests {
     #[test]
     fn a_group_is_believed_the_more_the_more_groups_differ() {
         let (apart, sums) = filled(&[("a", 20, 18), ("b", 20, 2), ("c", 20, 17), ("d", 20, 3)]);
-        assert!(apart.offset("a", &sums) > 0.3, "{}", apart.offset("a", &sums));
+        assert!(apart.offset("a", &sums) > Some(0.3), "{:?}", apart.offset("a", &sums));
         let (alike, sums) = filled(&[("a", 20, 11), ("b", 20, 9), ("c", 20, 10), ("d", 20, 10)]);
-        assert!(alike.offset("a", &sums).abs() < 0.02, "{}", alike.offset("a", &sums));
-        assert!(alike.offset("new", &sums).abs() < 1e-9);
+        assert!(alike.offset("a", &sums).is_some_and(|offset| offset.abs() < 0.02), "{:?}", alike.offset("a", &sums));
+        assert_eq!(alike.offset("new", &sums), None);
     }
 
     #[test]

@@ -39,33 +39,65 @@ pub fn route(work: &Work, phase: Option<ModelChoice>, scoring: &Scoring) -> Rout
         None => (raised, None),
         Some(choice) => {
             let bounded = if choice.raise_on_failure && failed > 0 { raise(choice.tier) } else { choice.tier };
-            let bound = (bounded != raised).then(|| format!("the phase sets {}", word(bounded)));
+            let bound = (bounded != raised).then(|| format!("the phase sets {}", bounded.word()));
             (bounded, bound)
         }
     };
     let reason = match (&bound, failed) {
-        (Some(bound), _) => format!("{} tier: {bound}", word(tier)),
-        (None, 0) => format!("{} tier by complexity", word(tier)),
-        (None, failed) => format!("{} tier: {failed} tries failed before", word(tier)),
+        (Some(bound), _) => format!("{} tier: {bound}", tier.word()),
+        (None, 0) => format!("{} tier by complexity", tier.word()),
+        (None, failed) => format!("{} tier: {}", tier.word(), failed_before(failed)),
     };
     let complexity = (complexity * 10.0).round() / 10.0;
     Route { decision: None, tier, complexity, parts, reason, bound, model: None, alternatives: Vec::new() }
 }
 
+fn failed_before(tries: u32) -> String {
+    format!("{tries} {} failed before", if tries == 1 { "try" } else { "tries" })
+}
+
 /// The same, with the models that a client can run and what a try costs on each tier, the cheapest first.
 pub fn with_models(route: Route, work: &Work, catalogue: &Catalogue, client: &str) -> Route {
-    let window = work.context_tokens.unwrap_or(0);
-    let mut alternatives: Vec<Alternative> = learned::TIERS
-        .into_iter()
-        .filter_map(|tier| {
-            let model = catalogue.fitting(tier, client, window)?;
-            let usd = estimate::dollars(work, route.complexity, model);
-            Some(Alternative { tier, model: model.name_for(client), usd, success: None })
-        })
-        .collect();
+    let mut alternatives = offers(work, route.complexity, catalogue, client);
     alternatives.sort_by(|a, b| a.usd.total_cmp(&b.usd));
     let model = alternatives.iter().find(|one| one.tier == route.tier).map(|one| one.model.clone());
-    Route { model, alternatives, ..route }
+    let reason = match model {
+        None => format!("{}; {}", route.reason, none_fits(work, route.tier, &alternatives)),
+        Some(_) => route.reason,
+    };
+    Route { model, alternatives, reason, ..route }
+}
+
+/// Why a tier has no model, and what to do.
+fn none_fits(work: &Work, tier: ModelTier, others: &[Alternative]) -> String {
+    let which = if others.is_empty() { String::new() } else { format!("{} ", tier.word()) };
+    match work.context_tokens.unwrap_or(0) {
+        0 => format!("no {which}model in the table runs in this client: `phasegate models list` shows them"),
+        tokens => {
+            let tokens = grouped(tokens);
+            format!(
+                "no {which}model keeps {tokens} tokens in view: reduce them with optimize_context, or split the work"
+            )
+        }
+    }
+}
+
+fn grouped(number: u64) -> String {
+    match number / 1000 {
+        0 => number.to_string(),
+        more => format!("{},{:03}", grouped(more), number % 1000),
+    }
+}
+
+/// What each tier has for this work, the weakest first: the model of a client, and one try by the estimate.
+fn offers(work: &Work, complexity: f64, catalogue: &Catalogue, client: &str) -> Vec<Alternative> {
+    let window = work.context_tokens.unwrap_or(0);
+    let offer = |tier| {
+        let model = catalogue.fitting(tier, client, window)?;
+        let usd = estimate::dollars(work, complexity, model);
+        Some(Alternative { tier, model: model.name_for(client), usd, success: None })
+    };
+    learned::TIERS.into_iter().filter_map(offer).collect()
 }
 
 fn raise(tier: ModelTier) -> ModelTier {
@@ -73,10 +105,6 @@ fn raise(tier: ModelTier) -> ModelTier {
         ModelTier::Weak => ModelTier::Base,
         ModelTier::Base | ModelTier::Strong => ModelTier::Strong,
     }
-}
-
-pub fn word(tier: ModelTier) -> &'static str {
-    tier.word()
 }
 
 #[cfg(test)]
@@ -95,6 +123,20 @@ mod tests {
         let too_much = Work { context_tokens: Some(5_000_000), ..work };
         let none = with_models(route, &too_much, &table, "claude-code");
         assert_eq!((none.model, none.alternatives.len()), (None, 0), "no window takes so much");
+        assert!(none.reason.contains("no model keeps 5,000,000 tokens in view: reduce"), "{}", none.reason);
+    }
+
+    #[test]
+    fn a_tier_without_a_model_for_the_context_says_so() {
+        let mut table = Catalogue::built_in();
+        table.models.iter_mut().filter(|model| model.tier == ModelTier::Weak).for_each(|model| model.window = 200_000);
+        let says = |tokens: u64| {
+            let work = Work { context_tokens: Some(tokens), ..work("chore") };
+            with_models(route(&work, None, &Scoring::default()), &work, &table, "claude-code").reason
+        };
+        assert_eq!(says(200_000), "weak tier by complexity");
+        assert!(says(300_000).contains("; no weak model keeps 300,000 tokens in view: reduce"), "{}", says(300_000));
+        assert!(says(5_000_007).contains("; no model keeps 5,000,007 tokens"), "{}", says(5_000_007));
     }
 
     fn work(kind: &str) -> Work {

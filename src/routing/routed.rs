@@ -6,12 +6,13 @@ use std::fmt::Write;
 use super::catalogue::{Catalogue, Model};
 use super::choice::{Choice, Why};
 use super::features::{self, Features};
-use super::learned::{Estimate, Learned, Piece, TIERS, index};
+use super::learned::{Estimate, Learned, Piece, index};
 use super::router::{Circumstances, Decided, considered};
-use super::{estimate, raise, route, word};
+use super::{failed_before, none_fits, offers, raise, route};
 use crate::domain::decide::route::is_verified;
 use crate::domain::preference::Preferences;
 use crate::domain::route::{Alternative, Route, ToRoute};
+use crate::domain::spending::about;
 use crate::domain::workflow::{ModelChoice, ModelTier};
 
 /// With fewer outcomes in a workspace than this the score chooses.
@@ -56,13 +57,16 @@ pub fn routed(asked: &ToRoute<'_>, known: &Known<'_>) -> Option<Route> {
     if let Some(local) = local {
         picked.tier = local.tier;
     }
-    let mut reason = format!("{} tier: {}{}", word(picked.tier), picked.why, place.numbers(picked.tier));
+    let mut reason = format!("{} tier: {}{}", picked.tier.word(), picked.why, place.numbers(picked.tier));
     if let Some(local) = local {
         let _ = write!(reason, "; {} runs on your own machine", local.name);
     }
     let model = local.map(|model| model.name_for(known.client));
-    let model = model.or_else(|| place.offer(picked.tier).map(|offer| offer.name.clone()));
-    let bound = route.bound.map(|_| format!("the phase sets {}", word(picked.tier)));
+    let model = model.or_else(|| place.offer(picked.tier).map(|offer| offer.model.clone()));
+    if model.is_none() {
+        let _ = write!(reason, "; {}", none_fits(asked.work, picked.tier, &place.offers));
+    }
+    let bound = route.bound.map(|_| format!("the phase sets {}", picked.tier.word()));
     Some(Route { tier: picked.tier, reason, bound, model, alternatives: place.alternatives(), ..route })
 }
 
@@ -70,15 +74,6 @@ pub fn routed(asked: &ToRoute<'_>, known: &Known<'_>) -> Option<Route> {
 struct Picked {
     tier: ModelTier,
     why: String,
-}
-
-/// What a tier has for this work.
-#[derive(Clone, Debug)]
-struct Offer {
-    tier: ModelTier,
-    name: String,
-    /// One try, by the estimate.
-    usd: f64,
 }
 
 /// A piece of work, and what there is for it.
@@ -89,24 +84,19 @@ struct Place<'a> {
     /// Where enough is known.
     estimates: Option<[Estimate; 3]>,
     /// By tier, the weakest first.
-    offers: Vec<Offer>,
+    offers: Vec<Alternative>,
 }
 
 impl<'a> Place<'a> {
     fn of(asked: &'a ToRoute<'a>, known: &'a Known<'a>, features: Option<&'a Features>, complexity: f64) -> Self {
         let kind = asked.work.kind.as_deref();
         let piece = features.map(|features| Piece { id: &asked.id, project: &asked.project, kind, features });
-        let window = asked.work.context_tokens.unwrap_or(0);
-        let offers = TIERS.into_iter().filter_map(|tier| {
-            let model = known.catalogue.fitting(tier, known.client, window)?;
-            let usd = estimate::dollars(asked.work, complexity, model);
-            Some(Offer { tier, name: model.name_for(known.client), usd })
-        });
+        let offers = offers(asked.work, complexity, known.catalogue, known.client);
         let estimates = piece.as_ref().map(|piece| known.learned.estimates(piece));
-        Self { asked, known, piece, estimates, offers: offers.collect() }
+        Self { asked, known, piece, estimates, offers }
     }
 
-    fn offer(&self, tier: ModelTier) -> Option<&Offer> {
+    fn offer(&self, tier: ModelTier) -> Option<&Alternative> {
         self.offers.iter().find(|offer| offer.tier == tier)
     }
 
@@ -120,16 +110,17 @@ impl<'a> Place<'a> {
         let raised = failed.filter(|_| choice.raise_on_failure).map(|failed| raise(*failed).max(route.tier));
         let tier = raised.unwrap_or(route.tier);
         let mut why = match failed {
-            Some(failed) if tier > *failed => format!("{} failed, and the phase raises it", word(*failed)),
-            _ => route
-                .reason
-                .split_once(": ")
-                .map_or_else(|| "by complexity, as the phase sets it".to_owned(), |(_, why)| why.to_owned()),
+            Some(failed) if tier > *failed => format!("{} failed, and the phase raises it", failed.word()),
+            _ => match (&route.bound, self.asked.work.failed_attempts.unwrap_or(0)) {
+                (Some(bound), _) => bound.clone(),
+                (None, 0) => "by complexity, as the phase sets it".to_owned(),
+                (None, failed) => failed_before(failed),
+            },
         };
         if let (Some(left), Some(offer)) = (self.left_usd(), self.offer(tier))
             && offer.usd > left
         {
-            let _ = write!(why, "; ${left:.2} of the budget are left");
+            let _ = write!(why, "; {} of the budget are left", about(left));
         }
         Picked { tier, why }
     }
@@ -137,14 +128,13 @@ impl<'a> Place<'a> {
     fn free(&self, route: &Route) -> Picked {
         let cheapest = self.offers.iter().min_by(|a, b| a.usd.total_cmp(&b.usd));
         let Some(cheapest) = cheapest else {
-            let why = "no model in the table takes so much context".to_owned();
-            return Picked { tier: route.tier, why };
+            return Picked { tier: route.tier, why: "by complexity".to_owned() };
         };
-        let fits = |offer: &&Offer| self.left_usd().is_none_or(|left| offer.usd <= left);
-        let fitting: Vec<&Offer> = self.offers.iter().filter(fits).collect();
+        let fits = |offer: &&Alternative| self.left_usd().is_none_or(|left| offer.usd <= left);
+        let fitting: Vec<&Alternative> = self.offers.iter().filter(fits).collect();
         if fitting.is_empty() {
-            let left = self.left_usd().unwrap_or_default();
-            let why = format!("the cheapest, since ${left:.2} of the budget are left and no try is likely to fit");
+            let left = about(self.left_usd().unwrap_or_default());
+            let why = format!("the cheapest, since {left} of the budget are left and no try is likely to fit");
             return Picked { tier: cheapest.tier, why };
         }
         let picked = match self.asked.failed.iter().max() {
@@ -154,12 +144,12 @@ impl<'a> Place<'a> {
         self.sparing(picked, &fitting)
     }
 
-    fn first(&self, route: &Route, fitting: &[&Offer]) -> Picked {
+    fn first(&self, route: &Route, fitting: &[&Alternative]) -> Picked {
         let scored = nearest(fitting, route.tier).map_or(route.tier, |offer| offer.tier);
         let complexity = match self.asked.work.failed_attempts.unwrap_or(0) {
             0 if scored == route.tier => "by complexity".to_owned(),
-            0 => format!("by complexity it were {}, which does not fit", word(route.tier)),
-            failed => format!("{failed} tries failed before"),
+            0 => format!("by complexity it were {}, which does not fit", route.tier.word()),
+            failed => failed_before(failed),
         };
         let by_score = |more: &str| Picked { tier: scored, why: format!("{complexity}{more}") };
         if self.asked.work.failed_attempts.unwrap_or(0) > 0 {
@@ -180,11 +170,11 @@ impl<'a> Place<'a> {
                     fitting.iter().map(|offer| offer.tier).filter(|tier| !dropped.contains(tier)).collect();
                 match self.settled(scored, &worth) {
                     tier if tier > scored => {
-                        Picked { tier, why: format!("by outcomes here, {} does such work too seldom", word(scored)) }
+                        Picked { tier, why: format!("by outcomes here, {} does such work too seldom", scored.word()) }
                     }
                     tier if tier < scored => Picked {
                         tier,
-                        why: format!("by outcomes here, {} gains too little for its price", word(scored)),
+                        why: format!("by outcomes here, {} gains too little for its price", scored.word()),
                     },
                     _ => by_score(", and outcomes here say nothing else"),
                 }
@@ -228,7 +218,7 @@ impl<'a> Place<'a> {
     }
 
     /// After tiers that failed at it.
-    fn again(&self, highest: ModelTier, fitting: &[&Offer]) -> Picked {
+    fn again(&self, highest: ModelTier, fitting: &[&Alternative]) -> Picked {
         let decided = self.considered(self.asked.failed, fitting);
         let next = fitting.iter().find(|offer| offer.tier > highest).map(|offer| offer.tier);
         let (tier, why) = match decided {
@@ -238,24 +228,21 @@ impl<'a> Place<'a> {
         let stays = self.offer(highest).or(self.offers.last()).map_or(highest, |offer| offer.tier);
         let better = "a person, or smaller tasks, will do better";
         match tier {
-            Some(tier) => Picked { tier, why: format!("{} failed at it", word(highest)) },
+            Some(tier) => Picked { tier, why: format!("{} failed at it", highest.word()) },
             None if why == Why::Hopeless => {
-                let above = next.map_or("a stronger one", word);
+                let above = next.map_or("a stronger one", ModelTier::word);
                 Picked { tier: stays, why: format!("it failed, and {above} fails at such work too; {better}") }
             }
             None if self.offers.iter().any(|offer| offer.tier > highest) => {
-                let left = self.left_usd().unwrap_or_default();
-                Picked {
-                    tier: stays,
-                    why: format!("it failed, and a stronger one costs more than the ${left:.2} left"),
-                }
+                let left = about(self.left_usd().unwrap_or_default());
+                Picked { tier: stays, why: format!("it failed, and a stronger one costs more than the {left} left") }
             }
             None => Picked { tier: stays, why: format!("no stronger tier is left; {better}") },
         }
     }
 
     /// The same, unless the budget is nearly used up and a cheaper tier is expected to do about as well.
-    fn sparing(&self, picked: Picked, fitting: &[&Offer]) -> Picked {
+    fn sparing(&self, picked: Picked, fitting: &[&Alternative]) -> Picked {
         let Some(now) = self.offer(picked.tier).filter(|_| self.estimates.is_some()) else { return picked };
         if self.asked.taken_percent < NEAR_THE_END {
             return picked;
@@ -271,7 +258,7 @@ impl<'a> Place<'a> {
             Some(offer) => {
                 let (percent, tier) = (self.asked.taken_percent, offer.tier);
                 let (less, more) = (expected(tier), expected(picked.tier));
-                let dearer = word(picked.tier);
+                let dearer = picked.tier.word();
                 let why = format!(
                     "{percent} % of the budget is taken, and {dearer} is expected to gain little ({more:.2} against {less:.2})"
                 );
@@ -281,16 +268,16 @@ impl<'a> Place<'a> {
     }
 
     /// By what was learned, where that is enough.
-    fn considered(&self, failed: &[ModelTier], fitting: &[&Offer]) -> Option<Decided> {
+    fn considered(&self, failed: &[ModelTier], fitting: &[&Alternative]) -> Option<Decided> {
         let piece = self.piece.as_ref()?;
         let verified = self.asked.phase.is_some_and(is_verified);
         let explore = self.known.preferences.explore.filter(|_| verified);
         let around = Circumstances { costs: self.costs(fitting), failed, checked: verified, explore };
-        Some(considered(self.known.learned, piece, &around))
+        Some(considered(self.known.learned, piece.id, self.estimates?, &around))
     }
 
     /// What tries cost, where only some tiers were tried: estimates of the others are as far off as those of the tried ones.
-    fn costs(&self, fitting: &[&Offer]) -> [Option<f64>; 3] {
+    fn costs(&self, fitting: &[&Alternative]) -> [Option<f64>; 3] {
         let seen = |tier| self.expected(tier)?.cost;
         let both: Vec<(f64, f64)> =
             self.offers.iter().filter_map(|offer| Some((seen(offer.tier)?, offer.usd))).collect();
@@ -320,16 +307,10 @@ impl<'a> Place<'a> {
 
     fn alternatives(&self) -> Vec<Alternative> {
         let told = |success: f64| (success * 100.0).round() / 100.0;
-        let mut all: Vec<Alternative> = self
-            .offers
-            .iter()
-            .map(|offer| Alternative {
-                tier: offer.tier,
-                model: offer.name.clone(),
-                usd: offer.usd,
-                success: self.expected(offer.tier).map(|estimate| told(estimate.success)),
-            })
-            .collect();
+        let expected = |tier| self.expected(tier).map(|estimate| told(estimate.success));
+        let offers = self.offers.iter().cloned();
+        let mut all: Vec<Alternative> =
+            offers.map(|offer| Alternative { success: expected(offer.tier), ..offer }).collect();
         all.sort_by(|a, b| a.usd.total_cmp(&b.usd));
         all
     }
@@ -346,7 +327,7 @@ impl<'a> Place<'a> {
             let such = if of_kind.is_some() { "such tasks" } else { "all tasks" };
             let (done, tries) = learned.done(own.tier, of_kind);
             let (other_done, other_tries) = learned.done(other.tier, of_kind);
-            let name = word(other.tier);
+            let name = other.tier.word();
             let _ = match (tries > 0.0, other_tries > 0.0) {
                 (true, true) => {
                     write!(told, "; {done:.0} of {tries} {such} done by it, {other_done:.0} of {other_tries} by {name}")
@@ -356,13 +337,14 @@ impl<'a> Place<'a> {
                 (false, false) => Ok(()),
             };
         }
-        let _ = write!(told, "; one try about ${:.2} against ${:.2} for {}", own.usd, other.usd, word(other.tier));
+        let (usd, other_usd) = (about(own.usd), about(other.usd));
+        let _ = write!(told, "; one try about {usd} against {other_usd} for {}", other.tier.word());
         told
     }
 }
 
 /// That of a tier; else the next above it, else the next below. A stronger one that costs less is better still.
-fn nearest<'o>(fitting: &[&'o Offer], tier: ModelTier) -> Option<&'o Offer> {
+fn nearest<'o>(fitting: &[&'o Alternative], tier: ModelTier) -> Option<&'o Alternative> {
     let at_or_above = fitting.iter().filter(|offer| offer.tier >= tier).min_by_key(|offer| offer.tier);
     let found = at_or_above.or_else(|| fitting.iter().max_by_key(|offer| offer.tier))?;
     let better = fitting.iter().filter(|offer| offer.tier > found.tier && offer.usd < found.usd);

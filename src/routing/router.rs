@@ -32,7 +32,7 @@ impl Router {
     pub fn route(&mut self, piece: &Piece<'_>, failed: &[ModelTier]) -> Decided {
         self.learned.raises.asked(hash(piece.id), !failed.is_empty());
         let usual = Circumstances { costs: self.costs, failed, checked: false, explore: self.explore };
-        considered(&self.learned, piece, &usual)
+        considered(&self.learned, piece.id, self.learned.estimates(piece), &usual)
     }
 }
 
@@ -47,11 +47,10 @@ pub struct Circumstances<'a> {
     pub explore: Option<u64>,
 }
 
-/// The choice by what was learned; nothing is noted of having been asked.
-pub fn considered(learned: &Learned, piece: &Piece<'_>, around: &Circumstances<'_>) -> Decided {
-    let mut estimates = learned.estimates(piece);
+/// The choice by what was learned, from the estimates for a piece of work; nothing is noted of having been asked.
+pub fn considered(learned: &Learned, id: &str, mut estimates: [Estimate; 3], around: &Circumstances<'_>) -> Decided {
     if let Some(seed) = around.explore {
-        estimates.iter_mut().for_each(|estimate| draw(estimate, seed ^ hash(piece.id)));
+        estimates.iter_mut().for_each(|estimate| draw(estimate, seed ^ hash(id)));
     }
     let mut costs = around.costs;
     for estimate in &estimates {

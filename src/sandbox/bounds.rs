@@ -44,12 +44,18 @@ pub struct Bounds {
     /// What the tools of the project write (`target/`, `node_modules/`, …) may be written too, as `build_grants` finds it.
     #[serde(default = "yes")]
     pub build_grants: bool,
-    /// Patterns that may not be read: absolute, below `~/`, else relative to `root`; `**/NAME` is looked for in the tree.
+    /// What stands in the brackets of rules that deny reading.
     #[serde(default)]
     pub read_denied: Vec<String>,
+    /// The same of rules that deny writing.
+    #[serde(default)]
+    pub edit_denied: Vec<String>,
     /// Never written, whatever is granted: phasegate's own state and files, settings of the client.
     #[serde(default)]
-    pub write_denied: Vec<String>,
+    pub write_denied: Vec<PathBuf>,
+    /// Ours, and neither read nor written: the store, keys, tickets of other commands.
+    #[serde(default)]
+    pub private: Vec<PathBuf>,
     pub network: bool,
     #[serde(default)]
     pub sockets: Sockets,
@@ -77,6 +83,10 @@ impl Bounds {
         temp: PathBuf,
     ) -> Self {
         let (needs, most) = match sandbox.confine {
+            // Within a tree that is open as a whole only mounts can close anything.
+            Confine::Auto if writes.is_none() && sandbox.network == Network::Allow => {
+                (Rung::None, if can == Rung::Full { can } else { Rung::None })
+            }
             // A closed network is asked for in so many words, and is held from this rung on.
             Confine::Auto if sandbox.network == Network::Deny => (Rung::Writes, can.max(Rung::Writes)),
             Confine::Auto => (Rung::None, can),
@@ -91,7 +101,9 @@ impl Bounds {
             grants: sandbox.grants.clone(),
             build_grants: true,
             read_denied: Vec::new(),
+            edit_denied: Vec::new(),
             write_denied: Vec::new(),
+            private: Vec::new(),
             network: sandbox.network == Network::Allow,
             sockets: sandbox.sockets,
             needs,
@@ -99,6 +111,11 @@ impl Bounds {
             temp,
             keep_variables: Vec::new(),
         }
+    }
+
+    /// Bound by what it may not touch alone: its work is the person's own, with their keys and in their folders.
+    pub fn writes_anywhere(&self) -> bool {
+        self.writes.is_none()
     }
 }
 
@@ -119,6 +136,7 @@ mod tests {
         let (closed, open) = (Network::Deny, Network::Allow);
         for (confine, network, can, needs, most) in [
             (Confine::Auto, open, Rung::None, Rung::None, Rung::None),
+            (Confine::Auto, open, Rung::Writes, Rung::None, Rung::None),
             (Confine::Auto, open, Rung::Full, Rung::None, Rung::Full),
             (Confine::Auto, closed, Rung::None, Rung::Writes, Rung::Writes),
             (Confine::Auto, closed, Rung::Full, Rung::Writes, Rung::Full),

@@ -1,41 +1,98 @@
 //! Recognises in a command's output that it met its bounds, and says which. Whether it is told is not decided here.
 
+use std::collections::BTreeSet;
+
+use crate::domain::workflow::Sockets;
+
 use super::Bounds;
+use super::denied::Denied;
+use super::plan::Home;
+
+/// A mount says so, which a machine seldom does by itself; of what cannot be removed it is busy.
+const AT_A_MOUNT: [&str; 4] = ["Read-only file system", "EROFS", "Device or resource busy", "EBUSY"];
+const AT_A_FILE: [&str; 4] = ["Permission denied", "EACCES", "Operation not permitted", "EPERM"];
+const AT_THE_NETWORK: [&str; 9] = [
+    "Network is unreachable",
+    "ENETUNREACH",
+    "Could not resolve host",
+    "Temporary failure in name resolution",
+    "EAI_AGAIN",
+    "Address family not supported",
+    "EAFNOSUPPORT",
+    "Connection refused",
+    "ECONNREFUSED",
+];
+const AT_A_SERVICE: [&str; 6] =
+    ["docker.sock", "docker daemon", "podman.sock", "containerd.sock", "system_bus_socket", "Failed to connect to bus"];
+const BECOMING_ROOT: [&str; 3] = ["no new privileges", "must be owned by uid 0", "effective uid is not 0"];
+/// A program that misses what it reads from a file that is empty to it.
+const MISSING: [&str; 6] = ["nvironment variable", "process.env", "dotenv", "not set", "undefined", "publickey"];
+const NAMED_MAX: usize = 5;
 
 /// Nothing where the output shows no sign of the bounds. It may be another cause all the same, and the text says so.
-pub fn explain(output: &str, bounds: &Bounds) -> Option<String> {
+pub fn explain(output: &str, bounds: &Bounds, home: &Home) -> Option<String> {
     let has = |signs: &[&str]| signs.iter().any(|sign| output.contains(sign));
     let phase = &bounds.phase;
-    let written =
-        has(&["Permission denied", "Read-only file system", "EROFS", "EACCES", "Operation not permitted", "EPERM"]);
-    let reached = !bounds.network
-        && has(&[
-            "Network is unreachable",
-            "ENETUNREACH",
-            "Could not resolve host",
-            "Temporary failure in name resolution",
-            "EAI_AGAIN",
-            "Address family not supported",
-            "EAFNOSUPPORT",
-            "Connection refused",
-            "ECONNREFUSED",
-        ]);
     let mut said = Vec::new();
-    if let Some(writes) = bounds.writes.as_ref().filter(|_| written) {
-        let places = match writes.as_slice() {
-            [] => "no files of the work tree".to_owned(),
-            some => some.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(", "),
-        };
-        said.push(format!(
-            "the phase `{phase}` may write {places}, the folders of its build tools, and `$TMPDIR`; \
-             write there, or move to a phase that may write the file"
-        ));
+    if has(&BECOMING_ROOT) {
+        said.push("a confined command cannot become root; a person does that part in a shell of their own".to_owned());
+    } else if has(&AT_A_MOUNT) || !bounds.writes_anywhere() && has(&AT_A_FILE) {
+        said.push(writable(bounds));
     }
-    if reached {
+    if !bounds.network && has(&AT_THE_NETWORK) {
         said.push(format!(
             "the phase `{phase}` has no network but its own loopback within one command; \
              work without it, or move to a phase with network"
         ));
     }
+    if bounds.sockets != Sockets::Allow && has(&AT_A_SERVICE) {
+        said.push(
+            "services that work for whoever asks (containers, message buses) are out of reach; \
+             a person who wants them there says `sandbox: { sockets: allow }` in the phase"
+                .to_owned(),
+        );
+    }
+    let unseen = unseen(bounds, home);
+    let named = |file: &String| output.contains(file.rsplit('/').next().unwrap_or(file));
+    if unseen.iter().any(named) || !unseen.is_empty() && has(&MISSING) {
+        let shown: Vec<String> = unseen.iter().take(NAMED_MAX).map(|file| format!("`{file}`")).collect();
+        said.push(format!(
+            "what rules deny to read is empty to commands too: {}; if the program needs it, ask a person, who takes the \
+             rule out of the workflow",
+            shown.join(", ")
+        ));
+    }
     (!said.is_empty()).then(|| format!("This command ran confined: {}.", said.join(". Also: ")))
+}
+
+fn writable(bounds: &Bounds) -> String {
+    let phase = &bounds.phase;
+    let places = match bounds.writes.as_deref() {
+        None => {
+            return format!(
+                "the phase `{phase}` may write anywhere but what rules deny, phasegate's and the client's settings, and \
+                 git's hooks and configuration; leave those to a person"
+            );
+        }
+        Some([]) => "no files of the work tree".to_owned(),
+        Some(some) => some.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(", "),
+    };
+    format!(
+        "the phase `{phase}` may write {places}, the folders of its build tools, and `$TMPDIR`; \
+         write there, or move to a phase that may write the file"
+    )
+}
+
+/// What is there and hidden, as a person names it.
+fn unseen(bounds: &Bounds, home: &Home) -> BTreeSet<String> {
+    let places = Denied::of(&bounds.read_denied, &bounds.root, home).places;
+    let named = |place: &std::path::PathBuf| match (place.strip_prefix(&bounds.root), &home.0) {
+        (Ok(below), _) => below.display().to_string(),
+        (Err(_), Some(home)) => match place.strip_prefix(home) {
+            Ok(below) => format!("~/{}", below.display()),
+            Err(_) => place.display().to_string(),
+        },
+        (Err(_), None) => place.display().to_string(),
+    };
+    places.iter().map(named).collect()
 }

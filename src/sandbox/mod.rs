@@ -2,14 +2,15 @@
 
 mod bounds;
 mod build;
+mod denied;
 mod explain;
-mod hidden;
 #[cfg(target_os = "linux")]
 mod linux;
 mod pattern;
 mod plan;
 mod probe;
 mod shell;
+mod sockets;
 mod ticket;
 
 use std::ffi::OsString;
@@ -18,10 +19,13 @@ use std::path::{Path, PathBuf};
 
 pub use bounds::{Bounds, Rung};
 pub use explain::explain;
+pub use plan::Home;
 pub use probe::{probe, try_here};
 pub use shell::run;
-pub use ticket::{Taken, Ticket, TicketError, TicketId, rewritten, sweep, temp_folder};
+pub use ticket::{Taken, Ticket, TicketError, TicketId, rewritten, sweep, sweep_notes, temp_folder};
 
+/// A variable of every confined command, so that what runs in it can say why it meets a bound.
+pub const MARK: &str = "PHASEGATE_CONFINED";
 /// The exit code of a command that was not begun, as `env` and `timeout` have it.
 pub const NOT_BEGUN: u8 = 125;
 

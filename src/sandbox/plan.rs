@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::bounds::Bounds;
+use super::build;
+use super::denied::Denied;
 use super::pattern::{self, Opening};
-use super::{build, hidden};
 
 /// Ours and the clients': whoever writes them is not bound any more. Relative to the work tree.
 const OWN: [&str; 11] = [
@@ -21,6 +22,15 @@ const OWN: [&str; 11] = [
     "opencode.json",
     ".cursor",
     ".vscode",
+];
+/// The same below the home folder: what starts the hooks, or could start others.
+const OWN_AT_HOME: [&str; 6] = [
+    ".claude/settings.json",
+    ".claude/plugins",
+    ".codex/config.toml",
+    ".codex/hooks.json",
+    ".gemini/settings.json",
+    ".config/opencode",
 ];
 /// What git runs or takes orders from, in its folder.
 const GIT_CLOSED: [&str; 5] = ["hooks", "config", "config.worktree", "info", "modules"];
@@ -87,15 +97,14 @@ impl Plan {
         let writes_something = bounds.writes.as_ref().is_none_or(|writes| !writes.is_empty());
         plan.git(root, writes_something && bounds.build_grants);
         plan.close_entries();
-        for own in OWN {
-            plan.close(&root.join(own));
+        let at_home = home.0.iter().flat_map(|home| OWN_AT_HOME.map(|own| home.join(own)));
+        for own in OWN.map(|own| root.join(own)).into_iter().chain(at_home) {
+            plan.close(&own);
         }
         for denied in &bounds.write_denied {
-            if let Some(path) = home.path(root, denied) {
-                plan.close(&path);
-            }
+            plan.close(denied);
         }
-        hidden::find(bounds, root, home, &mut plan);
+        plan.deny(bounds, root, home);
         plan
     }
 
@@ -163,6 +172,26 @@ impl Plan {
                 self.open.insert(folder);
             }
         }
+    }
+
+    /// What may not be read may not be written either: it is hidden, or lies in what is.
+    fn deny(&mut self, bounds: &Bounds, root: &Path, home: &Home) {
+        let edits = Denied::of(&bounds.edit_denied, root, home);
+        for place in &edits.places {
+            self.close(place);
+        }
+        let reads = Denied::of(&bounds.read_denied, root, home);
+        for place in reads.places.iter().chain(&bounds.private) {
+            let Ok(place) = std::fs::canonicalize(place) else { continue };
+            if root.starts_with(&place) {
+                self.left_out.push(format!("{} holds the work tree and cannot be hidden from it", place.display()));
+            } else if place.is_dir() {
+                self.hidden_folders.insert(place);
+            } else {
+                self.hidden_files.insert(place);
+            }
+        }
+        self.left_out.extend(edits.left_out.into_iter().chain(reads.left_out));
     }
 
     fn close_entries(&mut self) {

@@ -8,14 +8,17 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Taken, Why, confine};
+use super::{Bounds, MARK, Rung, Taken, Why, confine, probe};
 
 /// Longer ones do not fit into one argument of a program (128 KiB) and go through a file.
 const COMMAND_BYTES_MAX: usize = 100_000;
-/// What starts with one of these is the client's or ours: keys, tokens, ways to talk to it.
-const SCRUBBED_STARTS: [&str; 6] =
-    ["ANTHROPIC_", "OPENAI_", "CLAUDE_CODE_MESSAGING_", "CLAUDE_CODE_OAUTH_", "PHASEGATE_", "CODEX_"];
-const SCRUBBED: [&str; 6] = [
+/// What starts with one of these is the client's or ours: ways to talk to it, where the store lies.
+const SCRUBBED: [&str; 3] = ["CLAUDE_CODE_MESSAGING_", "CLAUDE_CODE_OAUTH_", "PHASEGATE_"];
+/// Keys of models. They stay where a command may write anywhere: that is the person's own work, whose tests may need them.
+const KEYS: [&str; 9] = [
+    "ANTHROPIC_",
+    "OPENAI_",
+    "CODEX_",
     "GEMINI_API_KEY",
     "GOOGLE_API_KEY",
     "GOOGLE_GENAI_API_KEY",
@@ -31,7 +34,12 @@ const SNAPSHOTS: &str = "/shell-snapshots/";
 
 /// Returns only if the command could not be begun.
 pub fn run(taken: &Taken, variables: Vec<(OsString, OsString)>) -> Why {
-    let ticket = &taken.ticket;
+    let mut ticket = taken.ticket.clone();
+    if is_in_a_sandbox() {
+        // Some of what it refuses cannot be taken back once tried, so it is tried in another process.
+        let can = std::env::current_exe().map_or(Rung::None, |binary| probe(&binary));
+        ticket.bounds.most = ticket.bounds.most.min(can);
+    }
     let asking = Asking::find();
     // Read before: a confined process may not look at the one that asks.
     let inherited = inherited();
@@ -49,12 +57,23 @@ pub fn run(taken: &Taken, variables: Vec<(OsString, OsString)>) -> Why {
     let script = script(&inherited, before, snapshot.as_deref(), &taken.end_folder);
     #[expect(clippy::disallowed_methods, reason = "this is the confined command's own process")]
     let mut program = Command::new(&shell);
-    program.env_clear().envs(kept(&variables, &ticket.bounds.keep_variables)).env("TMPDIR", &applied.temp);
-    if ticket.bounds.root.join("go.mod").is_file() {
-        program.env("GOCACHE", applied.temp.join("go-build"));
+    program.env_clear().envs(kept(&variables, &ticket.bounds)).env(MARK, "1");
+    if !ticket.bounds.writes_anywhere() {
+        program.env("TMPDIR", &applied.temp);
+        if ticket.bounds.root.join("go.mod").is_file() {
+            program.env("GOCACHE", applied.temp.join("go-build"));
+        }
     }
     program.arg("-c").arg(&script).arg(&shell).arg(command);
     Why::of("the shell", &shell)(program.exec())
+}
+
+/// What a client's own sandbox sets before anything that it starts.
+fn is_in_a_sandbox() -> bool {
+    #[cfg(target_os = "linux")]
+    return rustix::thread::no_new_privs().unwrap_or(false);
+    #[cfg(not(target_os = "linux"))]
+    false
 }
 
 fn short(command: &str, temp: &Path) -> std::io::Result<String> {
@@ -94,9 +113,9 @@ fn script<'v>(
         text.push(quoted(snapshot.as_os_str()));
         text.push(" 2>/dev/null; ");
     }
-    text.push("\\builtin eval \"set --; $1\"; r=$?; [ $r = 0 ] && \\builtin pwd -P >| ");
+    text.push("\\builtin eval \"set --; $1\"; r=$?; [ $r = 0 ] && { \\builtin pwd -P >| ");
     text.push(quoted(end_folder.as_os_str()));
-    text.push("; \\builtin exit $r");
+    text.push("; } 2>/dev/null; \\builtin exit $r");
     text
 }
 
@@ -115,14 +134,14 @@ fn quoted(text: &OsStr) -> OsString {
 
 fn kept<'v>(
     variables: &'v [(OsString, OsString)],
-    also: &'v [String],
+    bounds: &'v Bounds,
 ) -> impl Iterator<Item = (&'v OsString, &'v OsString)> {
+    let keys = if bounds.writes_anywhere() { &[][..] } else { &KEYS[..] };
     variables.iter().map(|(name, value)| (name, value)).filter(move |(name, _)| {
         let name = name.to_string_lossy();
-        let is_kept = also.iter().any(|kept| *kept == name) || KEPT.contains(&&*name);
-        let is_scrubbed = SCRUBBED_STARTS.iter().any(|start| name.starts_with(start))
-            || SCRUBBED.contains(&&*name)
-            || BEFORE_ALL.contains(&&*name);
+        let is_kept = bounds.keep_variables.iter().any(|kept| *kept == name) || KEPT.contains(&&*name);
+        let is_scrubbed =
+            SCRUBBED.iter().chain(keys).any(|start| name.starts_with(start)) || BEFORE_ALL.contains(&&*name);
         is_kept || !is_scrubbed
     })
 }
@@ -169,7 +188,9 @@ fn snapshot(line: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Rung;
     use super::*;
+    use crate::domain::workflow::Sandbox;
 
     #[test]
     fn the_snapshot_is_found_in_the_words_of_the_shell() {
@@ -191,19 +212,27 @@ mod tests {
 
     #[test]
     fn keys_of_clients_are_taken_out_and_the_rest_stays() {
-        for (name, stays) in [
-            ("ANTHROPIC_API_KEY", false),
-            ("CLAUDE_CODE_MESSAGING_TOKEN", false),
-            ("PHASEGATE_AGENT", false),
-            ("CODEX_API_KEY", false),
-            ("BASH_ENV", false),
-            ("CODEX_SANDBOX", true),
-            ("CLAUDECODE", true),
-            ("GITHUB_TOKEN", true),
-            ("OPENAI_API_KEY", true),
+        let bounds = |writes: Option<Vec<String>>| {
+            let (sandbox, here) = (Sandbox::default(), PathBuf::from("/w"));
+            let keep_variables = vec!["OPENAI_API_KEY".to_owned()];
+            Bounds { keep_variables, ..Bounds::of("a", here.clone(), writes, &sandbox, Rung::Full, here) }
+        };
+        let (bounded, open) = (bounds(Some(Vec::new())), bounds(None));
+        for (name, stays, stays_in_the_open) in [
+            ("ANTHROPIC_API_KEY", false, true),
+            ("CLAUDE_CODE_MESSAGING_TOKEN", false, false),
+            ("PHASEGATE_AGENT", false, false),
+            ("PHASEGATE_STORE", false, false),
+            ("CODEX_API_KEY", false, true),
+            ("BASH_ENV", false, false),
+            ("CODEX_SANDBOX", true, true),
+            ("CLAUDECODE", true, true),
+            ("GITHUB_TOKEN", true, true),
+            ("OPENAI_API_KEY", true, true),
         ] {
             let variables = [(OsString::from(name), OsString::from("x"))];
-            assert_eq!(kept(&variables, &["OPENAI_API_KEY".to_owned()]).count() == 1, stays, "{name}");
+            let found = [&bounded, &open].map(|bounds| kept(&variables, bounds).count() == 1);
+            assert_eq!(found, [stays, stays_in_the_open], "{name}");
         }
     }
 }

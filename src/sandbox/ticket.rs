@@ -18,6 +18,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 const KEPT_MS: i64 = 24 * 3600 * 1000;
 const WAITING: &str = "json";
 const TAKEN: &str = "taken";
+const NOTE: &str = ".ended-in-";
 
 /// 128 random bits in hex.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,35 +86,29 @@ impl Ticket {
     /// Once: the rename is what makes it so, for two takers at the same time too.
     pub fn take(folder: &Path, id: &TicketId, now: Time) -> Result<Taken, TicketError> {
         let taken = id.file(folder, TAKEN);
-        match std::fs::rename(id.file(folder, WAITING), &taken) {
-            Ok(()) => {}
+        let waiting = id.file(folder, WAITING);
+        let ticket = match std::fs::rename(&waiting, &taken) {
+            Ok(()) => {
+                let ticket = read(&taken);
+                let _ = std::fs::remove_file(&taken);
+                ticket?
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(TicketError::Gone),
+            // In a sandbox that lets nothing be written, once cannot be kept; its time is.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => read(&waiting)?,
             Err(error) => return Err(TicketError::Unreadable(error.to_string())),
-        }
-        let ticket = read(&taken)?;
+        };
         if ticket.expires.0 < now.0 {
-            let _ = std::fs::remove_file(&taken);
             return Err(TicketError::Expired);
         }
-        let end_folder = end_folder(&ticket, id);
+        let end_folder = note(&ticket.bounds.temp, id);
         Ok(Taken { ticket, end_folder })
-    }
-
-    /// Where the shell stood at its end, if it ended well and the folder is there; what is left of the ticket goes.
-    pub fn ended_in(folder: &Path, id: &TicketId) -> Option<PathBuf> {
-        let taken = id.file(folder, TAKEN);
-        let ticket = read(&taken).ok()?;
-        let _ = std::fs::remove_file(&taken);
-        let note = end_folder(&ticket, id);
-        let text = std::fs::read_to_string(&note).ok()?;
-        let _ = std::fs::remove_file(&note);
-        let ended = PathBuf::from(text.strip_suffix('\n')?);
-        (ended.is_absolute() && ended.is_dir()).then_some(ended)
     }
 }
 
-fn end_folder(ticket: &Ticket, id: &TicketId) -> PathBuf {
-    ticket.bounds.temp.join(format!(".ended-in-{}", id.as_str()))
+/// Where the confined shell writes the folder that it ended in, and the client's reads it.
+fn note(temp: &Path, id: &TicketId) -> PathBuf {
+    temp.join(format!("{NOTE}{}", id.as_str()))
 }
 
 fn read(file: &Path) -> Result<Ticket, TicketError> {
@@ -137,8 +132,19 @@ pub fn temp_folder(base: &Path, uid: u32, workspace: &Path, task: &str) -> PathB
 
 /// Removes what was left behind a day ago.
 pub fn sweep(folder: &Path, now: Time) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
+    sweep_named("", folder, now);
+}
+
+/// The same of notes in the folders for temporary files of all tasks; the rest there is not ours.
+pub fn sweep_notes(of_tasks: &Path, now: Time) {
+    for task in std::fs::read_dir(of_tasks).into_iter().flatten().flatten() {
+        sweep_named(NOTE, &task.path(), now);
+    }
+}
+
+fn sweep_named(start: &str, folder: &Path, now: Time) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(start)) {
         let since = entry.metadata().and_then(|found| found.modified()).ok();
         let age = since.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         let written = age.and_then(|age| i64::try_from(age.as_millis()).ok()).unwrap_or_default();
@@ -149,12 +155,11 @@ pub fn sweep(folder: &Path, now: Time) {
 }
 
 /// What the client's shell runs instead: the command itself is not in it, so no quoting can go wrong, and the folder that
-/// the command ended in and its exit code are the shell's. Where the second call fails, `cd ""` changes nothing.
-pub fn rewritten(binary: &str, folder: &Path, id: &TicketId) -> String {
-    let (binary, folder, id) = (quoted(binary), quoted(&folder.display().to_string()), id.as_str());
-    format!(
-        "{binary} exec --from {folder} {id}; r=$?; cd -- \"$({binary} exec --from {folder} --cwd {id})\"; (exit $r)"
-    )
+/// the command ended in and its exit code are the shell's. A folder that was not noted, or is gone, changes nothing.
+pub fn rewritten(binary: &str, folder: &Path, id: &TicketId, temp: &Path) -> String {
+    let path = |path: &Path| quoted(&path.display().to_string());
+    let (binary, folder, note, id) = (quoted(binary), path(folder), path(&note(temp, id)), id.as_str());
+    format!("{binary} exec --from {folder} {id}; r=$?; {{ cd -- \"$(<{note})\"; }} 2>/dev/null; (exit $r)")
 }
 
 /// As it is where a shell takes it so, else in single quotes.

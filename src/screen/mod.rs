@@ -12,6 +12,7 @@ pub mod redact;
 pub mod rules;
 mod secrets;
 mod values;
+mod words;
 
 use std::ops::Range;
 

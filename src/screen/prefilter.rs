@@ -1,38 +1,10 @@
 //! The quick look that nearly every text ends with: one search for known words, one pass over kinds of bytes. It may say
 //! yes for nothing, and never no where a rule would find something.
 
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-
-use super::secrets::ANCHORS;
+use super::words;
 
 /// Shorter runs are not judged by their randomness.
 pub(super) const RANDOM_CHARS_MIN: usize = 24;
-
-static FAST: LazyLock<AhoCorasick> = LazyLock::new(|| built(AhoCorasickKind::DFA));
-static SMALL: LazyLock<AhoCorasick> = LazyLock::new(|| built(AhoCorasickKind::NoncontiguousNFA));
-/// A process that reads less than this, such as a hook, would spend more on making the fast table than it saves.
-const WORTH_BYTES: usize = 256 << 10;
-static READ_BYTES: AtomicUsize = AtomicUsize::new(0);
-
-fn built(kind: AhoCorasickKind) -> AhoCorasick {
-    let patterns = ANCHORS.iter().map(|anchor| anchor.text);
-    let built = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(kind)).build(patterns);
-    // The table is a constant of a few hundred bytes, which always fits.
-    built.unwrap_or_else(|_| std::process::abort())
-}
-
-/// The search for known words in a text of that length.
-pub(super) fn words(bytes: usize) -> &'static AhoCorasick {
-    let read = READ_BYTES.load(Ordering::Relaxed);
-    if read >= WORTH_BYTES {
-        return &FAST;
-    }
-    READ_BYTES.store(read.saturating_add(bytes), Ordering::Relaxed);
-    &SMALL
-}
 
 /// Signs between two groups of a number.
 const GAP_MAX: usize = 3;
@@ -71,7 +43,7 @@ const KINDS: [u8; 256] = {
 
 pub(super) fn worth_a_look(text: &str) -> bool {
     let bytes = text.as_bytes();
-    shapes(bytes) || words(bytes.len()).is_match(bytes)
+    shapes(bytes) || words::hits(bytes).next().is_some()
 }
 
 /// A run of signs that stand in tokens.

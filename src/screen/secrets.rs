@@ -3,9 +3,8 @@
 
 use std::ops::Range;
 
-use super::prefilter::words;
 use super::values::{self, Strict};
-use super::{Finding, FlagKind, before, byte, entropy, is_word};
+use super::{Finding, FlagKind, before, byte, entropy, is_word, words};
 
 /// A word that a secret begins with or stands behind.
 pub(super) struct Anchor {
@@ -150,17 +149,16 @@ pub(super) fn find<'s>(text: &str, found: &mut Vec<Finding<'s>>) {
     let mut public = Vec::new();
     // A block is read once, however many beginnings stand in it.
     let mut block_end = 0;
-    for hit in words(bytes.len()).find_overlapping_iter(bytes) {
-        let Some(anchor) = ANCHORS.get(hit.pattern().as_usize()) else { continue };
+    for (hit, anchor) in words::hits(bytes) {
         let at = match &anchor.what {
             What::Token { rule, set, least, most } => {
-                known_token(bytes, hit.range(), anchor.text, *set, *least, *most).map(|at| (*rule, at))
+                known_token(bytes, hit.clone(), anchor.text, *set, *least, *most).map(|at| (*rule, at))
             }
-            What::Behind { rule, set, least } => token_behind(bytes, hit.end(), *set, *least).map(|at| (*rule, at)),
-            What::Name(strict) => values::given(bytes, hit.range(), *strict).map(|at| ("assigned", at)),
-            What::Jwt => jwt(bytes, hit.start()).map(|at| ("jwt", at)),
-            What::Pem if hit.start() < block_end => None,
-            What::Pem => pem(text, hit.start()).and_then(|block| {
+            What::Behind { rule, set, least } => token_behind(bytes, hit.end, *set, *least).map(|at| (*rule, at)),
+            What::Name(strict) => values::given(bytes, hit.clone(), *strict).map(|at| ("assigned", at)),
+            What::Jwt => jwt(bytes, hit.start).map(|at| ("jwt", at)),
+            What::Pem if hit.start < block_end => None,
+            What::Pem => pem(text, hit.start).and_then(|block| {
                 block_end = block.at.end;
                 if !block.private {
                     public.push(block.at);
@@ -168,8 +166,8 @@ pub(super) fn find<'s>(text: &str, found: &mut Vec<Finding<'s>>) {
                 }
                 Some(("private_key", block.at))
             }),
-            What::Url => url_password(bytes, hit.end()).map(|at| ("url_password", at)),
-            What::Authorization => values::authorization(bytes, hit.end()).map(|at| ("authorization", at)),
+            What::Url => url_password(bytes, hit.end).map(|at| ("url_password", at)),
+            What::Authorization => values::authorization(bytes, hit.end).map(|at| ("authorization", at)),
         };
         found.extend(at.map(|(rule, at)| Finding::sure(FlagKind::Secret, rule, at)));
     }

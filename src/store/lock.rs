@@ -1,14 +1,17 @@
 //! What a write keeps others from, and what a row that is read for a decision is held by. In SQLite there is one writer at a
 //! time, and both say nothing. No write takes a weaker lock first and a stronger one later.
 
-/// Taken before anything is read, in this order.
+/// Taken before anything is read, names in one order, so that no two wait for each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lock {
     /// Nobody else writes to the workspace meanwhile.
     Whole,
     /// Others write too. What is named here is nobody else's meanwhile; rows that decide are locked as they are read:
-    /// leases before tasks, tasks before accounts, accounts upwards.
+    /// tasks before leases, leases before accounts, accounts upwards.
     Beside(Vec<String>),
+    /// The same, of a command that takes no number and waits for no account: it may be committed with others like it. It
+    /// begins by saying what it will ask (`Tx::ahead`), and is carried out that far twice.
+    Together(Vec<String>),
 }
 
 impl Lock {
@@ -16,7 +19,9 @@ impl Lock {
     pub const ROWS: Self = Self::Beside(Vec::new());
 
     pub fn named(names: impl IntoIterator<Item = String>) -> Self {
-        Self::Beside(names.into_iter().collect())
+        let mut names: Vec<String> = names.into_iter().collect();
+        names.sort_unstable();
+        Self::Beside(names)
     }
 }
 

@@ -76,6 +76,29 @@ pub trait Row {
     fn blob(&self, column: usize) -> Result<Option<&[u8]>, StoreError>;
 }
 
+/// What will be asked: with a lock by `query_locked`, without by `query`.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    pub sql: &'a str,
+    pub params: &'a [Param<'a>],
+    pub lock: Option<RowLock>,
+    pub lasts: Lasts,
+}
+
+/// What an answer is worth to commands that share a transaction, once one of them has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// Nothing.
+    UntilWritten,
+    /// Such rows change only while nobody else writes, or it does no harm if they have.
+    Throughout,
+    /// As long as there is no row: nobody else brings one. This text and ` IN (…)` gives those values of the one parameter of
+    /// which there are any.
+    WhileNone(&'static str),
+    /// Each row is for one who asks; the statement ends in `LIMIT 1`.
+    OneEach,
+}
+
 pub type EachRow<'a> = &'a mut dyn FnMut(&dyn Row) -> Result<(), StoreError>;
 
 /// One open transaction. Statements number their parameters `?1`, `?2`, …
@@ -85,6 +108,11 @@ pub trait Tx {
     /// the transaction.
     fn put(&mut self, sql: &str, params: &[Param<'_>]) -> Result<(), StoreError> {
         self.execute(sql, params).map(drop)
+    }
+    /// The same for a new row, which nothing changes before something is asked again: those of one statement, which ends in
+    /// `VALUES (…)`, may go out together, and after what was put.
+    fn append(&mut self, sql: &str, params: &[Param<'_>]) -> Result<(), StoreError> {
+        self.put(sql, params)
     }
     fn query(&mut self, sql: &str, params: &[Param<'_>], each: EachRow<'_>) -> Result<(), StoreError>;
     /// Rows that this transaction decides on, so that they stay as they are read until its end.
@@ -96,6 +124,11 @@ pub trait Tx {
         each: EachRow<'_>,
     ) -> Result<(), StoreError> {
         self.query(sql, params, each)
+    }
+    /// Asks now, in this order and all in one go, what will be asked next, where each answer would else be waited for. Whatever is
+    /// written meanwhile makes these answers void, and then it is asked again.
+    fn ahead(&mut self, _asks: &[Ask<'_>]) -> Result<(), StoreError> {
+        Ok(())
     }
     /// What this stands for is nobody else's until the end of this transaction. For what has no row yet.
     fn hold(&mut self, _name: &str) -> Result<(), StoreError> {
@@ -138,6 +171,10 @@ pub trait Backend: Send + Sync {
     /// The database behind it, where it is one that others run.
     fn server(&self) -> Result<Option<Server>, StoreError> {
         Ok(None)
+    }
+    /// Whether what was opened is still there, in the form that is known here: quick enough to ask before each event.
+    fn is_as_opened(&self) -> Result<bool, StoreError> {
+        Ok(true)
     }
     /// A quick look at whether it can be used; what a kind of store cannot tell is absent.
     fn vitals(&self) -> Result<Vitals, StoreError> {
@@ -201,6 +238,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The database does not answer, and may do so again by itself.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Unreached { .. } => true,
+            Self::Postgres { source, .. } => postgres::is_lost(source),
+            _ => false,
+        }
+    }
+
     /// For the person at the keyboard: what can be done about it.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -385,7 +431,9 @@ fn transact(
         }
         Err(refusal) => {
             if refusal.is_recorded() {
-                put::refusal(tx, &refusal, facts.subject, by)?;
+                // What is about no task of its own is refused to whoever works on one, and is found with that one.
+                let about = facts.subject.or_else(|| facts.held.first().copied());
+                put::refusal(tx, &refusal, about, by)?;
             }
             Ok(Outcome { facts, events: Vec::new(), refusal: Some(refusal) })
         }

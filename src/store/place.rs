@@ -16,6 +16,8 @@ pub enum PlaceError {
     NotYours { path: PathBuf, owner: u32, me: u32 },
     #[error("{path} is not a folder; move it away, phasegate keeps its state there")]
     NotAFolder { path: PathBuf },
+    #[error("{path} is not a file, and a store is one; name a file in it, such as {path}/phasegate.db")]
+    NotAFile { path: PathBuf },
     #[error("{path} is a symbolic link; phasegate does not follow links to its state")]
     Link { path: PathBuf },
     #[error("{path}: {source}")]
@@ -85,6 +87,10 @@ impl Place {
             Ok(_) => keep_names(&self.folder).map_err(io),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let found = fs::symlink_metadata(&self.database).map_err(io)?;
+                // Closing a folder to others that is theirs as well, such as /tmp, would lock everyone out of it.
+                if !found.is_file() {
+                    return Err(PlaceError::NotAFile { path: self.database.clone() });
+                }
                 if found.permissions().mode() & 0o077 != 0 {
                     fs::set_permissions(&self.database, fs::Permissions::from_mode(0o600)).map_err(io)?;
                 }
@@ -203,6 +209,17 @@ mod tests {
         fs::set_permissions(&place.folder, fs::Permissions::from_mode(0o755)).unwrap();
         Place::prepare(&place.database).unwrap();
         assert_eq!(mode(&place.folder), 0o700);
+    }
+
+    #[test]
+    fn a_folder_that_is_named_as_the_store_is_refused_and_left_as_it_was() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("shared");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        let error = Place::prepare(&folder).unwrap_err();
+        assert!(matches!(error, PlaceError::NotAFile { .. }), "{error}");
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o755);
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub fn event(tx: &mut dyn Tx, event: &Event, by: &By) -> Result<(), StoreError> 
     let body =
         json("events", &RecordBody { v: 1, at: by.at, agent: &by.agent, role: &by.role, tool: &by.tool, event })?;
     let body = by.redaction.of(body);
-    tx.put(
+    tx.append(
         tx.dialect().put_event,
         &[
             Param::Int(by.at.0),
@@ -237,7 +237,7 @@ fn end_claim(tx: &mut dyn Tx, task: &Task, claim: &Claim) -> Result<(), StoreErr
 }
 
 fn put_claim(tx: &mut dyn Tx, id: TaskId, claim: &Claim, until: Time) -> Result<(), StoreError> {
-    tx.put(
+    tx.append(
         "INSERT INTO leases(task, agent, fence, handle, lease_ms, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         &[
             Param::id(id.0),
@@ -312,7 +312,7 @@ fn counted(tx: &mut dyn Tx, old: Option<&Task>, task: &Task) -> Result<(), Store
     let sql = tx.dialect().put_count;
     for (place, more) in old.map(place).into_iter().map(|place| (place, -1)).chain([(place(task), 1)]) {
         let (phase, status) = (Param::Text(&place.0), Param::Text(place.1));
-        tx.put(sql, &[Param::Text(&task.spec.workflow), phase, status, Param::Int(more)])?;
+        tx.append(sql, &[Param::Text(&task.spec.workflow), phase, status, Param::Int(more)])?;
     }
     Ok(())
 }

@@ -9,7 +9,8 @@ use crate::domain::state::State;
 use crate::domain::task::TaskSpec;
 use crate::domain::workflow::ModelTier;
 
-use super::{Backend, Lock, Param, Row, StoreError, Tx, load, put, spending};
+use super::spending::{tokens, whole};
+use super::{Backend, Lock, Param, Row, StoreError, Tx, load, put};
 
 /// The one thing that is learned so far.
 const ROUTING: &str = "routing";
@@ -43,7 +44,6 @@ fn put_try(tx: &mut dyn Tx, tried: &Tried) -> Result<(), StoreError> {
     let used = put::json("tries", &taken.used)?;
     let sql = "INSERT INTO tries(at, task, phase, decision, tier, model, ran, success, judge, micro_usd, failed_before, \
                used) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    let tier = put::json("tries", &tried.tier)?;
     let (judge, before) = (put::json("tries", &tried.judge)?, put::json("tries", &tried.after)?);
     #[expect(clippy::cast_possible_truncation, reason = "from 0 to 1,000")]
     let success = (tried.success.clamp(0.0, 1.0) * 1000.0).round() as i64;
@@ -55,7 +55,7 @@ fn put_try(tx: &mut dyn Tx, tried: &Tried) -> Result<(), StoreError> {
             task,
             phase,
             Param::Text(decision),
-            Param::Text(tier.trim_matches('"')),
+            Param::Text(tried.tier.word()),
             Param::Text(tried.model.as_deref().unwrap_or_default()),
             Param::Text(taken.ran.as_deref().unwrap_or_default()),
             Param::Int(success),
@@ -81,8 +81,8 @@ fn taken(tx: &mut dyn Tx, task: Param<'_>, phase: Param<'_>) -> Result<Taken, St
                sum(micro_usd), sum(guessed_micro_usd) FROM spending WHERE task = ?1 AND phase = ?2 GROUP BY model \
                ORDER BY 7 DESC, 6 DESC, 1";
     tx.query(sql, &[task, phase], &mut |row| {
-        let tokens = spending::tokens(row, 1)?;
-        let (micro_usd, guessed_micro_usd) = (spending::whole(row, 6)?, spending::whole(row, 7)?);
+        let tokens = tokens(row, 1)?;
+        let (micro_usd, guessed_micro_usd) = (whole(row, 6)?, whole(row, 7)?);
         used.push(Used { model: row.text(0)?.unwrap_or_default().to_owned(), tokens, micro_usd, guessed_micro_usd });
         Ok(())
     })?;
@@ -147,25 +147,25 @@ pub fn tries_after(tx: &mut dyn Tx, after: u64, at_most: usize) -> Result<Vec<Kn
 fn known(row: &dyn Row) -> Result<Known, StoreError> {
     let text = |column| row.text(column).map(|text| text.unwrap_or_default().to_owned());
     let some = |column| text(column).map(|text| Some(text).filter(|text| !text.is_empty()));
-    let whole = |column| Ok::<_, StoreError>(row.int(column)?.unwrap_or(0));
+    let number = |column| Ok::<_, StoreError>(row.int(column)?.unwrap_or(0));
     let tier: ModelTier = load::parse("tries", &format!("\"{}\"", text(5)?))?;
     let judge: Judge = load::parse("tries", &format!("\"{}\"", text(9)?))?;
     let spec = row.text(12)?.map(|body| load::parse::<crate::domain::task::Task>("tasks", body)).transpose()?;
     let decided = row.text(13)?.map(|body| load::parse::<Decision>("decisions", body)).transpose()?;
     let tried = Tried {
-        task: u64::try_from(whole(2)?).ok().filter(|task| *task > 0).map(TaskId),
+        task: Some(whole(row, 2)?).filter(|task| *task > 0).map(TaskId),
         phase: text(3)?,
         decision: some(4)?.map(RouteId),
         tier,
         model: some(6)?,
-        success: whole(8)? as f64 / 1000.0,
+        success: number(8)? as f64 / 1000.0,
         judge,
-        micro_usd: u64::try_from(whole(10)?).ok(),
+        micro_usd: u64::try_from(number(10)?).ok(),
         after: load::parse("tries", &text(11)?)?,
-        at: Time(whole(1)?),
+        at: Time(number(1)?),
     };
     Ok(Known {
-        id: u64::try_from(whole(0)?).unwrap_or(0),
+        id: whole(row, 0)?,
         tried,
         ran: some(7)?,
         spec: spec.map(|task| Box::new(task.spec)),
@@ -188,10 +188,8 @@ pub fn learned_now(tx: &mut dyn Tx) -> Result<Learned, StoreError> {
     let mut found = Learned::default();
     let sql = "SELECT generation, forgotten, upto, body FROM learned WHERE name = ?1";
     tx.query(sql, &[Param::Text(ROUTING)], &mut |row| {
-        let whole =
-            |column| Ok::<_, StoreError>(row.int(column)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(0));
         let body = row.text(3)?.unwrap_or_default().to_owned();
-        found = Learned { generation: whole(0)?, forgotten: whole(1)?, upto: whole(2)?, body };
+        found = Learned { generation: whole(row, 0)?, forgotten: whole(row, 1)?, upto: whole(row, 2)?, body };
         Ok(())
     })?;
     Ok(found)
@@ -204,10 +202,13 @@ pub fn head(tx: &mut dyn Tx) -> Result<(Learned, u64), StoreError> {
                UNION ALL SELECT 0, 0, 0, (SELECT coalesce(max(id), 0) FROM tries) \
                WHERE NOT EXISTS (SELECT 1 FROM learned WHERE name = ?1)";
     tx.query(sql, &[Param::Text(ROUTING)], &mut |row| {
-        let whole =
-            |column| Ok::<_, StoreError>(row.int(column)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(0));
-        let learned = Learned { generation: whole(0)?, forgotten: whole(1)?, upto: whole(2)?, body: String::new() };
-        found = (learned, whole(3)?);
+        let learned = Learned {
+            generation: whole(row, 0)?,
+            forgotten: whole(row, 1)?,
+            upto: whole(row, 2)?,
+            body: String::new(),
+        };
+        found = (learned, whole(row, 3)?);
         Ok(())
     })?;
     Ok(found)

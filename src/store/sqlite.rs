@@ -57,6 +57,8 @@ type Answer = (SyncSender<Result<(), StoreError>>, Result<(), StoreError>);
 
 pub struct Sqlite {
     place: Place,
+    /// Device and number of the database file; another may take its name.
+    file: Option<(u64, u64)>,
     queue: Mutex<Option<SyncSender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     readers: Mutex<Readers>,
@@ -84,6 +86,7 @@ impl Sqlite {
             .spawn(move || write_loop(connection, &lock, &thread_place, &jobs))
             .map_err(|source| StoreError::File { path: place.folder.clone(), source })?;
         Ok(Self {
+            file: identity(&place),
             place,
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer)),
@@ -201,10 +204,17 @@ fn connect(place: &Place) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Of the schema that this program writes.
+fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let found: i64 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite("read its version"))?;
+    let (known, found) = (known(), version(connection).map_err(sqlite("read its version"))?);
     if found > known {
         return Err(StoreError::NewerSchema { found, known });
     }
@@ -278,8 +288,7 @@ pub(super) fn opened_backup(from: &Path, body: &mut Body) -> Result<Connection, 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let not_ours = |_| StoreError::NotABackup { path: from.to_path_buf() };
     let mut source = Connection::open_with_flags(from, flags).map_err(not_ours)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let found: i64 = source.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(not_ours)?;
+    let (known, found) = (known(), version(&source).map_err(not_ours)?);
     if found > known {
         return Err(StoreError::NewerSchema { found, known });
     }
@@ -421,10 +430,25 @@ impl Backend for Sqlite {
         format!("sqlite:{} (SQLite {}, WAL, synchronous=FULL)", self.place.database.display(), rusqlite::version())
     }
 
-    fn vitals(&self) -> Result<Vitals, StoreError> {
-        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        vitals::of(&connect(&self.place)?, known, &self.place)
+    fn is_as_opened(&self) -> Result<bool, StoreError> {
+        if self.file != identity(&self.place) {
+            return Ok(false);
+        }
+        let mut found = 0;
+        self.reading(|connection| {
+            version(connection).map(|version| found = version).map_err(sqlite("read its version"))
+        })?;
+        Ok(found == known())
     }
+
+    fn vitals(&self) -> Result<Vitals, StoreError> {
+        vitals::of(&connect(&self.place)?, known(), &self.place)
+    }
+}
+
+fn identity(place: &Place) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(&place.database).ok().map(|found| (found.dev(), found.ino()))
 }
 
 pub(super) fn on_snapshot(

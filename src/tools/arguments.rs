@@ -1,5 +1,7 @@
 //! From untrusted JSON to typed arguments: the published schema first, then the type it was made from. Errors name the field.
 
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{JsonType, ValidationError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -9,6 +11,9 @@ use crate::domain::ids::{HandleHash, TaskId};
 use crate::domain::refusal::{Code, Refusal};
 
 const ERRORS_SHOWN: usize = 5;
+const MESSAGE_CHARS_MAX: usize = 400;
+/// Of what does not fit, so that there is room for what would.
+const INSTANCE_CHARS_MAX: usize = 80;
 
 /// A compiled schema and its source, made on first use and kept.
 pub type Compiled = std::sync::OnceLock<Option<(jsonschema::Validator, Value)>>;
@@ -32,7 +37,7 @@ pub fn read<T: DeserializeOwned>(
         let known = schema.get("properties");
         drop_nulls(&mut arguments, |name| known.is_some_and(|known| known.get(name).is_some()));
         let errors: Vec<String> =
-            validator.iter_errors(&arguments).take(ERRORS_SHOWN).map(|error| words(&error)).collect();
+            validator.iter_errors(&arguments).take(ERRORS_SHOWN).map(|error| words(&error, schema)).collect();
         if !errors.is_empty() {
             return Err(bad(tool, errors.join("; ")));
         }
@@ -49,12 +54,38 @@ pub fn bad(tool: &str, why: impl std::fmt::Display) -> Refusal {
     )
 }
 
-fn words(error: &jsonschema::ValidationError<'_>) -> String {
+fn words(error: &ValidationError<'_>, schema: &Value) -> String {
     let place = error.instance_path().to_string();
     let place = place.trim_start_matches('/').replace('/', ".");
-    let mut message: String = error.to_string().chars().take(300).collect();
-    message = message.replace('"', "`");
+    let message = said(error, schema);
     if place.is_empty() { message } else { format!("`{place}`: {message}") }
+}
+
+/// What is wrong, with every word or form that would do.
+pub fn said(error: &ValidationError<'_>, schema: &Value) -> String {
+    let instance: String = error.instance().to_string().chars().take(INSTANCE_CHARS_MAX).collect();
+    let none_of = |options: &[String]| format!("{instance} is none of {}", options.join(", "));
+    let message = match error.kind() {
+        ValidationErrorKind::Enum { options } => {
+            none_of(&options.as_array().into_iter().flatten().map(Value::to_string).collect::<Vec<_>>())
+        }
+        ValidationErrorKind::AnyOf { context } => {
+            let forms = schema.pointer(error.schema_path().as_str()).and_then(Value::as_array).into_iter().flatten();
+            let titles: Vec<String> = forms.filter_map(|form| form.get("title")?.as_str()).map(str::to_owned).collect();
+            // That it may be left out as null is an alternative of its own, and was not meant.
+            let is_null = |error: &&ValidationError<'_>| {
+                matches!(error.kind(), ValidationErrorKind::Type { kind: TypeKind::Single(JsonType::Null) })
+            };
+            let mut meant = context.iter().filter_map(|errors| errors.first()).filter(|error| !is_null(error));
+            match (titles.is_empty(), meant.next(), meant.next()) {
+                (false, ..) => none_of(&titles),
+                (true, Some(only), None) => return said(only, schema),
+                _ => error.to_string(),
+            }
+        }
+        _ => error.to_string(),
+    };
+    message.chars().take(MESSAGE_CHARS_MAX).collect::<String>().replace('"', "`")
 }
 
 /// Models often send null for what they leave out.

@@ -1,7 +1,7 @@
 //! The public surface: one file a tool, one table. MCP, REST, the command line and `schemas/` all come from it.
 //! Tools read arguments and render answers; they decide nothing and reach no store.
 
-mod arguments;
+pub mod arguments;
 pub mod claim_task;
 pub mod list_tasks;
 pub mod optimize_context;
@@ -102,11 +102,17 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A word beside the answer.
+    /// A word beside the answer, after those that are there.
     pub fn note(&mut self, note: &str) {
-        self.text.push_str(&format!("\nNote: {note}"));
+        self.note_and(note, "");
+    }
+
+    /// The same; only the text has more of it.
+    pub fn note_and(&mut self, note: &str, more: &str) {
+        self.text.push_str(&format!("\nNote: {note}{more}"));
         if let Value::Object(fields) = &mut self.structured {
-            fields.insert("note".to_owned(), Value::String(note.to_owned()));
+            let before = fields.get("note").and_then(Value::as_str).map(|before| format!("{before}; "));
+            fields.insert("note".to_owned(), Value::String(before.unwrap_or_default() + note));
         }
     }
 }

@@ -188,7 +188,7 @@ fn folded_text(text: &mut String, most: usize) -> bool {
 }
 
 /// Not worth a reader's time in a line: said already, or of no use to people.
-const UNSAID: [&str; 7] = ["type", "task", "handle", "digest", "workflow", "artifacts", "signed"];
+const UNSAID: [&str; 8] = ["type", "task", "handle", "digest", "workflow", "artifacts", "signed", "printed"];
 
 const LINE_CHARS: usize = 400;
 const SUBJECT_CHARS: usize = 120;

@@ -6,6 +6,7 @@ use super::arguments::{self, Compiled};
 use super::{Output, Request, Tool, schema};
 use crate::domain::refusal::Refusal;
 use crate::domain::route::{Route, Work};
+use crate::domain::spending::about;
 
 pub const TOOL: Tool = Tool {
     name: "route_model",
@@ -32,7 +33,7 @@ impl Output for Route {
             self.parts.iter().map(|part| format!("{} {:+.1} ({})", part.factor, part.points, part.why)).collect();
         let model = self.model.as_ref().map(|model| format!(" Model: {model}.")).unwrap_or_default();
         let costs: Vec<String> =
-            self.alternatives.iter().map(|one| format!("{} about ${:.2}", one.model, one.usd)).collect();
+            self.alternatives.iter().map(|one| format!("{} about {}", one.model, about(one.usd))).collect();
         let costs = if costs.is_empty() { String::new() } else { format!(". One try: {}", costs.join(", ")) };
         let decision = self
             .decision

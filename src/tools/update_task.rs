@@ -14,7 +14,7 @@ use crate::domain::task::{Blocker, Status};
 pub const TOOL: Tool = Tool {
     name: "update_task",
     title: "Update a task",
-    description: "Report on your task, one thing a call: `progress`, `checkpoint` (given to whoever claims it next), `blocker`, \
+    description: "Report on your task, one thing a call: `progress` (a `checkpoint` may go with it, for whoever claims it next), `blocker`, \
                   `unblock`, `release`, `fail` (this try, or `for_good`), `cancel`, or `reopen` a failed one.",
     core: false,
     in_loop: true,
@@ -109,36 +109,52 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
         Rest::Release => Dependents::Release,
     });
     let (percent, for_good) = (args.percent, args.for_good.unwrap_or(false));
+    let (progress, checkpoint) = match (args.progress, args.checkpoint) {
+        (Some(note), checkpoint) => (Some(Change::Progress { note, percent, checkpoint }), None),
+        (None, checkpoint) => (None, checkpoint.map(|data| Change::Checkpoint { data })),
+    };
     let changes = [
-        args.progress.map(|note| Change::Progress { note, percent }),
-        args.checkpoint.map(|data| Change::Checkpoint { data }),
-        args.blocker.map(|reason| Change::Block { reason }),
-        args.unblock.and_then(|which| match which {
-            Which::One(id) => Some(Change::Unblock { blocker: Some(id) }),
-            Which::All(true) => Some(Change::Unblock { blocker: None }),
-            Which::All(false) => None,
-        }),
-        args.release.and_then(|why| match why {
-            Why::Reason(reason) => Some(Change::Release { reason: reason.chars().take(2000).collect() }),
-            Why::Plain(true) => Some(Change::Release { reason: String::new() }),
-            Why::Plain(false) => None,
-        }),
-        args.fail.map(|reason| Change::Fail { reason, for_good }),
-        args.cancel.map(|reason| Change::Cancel { reason, dependents }),
-        args.reopen.map(|reason| Change::Reopen { reason }),
+        ("progress", progress),
+        ("checkpoint", checkpoint),
+        ("blocker", args.blocker.map(|reason| Change::Block { reason })),
+        (
+            "unblock",
+            args.unblock.and_then(|which| match which {
+                Which::One(id) => Some(Change::Unblock { blocker: Some(id) }),
+                Which::All(true) => Some(Change::Unblock { blocker: None }),
+                Which::All(false) => None,
+            }),
+        ),
+        (
+            "release",
+            args.release.and_then(|why| match why {
+                Why::Reason(reason) => Some(Change::Release { reason: reason.chars().take(2000).collect() }),
+                Why::Plain(true) => Some(Change::Release { reason: String::new() }),
+                Why::Plain(false) => None,
+            }),
+        ),
+        ("fail", args.fail.map(|reason| Change::Fail { reason, for_good })),
+        ("cancel", args.cancel.map(|reason| Change::Cancel { reason, dependents })),
+        ("reopen", args.reopen.map(|reason| Change::Reopen { reason })),
     ];
-    let mut given = changes.into_iter().flatten();
-    match (given.next(), given.next()) {
-        (Some(change), None) => {
+    let mut given = changes.into_iter().filter_map(|(name, change)| change.map(|change| (name, change)));
+    let one = given.next();
+    let others: Vec<&str> = given.map(|(name, _)| name).collect();
+    match one {
+        Some((_, change)) if others.is_empty() => {
             Ok(Request::Update { target: arguments::target(args.task, args.claim.as_deref()), change })
         }
-        (None, _) => Err(arguments::bad(
+        Some((name, _)) => {
+            let message = format!(
+                "`{name}` and `{}` do not go together: one thing a call, so that each succeeds or fails by itself; only `checkpoint` goes with `progress`",
+                others.join("`, `")
+            );
+            Err(arguments::bad(TOOL.name, &message))
+        }
+        None => Err(arguments::bad(
             TOOL.name,
             "say what to report: progress, checkpoint, blocker, unblock, release, fail, cancel or reopen",
         )),
-        (Some(_), Some(_)) => {
-            Err(arguments::bad(TOOL.name, "one thing a call, so that each succeeds or fails by itself"))
-        }
     }
 }
 

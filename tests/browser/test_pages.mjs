@@ -249,6 +249,17 @@ export const tests = {
     await close();
   },
 
+  "what is not there is told to a person in a person's words": async (stage) => {
+    for (const [at, told] of [["/nope", "There is no such page"], ["/tasks/T-999", "There is no such thing"]]) {
+      const { page, close } = await stage.open(at, { expected: [/status of 404/] });
+      await page.getByRole("heading", { name: told }).waitFor();
+      assert.equal(await page.getByText("/api/").count(), 0, at);
+      await page.getByRole("link", { name: "Go to the board" }).click();
+      await page.waitForURL((url) => url.pathname === "/");
+      await close();
+    }
+  },
+
   "an auditor is offered nothing that only an operator may do": async (stage) => {
     const { page, close } = await stage.open(`/tasks/${stage.scene.limit}`, { role: "auditor" });
     assert.equal(await page.getByRole("button", { name: /Cancel|Open it again|Take the blockers/ }).count(), 0);

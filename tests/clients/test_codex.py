@@ -84,6 +84,24 @@ class Guarded(unittest.TestCase):
         self.place.agent(main=main).check()
         self.assertEqual(self.there("made.txt"), [])
 
+    def test_a_shell_call_runs_in_the_sandbox_of_the_client_too(self):
+        def main(heard):
+            heard = yield claim()
+            heard = yield shell("ls src")
+            assert "kept.txt" in heard.said, heard.said
+            heard = yield shell("echo x > notes/made.txt; echo x > src/made.txt")
+            yield ours("submit_artifact", name="plan", content={"steps": ["one"]})
+            yield ours("transition_phase")
+            heard = yield shell("echo made-it > src/made.txt; cat src/made.txt")
+            assert ("made-it" in heard.said) == (mode == "workspace-write"), heard.said
+            assert "not begun" not in heard.said, heard.said
+
+        for mode in ("workspace-write", "read-only"):
+            with self.subTest(mode):
+                self.setUp()
+                self.place.agent(main=main, arguments=["-c", f'sandbox_mode="{mode}"']).check()
+                self.assertEqual(self.there("src/made.txt"), ["src/made.txt"] if mode == "workspace-write" else [])
+
     def test_a_guard_that_fails_refuses(self):
         def main(heard):
             heard = yield claim()

@@ -54,6 +54,61 @@ fn an_error_says_what_and_what_next_to_people_and_to_programs() {
 }
 
 #[test]
+fn what_cannot_be_read_is_told_in_the_same_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let table: [(&[&str], &str); 4] = [
+        (&["bogus"], "unrecognized subcommand 'bogus'"),
+        (&["tasks", "list", "--status", "bogus"], "invalid value 'bogus'"),
+        (&["token", "create", "--role", "agent", "--rate", "0"], "0 is not in 1.."),
+        (&["tasks"], "requires a subcommand"),
+    ];
+    for (arguments, says) in table {
+        let told = phasegate(folder.path(), &[arguments, &["--json"]].concat());
+        let value: Value = serde_json::from_slice(&told.stdout).unwrap();
+        assert_eq!((code(&told), value["error"]["code"].as_str()), (2, Some("usage")), "{value}");
+        assert!(value["error"]["message"].as_str().unwrap().contains(says), "{value}");
+        assert!(told.stderr.is_empty() && value["error"]["hint"] != json!(""), "{value}");
+        let told = phasegate(folder.path(), arguments);
+        let words = text(&told.stderr);
+        assert!(told.stdout.is_empty() && (words.contains("\n  next: ") || words.contains("Usage:")), "{words}");
+    }
+    let version = phasegate(folder.path(), &["--version", "--json"]);
+    assert!(code(&version) == 0 && text(&version.stdout).starts_with("phasegate "));
+}
+
+#[test]
+fn what_is_asked_for_as_json_comes_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    stores::keep_to(Kind::Sqlite, folder.path());
+    let value = |arguments: &[&str]| -> Value {
+        let told = phasegate(folder.path(), arguments);
+        serde_json::from_slice(&told.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {told:?}"))
+    };
+    assert_eq!(value(&["--json"])["exists"], json!(false));
+    let steps = value(&["demo", "--json"])["steps"].as_array().unwrap().clone();
+    assert!(steps.iter().any(|step| step["refused"] == json!(true)) && steps.len() > 5, "{steps:?}");
+    let away = value(&["--json", "--store", "postgres://nobody@127.0.0.1:1/x?connect_timeout=1", "board"]);
+    assert_eq!(away["error"]["code"], json!("store_unavailable"), "{away}");
+}
+
+#[test]
+fn a_credential_is_told_of_what_it_cannot_have_and_nobody_is_asked_about_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let made =
+        phasegate(folder.path(), &["token", "create", "--role", "agent", "--workflow", "nope", "--workflow", "quick"]);
+    let words = text(&made.stderr);
+    assert!(
+        code(&made) == 0 && words.contains("no workflow `nope` is in force") && !words.contains("quick"),
+        "{words}"
+    );
+    let gone = phasegate(folder.path(), &["token", "revoke", "K-99"]);
+    assert!(code(&gone) == 1 && text(&gone.stderr).contains("K-99"), "{gone:?}");
+    let told = phasegate(folder.path(), &["doctor"]);
+    let words = text(&told.stdout);
+    assert!(words.contains("prices") && words.contains("`phasegate audit publish --to PLACE`"), "{words}");
+}
+
+#[test]
 fn looking_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     stores::keep_to(Kind::Sqlite, folder.path());

@@ -9,7 +9,7 @@ use std::process::Command;
 use phasegate::domain::ids::Time;
 use phasegate::domain::workflow::{Network, Sandbox, Sockets};
 use phasegate::engine::clock::{Clock, System};
-use phasegate::sandbox::{Bounds, Rung, Ticket, TicketId, explain, probe, rewritten};
+use phasegate::sandbox::{Bounds, Home, Rung, Ticket, TicketId, explain, probe, rewritten};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_phasegate");
 /// An ordinary user, where the tests run as root.
@@ -107,7 +107,7 @@ impl Stage {
 
     fn waiting(&self, command: &str, bounds: &Bounds) -> String {
         let id = self.store(command, bounds, Time(System.now().0 + 60_000));
-        rewritten(BINARY, &self.base.join("exec"), &id)
+        rewritten(BINARY, &self.base.join("exec"), &id, &bounds.temp)
     }
 
     fn confined_by(&self, command: &str, bounds: &Bounds) -> Said {
@@ -446,6 +446,65 @@ fn a_phase_without_writes_writes_only_what_its_tools_make() {
 }
 
 #[test]
+fn where_everything_may_be_written_what_is_named_stays_shut_and_the_rest_is_as_without_bounds() {
+    if !can() {
+        return;
+    }
+    for uid in users() {
+        let stage = Stage::new(uid);
+        for folder in ["work/.phasegate/exec", "work/gen/deep", "home/.claude"] {
+            std::fs::create_dir_all(stage.base.join(folder)).unwrap();
+        }
+        for file in
+            ["work/.phasegate/db", "work/.phasegate/log.key", "work/gen/deep/.env", "home/.claude/settings.json"]
+        {
+            std::fs::write(stage.base.join(file), "as it was\n").unwrap();
+        }
+        stage.give();
+        let sandbox = Sandbox::default();
+        let root = stage.base.join("work");
+        let mut bounds = Bounds::of("work", root.clone(), None, &sandbox, Rung::Full, stage.base.join("tmp"));
+        bounds.read_denied = vec![".env".to_owned(), "~/.ssh/id*".to_owned()];
+        bounds.edit_denied = vec!["deep/**".to_owned()];
+        bounds.write_denied = vec![root.join(".phasegate")];
+        bounds.private = vec![root.join(".phasegate/log.key"), root.join(".phasegate/exec")];
+        for (attempt, expected) in [
+            ("cat .env gen/deep/.env .phasegate/log.key ~/.ssh/id", ""),
+            ("cat .phasegate/db", "as it was\n"),
+            ("echo x > .phasegate/db; rm -r .phasegate; mv .phasegate x; cat .phasegate/db", "as it was\n"),
+            ("echo x > .phasegate/new; ls -A .phasegate", "db\nexec\nlog.key\n"),
+            ("echo x > gen/deep/x; rm -rf gen/deep; ls gen/deep", ""),
+            ("echo x > ~/.claude/settings.json; cat ~/.claude/settings.json", "as it was\n"),
+            ("chmod 777 .phasegate/db; stat -c %a .phasegate/db", "644\n"),
+            (
+                "echo x > ~/new; echo x > README.md; echo x > ../outside/file; cat ~/new README.md ../outside/file",
+                "x\nx\nx\n",
+            ),
+            ("echo x > a; mv a ../outside/a; ln ../outside/a b; cat b", "x\n"),
+            ("kill -0 $PPID; echo $?", "0\n"),
+        ] {
+            let said = stage.confined_by(attempt, &bounds);
+            assert!(said.code != 125 && said.out == expected, "{attempt} as {uid:?}: {} {}", said.out, said.err);
+        }
+        if uid.is_none() && rustix::process::getuid().is_root() {
+            let other = stage.confined_by("setpriv --reuid 1000 --regid 1000 --clear-groups id -u", &bounds);
+            assert_eq!(other.out, "1000\n", "what installs packages takes other users: {}", other.err);
+        }
+        let home = Home(Some(stage.base.join("home")));
+        for (output, part) in [
+            ("mv: cannot move '.git/config': Device or resource busy", "may write anywhere but"),
+            ("TypeError: Cannot read properties of undefined", "`.env`, `gen/deep/.env`, `~/.ssh/id`"),
+            ("Cannot connect to the Docker daemon. Is the docker daemon running?", "`sandbox: { sockets: allow }`"),
+            ("sudo: The \"no new privileges\" flag is set", "cannot become root"),
+        ] {
+            let told = explain(output, &bounds, &home).unwrap_or_default();
+            assert!(told.contains(part), "{output}: {told}");
+        }
+        assert_eq!(explain("bash: ./run: Permission denied", &bounds, &home), None);
+    }
+}
+
+#[test]
 fn a_command_runs_once_in_time_and_not_at_all_where_too_little_holds() {
     let stage = Stage::new(None);
     let none = Bounds { needs: Rung::None, most: Rung::None, ..stage.bounds.clone() };
@@ -454,7 +513,7 @@ fn a_command_runs_once_in_time_and_not_at_all_where_too_little_holds() {
     let again = stage.plain(&text);
     assert!(again.code == 125 && again.err.contains("no such command waiting"), "{} {}", again.code, again.err);
     let id = stage.store("echo ran", &none, Time(System.now().0 - 1));
-    let late = stage.plain(&rewritten(BINARY, &stage.base.join("exec"), &id));
+    let late = stage.plain(&rewritten(BINARY, &stage.base.join("exec"), &id, &none.temp));
     assert!(
         late.code == 125 && late.err.contains("waited too long") && late.out.is_empty(),
         "{} {}",
@@ -527,8 +586,9 @@ fn what_is_known_to_get_out_is_named_in_the_docs() {
 #[test]
 fn a_failure_at_the_bounds_is_explained() {
     let stage = Stage::new(None);
-    let told = explain("bash: README.md: Read-only file system", &stage.bounds).unwrap();
+    let home = Home(Some(stage.base.join("home")));
+    let told = explain("bash: README.md: Read-only file system", &stage.bounds, &home).unwrap();
     assert!(told.contains("`build`") && told.contains("`src/**`"), "{told}");
-    assert!(explain("curl: (6) Could not resolve host: x.org", &stage.bounds).unwrap().contains("no network"));
-    assert_eq!(explain("error[E0425]: cannot find value", &stage.bounds), None);
+    assert!(explain("curl: (6) Could not resolve host: x.org", &stage.bounds, &home).unwrap().contains("no network"));
+    assert_eq!(explain("error[E0425]: cannot find value", &stage.bounds, &home), None);
 }

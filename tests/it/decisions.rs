@@ -179,6 +179,21 @@ fn a_filter_narrows_what_is_next() {
 }
 
 #[test]
+fn what_waits_for_a_failed_task_is_told_with_what_a_person_can_do() {
+    let env = plain();
+    submit(&env, json!({"title": "floor"}));
+    submit(&env, json!({"title": "roof", "depends_on": ["T-1"]}));
+    claimed(&env, &agent("ana"), json!({}));
+    let (_, words) = refused(&env, &agent("bo"), "claim_task", json!({}));
+    assert!(!words.contains("failed"), "{words}");
+    ok(&env, &agent("ana"), "update_task", json!({"fail": "no concrete", "for_good": true}));
+    let (code, words) = refused(&env, &agent("bo"), "claim_task", json!({}));
+    assert!(code == "nothing_ready" && words.contains("others wait for T-1, which failed"), "{words}");
+    assert!(words.contains("phasegate tasks reopen T-1"), "{words}");
+    env.agree();
+}
+
+#[test]
 fn claiming_again_gives_the_same_task_and_a_new_handle() {
     let env = plain();
     submit(&env, json!({"title": "one"}));
@@ -190,6 +205,8 @@ fn claiming_again_gives_the_same_task_and_a_new_handle() {
     assert_ne!(again["claim"], first["claim"]);
     let (code, words) = refused(&env, &ana, "update_task", json!({"claim": first["claim"], "progress": "x"}));
     assert!(code == "stale_claim" && words.contains("newest claim"), "{words}");
+    let (code, words) = refused(&env, &ana, "claim_task", json!({"claim": first["claim"]}));
+    assert!(code == "stale_claim" && words.contains("you have claimed T-1 again since"), "{words}");
     ok(&env, &ana, "update_task", json!({"claim": again["claim"], "progress": "x"}));
     assert_eq!(claimed(&env, &ana, json!({"id": "T-1"})), "T-1");
     let (code, words) = refused(&env, &ana, "claim_task", json!({"id": "T-2"}));
@@ -249,7 +266,13 @@ fn a_lease_that_ran_out_frees_the_task_when_swept_or_claimed() {
         }
         let (code, words) = refused(&env, &ana, "update_task", json!({"task": "T-1", "progress": "late"}));
         assert!(code == "not_holder" && words.contains("held by `bo`"), "{words}");
-        assert_eq!(refused(&env, &ana, "update_task", json!({"progress": "late"})).0, "no_claim");
+        let (code, words) = refused(&env, &ana, "update_task", json!({"progress": "late"}));
+        let ended = "your claim on T-1 ended; `bo` holds it now, claim number 2";
+        assert!(code == "no_claim" && words.contains(ended), "{words}");
+        ok(&env, &bo, "update_task", json!({"blocker": "no key"}));
+        let (code, words) = refused(&env, &bo, "update_task", json!({"unblock": true}));
+        assert!(code == "no_claim" && words.contains("it is blocked now"), "{words}");
+        assert!(words.contains(r#"update_task {"task":"T-1","unblock":true}"#), "{words}");
         env.agree();
     }
 }
@@ -459,9 +482,13 @@ fn a_checkpoint_comes_back_in_the_next_brief() {
     ok(&env, &agent("ana"), "update_task", json!({"release": "tired"}));
     let brief = ok(&env, &agent("bo"), "claim_task", json!({}));
     assert_eq!((&brief["checkpoint"], &brief["last_progress"]), (&data, &json!("half")));
-    let big = json!({"checkpoint": "x".repeat(70_000)});
-    let (code, words) = refused(&env, &agent("bo"), "update_task", big);
-    assert!(code == "too_large" && words.contains("65536"), "{words}");
+    ok(&env, &agent("bo"), "update_task", json!({"progress": "more", "percent": 60, "checkpoint": {"step": 5}}));
+    for big in [json!({"checkpoint": "x".repeat(70_000)}), json!({"progress": "y", "checkpoint": "x".repeat(70_000)})] {
+        let (code, words) = refused(&env, &agent("bo"), "update_task", big);
+        assert!(code == "too_large" && words.contains("65536"), "{words}");
+    }
+    let brief = ok(&env, &agent("bo"), "claim_task", json!({}));
+    assert_eq!((&brief["checkpoint"], &brief["last_progress"]), (&json!({"step": 5}), &json!("more")));
     env.agree();
 }
 
@@ -518,7 +545,7 @@ fn wrong_arguments_name_the_field_and_are_not_recorded() {
         ("claim_task", json!({"id": "T-1", "new": {"title": "x"}}), "exclude"),
         ("claim_task", json!({"surprise": 1}), "surprise"),
         ("update_task", json!({"progress": "x", "percent": 101}), "percent"),
-        ("update_task", json!({"progress": "x", "fail": "y"}), "one thing a call"),
+        ("update_task", json!({"progress": "x", "fail": "y"}), "`progress` and `fail` do not go together"),
         ("update_task", json!({"dependents": "cancel", "progress": "x"}), "dependents"),
         ("update_task", json!({}), "say what to report"),
         ("submit_artifact", json!({"name": "n"}), "content"),

@@ -96,6 +96,21 @@ fn a_wrong_artifact_says_where_it_is_wrong_and_is_not_kept() {
 }
 
 #[test]
+fn a_gate_that_says_no_shows_the_end_of_what_it_printed() {
+    let script = "seq 1 2000; echo BOOM; echo ERRLINE >&2; exit 3";
+    let (env, ana) = started(&workflow(&format!(
+        "  work:\n    exit:\n      - {{ command: [sh, -c, \"{script}\"] }}\n    next: [done]\n"
+    )));
+    let refusal = env.call(&ana, "transition_phase", json!({})).unwrap_err();
+    let printed = refusal.details.as_ref().unwrap()["unmet"][0]["printed"].as_str().unwrap();
+    assert!(printed.ends_with("\n2000\nBOOM\nERRLINE") && printed.len() <= 1500, "{printed}");
+    assert!(!printed.contains("\n1500\n"), "only the end: {printed}");
+    assert!(refusal.hint.contains("printed last:\n") && refusal.to_string().ends_with("BOOM\nERRLINE"), "{refusal}");
+    assert_eq!(ok(&env, &ana, "claim_task", json!({}))["unmet"][0]["printed"], printed);
+    env.agree();
+}
+
+#[test]
 fn back_is_free_and_only_to_where_the_workflow_leads() {
     let (env, ana) = started(&workflow(
         "  plan:\n    next: [build]\n  build:\n    exit: [ { artifact: code } ]\n    next: [done, plan]\n",
@@ -125,6 +140,8 @@ fn evidence_goes_stale_with_an_edit_and_with_a_new_visit() {
     ok(&env, &ana, "transition_phase", json!({}));
     refused(&env, &ana, "transition_phase", json!({}));
     assert_eq!(runs(&env), 2);
+    let unmet = ok(&env, &ana, "claim_task", json!({}))["unmet"].clone();
+    assert_eq!(unmet.as_array().unwrap().len(), 1, "what has passed is not missing: {unmet}");
     refused(&env, &ana, "transition_phase", json!({}));
     assert_eq!(runs(&env), 2, "what is fresh is not run again");
     env.write("src/a.rs", "fn b() { }");
@@ -313,7 +330,10 @@ fn a_phase_opens_only_the_tools_it_names() {
     ok(&env, &ana, "transition_phase", json!({}));
     ok(&env, &ana, "submit_task", json!({"title": "x"}));
     ok(&env, &ana, "query_audit", json!({}));
-    assert_eq!(env.kinds().iter().filter(|kind| **kind == "CommandRefused").count(), 3);
+    let records = replay::records(env.engine.backend()).unwrap();
+    let refusals = records.iter().filter(|record| record.event.kind() == "CommandRefused");
+    let of_task: Vec<_> = refusals.map(|record| record.event.task().map(|id| id.0)).collect();
+    assert_eq!(of_task, [Some(1); 3], "found with the task in whose phase they were refused");
 
     for (mode, said) in [("enforcement: warn\n", true), ("enforcement: observe\n", false)] {
         let (env, ana) = started(&flow(mode));
@@ -410,6 +430,8 @@ fn only_the_newest_run_of_a_gate_counts_and_orphans_are_closed() {
             summary: "fine".to_owned(),
             tree: Some("t".to_owned()),
             output: None,
+            printed: None,
+            cancelled: false,
         };
         match run(With::Nothing, Command::FinishGate(report)) {
             Ok(()) => "ok",

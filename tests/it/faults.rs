@@ -410,6 +410,8 @@ fn hooked(name: &'static str, subagent: Option<&'static str>, event: HookEvent) 
             hooked,
             asks: true,
             rewrite: None,
+            own_sandbox: false,
+            agent: None,
             route: None,
             call_ids: true,
             text_of_result: None,

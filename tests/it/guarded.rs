@@ -207,6 +207,38 @@ fn a_session_that_is_not_guarded_is_shown_as_that() {
 }
 
 #[test]
+fn what_only_plans_or_asks_is_left_to_the_client_unless_a_rule_names_it() {
+    let world = World::new();
+    world.begins();
+    world.claims();
+    assert_eq!(world.before("n0", "WebSearch", json!({ "query": "x" })), "deny");
+    for tool in ["TodoWrite", "AskUserQuestion", "BashOutput", "KillShell", "ToolSearch", "ExitPlanMode"] {
+        assert_eq!(world.before(&format!("n-{tool}"), tool, json!({})), Value::Null, "{tool}");
+    }
+    let closed = FLOW.replace("    exit:", "    deny: [AskUserQuestion]\n    exit:");
+    std::fs::write(world.at("phasegate.yaml"), closed).unwrap();
+    world.does(&["workflow", "trust", "--yes"], "");
+    world.does(&["--agent", &world.agent(), "call", "update_task", r#"{"release":true}"#], "");
+    world.claims();
+    assert_eq!(world.before("n1", "AskUserQuestion", json!({})), "deny");
+}
+
+#[test]
+fn nothing_is_written_in_the_place_of_phasegate() {
+    let world = World::new();
+    world.begins();
+    let flow = FLOW.replace("Edit(docs/**)", "Edit(//**)");
+    std::fs::write(world.at("phasegate.yaml"), flow).unwrap();
+    world.does(&["workflow", "trust", "--yes"], "");
+    world.claims();
+    let linked = world.folder.path().join("bin/phasegate");
+    for path in [env!("CARGO_BIN_EXE_phasegate"), "/usr/local/bin/phasegate", linked.to_str().unwrap()] {
+        assert_eq!(world.before(path, "Write", json!({ "file_path": path, "content": "x" })), "deny", "{path}");
+    }
+    assert_eq!(world.before("w", "Write", json!({ "file_path": world.at("notes"), "content": "x" })), "allow");
+}
+
+#[test]
 fn an_agent_without_hooks_is_named() {
     let world = World::new();
     world.does(&["--agent", "cursor-1", "call", "claim_task", r#"{"new":{"title":"unseen"}}"#], "");

@@ -7,9 +7,11 @@ mod calls;
 mod course;
 mod effects;
 mod faults;
+mod held;
 mod others;
 mod races;
 mod results;
+mod served;
 mod subagents;
 mod world;
 

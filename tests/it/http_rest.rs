@@ -1,5 +1,7 @@
 //! REST over the production stack: the tools, each once under its key; reads by role, in pages, with tags; the document.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use phasegate::config::settings::Settings;
@@ -153,6 +155,14 @@ fn what_is_not_known_or_does_not_fit_is_told_with_what_there_is() {
         ("/api/v1/tasks/T-0", "`id` in the path"),
         ("/api/v1/audit?kind=TaskClaimd", "no kind of record"),
         ("/api/v1/audit/proof", "`seq`"),
+        (
+            "/api/v1/tasks?status=bogus",
+            "is none of `waiting`, `ready`, `claimed`, `blocked`, `done`, `failed`, `cancelled`",
+        ),
+        (
+            "/api/v1/costs?since=1x",
+            "is none of a day, like `2026-11-20`, a time, like `2026-11-20T14:00:00Z`, how long ago",
+        ),
         ("/api/v1/events?kind=nothing", "no kind of record"),
         ("/api/v1/blobs/ABC", "no digest"),
     ] {
@@ -162,6 +172,7 @@ fn what_is_not_known_or_does_not_fit_is_told_with_what_there_is() {
     }
     for (path, code) in [
         ("/api/v1/tasks/T-7", "unknown_task"),
+        ("/api/v1/graph?root=T-7", "unknown_task"),
         ("/api/v1/approvals/A-7", "unknown_approval"),
         ("/api/v1/workflows/nope", "unknown_workflow"),
         ("/api/v1/audit/proof?seq=1000000", "no_records"),
@@ -169,6 +180,53 @@ fn what_is_not_known_or_does_not_fit_is_told_with_what_there_is() {
     ] {
         refused(&served.get(&ana, path), 404, code);
     }
+}
+
+#[test]
+fn what_is_asked_in_another_way_is_taken_or_told_how() {
+    let (_env, served) = served();
+    let ana = served.token("ana", Role::Operator);
+    for path in ["/api/v1/costs?since=30d", "/api/v1/costs?since=2026-11-20&until=12h", "/api/v1/savings?since=7d"] {
+        assert_eq!(served.get(&ana, path).status, 200, "{path}");
+    }
+    let wrong = served.bare(&ana, "DELETE", "/api/v1/board", &[]);
+    refused(&wrong, 405, "method_not_allowed");
+    assert!(wrong.text.contains("`DELETE` is not taken at this address"), "{}", wrong.text);
+    assert_eq!(wrong.header("allow"), Some("GET,HEAD"));
+    let task = served.post(&ana, SUBMIT, &[], &json!({ "title": "x", "workflow": "quick" })).json();
+    let task = task["tasks"][0]["id"].as_str().or(task["task"].as_str()).unwrap_or("T-1").to_owned();
+    // As `curl -X POST` sends it: no body, and no length of one.
+    let mut stream = TcpStream::connect(served.address).unwrap();
+    let host = served.address;
+    let head = format!("Host: {host}\r\nAuthorization: Bearer {ana}\r\nConnection: close");
+    write!(stream, "POST /api/v1/tasks/{task}/cancel HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    let mut ended = String::new();
+    stream.read_to_string(&mut ended).unwrap();
+    assert!(ended.starts_with("HTTP/1.1 200 ") && ended.contains("\"status\":\"cancelled\""), "{ended}");
+}
+
+#[test]
+fn a_session_that_is_not_there_is_told_in_its_own_words() {
+    let (_env, served) = served();
+    let ana = served.token("ana", Role::Operator);
+    let unknown = [("Mcp-Session-Id", "nope"), ("Accept", "application/json, text/event-stream")];
+    let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+    refused(&served.post(&ana, "/mcp", &unknown, &ping), 404, "no_such_session");
+    refused(&served.bare(&ana, "DELETE", "/mcp", &unknown), 404, "no_such_session");
+    let unnamed = served.bare(&ana, "DELETE", "/mcp", &[]);
+    refused(&unnamed, 400, "bad_request");
+    assert!(unnamed.json()["hint"].as_str().unwrap().contains("`Mcp-Session-Id`"), "{}", unnamed.text);
+}
+
+#[test]
+fn where_nothing_stands_a_browser_gets_the_pages_and_a_program_a_problem() {
+    let (_env, served) = served();
+    let ana = served.token("ana", Role::Operator);
+    refused(&served.get(&ana, "/nope"), 404, "no_such_page");
+    let shown = served.get_with(&ana, "/nope", &[("Accept", "text/html,application/xhtml+xml")]);
+    assert_eq!((shown.status, shown.header("content-type")), (404, Some("text/html; charset=utf-8")));
+    assert!(shown.text.contains("/app.js") && shown.header("content-security-policy").is_some());
+    refused(&served.get_with(&ana, "/api/v1/nope", &[("Accept", "text/html")]), 404, "no_such_page");
 }
 
 #[test]

@@ -98,8 +98,23 @@ const ALL: [(&str, &str); 6] = [
 ];
 
 #[test]
+fn a_store_that_no_file_names_is_told_of() {
+    let project = Project::with(&[CLAUDE]);
+    stores::keep_to(stores::Kind::Sqlite, &project.at(""));
+    let store = format!("sqlite:{}", project.at("elsewhere.db").display());
+    let said = project.does(&["--store", &store, "init", "--yes"]);
+    let note = format!("Note    no file of a client names the store {store}. Set PHASEGATE_STORE to it");
+    assert!(said.contains(&note), "{said}");
+    let told: Value = serde_json::from_str(&project.does(&["--store", &store, "init", "--yes", "--json"])).unwrap();
+    assert!(told["note"].as_str().unwrap().contains("PHASEGATE_STORE"), "{told}");
+    assert!(!project.does(&["init", "--yes"]).contains("PHASEGATE_STORE"));
+}
+
+#[test]
 fn a_fresh_project_gets_every_client_that_is_here_and_a_workflow_in_force() {
     let project = Project::with(&ALL);
+    // With another store there is more to say.
+    stores::keep_to(stores::Kind::Sqlite, &project.at(""));
     let said = project.does(&["init", "--yes"]);
     insta::assert_snapshot!("init_fresh", said);
     assert_eq!(project.value(".mcp.json")["mcpServers"]["phasegate"]["command"], "phasegate");

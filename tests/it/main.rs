@@ -15,6 +15,7 @@ mod approvals_ways;
 mod audit_query;
 mod board_tui;
 mod budgets;
+mod claims_at_once;
 mod command_line;
 mod confinement;
 mod context;

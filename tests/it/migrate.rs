@@ -366,6 +366,28 @@ fn what_cannot_be_moved_is_refused_in_words() {
     resting.is_whole(from);
 }
 
+/// Where a store in a database has its keys: in the folder of the workspace, which may never have held any state.
+#[test]
+fn the_keys_find_a_place_or_nothing_is_ended() {
+    let resting = World::new(Kind::Sqlite, Kind::Postgres).ended();
+    let fresh = tempfile::tempdir().unwrap();
+    let state = fresh.path().join(".phasegate");
+    let arguments = ["migrate", "--workspace", ".", "--from", &resting.from, "--to", &resting.to, "--yes"];
+    std::fs::write(&state, "in the way").unwrap();
+    let refused = phasegate(fresh.path(), &arguments);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && told.contains("the keys of the store belong in"), "{told}");
+    assert!(resting.engine(&resting.from).is_ok(), "work in the old store goes on");
+    std::fs::remove_file(&state).unwrap();
+    let moved = phasegate(fresh.path(), &arguments);
+    assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
+    for (what, mode) in [(state.clone(), 0o700), (state.join("log.key"), 0o600)] {
+        let found = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&what).unwrap().permissions());
+        assert_eq!(found & 0o777, mode, "{}", what.display());
+    }
+    resting.is_whole(&resting.to);
+}
+
 #[test]
 fn a_backup_is_the_same_file_whatever_the_store_and_comes_back_into_either() {
     for (from, to) in WAYS {

@@ -116,6 +116,8 @@ fn a_call_is_explained_in_the_phase_where_it_is_made() {
         let shown = text(&policy(folder.path(), &["explain", call, "--phase", phase], ""));
         assert!(shown.contains(said), "{call} in {phase}: {shown}");
     }
+    let typed = text(&policy(folder.path(), &["explain", "ls", "--phase", "look"], ""));
+    assert!(typed.contains("ask about it as `Bash(ls)`"), "{typed}");
     assert_eq!(code(&policy(folder.path(), &["explain", "Read(x)", "--phase", "nowhere"], "")), 2);
     assert_eq!(code(&policy(folder.path(), &["explain", "Read(x"], "")), 2);
 }

@@ -98,6 +98,22 @@ fn a_check_that_says_no_twice_raises_the_tier_and_one_that_lets_pass_is_an_outco
 }
 
 #[test]
+fn checks_that_say_no_together_are_one_no_and_each_try_to_leave_is_another() {
+    let two = CHECKED.replace("\"built\"] }", "\"built\"] }, { command: [\"false\"] }, { command: [test, -f, other] }");
+    let env = TestEnv::trusting(&two);
+    let ana = agent("claude-code-ana");
+    ok(&env, &ana, "claim_task", json!({"new": {"title": "a parser", "type": "documentation"}}));
+    ok(&env, &ana, "submit_artifact", json!({"name": "plan", "content": "first"}));
+    ok(&env, &ana, "transition_phase", json!({}));
+    let tiers = || routes(&env).into_iter().map(|(_, tier)| tier).collect::<Vec<_>>();
+    for wanted in [&[][..], &[ModelTier::Base], &[ModelTier::Base], &[ModelTier::Base, ModelTier::Strong]] {
+        assert!(env.call(&ana, "transition_phase", json!({})).is_err());
+        assert_eq!(tiers(), wanted);
+    }
+    env.agree();
+}
+
+#[test]
 fn who_takes_a_task_after_a_failed_try_gets_a_stronger_model() {
     let (env, ana) = building("documentation");
     ok(&env, &ana, "update_task", json!({"fail": "it does not work"}));

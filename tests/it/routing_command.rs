@@ -88,20 +88,50 @@ fn a_line_that_cannot_be_read_gets_an_error_line_and_the_rest_goes_on() {
         r#"{"op":"dance","id":"d"}"#,
         r#"{"op":"route"}"#,
         r#"{"op":"route","id":"r","failed":["huge"]}"#,
+    ];
+    let mut input = wrong.join("\n");
+    input.push_str("\n\n{\"op\":\"route\",\"id\":\"last\"}");
+    let output = run(folder.path(), &["route", "--jsonl"], &input);
+    let lines = lines(&output);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert_eq!(lines.len(), wrong.len() + 1, "{}", told(&output));
+    assert!(lines[..wrong.len()].iter().all(|line| line["error"]["message"].is_string()), "{}", told(&output));
+    assert_eq!((&lines[3]["id"], &lines[3]["error"]["line"]), (&json!("d"), &json!(4)));
+    assert_eq!(lines[wrong.len()]["id"], "last");
+}
+
+#[test]
+fn outcomes_and_resets_have_no_reply_whatever_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = [
         r#"{"op":"outcome","id":"o","tier":"weak","success":7}"#,
+        r#"{"op":"outcome","id":"o","tier":"weak","success":"yes"}"#,
         r#"{"op":"outcome","id":"o","tier":"weak","success":1e999}"#,
         r#"{"op":"reset","tiers":[{"tier":"weak","mean_cost":-1}]}"#,
         r#"{"op":"reset","tiers":[]}"#,
     ];
-    let mut input = wrong.join("\n");
-    input.push_str("\n\n{\"op\":\"route\",\"id\":7}\n{\"op\":\"route\",\"id\":\"last\"}");
-    let output = run(folder.path(), &["route", "--jsonl"], &input);
-    let lines = lines(&output);
-    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
-    assert_eq!(lines.len(), wrong.len() + 2, "{}", told(&output));
-    assert!(lines[..=wrong.len()].iter().all(|line| line["error"]["message"].is_string()), "{}", told(&output));
-    assert_eq!((&lines[3]["id"], &lines[3]["error"]["line"]), (&json!("d"), &json!(4)));
-    assert_eq!(lines[wrong.len() + 1]["id"], "last");
+    let output = run(folder.path(), &["route", "--jsonl"], &wrong.join("\n"));
+    assert_eq!((output.status.code(), lines(&output).len()), (Some(1), 0), "{}", told(&output));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!((1..=wrong.len()).all(|line| said.contains(&format!("line {line}: "))), "{said}");
+    assert!(said.contains("`success` is true, false or a number from 0 to 1"), "{said}");
+}
+
+#[test]
+fn success_may_be_true_and_an_id_comes_back_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = |success: Value| json!({ "op": "outcome", "id": 7, "tier": "weak", "success": success });
+    let ids = [json!(7), json!("7"), json!(1.5), json!({ "a": [1] }), json!(null)];
+    let asked = ids.iter().map(|id| json!({ "op": "route", "id": id, "prompt": "x" }));
+    let input: Vec<String> = [json!(true), json!(false), json!(1), json!(0.25)]
+        .map(outcome)
+        .into_iter()
+        .chain(asked)
+        .map(|line| line.to_string())
+        .collect();
+    let output = run(folder.path(), &["route", "--jsonl"], &input.join("\n"));
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(lines(&output).iter().map(|line| line["id"].clone()).collect::<Vec<_>>(), ids);
 }
 
 #[test]
@@ -114,6 +144,10 @@ fn one_piece_of_work_is_routed_with_models_and_costs() {
     assert!(!folder.path().join(".phasegate").exists(), "asking leaves nothing behind");
     let empty = run(folder.path(), &["route"], "");
     assert_eq!(empty.status.code(), Some(2), "{}", told(&empty));
+    let other = run(folder.path(), &["route", "x", "--client", "bogus"], "");
+    assert!(other.status.code() == Some(2) && told(&other).contains("opencode"), "{}", told(&other));
+    let huge = run(folder.path(), &["route", "x", "--context", "5000000"], "");
+    assert!(told(&huge).contains("no model keeps 5,000,000 tokens in view"), "{}", told(&huge));
 }
 
 fn served(text: &'static str) -> String {

@@ -1,16 +1,21 @@
 //! Many who spend at once, over several tasks under one cap, from three processes of which one is killed in the middle: no cap
-//! is exceeded, of money, tokens or calls, in either kind of store. What is counted is in `spending.rs`.
+//! is exceeded, of money, tokens or calls, in either kind of store; and many who decide on the last of a cap in one moment. What
+//! is counted is in `spending.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use phasegate::domain::ids::{TaskId, Time};
+use phasegate::domain::decide::budget::within;
+use phasegate::domain::facts::Facts;
+use phasegate::domain::ids::{AgentName, TaskId, Time};
 use phasegate::domain::spending::{On, Spent, Tokens};
 use phasegate::engine::clock::System;
 use phasegate::engine::{Engine, Failure};
-use phasegate::store::Lock;
-use phasegate::store::spending::{COUNTED, Charge, lapse, record};
+use phasegate::store::spending::{COUNTED, Charge, lapse, record, reserve};
+use phasegate::store::{By, Lock, Redaction};
 use serde_json::json;
 
 use crate::support::stores::{self, Kind};
@@ -142,6 +147,51 @@ fn sixty_four_spenders(kind: Kind) {
         let account = env.engine.cost(TaskId(parent)).unwrap().unwrap().account;
         assert_eq!(account.reserved, Spent::default(), "{kind:?}: T-{parent}");
     }
+}
+
+/// All decide within the same moment, each for another task: what the first set aside must be there for the second to see.
+fn the_last_of_a_cap(kind: Kind) {
+    const AT_ONCE: u64 = 16;
+    const LEFT: u64 = 4;
+    let env = TestEnv::over(kind, Some(FLOW), &phasegate::config::settings::Settings::default());
+    env.call(&person("lead"), "submit_task", json!({"title": "all of it", "budget": {"calls": LEFT}})).unwrap();
+    for _ in 0..AT_ONCE {
+        env.call(&person("lead"), "submit_task", json!({"title": "part", "parent": "T-1"})).unwrap();
+    }
+    let (now, together) = (env.engine.now(), Barrier::new(usize::try_from(AT_ONCE).unwrap()));
+    let wish = Spent { calls: 1, ..Spent::default() };
+    let got = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for spender in 0..AT_ONCE {
+            let (env, together, got) = (&env, &together, &got);
+            scope.spawn(move || {
+                let (agent, task) = (AgentName(format!("a{spender}")), TaskId(2 + spender));
+                let (role, tool, redaction) = ("operator".into(), "reserve".into(), Redaction::default());
+                let by = By { agent, role, tool, at: now, redaction };
+                let decide = move |facts: &Facts| {
+                    let decided = within(facts, task, wish, now);
+                    // Others decide meanwhile, where nothing keeps them from it.
+                    std::thread::sleep(Duration::from_millis(10));
+                    decided
+                };
+                together.wait();
+                let reserved = reserve(env.engine.backend(), by, task, wish, now.plus_seconds(600), decide).unwrap();
+                got.fetch_add(u64::from(reserved.is_ok()), Ordering::Relaxed);
+            });
+        }
+    });
+    let account = env.engine.cost(TaskId(1)).unwrap().unwrap().account;
+    assert_eq!((got.into_inner(), account.reserved.calls), (LEFT, LEFT), "{kind:?}: {account:?}");
+}
+
+#[test]
+fn the_last_of_a_cap_is_set_aside_once_though_many_decide_in_the_same_moment_in_a_file() {
+    the_last_of_a_cap(Kind::Sqlite);
+}
+
+#[test]
+fn the_last_of_a_cap_is_set_aside_once_though_many_decide_in_the_same_moment_in_a_database() {
+    the_last_of_a_cap(Kind::Postgres);
 }
 
 #[test]

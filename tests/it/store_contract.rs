@@ -250,30 +250,40 @@ fn bodies_of_many_threads_apply_exactly_once(place: &dyn Place) {
 fn a_failing_body_does_not_take_its_neighbours_with_it(place: &dyn Place) {
     const THREADS: usize = 32;
     let backend = place.open();
-    let before = count(backend.as_ref(), "meta");
+    let whole: fn(usize) -> Lock = |_| Lock::Whole;
+    for lock in [whole, |thread| Lock::Together(vec![format!("agent {}", thread % 5)])] {
+        let before = count(backend.as_ref(), "meta");
+        let noted = failing_and_others::<THREADS>(backend.as_ref(), lock, before);
+        let well: Vec<bool> = (0..THREADS).map(|thread| ![3, 5].contains(&(thread % 8))).collect();
+        assert_eq!(noted, well);
+        assert_eq!(count(backend.as_ref(), "meta") - before, 24);
+    }
+}
+
+/// Each notes something of its own, waits for what others hold, and fails now and then; which went well.
+fn failing_and_others<const THREADS: usize>(backend: &dyn Backend, lock: fn(usize) -> Lock, round: i64) -> Vec<bool> {
     let start = Barrier::new(THREADS);
     let results: Vec<bool> = std::thread::scope(|scope| {
         let write = |thread: usize| {
-            let (backend, start) = (backend.as_ref(), &start);
+            let start = &start;
             scope.spawn(move || {
                 start.wait();
                 let body = move |tx: &mut dyn Tx| {
-                    note(tx, &format!("note {thread}"))?;
+                    note(tx, &format!("note {round} {thread}"))?;
                     match thread % 8 {
+                        1 => tx.hold("account"),
                         3 => Err(StoreError::Injected(3)),
                         5 => panic!("on purpose"),
                         _ => Ok(()),
                     }
                 };
-                backend.write(Lock::Whole, Box::new(body)).is_ok()
+                backend.write(lock(thread), Box::new(body)).is_ok()
             })
         };
         let threads: Vec<_> = (0..THREADS).map(write).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    let well: Vec<bool> = (0..THREADS).map(|thread| ![3, 5].contains(&(thread % 8))).collect();
-    assert_eq!(results, well);
-    assert_eq!(count(backend.as_ref(), "meta") - before, 24);
+    results
 }
 
 fn what_two_readings_of_one_snapshot_see_is_the_same(place: &dyn Place) {

@@ -7,10 +7,11 @@ use phasegate::domain::facts::{Caller, Role};
 use phasegate::domain::ids::{ApprovalId, TaskId};
 use phasegate::domain::query::ApprovalFilter;
 use phasegate::domain::view::{CostBy, CostFilter};
+use phasegate::store::{Ask, Lasts, Lock, Param, Tx};
 use serde_json::{Value, json};
 
 use crate::support::keys::Key;
-use crate::support::stores::Kind;
+use crate::support::stores::{self, Kind};
 use crate::support::{TestEnv, able, agent, person, replay, rows};
 
 const FLOW: &str = "version: 1\nname: flow\nretry: { attempts: 2 }\nbudget: { usd: 5.00 }\nphases:\n  plan:\n    allow: [Read, submit_task, list_tasks, query_audit]\n    exit:\n      - artifact: plan\n      - approval: { ask: \"Build it so?\", within: 1h }\n    next: [build]\n  build:\n    allow: [Read, Edit]\n    next: [done, plan]\n  done: { end: true }\n";
@@ -183,4 +184,31 @@ fn what_ends_in_the_same_moment_ends_in_the_same_order() {
 #[test]
 fn a_task_goes_the_same_way() {
     both(a_task_from_end_to_end);
+}
+
+#[test]
+fn what_was_asked_ahead_is_asked_again_after_a_write() {
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        let folder = tempfile::tempdir().unwrap();
+        stores::keep_to(kind, folder.path());
+        let sql = "SELECT count(*) FROM meta WHERE key = ?1";
+        let asked = move |tx: &mut dyn Tx| {
+            let params = [Param::Text("ahead")];
+            let mut seen = Vec::new();
+            for _ in 0..2 {
+                tx.ahead(&[Ask { sql, params: &params, lock: None, lasts: Lasts::Throughout }])?;
+                for _ in 0..2 {
+                    tx.query(sql, &params, &mut |row| {
+                        seen.push(row.int(0)?);
+                        Ok(())
+                    })?;
+                    let note = "INSERT INTO meta(key, value) VALUES (?1, 'x') ON CONFLICT(key) DO NOTHING";
+                    tx.put(note, &params)?;
+                }
+            }
+            assert_eq!(seen, [Some(0), Some(1), Some(1), Some(1)], "{kind:?}");
+            Ok(())
+        };
+        stores::open(folder.path()).unwrap().write(Lock::ROWS, Box::new(asked)).unwrap();
+    }
 }

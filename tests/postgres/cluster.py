@@ -77,12 +77,19 @@ def free_port():
     """One that no connection is given for its own end, so that a server that was killed finds it free again."""
     while True:
         port = 20000 + secrets.randbelow(10000)
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if is_free(port):
             return port
+
+
+def is_free(port):
+    with socket.socket() as listener:
+        # As servers bind: ends of old connections do not count.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 class Cluster:

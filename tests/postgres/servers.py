@@ -87,8 +87,14 @@ class Server:
             pass
 
     def end(self, number):
+        """Over only when its port is free: under faketime the child is the wrapper, and the server may outlive it."""
         self.signal(number)
         self.child.wait(timeout=COMMAND)
+        begun = time.monotonic()
+        while not postgres.is_free(self.port):
+            if time.monotonic() - begun > COMMAND:
+                raise SystemExit(f"the server on port {self.port} does not end")
+            time.sleep(0.01)
 
     def is_ready(self):
         try:

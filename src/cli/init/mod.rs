@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::clients::setup::{self, ClientSettings, Guard, SETTINGS, Setup};
+use crate::engine::migrate::{Around, shown};
 
 use super::signing::SignArgs;
 use super::{Ended, Out, Place};
@@ -191,7 +192,21 @@ impl Report<'_> {
         } else {
             line("", "Nothing to change.", "");
         }
+        if let Some(note) = self.store_note() {
+            let _ = writeln!(text, "{:<8}{note}", "Note");
+        }
         text
+    }
+
+    /// A project's files name no store, so a client that is started without it works with another.
+    fn store_note(&self) -> Option<String> {
+        let Place { settings, workspace, store_named, .. } = self.place;
+        let url = settings.store.as_deref().filter(|_| *store_named)?;
+        let url = shown(url, Around { state: &workspace.state, postgres: Some(&settings.postgres.0) });
+        Some(format!(
+            "no file of a client names the store {url}. Set PHASEGATE_STORE to it where your clients start; \
+             without it they work with another store, in .phasegate/, where nothing is trusted."
+        ))
     }
 
     fn value(&self, trusted: &workflow::Trusted) -> Value {
@@ -217,6 +232,7 @@ impl Report<'_> {
             "changed": self.changed,
             "clients": clients.collect::<Vec<_>>(),
             "workflow": trusted.value(),
+            "note": self.store_note(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::workflow::{Enforcement, Phase, Uninspectable, Workflow};
-use crate::policy::client_call::{SHELL, confines, has_all_of_the_shell};
+use crate::policy::client_call::{SHELL, confines, has_all_of_the_shell, is_bounded};
 use crate::policy::judge::{self, Decision, Verdict};
 use crate::policy::{names, paths};
 
@@ -94,10 +94,21 @@ fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>, tool: &str) -> 
     };
     let all_of_shell = phase.is_some_and(has_all_of_the_shell);
     let ahead = phase.and_then(|phase| phase.next.first()).map(String::as_str);
+    // Typed as in a shell, it is judged as a tool of that name, which is seldom meant.
+    let may_be_command = told.verdict.rule.is_none()
+        && names::canonical(tool) == tool
+        && !tool.starts_with("mcp__")
+        && tool.starts_with(|first: char| first.is_ascii_lowercase());
     let text = match (told.word, &told.verdict.rule) {
-        ("allow", _) if tool == SHELL && phase.is_some_and(confines) => {
-            return "nothing; the agent may do it, and the command is confined to what the phase may write and reach"
-                .to_owned();
+        _ if may_be_command => format!("if `{tool}` is a shell command, ask about it as `Bash({tool})`"),
+        ("allow", _) if tool == SHELL && phase.is_some_and(|phase| confines(phase, true)) => {
+            let held = if phase.is_some_and(is_bounded) {
+                "the command is confined to what the phase may write and reach"
+            } else {
+                "where the machine can hold it the command is kept from phasegate's own files, the client's settings and \
+                 what rules deny"
+            };
+            return format!("nothing; the agent may do it, and {held}");
         }
         ("allow", _) => return "nothing; the agent may do it".to_owned(),
         _ if told.outside => format!(

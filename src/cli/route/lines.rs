@@ -3,14 +3,14 @@
 
 use std::io::{BufRead, Read};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, json};
 
 use super::super::{Ended, Out};
 use crate::domain::preference::Scoring;
 use crate::domain::route::Work;
 use crate::domain::workflow::ModelTier;
-use crate::engine::routing::{Piece, Router, complexity, features, index, word};
+use crate::engine::routing::{Piece, Router, complexity, features, index};
 
 /// Of one line, in bytes.
 const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -33,7 +33,7 @@ struct Tier {
 
 #[derive(Debug, Deserialize)]
 struct Told {
-    id: String,
+    id: Value,
     #[serde(default)]
     project: String,
     #[serde(default)]
@@ -41,13 +41,14 @@ struct Told {
     #[serde(rename = "type")]
     kind: Option<String>,
     tier: ModelTier,
+    #[serde(deserialize_with = "success")]
     success: f64,
     cost: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Asked {
-    id: String,
+    id: Value,
     #[serde(default)]
     project: String,
     #[serde(default)]
@@ -56,6 +57,29 @@ struct Asked {
     kind: Option<String>,
     #[serde(default)]
     failed: Vec<ModelTier>,
+}
+
+/// What of a line can be read says whether somebody waits for a reply.
+#[derive(Deserialize)]
+struct Head {
+    op: Option<String>,
+    #[serde(default)]
+    id: Value,
+}
+
+const SUCCESS: &str = "`success` is true, false or a number from 0 to 1";
+const HINT: &str = "op is reset, outcome or route; see docs/routing.md";
+
+fn success<'de, D: Deserializer<'de>>(told: D) -> Result<f64, D::Error> {
+    match Value::deserialize(told)? {
+        Value::Bool(done) => Ok(f64::from(u8::from(done))),
+        other => other.as_f64().ok_or_else(|| de::Error::custom(SUCCESS)),
+    }
+}
+
+/// Equal ids are one piece of work.
+fn name(id: &Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
 
 pub fn run(out: &Out) -> Result<(), Ended> {
@@ -83,15 +107,25 @@ pub fn run(out: &Out) -> Result<(), Ended> {
             Ok(None) => {}
             Err(why) => {
                 wrong += 1;
-                let id = serde_json::from_slice::<Value>(&line).ok().and_then(|line| line.get("id").cloned());
-                out.value(&json!({
-                    "id": id,
-                    "error": { "line": number, "message": why, "hint": "op is reset, outcome or route; see docs/routing.md" },
-                }));
+                refused(out, &line, number, &why);
             }
         }
     }
     if wrong == 0 { Ok(()) } else { Err(Ended::No) }
+}
+
+/// Outcomes and resets have no reply: whoever reads one line for each question would take an error for the next answer.
+fn refused(out: &Out, line: &[u8], number: u64, why: &str) {
+    let head = serde_json::from_slice::<Head>(line).ok();
+    match head {
+        Some(Head { op: Some(op), .. }) if matches!(op.as_str(), "outcome" | "reset") => {
+            out.aside(&format!("phasegate: line {number}: {why}; {HINT}"));
+        }
+        head => out.value(&json!({
+            "id": head.map(|head| head.id),
+            "error": { "line": number, "message": why, "hint": HINT },
+        })),
+    }
 }
 
 fn read_op(line: &[u8]) -> Result<Op, String> {
@@ -106,11 +140,12 @@ fn answered(router: &mut Router, op: Op) -> Result<Option<Value>, String> {
         }
         Op::Outcome(told) => {
             if !(0.0..=1.0).contains(&told.success) {
-                return Err(format!("`success` is {}; it goes from 0 to 1", told.success));
+                return Err(format!("{SUCCESS}, not {}", told.success));
             }
             let features = features::read(&told.prompt);
             let kind = told.kind.as_deref();
-            let piece = Piece { id: &told.id, project: &told.project, kind, features: &features };
+            let id = name(&told.id);
+            let piece = Piece { id: &id, project: &told.project, kind, features: &features };
             router.outcome(&piece, told.tier, told.success, told.cost);
             Ok(None)
         }
@@ -137,11 +172,12 @@ fn costs(tiers: &[Tier]) -> Result<[Option<f64>; 3], String> {
 fn routed(router: &mut Router, asked: Asked) -> Value {
     let features = features::read(&asked.prompt);
     let kind = asked.kind.as_deref();
-    let piece = Piece { id: &asked.id, project: &asked.project, kind, features: &features };
+    let id = name(&asked.id);
+    let piece = Piece { id: &id, project: &asked.project, kind, features: &features };
     let decided = router.route(&piece, &asked.failed);
     let work = Work { kind: asked.kind.clone(), description: Some(asked.prompt), ..Work::default() };
     let choice = decided.choice;
-    let tier = choice.tier.map_or("stop", word);
+    let tier = choice.tier.map_or("stop", ModelTier::word);
     let expected = |tier: ModelTier| decided.estimates.iter().find(|estimate| estimate.tier == tier);
     let says = choice.tier.and_then(expected).map(|estimate| format!("; expected success {:.2}", estimate.success));
     json!({

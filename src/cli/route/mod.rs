@@ -3,8 +3,10 @@
 
 mod lines;
 
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
+use crate::clients::CLIENTS;
 use crate::domain::route::{Risk, Work};
 use crate::engine::routing::{route, table, with_models};
 
@@ -30,8 +32,8 @@ pub struct Args {
     /// Tries that failed before.
     #[arg(long)]
     failed: Option<u32>,
-    /// Name models as this client does: claude-code, codex, gemini, opencode.
-    #[arg(long, default_value = "claude-code")]
+    /// Name models as this client does.
+    #[arg(long, default_value = "claude-code", value_parser = PossibleValuesParser::new(CLIENTS.map(|client| client.name)))]
     client: String,
     /// Read lines of JSON: `reset`, `outcome` and `route`; one reply a `route`, at once.
     #[arg(long, conflicts_with_all = ["words", "kind", "files", "context", "risk", "failed"])]

@@ -17,6 +17,7 @@ pub const CLIENT: Client = Client {
     abilities: Abilities {
         blocks_on_failure: true,
         rewrites: true,
+        confines: false,
         asks: true,
         defers: true,
         call_ids: true,

@@ -15,6 +15,7 @@ pub const CLIENT: Client = Client {
     abilities: Abilities {
         blocks_on_failure: false,
         rewrites: true,
+        confines: true,
         asks: false,
         defers: false,
         call_ids: true,

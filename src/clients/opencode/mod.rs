@@ -15,6 +15,7 @@ pub const CLIENT: Client = Client {
     abilities: Abilities {
         blocks_on_failure: true,
         rewrites: true,
+        confines: false,
         asks: false,
         defers: false,
         call_ids: false,

@@ -153,7 +153,10 @@ fn limit(status: Option<u16>, text: &str) -> Option<Limit> {
             _ => return None,
         }
     };
-    // An older form ends with the time: `…limit reached|1795241449`.
-    let resets_at = text.rsplit_once('|').and_then(|(_, at)| at.trim().parse().ok());
-    Some(Limit { kind, resets_at, said: text.chars().take(500).collect() })
+    Some(Limit { kind, resets_at: resets_at(text), said: text.chars().take(500).collect() })
+}
+
+/// In seconds. One form of the words ends with it: `…limit reached|1795241449`; the time of day of the other is not read.
+pub fn resets_at(text: &str) -> Option<i64> {
+    text.rsplit_once('|').and_then(|(_, at)| at.trim().parse().ok())
 }

@@ -11,6 +11,8 @@ use memchr::{memchr, memmem, memrchr};
 
 use crate::domain::spending::{Limit, Usage};
 
+pub use claude_code::resets_at;
+
 /// Whose transcript it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

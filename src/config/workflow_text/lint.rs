@@ -2,6 +2,7 @@
 
 use crate::config::workflow_file::nearest;
 use crate::domain::workflow::{Confine, Enforcement, GateKind, Network, Phase, Rules, Screening, Sockets, Workflow};
+use crate::policy::client_call::OWN_AFFAIRS;
 use crate::policy::rule::{OWN_TOOLS, Rule, ToolPattern};
 use crate::policy::wide;
 
@@ -23,7 +24,7 @@ impl std::fmt::Display for Warning {
 }
 
 /// Tools that clients bring, as rules name them.
-const CLIENT_TOOLS: [&str; 16] = [
+const CLIENT_TOOLS: [&str; 13] = [
     "Read",
     "Grep",
     "Glob",
@@ -37,10 +38,11 @@ const CLIENT_TOOLS: [&str; 16] = [
     "WebSearch",
     "Agent",
     "Task",
-    "Skill",
-    "TodoWrite",
-    "SlashCommand",
 ];
+
+fn known() -> impl Iterator<Item = &'static str> {
+    CLIENT_TOOLS.into_iter().chain(OWN_AFFAIRS).chain(OWN_TOOLS)
+}
 
 pub fn lint(workflow: &Workflow) -> Vec<Warning> {
     let mut warnings = Vec::new();
@@ -286,10 +288,10 @@ fn runs_a_shell(argv: &[String]) -> bool {
 fn misspelt(warnings: &mut Vec<Warning>, phase: &str, text: &str) {
     let Ok(Rule { tool: ToolPattern::Name(_), .. }) = Rule::parse(text) else { return };
     let name = text.split('(').next().unwrap_or_default();
-    if name.starts_with("mcp__") || CLIENT_TOOLS.contains(&name) || OWN_TOOLS.contains(&name) {
+    if name.starts_with("mcp__") || known().any(|known| known == name) {
         return;
     }
-    if let Some(near) = nearest(name, CLIENT_TOOLS.into_iter().chain(OWN_TOOLS)) {
+    if let Some(near) = nearest(name, known()) {
         warnings.push(Warning {
             phase: phase.to_owned(),
             message: format!("no known tool is called `{name}`, so `{text}` probably never matches"),

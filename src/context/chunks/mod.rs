@@ -2,6 +2,7 @@
 //! exactly one unit, in order, and no border lies inside an identifier, a number or a path. What a unit is worth is not said here.
 
 pub mod code;
+mod json;
 pub mod lines;
 
 use std::ops::Range;
@@ -47,11 +48,14 @@ const PROSE_BYTES_MAX: usize = 1600;
 /// Of one unit of a line; a longer line is cut between words or elements.
 const LINE_BYTES_MAX: usize = 400;
 
+/// Of one unit where a budget is too small for larger ones.
+const FINE_BYTES_MAX: usize = 80;
+
 pub fn cut(text: &str, kind: Kind) -> Vec<Unit> {
     let mut units = match kind {
         Kind::Code => code::cut(text),
         Kind::Prose => paragraphs(text),
-        Kind::Log | Kind::Json | Kind::Transcript => by_line(text),
+        Kind::Log | Kind::Json | Kind::Transcript => by_line(text, kind == Kind::Json),
     };
     for unit in &mut units {
         unit.weight = tokens::weigh(unit.text(text));
@@ -109,7 +113,9 @@ fn paragraphs(text: &str) -> Vec<Unit> {
         open = Some(open.map_or(range.clone(), |open| open.start..range.end));
         while builder.open_bytes(at) > PROSE_BYTES_MAX {
             let from = builder.at;
-            let Some(end) = sentence_end(text, from, from + PROSE_BYTES_MAX) else { break };
+            // A line without sentences is cut as those of logs are.
+            let words = || word_end(text.get(..at)?, from, from + LINE_BYTES_MAX);
+            let Some(end) = sentence_end(text, from, from + PROSE_BYTES_MAX).or_else(words) else { break };
             builder.close(text, end, section, Role::Text, heading.iter().cloned().collect());
         }
     }
@@ -125,21 +131,54 @@ fn sentence_end(text: &str, from: usize, to: usize) -> Option<usize> {
     end.map(|end| from + end + 2).or_else(|| piece.rfind('\n').map(|end| from + end + 1)).filter(|end| *end > from)
 }
 
-/// One line a unit; a section is a turn.
-fn by_line(text: &str) -> Vec<Unit> {
+/// One line a unit; a section is a turn. A long line of JSON is cut between its elements.
+fn by_line(text: &str, is_json: bool) -> Vec<Unit> {
     let mut builder = Builder::new();
     let (mut at, mut section) = (0, 0);
     for line in text.split_inclusive('\n') {
         section += usize::from(lines::is_turn(line));
         let end = at + line.len();
-        while end - builder.at > LINE_BYTES_MAX {
-            let Some(cut) = word_end(text, builder.at, builder.at + LINE_BYTES_MAX) else { break };
-            builder.close(text, cut, section, Role::Text, Vec::new());
+        let elements =
+            if is_json && line.len() > LINE_BYTES_MAX { json::ends(line, LINE_BYTES_MAX) } else { Vec::new() };
+        for element in elements {
+            close_words(&mut builder, text, at + element, section);
         }
-        builder.close(text, end, section, Role::Text, Vec::new());
+        close_words(&mut builder, text, end, section);
         at = end;
     }
     builder.units
+}
+
+/// Up to this byte, cut between words where that is long.
+fn close_words(builder: &mut Builder, text: &str, end: usize, section: usize) {
+    while let Some(piece) = text.get(..end).filter(|_| builder.open_bytes(end) > LINE_BYTES_MAX) {
+        let Some(cut) = word_end(piece, builder.at, builder.at + LINE_BYTES_MAX) else { break };
+        builder.close(text, cut, section, Role::Text, Vec::new());
+    }
+    builder.close(text, end, section, Role::Text, Vec::new());
+}
+
+/// The same, with units above a weight cut finer: what weighs more than a budget holds could not stay at all.
+pub fn finer(text: &str, units: Vec<Unit>, weight_max: f64) -> Vec<Unit> {
+    if units.iter().all(|unit| unit.weight <= weight_max) {
+        return units;
+    }
+    let mut out = Vec::with_capacity(units.len());
+    for unit in units {
+        if unit.weight <= weight_max || unit.bytes.len() <= FINE_BYTES_MAX {
+            out.push(unit);
+            continue;
+        }
+        let mut builder = Builder { units: Vec::new(), line: unit.line, at: unit.bytes.start };
+        while let Some(rest) = text.get(builder.at..unit.bytes.end).filter(|rest| !rest.is_empty()) {
+            let line = rest.bytes().take(FINE_BYTES_MAX).position(|byte| byte == b'\n').map(|end| end + 1);
+            let length = line.or_else(|| word_end(rest, 0, FINE_BYTES_MAX)).unwrap_or(rest.len());
+            let end = builder.at + length;
+            builder.close(text, end, unit.section, unit.role, unit.names.clone());
+        }
+        out.extend(builder.units.into_iter().map(|piece| Unit { weight: tokens::weigh(piece.text(text)), ..piece }));
+    }
+    out
 }
 
 /// Behind the last place in these bytes where neither an identifier, nor a number, nor a path is cut; nothing where there is none.
@@ -189,11 +228,21 @@ mod tests {
         }
         let json =
             format!("[{}]", (0..300).map(|n| format!("{{\"id\":{n},\"name\":\"a b\"}}")).collect::<Vec<_>>().join(","));
-        for piece in pieces(&json, Kind::Json) {
-            assert!(piece.len() <= LINE_BYTES_MAX + 20, "{piece}");
-        }
+        assert_eq!(pieces(&json, Kind::Json).len(), 302, "each element, and the brackets around them");
         let blob = "x".repeat(5000);
         assert_eq!(pieces(&blob, Kind::Log).len(), 1);
+    }
+
+    #[test]
+    fn what_a_budget_cannot_hold_is_cut_finer_and_the_rest_stays() {
+        let text = format!("# short\n\na b c\n{}\n  {}\nend\n", "word ".repeat(60), "x".repeat(300));
+        let whole = cut(&text, Kind::Prose);
+        let fine = finer(&text, whole.clone(), 40.0);
+        assert_eq!((whole.len(), fine[0].bytes.clone()), (2, whole[0].bytes.clone()));
+        assert_eq!(fine.iter().map(|unit| unit.text(&text)).collect::<String>(), text, "every byte is in one unit");
+        assert!(fine.iter().all(|unit| unit.weight <= 40.0 || unit.text(&text).contains('x')), "{fine:?}");
+        assert_eq!(fine.last().map(|unit| (unit.line, unit.text(&text))), Some((6, "end\n")));
+        assert_eq!(finer(&text, whole.clone(), 1e9).len(), whole.len());
     }
 
     #[test]

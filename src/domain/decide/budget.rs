@@ -192,19 +192,17 @@ pub fn overspent(facts: &Facts, task: &Task, now: Time) -> Result<Vec<Exceeded>,
 
 /// The least that is left of each, over the task and all it is a part of.
 pub fn left(facts: &Facts, task: &Task, now: Time) -> Result<Option<Budget>, Refusal> {
-    let standings = standings(facts, task, now)?;
+    Ok(least(&standings(facts, task, now)?))
+}
+
+/// The same, of caps that were looked up already.
+pub fn least(standings: &[Standing]) -> Option<Budget> {
     let least = |unit| standings.iter().filter(|standing| standing.unit == unit).map(Standing::left).min();
     #[expect(clippy::cast_precision_loss, reason = "for reading; caps are compared in whole micro-dollars")]
     let usd = least(Unit::MicroUsd).map(|micro_usd| micro_usd as f64 / 1e6);
     let [tokens, calls, minutes] = [Unit::Tokens, Unit::Calls, Unit::Minutes].map(least);
     let least = Budget { usd, tokens, minutes, calls };
-    Ok((!least.is_none()).then_some(least))
-}
-
-/// How much of its caps is taken, in hundredths: the most of those that count for it.
-pub fn taken_percent(facts: &Facts, task: &Task, now: Time) -> u64 {
-    let standings = standings(facts, task, now).unwrap_or_default();
-    standings.iter().map(Standing::percent).max().unwrap_or(0)
+    (!least.is_none()).then_some(least)
 }
 
 /// What the answer after one more call is likely to cost: as much as those before it did on average, by the nearest account

@@ -126,6 +126,10 @@ fn resume(
             }
             Ok(vec![resumed(task, command, context)])
         }
+        Some(claim) if claim.agent == context.caller.agent => {
+            let message = format!("you have claimed {} again since; only the newest handle counts", task.id);
+            Err(Refusal::new(Code::StaleClaim, message, "go on with the newest `claim`, or leave it out"))
+        }
         Some(claim) => {
             let message =
                 format!("claim number {} on {} is over; `{}` holds it now", record.fence, task.id, claim.agent);
@@ -274,7 +278,13 @@ fn nothing(facts: &Facts, filter: &Filter, context: &Context) -> Refusal {
     } else {
         format!("none of the {} ready tasks fits your filter and capabilities{}", c.ready, credential(context))
     };
-    Refusal::new(Code::NothingReady, message, "claim_task {\"new\":{\"title\":\"…\"}} makes one; list_tasks shows all")
+    let hint = "claim_task {\"new\":{\"title\":\"…\"}} makes one; list_tasks shows all";
+    let Some(first) = facts.stuck.first() else { return Refusal::new(Code::NothingReady, message, hint) };
+    let message = format!("{message}; others wait for {}, which failed", super::words(facts.stuck.iter()));
+    let hint = format!(
+        "{hint}; a person tries a failed one again with `phasegate tasks reopen {first} --reason …`, or ends it with `phasegate tasks cancel {first} --reason … --dependents cancel` (or `release`)"
+    );
+    Refusal::new(Code::NothingReady, message, hint)
 }
 
 impl Filter {

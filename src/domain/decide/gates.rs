@@ -23,10 +23,13 @@ pub struct Unmet {
     pub gate: String,
     pub missing: String,
     pub how: String,
+    /// The end of what its last run printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub printed: Option<String>,
 }
 
 fn unmet(gate: &Gate, missing: impl Into<String>, how: impl Into<String>) -> Option<Unmet> {
-    Some(Unmet { gate: gate.id.clone(), missing: missing.into(), how: how.into() })
+    Some(Unmet { gate: gate.id.clone(), missing: missing.into(), how: how.into(), printed: None })
 }
 
 /// Every unmet exit gate of the phase the task stands in. `tree` is the fingerprint of the work tree now, where known.
@@ -35,6 +38,26 @@ pub fn all_unmet(facts: &Facts, task: &Task, tree: Option<&str>, context: &Conte
     let phase = facts.phase_of(task)?;
     let gates = phase.exit.iter().filter_map(|gate| one(facts, task, workflow, phase, gate, tree, context));
     Ok(stands(task).into_iter().chain(gates).collect())
+}
+
+/// What is missing as far as it is known without a look at the work tree: a run of this visit that ended well is none of it,
+/// though `transition_phase` looks whether it still holds.
+pub fn missing(facts: &Facts, task: &Task, context: &Context) -> Result<Vec<Unmet>, Refusal> {
+    let phase = facts.phase_of(task)?;
+    let mut unmet = all_unmet(facts, task, None, context)?;
+    unmet.retain(|unmet| {
+        let gate = phase.exit.iter().find(|gate| gate.id == unmet.gate);
+        !gate.is_some_and(|gate| passed_here(task, phase, gate))
+    });
+    Ok(unmet)
+}
+
+/// The newest run of a gate ended well in this visit; files may have changed since.
+fn passed_here(task: &Task, phase: &Phase, gate: &Gate) -> bool {
+    let key = evidence_key(&phase.name, &gate.id);
+    let seen = || task.observed.get(&key).filter(|_| gate.kind.takes_observed());
+    let newest = task.evidence.get(&key).or_else(seen);
+    matches!(newest, Some(Evidence::Passed(verdict)) if verdict.visit == task.visit)
 }
 
 /// What was changed against the rules of a phase keeps every phase closed while it stands.
@@ -49,6 +72,7 @@ fn stands(task: &Task) -> Option<Unmet> {
             "put it back as it was; or a person lets it stand: `phasegate tasks accept {} --reason …`",
             task.id
         ),
+        printed: None,
     })
 }
 
@@ -174,7 +198,9 @@ fn run(task: &Task, phase: &Phase, gate: &Gate, what: &str, fresh: bool, tree: O
         None => unmet(gate, format!("{what} has not run in this phase"), "transition_phase runs it"),
         Some(Evidence::Running { since, .. }) => unmet(gate, format!("{what} is running since {since}"), again),
         Some(Evidence::Refused(verdict)) => {
-            unmet(gate, verdict.summary.clone(), "mend what it says, then transition_phase runs it again")
+            let how = "mend what it says, then transition_phase runs it again";
+            let unmet = unmet(gate, verdict.summary.clone(), how);
+            unmet.map(|unmet| Unmet { printed: verdict.printed.clone(), ..unmet })
         }
         Some(evidence @ Evidence::Passed(_)) => {
             if evidence.holds(&gate.kind, tree, task.visit) {
@@ -269,9 +295,10 @@ pub fn finish(facts: &Facts, finish: &FinishGate, context: &Context) -> Result<V
     }
     let (task, gate, run) = (task.id, gate.id.clone(), finish.run);
     let (summary, tree, output) = (finish.summary.clone(), finish.tree.clone(), finish.output.clone());
+    let (printed, cancelled) = (finish.printed.clone(), finish.cancelled);
     Ok(vec![if finish.passed {
         Event::GatePassed { task, gate, run, summary, tree, output }
     } else {
-        Event::GateRefused { task, gate, run, summary, tree, output }
+        Event::GateRefused { task, gate, run, summary, tree, output, printed, cancelled }
     }])
 }

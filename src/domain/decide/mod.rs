@@ -37,7 +37,7 @@ use super::event::Event;
 use super::facts::{Context, Facts, Role};
 use super::ids::TaskId;
 use super::refusal::{Code, Refusal};
-use super::task::Task;
+use super::task::{Status, Task};
 
 pub fn decide(facts: &Facts, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
     Ok(route::with_routes(facts, judged(facts, command, context)?, context))
@@ -153,11 +153,7 @@ fn named<'f>(facts: &'f Facts, target: &Target) -> Result<&'f Task, Refusal> {
         return facts.task(id);
     }
     match facts.held.as_slice() {
-        [] => Err(Refusal::new(
-            Code::NoClaim,
-            "you hold no task",
-            "claim_task gives you one; claim_task {\"new\":{\"title\":\"…\"}} makes one and claims it",
-        )),
+        [] => Err(nothing_held(facts)),
         held => {
             let list = words(held.iter());
             Err(Refusal::new(
@@ -167,6 +163,25 @@ fn named<'f>(facts: &'f Facts, target: &Target) -> Result<&'f Task, Refusal> {
             ))
         }
     }
+}
+
+fn nothing_held(facts: &Facts) -> Refusal {
+    let more = "claim_task gives you one; claim_task {\"new\":{\"title\":\"…\"}} makes one and claims it";
+    let last = facts.last.and_then(|id| facts.state.tasks.get(&id)).filter(|task| task.status().is_open());
+    let Some(task) = last else { return Refusal::new(Code::NoClaim, "you hold no task", more) };
+    let (id, status) = (task.id, task.status().word());
+    let ended = format!("you hold no task: your claim on {id} ended");
+    if let Some(claim) = task.claim() {
+        let message = format!("{ended}; `{}` holds it now, claim number {}", claim.agent, claim.fence);
+        return Refusal::new(Code::NoClaim, message, format!("stop working on {id}; {more}"));
+    }
+    let again = if task.status() == Status::Blocked {
+        format!("update_task {{\"task\":\"{id}\",\"unblock\":true}} clears its blockers; then ")
+    } else {
+        String::new()
+    };
+    let hint = format!("{again}claim_task {{\"id\":\"{id}\"}} takes it again; for another: {more}");
+    Refusal::new(Code::NoClaim, format!("{ended}; it is {status} now"), hint)
 }
 
 fn not_held(facts: &Facts, target: &Target, context: &Context, task: &Task, hint: &str) -> Refusal {

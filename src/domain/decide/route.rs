@@ -10,9 +10,10 @@ use crate::domain::route::{Judge, Route, RouteCause, Routed, SOLVED_FROM, ToRout
 use crate::domain::task::{Task, TaskSpec};
 use crate::domain::workflow::{Budget, GateKind, ModelTier, Phase};
 
+use super::budget::Standing;
 use super::{budget, holder, is_back, require};
 
-/// A check that says no once is a part of usual work; at the second no in one stay the try counts as failed.
+/// Checks that say no once are a part of usual work; at the second leaving that they refuse in one stay the try counts as failed.
 const REFUSALS_A_TRY: u32 = 2;
 
 /// What was decided, with the models that follow from it.
@@ -33,10 +34,10 @@ pub(super) fn with_routes(facts: &Facts, events: Vec<Event>, context: &Context) 
 }
 
 fn follows(facts: &Facts, event: &Event, context: &Context) -> Vec<Event> {
-    if let Event::GateRefused { task, gate, .. } = event {
+    if let Event::GateRefused { task, gate, cancelled: false, .. } = event {
         let task = facts.state.tasks.get(task);
-        let why = format!("{gate} said no {REFUSALS_A_TRY} times");
-        let over = task.filter(|task| refusals(task).saturating_add(1) >= REFUSALS_A_TRY);
+        let why = format!("checks said no {REFUSALS_A_TRY} times, the last is {gate}");
+        let over = task.filter(|task| is_last_refusal(task));
         over.map(|task| failed(facts, task, Judge::Gates, why, context)).unwrap_or_default()
     } else if let Event::AttemptFailed { task, reason, .. } | Event::TaskFailed { task, reason } = event {
         let task = facts.state.tasks.get(task);
@@ -48,8 +49,9 @@ fn follows(facts: &Facts, event: &Event, context: &Context) -> Vec<Event> {
     }
 }
 
-fn refusals(task: &Task) -> u32 {
-    task.route.as_ref().map_or(0, |route| route.refused)
+fn is_last_refusal(task: &Task) -> bool {
+    let route = task.route.as_ref();
+    route.is_some_and(|route| !route.checks.have_refused() && route.refused.saturating_add(1) >= REFUSALS_A_TRY)
 }
 
 /// For whoever takes the task, which may have been handed in just now.
@@ -61,8 +63,8 @@ fn at_claim(facts: &Facts, id: TaskId, before: &[Event], context: &Context) -> O
         let Event::TaskSubmitted { task, spec, workflow, phase, .. } = event else { return None };
         let workflow = facts.workflows.get(workflow).filter(|_| *task == id)?;
         let left = Some(spec.budget).filter(|budget| *budget != Budget::default());
-        let phase = workflow.phase(phase)?;
-        choose(&Place { id, spec, phase, failed: &[], tries: 0, left, taken_percent: 0 }, context)
+        let (phase, work) = (workflow.phase(phase)?, Work::of(spec, 0));
+        choose(&ToRoute { left, ..around(id, spec, phase, &work, context) }, context)
     })
 }
 
@@ -71,42 +73,37 @@ fn failed_at(task: &Task) -> &[ModelTier] {
 }
 
 fn routed(facts: &Facts, task: &Task, phase: &Phase, failed: &[ModelTier], context: &Context) -> Option<Routed> {
-    let left = budget::left(facts, task, context.now).ok().flatten();
-    let (id, spec, tries) = (task.id, &task.spec, task.attempts.failed);
-    choose(
-        &Place { id, spec, phase, failed, tries, left, taken_percent: budget::taken_percent(facts, task, context.now) },
-        context,
-    )
-}
-
-/// A task in a phase, as far as choosing goes.
-struct Place<'a> {
-    id: TaskId,
-    spec: &'a TaskSpec,
-    phase: &'a Phase,
-    failed: &'a [ModelTier],
-    tries: u32,
-    left: Option<Budget>,
-    taken_percent: u64,
-}
-
-fn choose(place: &Place<'_>, context: &Context) -> Option<Routed> {
-    if place.phase.end {
+    if phase.end {
         return None;
     }
-    let work = Work::of(place.spec, place.tries);
-    let route = context.routes.route(&ToRoute {
-        id: piece(place.id, &place.phase.name),
-        project: project(place.spec),
-        work: &work,
-        phase: Some(place.phase),
-        failed: place.failed,
+    let work = Work::of(&task.spec, task.attempts.failed);
+    choose(&ToRoute { failed, ..standing(facts, task, phase, &work, context) }, context)
+}
+
+fn choose(asked: &ToRoute<'_>, context: &Context) -> Option<Routed> {
+    context.routes.route(asked).as_ref().map(Routed::of)
+}
+
+/// Work at a phase of a task, before anything is known of caps and failures.
+fn around<'a>(id: TaskId, spec: &TaskSpec, phase: &'a Phase, work: &'a Work, context: &'a Context) -> ToRoute<'a> {
+    ToRoute {
+        id: piece(id, &phase.name),
+        project: project(spec),
+        work,
+        phase: Some(phase),
+        failed: &[],
         agent: &context.caller.agent,
-        left: place.left,
-        taken_percent: place.taken_percent,
+        left: None,
+        taken_percent: 0,
         automatic: true,
-    });
-    route.as_ref().map(Routed::of)
+    }
+}
+
+/// The same for a task that stands: what of its budgets is left counts.
+fn standing<'a>(facts: &Facts, task: &Task, phase: &'a Phase, work: &'a Work, context: &'a Context) -> ToRoute<'a> {
+    let caps = budget::standings(facts, task, context.now).unwrap_or_default();
+    let taken_percent = caps.iter().map(Standing::percent).max().unwrap_or(0);
+    ToRoute { left: budget::least(&caps), taken_percent, ..around(task.id, &task.spec, phase, work, context) }
 }
 
 /// What every try at one phase of one task is known by.
@@ -202,17 +199,22 @@ pub fn asked(facts: &Facts, decision: RouteId, work: &Work, context: &Context) -
     // What is on record counts, whatever the agent says of its tries.
     let tries = task.map_or(0, |task| task.attempts.failed).max(work.failed_attempts.unwrap_or(0));
     let work = Work { failed_attempts: Some(tries), ..work.clone() };
-    let route = context.routes.route(&ToRoute {
-        id: decision.0.clone(),
-        project: task.map(|task| project(&task.spec)).unwrap_or_default(),
-        work: &work,
-        phase,
-        failed: &[],
-        agent: &context.caller.agent,
-        left: task.and_then(|task| budget::left(facts, task, context.now).ok().flatten()),
-        taken_percent: task.map_or(0, |task| budget::taken_percent(facts, task, context.now)),
-        automatic: false,
-    })?;
+    let id = decision.0.clone();
+    let asked = match task.zip(phase) {
+        Some((task, phase)) => ToRoute { id, automatic: false, ..standing(facts, task, phase, &work, context) },
+        None => ToRoute {
+            id,
+            project: String::new(),
+            work: &work,
+            phase: None,
+            failed: &[],
+            agent: &context.caller.agent,
+            left: None,
+            taken_percent: 0,
+            automatic: false,
+        },
+    };
+    let route = context.routes.route(&asked)?;
     let event = Event::ModelRouted {
         task: task.map(|task| task.id),
         decision: Some(decision.clone()),
@@ -245,18 +247,7 @@ pub fn for_subagent(facts: &Facts, task: &Task, prompt: &str, named: bool, conte
     }
     let of_task = Work::of(&task.spec, task.attempts.failed);
     let work = Work { description: Some(prompt.to_owned()), ..of_task };
-    let route = context.routes.route(&ToRoute {
-        id: piece(task.id, &phase.name),
-        project: project(&task.spec),
-        work: &work,
-        phase: Some(phase),
-        failed: failed_at(task),
-        agent: &context.caller.agent,
-        left: budget::left(facts, task, context.now).ok().flatten(),
-        taken_percent: budget::taken_percent(facts, task, context.now),
-        automatic: true,
-    });
-    route.as_ref().map(Routed::of)
+    choose(&ToRoute { failed: failed_at(task), ..standing(facts, task, phase, &work, context) }, context)
 }
 
 /// `record_outcome`: for what no gate sees.

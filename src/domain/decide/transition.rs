@@ -73,8 +73,12 @@ fn closed(task: &Task, from: &Phase, to: &Phase, unmet: &[Unmet]) -> Refusal {
             hints.push(&gate.how);
         }
     }
+    let mut hint = hints.join("; ");
+    for (gate, printed) in unmet.iter().filter_map(|gate| gate.printed.as_ref().map(|printed| (&gate.gate, printed))) {
+        hint.push_str(&format!("\n{gate} printed last:\n{printed}"));
+    }
     let details = serde_json::json!({ "task": task.id, "phase": from.name, "to": to.name, "unmet": unmet });
-    Refusal::new(Code::GatesUnmet, message, hints.join("; ")).with(details)
+    Refusal::new(Code::GatesUnmet, message, hint).with(details)
 }
 
 /// A yes that opened a gate is used up; what else was asked in this phase is void.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::domain::command::{Change, Dependents, SubmitArtifact, Target};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
@@ -13,20 +15,17 @@ use super::{holder, require, subject};
 
 pub fn task(facts: &Facts, target: &Target, change: &Change, context: &Context) -> Result<Vec<Event>, Refusal> {
     match change {
-        Change::Progress { note, percent } => {
+        Change::Progress { note, percent, checkpoint: data } => {
             let (task, _) = holder(facts, target, context)?;
-            Ok(vec![Event::ProgressNoted { task: task.id, note: note.clone(), percent: *percent }])
+            let mut events = vec![Event::ProgressNoted { task: task.id, note: note.clone(), percent: *percent }];
+            if let Some(data) = data {
+                events.push(checkpoint(task, data, context)?);
+            }
+            Ok(events)
         }
         Change::Checkpoint { data } => {
             let (task, _) = holder(facts, target, context)?;
-            let bytes = serde_json::to_string(data).map(|text| text.len()).unwrap_or(usize::MAX);
-            let limit = context.settings.limits.checkpoint_bytes;
-            if bytes > limit {
-                let message = format!("the checkpoint is {bytes} bytes, the limit is {limit}");
-                let hint = "keep what the next holder needs to go on; hand in bulk with submit_artifact";
-                return Err(Refusal::new(Code::TooLarge, message, hint));
-            }
-            Ok(vec![Event::CheckpointSaved { task: task.id, data: data.clone() }])
+            Ok(vec![checkpoint(task, data, context)?])
         }
         Change::Block { reason } => block(facts, target, reason, context),
         Change::Unblock { blocker } => unblock(facts, target, *blocker, context),
@@ -183,6 +182,17 @@ fn owner(task: &Task, context: &Context, what: &str) -> Result<(), Refusal> {
     }
     let message = format!("{what} is for who submitted {} or worked on it, and for operators", task.id);
     Err(Refusal::new(Code::RoleRequired, message, "ask the person at the phasegate command line"))
+}
+
+fn checkpoint(task: &Task, data: &Value, context: &Context) -> Result<Event, Refusal> {
+    let bytes = serde_json::to_string(data).map(|text| text.len()).unwrap_or(usize::MAX);
+    let limit = context.settings.limits.checkpoint_bytes;
+    if bytes > limit {
+        let message = format!("the checkpoint is {bytes} bytes, the limit is {limit}");
+        let hint = "keep what the next holder needs to go on; hand in bulk with submit_artifact";
+        return Err(Refusal::new(Code::TooLarge, message, hint));
+    }
+    Ok(Event::CheckpointSaved { task: task.id, data: data.clone() })
 }
 
 pub fn artifact(facts: &Facts, command: &SubmitArtifact, context: &Context) -> Result<Vec<Event>, Refusal> {

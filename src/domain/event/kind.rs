@@ -100,3 +100,8 @@ pub fn kinds() -> &'static BTreeSet<String> {
         all.filter_map(name).collect()
     })
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(super) fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

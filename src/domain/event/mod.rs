@@ -148,6 +148,12 @@ pub enum Event {
         /// SHA-256 of what the run printed, kept as a blob.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<String>,
+        /// The end of what it printed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        printed: Option<String>,
+        /// The client called it off: it says nothing about the work.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cancelled: bool,
     },
     /// Started and never ended: the process that ran it is gone.
     GateOrphaned {
@@ -343,7 +349,7 @@ pub enum Event {
         unit: Unit,
         cap: u64,
         spent: u64,
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "kind::is_zero")]
         reserved: u64,
         percent: u64,
         /// In percent: the one that was passed.
@@ -525,7 +531,7 @@ pub enum Event {
         call: Option<String>,
         violations: Vec<Violation>,
         /// Beyond those that are listed.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "kind::is_zero")]
         more: u64,
     },
     /// What was there before is there again.
@@ -589,9 +595,4 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<Signed>,
     },
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }

@@ -56,14 +56,17 @@ pub(super) fn change(state: &mut State, event: &Event, stamp: Stamp<'_>) {
 
 pub(super) fn take(task: &mut Task, now: &Routed) {
     let kept = task.route.take().map(|route| *route);
-    let (failed, passed) = kept.map(|route| (route.failed, route.passed)).unwrap_or_default();
-    task.route = Some(Box::new(TaskRoute { now: now.clone(), refused: 0, failed, passed }));
+    let (failed, passed, checks) = kept.map(|route| (route.failed, route.passed, route.checks)).unwrap_or_default();
+    task.route = Some(Box::new(TaskRoute { now: now.clone(), refused: 0, checks, failed, passed }));
 }
 
-/// A check that says no counts against whoever works on it.
-pub(super) fn refused(state: &mut State, event: &Event) {
-    let Event::GateRefused { task, .. } = event else { return };
-    if let Some(route) = state.tasks.get_mut(task).and_then(|task| task.route.as_mut()) {
+/// Checks that say no count against whoever works on it, once for each try to leave.
+pub(super) fn checked(state: &mut State, event: &Event) {
+    let (Event::GateStarted { task, .. } | Event::GateRefused { task, cancelled: false, .. }) = event else { return };
+    let Some(route) = state.tasks.get_mut(task).and_then(|task| task.route.as_mut()) else { return };
+    if let Event::GateStarted { gate, .. } = event {
+        route.checks.start(gate);
+    } else if route.checks.refuse() {
         route.refused = route.refused.saturating_add(1);
     }
 }

@@ -6,7 +6,7 @@ pub mod changed;
 pub mod find;
 pub mod hook;
 pub mod language;
-mod output;
+pub(in crate::engine) mod output;
 pub mod run;
 pub mod syntax;
 pub mod tree;

@@ -121,6 +121,14 @@ pub(super) fn bounded(mut text: String, max: usize) -> String {
     text
 }
 
+/// At most `max` bytes from the end, in whole lines where there are any; nothing where nothing is said.
+pub(in crate::engine) fn end(text: &str, max: usize) -> Option<String> {
+    let text = text.trim_end();
+    let last = text.get(text.ceil_char_boundary(text.len().saturating_sub(max))..).unwrap_or_default();
+    let lines = if last.len() < text.len() { last.split_once('\n').map_or(last, |(_, lines)| lines) } else { last };
+    (!lines.trim().is_empty()).then(|| lines.to_owned())
+}
+
 /// Not a control character, nor one that turns the direction of the text after it.
 fn is_shown(c: char) -> bool {
     let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -266,6 +274,20 @@ mod tests {
         assert_eq!((capture.total(), capture.truncated()), (5000, true));
         assert_eq!(capture.last_line(), "0999");
         assert_eq!(capture.into_text(), "0000\n0001\n[... 4980 bytes left out ...]\n0998\n0999\n");
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_whole_lines_where_there_are_any() {
+        for (text, max, wanted) in [
+            ("", 10, None),
+            (" \n\n", 10, None),
+            ("one\ntwo\n", 10, Some("one\ntwo")),
+            ("one\ntwo\nthree\n", 8, Some("three")),
+            ("one long line", 4, Some("line")),
+            ("äöü", 3, Some("ü")),
+        ] {
+            assert_eq!(end(text, max).as_deref(), wanted, "{text:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::domain::facts::Facts;
 use crate::domain::session::SeenCall;
 use crate::policy::client_call::SHELL;
 use crate::policy::observed;
+use crate::sandbox::{Home, explain};
 use crate::store::{self, Decide, Outcome};
 
 use super::{Actor, TOOL, Told};
@@ -62,7 +63,7 @@ impl Engine {
             // A command may end well over a part that met the bounds.
             let met = !result.well || result.output.contains(READ_ONLY);
             if let Some(held) = facts.state.tasks.get(&task).filter(|_| seen.confined.is_some() && met) {
-                words.extend(crate::sandbox::explain(&result.output, &self.bounds(told, &facts, held)?));
+                words.extend(explain(&result.output, &self.bounds(told, &facts, held)?, &Home(told.home.clone())));
             }
         }
         let context = (!words.is_empty()).then(|| format!("phasegate: {}", words.join("\n")));

@@ -13,7 +13,7 @@ use crate::domain::session::{Judged, SeenCall};
 use crate::domain::spending::Spent;
 use crate::domain::task::Task;
 use crate::domain::workflow::Enforcement;
-use crate::policy::client_call::{self, ClientCall, Lacks, Ruled, Ruling, SHELL, Unruled};
+use crate::policy::client_call::{self, ClientCall, Held, Lacks, Ruled, Ruling, SHELL, Unruled};
 use crate::sandbox::Rung;
 use crate::store::{self, Decide, Missing, Stop};
 use crate::tools;
@@ -31,6 +31,7 @@ impl Engine {
         if is_own(&call.tool) {
             return self.own_call(told, actor, call);
         }
+        self.count_first(told, actor)?;
         // Asked for a command only: nothing else is given to the kernel to hold.
         let rung = if call.tool == SHELL { self.kernel(&told.binary) } else { Rung::None };
         // Without an id too: some clients have none, and what a phase requires is not less there.
@@ -38,8 +39,11 @@ impl Engine {
         let judged = self.client_call(told, call, can_confine && rung == Rung::Full);
         let shown = judged.shown();
         let caller = self.hook_caller(actor);
-        let (rung, routes) = (can_confine.then_some(rung), told.route.is_some());
-        let how = How { shown: actor.shown.clone(), asks: told.asks, rung, routes };
+        let routes = told.route.is_some();
+        // Nothing is promised of what another sandbox may leave.
+        let promised = if told.own_sandbox { Rung::None } else { rung };
+        let kernel = can_confine.then_some(Kernel { promised, most: rung });
+        let how = How { shown: actor.shown.clone(), asks: told.asks, kernel, routes };
         if routes && call.tool == SUBAGENT {
             self.learn_once();
         }
@@ -77,6 +81,17 @@ impl Engine {
             Said::Denied(reason) => HookAnswer::Deny { reason: format!("phasegate: {reason}") },
         };
         Ok(if silent { answer } else { self.with_line(answer, actor, facts) })
+    }
+
+    /// What the model has used up since the last call counts before this one, where a budget is to be kept.
+    fn count_first(&self, told: &Told, actor: &Actor) -> Result<(), Failure> {
+        if told.hooked.transcript.as_ref().is_none_or(|file| !file.exists()) {
+            return Ok(());
+        }
+        if !self.looked_at(actor, false)?.accounts.is_empty() {
+            self.read_usage_of(told, actor, false);
+        }
+        Ok(())
     }
 
     /// With a word on a budget that is nearly used up, where the answer is one that the agent reads.
@@ -212,19 +227,25 @@ fn recorded(event: &Event) -> Option<Routed> {
     }
 }
 
+/// What the kernel holds of a command that is given to it.
+struct Kernel {
+    promised: Rung,
+    most: Rung,
+}
+
 /// What the client and the machine can do.
 struct How {
     shown: session::Shown,
     /// The client can ask a person.
     asks: bool,
-    /// What the kernel holds of a command that is given to it; nothing where none can be.
-    rung: Option<Rung>,
+    /// Nothing where no command can be given to it.
+    kernel: Option<Kernel>,
     /// A model can be put into the start of a subagent.
     routes: bool,
 }
 
 fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> Decide {
-    let How { shown, asks, rung, routes } = how;
+    let How { shown, asks, kernel, routes } = how;
     Box::new(move |facts| {
         let (input, digest) = session::kept(&call.tool, &call.input);
         // Two sets of hooks may tell of one call: it was judged, and what it used up is used up.
@@ -248,8 +269,9 @@ fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> D
                 (verdict, reason)
             }
         };
-        let confined = match (&ruling.ruled, verdict, rung) {
-            (Ruled::Allow { confined: true }, Judged::Allow, Some(rung)) => Some(rung.word().to_owned()),
+        let confined = match (&ruling.ruled, verdict, &kernel) {
+            (Ruled::Allow { held: Held::AsFarAsCan }, Judged::Allow, Some(kernel)) => Some(kernel.promised),
+            (Ruled::Allow { held: Held::Wholly }, Judged::Allow, Some(kernel)) => Some(kernel.most),
             _ => None,
         };
         events.push(Event::CallJudged {
@@ -267,7 +289,7 @@ fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> D
             waived: ruling.waived.is_some(),
             bypass: ruling.waived.and_then(|waived| waived.bypass),
             aside: if verdict == Judged::Allow { ruling.aside } else { Spent::default() },
-            confined,
+            confined: confined.map(|rung| rung.word().to_owned()),
         });
         let task = ruling.task.and_then(|id| facts.state.tasks.get(&id)).filter(|_| verdict == Judged::Allow);
         if let Some((task, route)) = task.zip(routed(routes, &call, facts, task, &context)) {

@@ -1,7 +1,7 @@
 //! A shell command that the kernel holds to its phase: what it may do is written into a ticket, and the client's shell is
 //! given the ticket in place of the command.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::facts::Facts;
@@ -13,6 +13,8 @@ use crate::sandbox::{self, Bounds, Rung, Ticket, TicketId};
 use super::Told;
 use crate::engine::{Engine, Failure, StoreError};
 
+/// Where they wait, below the state folder.
+const TICKETS: &str = "exec";
 /// A ticket that is not used by then is void.
 const TICKET_SECONDS: u64 = 10 * 60;
 
@@ -54,35 +56,46 @@ impl Engine {
         let mut bounds = self.bounds(told, facts, task)?;
         // The record says how it is held; it never runs under less.
         bounds.needs = bounds.needs.max(held);
-        if bounds.needs == Rung::None && held == Rung::None {
+        if bounds.most == Rung::None {
             return Ok(HookAnswer::Allow { input: None, note: None });
         }
         let Some(id) = TicketId::parse(&self.clock.random_hex(TicketId::BYTES)) else {
             return refuse("no ticket could be made".to_owned());
         };
+        let temp = bounds.temp.clone();
         let expires = self.now().plus_seconds(TICKET_SECONDS);
         let ticket =
             Ticket { command: command.to_owned(), cwd: told.hooked.cwd.clone(), bounds, snapshot: None, expires };
-        let folder = self.workspace.state.join("exec");
+        let folder = self.workspace.state.join(TICKETS);
         ticket.store(&folder, &id).map_err(|source| StoreError::File { path: folder.clone(), source })?;
-        let words = sandbox::rewritten(&told.binary.display().to_string(), &folder, &id);
+        let words = sandbox::rewritten(&told.binary.display().to_string(), &folder, &id, &temp);
         Ok(HookAnswer::Allow { input: Some(rewrite(&call.native, &words)), note: None })
+    }
+
+    /// For what its commands write on the way.
+    pub(super) fn temp_folder(&self, task: &str) -> PathBuf {
+        let user = rustix::process::geteuid().as_raw();
+        sandbox::temp_folder(Path::new("/tmp"), user, &self.workspace.root, task)
     }
 
     pub(super) fn bounds(&self, told: &Told, facts: &Facts, task: &Task) -> Result<Bounds, Failure> {
         let workflow = facts.workflow_of(task)?;
         let phase = facts.phase_of(task)?;
-        let denied = workflow.protect.deny.iter().chain(&phase.rules.deny);
-        let read_denied = denied.filter_map(|rule| rule.strip_prefix("Read(")?.strip_suffix(')'));
-        let own = told.own_paths.iter().chain(std::iter::once(&self.workspace.state));
+        let denied = |tools: &[&str]| -> Vec<String> {
+            let rules = workflow.protect.deny.iter().chain(&phase.rules.deny);
+            let specs = rules.filter_map(|rule| rule.trim().strip_suffix(')')?.split_once('('));
+            specs.filter(|(tool, _)| tools.contains(tool)).map(|(_, spec)| spec.to_owned()).collect()
+        };
         let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
-        let user = rustix::process::geteuid().as_raw();
-        let temp = sandbox::temp_folder(Path::new("/tmp"), user, &self.workspace.root, &task.id.to_string());
+        let temp = self.temp_folder(&task.id.to_string());
         let (root, can) = (self.workspace.root.clone(), self.kernel(&told.binary));
         let mut bounds = Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp);
-        bounds.read_denied = read_denied.map(str::to_owned).collect();
-        bounds.write_denied = own.map(|path| path.display().to_string()).collect();
-        bounds.write_denied.extend(never_written().map(|name| self.workspace.root.join(name).display().to_string()));
+        (bounds.read_denied, bounds.edit_denied) = (denied(&["Read"]), denied(&["Edit", "Write"]));
+        bounds.write_denied = vec![self.workspace.state.clone(), told.binary.clone()];
+        bounds.write_denied.extend(never_written().map(|name| self.workspace.root.join(name)));
+        bounds.private = vec![self.workspace.state.join(TICKETS)];
+        bounds.private.extend(told.own_paths.iter().cloned());
+        bounds.private.extend(self.key_files());
         Ok(bounds)
     }
 }

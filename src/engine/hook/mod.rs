@@ -18,7 +18,7 @@ use crate::domain::decide::session::{self as domain_session, Shown};
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{AgentName, SessionId};
 use crate::domain::session::{Guard, Session};
-use crate::store::Scope;
+use crate::store::{Scope, moving};
 
 use super::{Engine, Failure};
 
@@ -36,12 +36,16 @@ pub struct Told {
     /// By the client's settings, as they are about to count, it is less than it could be.
     pub guard_lost: bool,
     pub hooked: Hooked,
+    /// The name of the environment for agents, which a session's main thread goes by.
+    pub agent: Option<AgentName>,
     /// The server sees the ids of calls that the hook sees.
     pub call_ids: bool,
     /// The client can ask a person who sits in front of it.
     pub asks: bool,
     /// Puts another command line into a shell call, in the client's own form; nothing where it cannot.
     pub rewrite: Option<fn(&serde_json::Value, &str) -> serde_json::Value>,
+    /// The client may run commands in a sandbox of its own, in which less can be held than this hook finds.
+    pub own_sandbox: bool,
     /// Puts another model into the start of a subagent.
     pub route: Option<fn(&serde_json::Value, crate::domain::workflow::ModelTier) -> Option<serde_json::Value>>,
     /// Where the text of a result stands that may be another; nothing where the client takes none.
@@ -107,7 +111,7 @@ impl Engine {
         // The front of an id may be the time of day, which sessions share; its digest is of the whole.
         let digest = canonical::sha256(hooked.session.as_bytes());
         let short = digest.get(..NAMED_BY_CHARS).unwrap_or(&digest);
-        let main = self.hook_agent.clone().unwrap_or_else(|| AgentName(format!("{}-{short}", told.client)));
+        let main = told.agent.clone().unwrap_or_else(|| AgentName(format!("{}-{short}", told.client)));
         let subagent = hooked.agent.as_ref().map(|sub| (Session::subagent(&main, &sub.id), sub.kind.clone()));
         let acting = subagent.as_ref().map_or_else(|| main.clone(), |(name, _)| name.clone());
         let shown = Shown {
@@ -121,6 +125,11 @@ impl Engine {
             subagent,
         };
         Actor { main, acting, shown }
+    }
+
+    /// The store that was opened is still the one that is there, and takes work: what a hook that opens it finds out.
+    pub fn is_as_opened(&self) -> bool {
+        self.backend.is_as_opened().unwrap_or(false) && self.view(moving::check).is_ok()
     }
 
     fn hook_caller(&self, actor: &Actor) -> Caller {

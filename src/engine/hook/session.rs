@@ -5,12 +5,14 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::clients::hooked::{HookAnswer, Start};
+use crate::domain::approval::About;
 use crate::domain::brief::brief;
 use crate::domain::command::{Change, Command, Target};
-use crate::domain::decide::{gates::all_unmet, session, warn};
+use crate::domain::decide::{gates::missing, session, usable, warn};
 use crate::domain::event::Event;
-use crate::domain::facts::Facts;
+use crate::domain::facts::{Context, Facts};
 use crate::domain::ids::Time;
+use crate::domain::refusal::Refusal;
 use crate::domain::session::Opened;
 use crate::domain::task::Task;
 use crate::store::{self, Decide, Scope, With, contexts};
@@ -33,6 +35,9 @@ impl Engine {
         }
         for left in ["exec", super::effects::LOOKS] {
             crate::sandbox::sweep(&self.workspace.state.join(left), self.now());
+        }
+        if let Some(of_tasks) = self.temp_folder("any").parent() {
+            crate::sandbox::sweep_notes(of_tasks, self.now());
         }
         let facts = self.hook_facts(actor)?;
         let guard = told.guard.word();
@@ -70,7 +75,12 @@ impl Engine {
         let of = |task: &Task| warn::in_danger(&facts, task, now).ok().and_then(|caps| warn::words(&caps));
         let caps: String =
             held(&facts).into_iter().filter_map(of).map(|words| format!("\nphasegate: {words}")).collect();
-        Ok(HookAnswer::Tell { context: format!("phasegate: you hold {}{caps}", lines.join("; ")) })
+        let context = self.context(&self.hook_caller(actor));
+        let mut yes = String::new();
+        for task in held(&facts) {
+            yes.extend(approved(&facts, task, &context)?.iter().map(|words| format!("\nphasegate: {words}")));
+        }
+        Ok(HookAnswer::Tell { context: format!("phasegate: you hold {}{yes}{caps}", lines.join("; ")) })
     }
 
     pub(super) fn subagent_started(&self, _told: &Told, actor: &Actor) -> Result<HookAnswer, Failure> {
@@ -121,7 +131,7 @@ impl Engine {
         let facts = self.hook_facts(actor)?;
         let context = self.context(&caller);
         for task in held(&facts).into_iter().filter(|task| may_checkpoint(task)) {
-            let unmet = all_unmet(&facts, task, None, &context)?;
+            let unmet = missing(&facts, task, &context)?;
             let transcript = told.hooked.transcript.as_deref().map(|path| path.display().to_string());
             let data = json!({
                 "saved_by": "hook", "before": "compaction", "phase": task.phase, "unmet": unmet, "transcript": transcript,
@@ -179,7 +189,7 @@ impl Engine {
         let context = self.context(&self.hook_caller(actor));
         let mut open = Vec::new();
         for task in held(&facts) {
-            let unmet = all_unmet(&facts, task, None, &context)?;
+            let unmet = missing(&facts, task, &context)?;
             // Whoever waits for a person has nothing to do meanwhile.
             let waits = facts.state.approvals.values().any(|known| {
                 known.task == Some(task.id) && known.state.is_pending() && !known.has_run_out(context.now)
@@ -235,14 +245,38 @@ impl Engine {
 
     /// With everything that the gates of held tasks speak of.
     fn hook_facts(&self, actor: &Actor) -> Result<Facts, Failure> {
+        self.looked_at(actor, true)
+    }
+
+    pub(super) fn looked_at(&self, actor: &Actor, gates: bool) -> Result<Facts, Failure> {
         let by = self.by(&self.hook_caller(actor), TOOL);
-        let scope = actor.scope(None, true);
+        let scope = actor.scope(None, gates);
         Ok(store::snapshot(self.backend.as_ref(), |tx| store::look(tx, &scope, &by))?)
     }
 }
 
 fn held(facts: &Facts) -> Vec<&Task> {
     facts.held.iter().filter_map(|id| facts.state.tasks.get(id)).collect()
+}
+
+/// What a person has said yes to and nobody has made use of. An answer to a question is read with request_approval.
+fn approved(facts: &Facts, task: &Task, context: &Context) -> Result<Vec<String>, Refusal> {
+    let unmet = missing(facts, task, context)?;
+    let words = facts.state.approvals.values().filter_map(|known| {
+        let mine = known.task == Some(task.id) && known.visit == task.visit;
+        let next = match &known.about {
+            _ if !mine || usable(facts, known, None, context).is_err() => return None,
+            About::Question { .. } => return None,
+            About::Gate { gate } if unmet.iter().any(|unmet| unmet.gate == *gate) => return None,
+            About::Gate { .. } if unmet.is_empty() => "transition_phase now",
+            About::Gate { .. } => "its gate is met, others of the phase are not",
+            About::Call { .. } => "make that call now, as it was approved",
+        };
+        let reason = known.state.answer().map(|answer| answer.reason.as_str()).filter(|reason| !reason.is_empty());
+        let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        Some(format!("{} was approved{reason}: {next}", known.id))
+    });
+    Ok(words.collect())
 }
 
 /// Nothing of the agent's own is written over.

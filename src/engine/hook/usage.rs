@@ -1,5 +1,6 @@
 //! What a session has cost since the last look, and limits of the model's service, from the client's own transcript.
 
+use crate::clients::transcript;
 use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::session::Session;
 use crate::engine::spending::{SessionFiles, Working};
@@ -51,7 +52,9 @@ impl Engine {
         if in_transcript.is_none() && !signs.iter().any(|sign| low.contains(sign)) {
             return None;
         }
-        let said = in_transcript.as_ref().and_then(|limited| limited.until).filter(|until| *until > now);
+        let in_words = || transcript::resets_at(message).map(|seconds| Time(seconds.saturating_mul(1000)));
+        let until = in_transcript.as_ref().and_then(|limited| limited.until);
+        let said = until.into_iter().chain(in_words()).find(|until| *until > now);
         let why = in_transcript.map_or_else(|| message.chars().take(WHY_CHARS).collect(), |limited| limited.said);
         Some((said.unwrap_or_else(|| now.plus_seconds(PARKED_SECONDS)), why))
     }

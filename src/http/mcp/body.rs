@@ -54,7 +54,7 @@ fn wrong(error: ErrorData, id: Option<RequestId>) -> Response {
 
 fn too_large(bytes_max: usize) -> Response {
     let detail = format!("the body is larger than {bytes_max} bytes");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_long", detail)
         .hint("send less at once; artifacts can be handed in by their path")
         .into_response()
 }

@@ -26,7 +26,7 @@ use crate::mcp::straight::Plain;
 
 use super::App;
 use super::limits::Permit;
-use super::problem::Problem;
+use super::problem::{BEGIN_SESSION, Problem};
 use sessions::{Owner, Sessions, Visit};
 
 const SESSION: &str = "mcp-session-id";
@@ -167,8 +167,7 @@ fn session_named(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn no_session() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no_such_session", "there is no such session of yours")
-        .hint("send `initialize` without `Mcp-Session-Id` to begin a new one")
+    Problem::new(StatusCode::NOT_FOUND, "no_such_session", "there is no such session of yours").hint(BEGIN_SESSION)
 }
 
 fn no_room() -> Problem {

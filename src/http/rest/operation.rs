@@ -16,6 +16,7 @@ use crate::domain::canonical;
 use crate::domain::credential::Principal;
 use crate::domain::facts::{Caller, Role};
 use crate::engine::Engine;
+use crate::tools::arguments;
 
 use super::super::App;
 use super::super::problem::Problem;
@@ -196,7 +197,7 @@ impl Operation {
             }
         }
         let found = Value::Object(found);
-        said(self.check.as_ref(), &found)?;
+        said(self.check.as_ref(), &self.query, &found)?;
         Ok(found)
     }
 
@@ -222,19 +223,19 @@ fn typed(kind: &str, text: &str) -> Value {
 
 fn fits(check: &OnceLock<Option<jsonschema::Validator>>, schema: &Value, body: &Value) -> Result<(), Problem> {
     let check = check.get_or_init(|| jsonschema::options().should_validate_formats(true).build(schema).ok());
-    said(check.as_ref(), body)
+    said(check.as_ref(), schema, body)
 }
 
 /// Tells everything that is wrong, up to a few.
-fn said(check: Option<&jsonschema::Validator>, value: &Value) -> Result<(), Problem> {
+fn said(check: Option<&jsonschema::Validator>, schema: &Value, value: &Value) -> Result<(), Problem> {
     let wrong = check.into_iter().flat_map(|check| check.iter_errors(value));
-    let wrong: Vec<String> = wrong.take(5).map(|error| words(&error)).collect();
+    let wrong: Vec<String> = wrong.take(5).map(|error| words(&error, schema)).collect();
     if wrong.is_empty() { Ok(()) } else { Err(bad(&wrong.join("; "), "`/api/openapi.json` says what each takes")) }
 }
 
-fn words(error: &jsonschema::ValidationError<'_>) -> String {
+fn words(error: &jsonschema::ValidationError<'_>, schema: &Value) -> String {
     let place = error.instance_path().to_string();
-    let message: String = error.to_string().chars().take(300).collect::<String>().replace('"', "`");
+    let message = arguments::said(error, schema);
     match place.trim_start_matches('/').split('/').next() {
         Some(field) if !field.is_empty() => format!("`{field}`: {message}"),
         _ => message,
@@ -267,7 +268,7 @@ pub async fn read_json(app: &App, headers: &HeaderMap, body: Body) -> Result<Val
     let most = app.options.limits.body_bytes;
     let bytes = axum::body::to_bytes(body, most).await.map_err(|_| {
         let detail = format!("the body is longer than {most} bytes, or ended early");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).hint("send less at once")
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_long", detail).hint("send less at once")
     })?;
     if bytes.is_empty() {
         return Ok(Value::Object(Map::new()));
@@ -275,7 +276,7 @@ pub async fn read_json(app: &App, headers: &HeaderMap, body: Body) -> Result<Val
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
         let detail = "a body is taken as `application/json` only";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail)
             .hint("send it with `Content-Type: application/json`"));
     }
     let value: Value = serde_json::from_slice(&bytes)

@@ -95,7 +95,7 @@ fn tasks(asked: &Asked) -> Result<Found, Problem> {
     Ok(Found::json(&page)?.next("after", page.next))
 }
 
-fn unknown(id: TaskId) -> Problem {
+pub fn unknown(id: TaskId) -> Problem {
     missing(
         "unknown_task",
         format!("there is no task {id} in this workspace"),

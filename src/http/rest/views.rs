@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::domain::duration;
 use crate::domain::ids::{AgentName, TaskId, Time};
 use crate::domain::savings::Savings;
 use crate::domain::view::{AgentRow, Board, CostBy, CostFilter, Costs, Fleet, Graph};
@@ -11,6 +12,7 @@ use crate::tools::schema;
 
 use super::super::problem::Problem;
 use super::operation::{Asked, Found, Operation, Run, Shape, WHOLE, bad};
+use super::tasks::unknown;
 use super::{list_of, object, shape};
 
 const SESSIONS_DEFAULT: u32 = 50;
@@ -78,7 +80,7 @@ pub fn operations() -> Vec<Operation> {
             shape::<Savings>(),
             |asked| {
                 let SavingsAsked { since } = asked.query()?;
-                Found::json(&asked.engine().savings(since.as_deref().map(moment).transpose()?)?)
+                Found::json(&asked.engine().savings(since.as_deref().map(|text| moment(text, asked.engine().now())).transpose()?)?)
             },
         )
         .query(days(schema::of::<SavingsAsked>(), &["since"])),
@@ -100,6 +102,11 @@ struct Root {
 
 fn graph(asked: &Asked) -> Result<Found, Problem> {
     let Root { root } = asked.query()?;
+    if let Some(id) = root
+        && asked.engine().task(id)?.is_none()
+    {
+        return Err(unknown(id));
+    }
     Found::json(&asked.engine().graph(root)?)
 }
 
@@ -123,7 +130,7 @@ struct CostsAsked {
     /// Of day, task, phase, agent and model; several with commas; only the total when left out.
     #[schemars(regex(pattern = "^(day|task|phase|agent|model)(,(day|task|phase|agent|model)){0,4}$"))]
     by: Option<String>,
-    /// A day, or a time of it; days count whole, in UTC.
+    /// A day, a time, or how long ago; days count whole, in UTC.
     since: Option<String>,
     until: Option<String>,
     /// With everything below it.
@@ -135,7 +142,7 @@ struct CostsAsked {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SavingsAsked {
-    /// A day, or a time of it; days count whole, in UTC.
+    /// A day, a time, or how long ago; days count whole, in UTC.
     since: Option<String>,
 }
 
@@ -143,17 +150,26 @@ fn costs_asked() -> Value {
     days(schema::of::<CostsAsked>(), &["since", "until"])
 }
 
-/// Fields that are a day or a time.
+/// Fields that are a day, a time, or so long ago.
 fn days(mut schema: Value, fields: &[&str]) -> Value {
+    let forms = json!([
+        { "title": "a day, like `2026-11-20`", "format": "date" },
+        { "title": "a time, like `2026-11-20T14:00:00Z`", "format": "date-time" },
+        { "title": "how long ago, like `12h` or `30d`", "pattern": "^[0-9]{1,4}[hdm]$" },
+    ]);
     for name in fields {
         if let Some(Value::Object(field)) = schema.pointer_mut(&format!("/properties/{name}")) {
-            field.insert("anyOf".to_owned(), json!([{ "format": "date" }, { "format": "date-time" }]));
+            field.insert("anyOf".to_owned(), forms.clone());
         }
     }
     schema
 }
 
-fn moment(text: &str) -> Result<Time, Problem> {
+fn moment(text: &str, now: Time) -> Result<Time, Problem> {
+    if let Ok(seconds) = duration::parse(text) {
+        let ms = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+        return Ok(Time(now.0.saturating_sub(ms)));
+    }
     let whole = if text.len() == DAY_CHARS { format!("{text}T00:00:00Z") } else { text.to_owned() };
     whole.parse().map_err(|why: String| bad(&why, "or a day, like `2026-11-20`"))
 }
@@ -170,7 +186,8 @@ fn costs(asked: &Asked) -> Result<Found, Problem> {
             by.push(one);
         }
     }
-    let since = since.as_deref().map(moment).transpose()?;
-    let until = until.as_deref().map(moment).transpose()?;
+    let now = asked.engine().now();
+    let since = since.as_deref().map(|text| moment(text, now)).transpose()?;
+    let until = until.as_deref().map(|text| moment(text, now)).transpose()?;
     Found::json(&asked.engine().costs_by(&CostFilter { by, since, until, task, agent })?)
 }

@@ -81,6 +81,8 @@ pub struct Values {
 }
 
 const MAX_VALUES: usize = 16;
+/// A longer value counts as not known: a few letters that name it could be put in for it hundreds of times.
+const MAX_VALUE_BYTES: usize = 2_048;
 
 impl Values {
     pub fn of(text: &str, script: &Script) -> Self {
@@ -95,7 +97,8 @@ impl Values {
         for command in &script.commands {
             for assignment in &command.assignments {
                 let value = &assignment.value;
-                let plain = value.expands.nothing() || is_made_here(&value.text);
+                let short = value.text.len() <= MAX_VALUE_BYTES;
+                let plain = short && (value.expands.nothing() || is_made_here(&value.text));
                 note(assignment.name.trim_end_matches('+'), plain.then(|| vec![value.clone()]));
             }
         }
@@ -224,6 +227,7 @@ mod tests {
                     assignment("a", "x", false),
                     assignment("b", "$(date)", true),
                     assignment("c", "$1", true),
+                    assignment("long", &"x".repeat(MAX_VALUE_BYTES + 1), false),
                 ],
                 ..Simple::default()
             }],
@@ -236,6 +240,7 @@ mod tests {
             ("p/${a}.txt", Some(vec!["p/x.txt"])),
             ("$b", Some(vec!["$(date)"])),
             ("$c", None),
+            ("$long", None),
             ("$i", Some(vec!["1", "2"])),
             ("$f", None),
             ("$s", Some(vec!["src/*.rs"])),

@@ -1,5 +1,8 @@
 //! Whether allow rules cover a whole text: every command, every file of a redirection, nothing that cannot be seen.
 
+use std::cell::OnceCell;
+
+use super::super::glob::Pairs;
 use super::super::judge::{Around, Decision, RuleSet};
 use super::super::paths::{self, Access};
 use super::super::rule::{Rule, RuleList};
@@ -52,6 +55,23 @@ pub struct Cover<'a> {
     pub scoped: bool,
 }
 
+/// A command as each allow rule sees it, made when the first asks.
+struct Reading<'v> {
+    view: &'v View,
+    plain: bool,
+    unknown: Option<&'v str>,
+    variants: OnceCell<Vec<Variant>>,
+}
+
+/// Its words with values put in.
+struct Variant {
+    words: Vec<Word>,
+    text: String,
+    plain: bool,
+    /// Each with whether it only writes where a rule opens writing.
+    risks: Vec<(Risk, OnceCell<bool>)>,
+}
+
 impl<'a> Cover<'a> {
     /// The rule that allows, or why none does.
     pub fn all(&self, command: &str, seen: &[Seen<'_>], uses: &Uses) -> Result<(&'a Rule, String), String> {
@@ -79,16 +99,18 @@ impl<'a> Cover<'a> {
         let mut by: Option<&'a Rule> = None;
         for one in seen {
             let rule = match whole {
-                Some(rule) => self.everything(one).map(|()| rule),
+                Some(rule) => self.everything(one).map(|()| Some(rule)),
                 None => self.one(one),
             }?;
-            by.get_or_insert(rule);
+            by = by.or(rule);
         }
         self.files(uses)?;
-        match by.or(whole) {
-            Some(rule) => Ok((rule, format!("every command in it is covered, the first by `{}`", rule.text))),
-            None => Err("no rule covers it".to_owned()),
+        if let Some(rule) = by.or(whole) {
+            return Ok((rule, format!("every command in it is covered, the first by `{}`", rule.text)));
         }
+        // It may be said where anything of the shell may.
+        let some = self.allow.first().ok_or_else(|| "no rule covers it".to_owned())?;
+        Ok((some.rule, "it starts no program".to_owned()))
     }
 
     /// Under bare `Bash`: only what hides something from the rules of deny and ask is kept back.
@@ -128,34 +150,40 @@ impl<'a> Cover<'a> {
         Ok(())
     }
 
-    fn one(&self, one: &Seen<'_>) -> Result<&'a Rule, String> {
+    /// The rule that covers it; none where it needs none beside those of the rest.
+    fn one(&self, one: &Seen<'_>) -> Result<Option<&'a Rule>, String> {
         let assignments = &one.simple.assignments;
         if one.simple.words.is_empty() {
             return match assignments.iter().find(|assignment| !stays_inside(assignment)) {
                 Some(assignment) => {
                     Err(format!("the variable `{}` may change what programs do", shown(&assignment.name)))
                 }
-                // Covered by whatever covers the rest; alone there is nothing to allow.
-                None => self.allow.first().map(|spec| spec.rule).ok_or_else(|| "no rule covers it".to_owned()),
+                None => Ok(None),
             };
         }
         if let Some(assignment) = assignments.iter().find(|assignment| !is_safe(assignment)) {
             return Err(format!("the variable `{}` may change what the program does", shown(&assignment.name)));
         }
         let mut why = None;
+        let mut pairs = Pairs::default();
         for view in one.views.iter().filter(|view| view.open) {
             let text = joined_strictly(view.words());
+            pairs.now_of(&text);
+            let read = OnceCell::new();
             for spec in self.allow {
                 let Some(pattern) = &spec.pattern else { continue };
-                match self.fits(pattern, &text, view) {
-                    Ok(true) => return Ok(spec.rule),
+                if !pattern.matches_by(&text, &pairs) {
+                    continue;
+                }
+                match self.fits(pattern, read.get_or_init(|| self.read(view))) {
+                    Ok(true) => return Ok(Some(spec.rule)),
                     Ok(false) => {}
                     Err(reason) => why = why.or(Some(reason)),
                 }
             }
         }
         if self.stays_here(one) {
-            return self.allow.first().map(|spec| spec.rule).ok_or_else(|| "no rule covers it".to_owned());
+            return Ok(None);
         }
         let words =
             one.views.first().map(|view| joined_strictly(view.words()).replace('\u{f8ff}', " ")).unwrap_or_default();
@@ -173,29 +201,44 @@ impl<'a> Cover<'a> {
             && !self.script.functions.iter().any(|name| name == "cd")
     }
 
-    /// Whether an allow rule covers these words; an error says what it leaves open.
-    fn fits(&self, pattern: &Pattern, text: &str, view: &View) -> Result<bool, String> {
+    /// What every rule asks about a command, found out once.
+    fn read<'v>(&self, view: &'v View) -> Reading<'v> {
         let words = view.words();
-        if !pattern.matches(text) {
-            return Ok(false);
-        }
-        if !pattern.has_wildcard() && words.iter().all(|word| word.expands.nothing()) {
+        let unknown = words.iter().find(|word| self.values.words(word).is_none() && word.text != "$@");
+        let plain = words.iter().all(|word| word.expands.nothing());
+        Reading { view, plain, unknown: unknown.map(|word| word.text.as_str()), variants: OnceCell::new() }
+    }
+
+    fn variants_of(&self, view: &View) -> Vec<Variant> {
+        let variant = |words: Vec<Word>| Variant {
+            text: joined_strictly(&words),
+            plain: words.iter().all(|word| word.expands.nothing()),
+            risks: all_risks(&words, view).into_iter().map(|risk| (risk, OnceCell::new())).collect(),
+            words,
+        };
+        self.variants(view.words()).into_iter().map(variant).collect()
+    }
+
+    /// Whether an allow rule whose pattern matches these words covers them; an error says what it leaves open.
+    fn fits(&self, pattern: &Pattern, read: &Reading<'_>) -> Result<bool, String> {
+        if !pattern.has_wildcard() && read.plain {
             return Ok(true);
         }
-        if let Some(word) = words.iter().find(|word| self.values.words(word).is_none() && word.text != "$@") {
-            return Err(format!("`{}` is not known before it runs", shown(&word.text)));
+        if let Some(word) = read.unknown {
+            return Err(format!("`{}` is not known before it runs", shown(word)));
         }
         let literal = pattern.literal_words().len();
-        for variant in self.variants(words) {
+        for variant in read.variants.get_or_init(|| self.variants_of(read.view)) {
             // A value that was put in must fit as well as what was written.
-            if !pattern.matches(&joined_strictly(&variant)) && variant.iter().all(|word| word.expands.nothing()) {
+            if variant.plain && !pattern.matches(&variant.text) {
                 return Ok(false);
             }
-            for risk in all_risks(&variant, view) {
-                if risk.at < literal || !pattern.has_wildcard() || self.may_write(&risk, view) {
+            for (risk, open) in &variant.risks {
+                if risk.at < literal || !pattern.has_wildcard() || *open.get_or_init(|| self.may_write(risk, read.view))
+                {
                     continue;
                 }
-                let word = variant.get(risk.at).or(variant.first()).map_or("", |word| word.text.as_str());
+                let word = variant.words.get(risk.at).or(variant.words.first()).map_or("", |word| word.text.as_str());
                 let what = match risk.effect {
                     Effect::Runs => "can run another program",
                     Effect::Writes => "writes or deletes files",
@@ -204,7 +247,7 @@ impl<'a> Cover<'a> {
                 return Err(format!(
                     "`{}` of `{}` {what}, which a rule with `*` does not cover",
                     shown(word),
-                    base_of(&variant)
+                    base_of(&variant.words)
                 ));
             }
         }

@@ -161,6 +161,10 @@ fn unversioned(name: &str) -> &str {
     if table::INTERPRETERS.contains(&cut) { cut } else { name }
 }
 
+pub fn is_interpreter(name: &str) -> bool {
+    table::INTERPRETERS.contains(&unversioned(name))
+}
+
 fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &mut Vec<Risk>) {
     let careful = !program.runs.is_empty() || !program.writes.is_empty();
     let mut operands = Vec::new();

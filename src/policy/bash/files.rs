@@ -3,7 +3,7 @@
 use super::super::judge::Around;
 use super::super::paths::Access;
 use super::super::shell::script::{Expands, Folders, Word};
-use super::effects::base;
+use super::effects::{base, is_interpreter};
 use super::options::{Part, Style, Valued, parts};
 use super::subcommands;
 
@@ -162,7 +162,10 @@ pub fn named(words: &[Word]) -> Vec<Named> {
     if name == "phasegate" {
         return contexts(words);
     }
-    let Some((_, way, letters)) = COMMANDS.iter().find(|(known, _, _)| *known == name) else { return Vec::new() };
+    let known = COMMANDS.iter().find(|(known, _, _)| *known == name);
+    // A program text is read, and printed where it is none.
+    let program = is_interpreter(name).then_some(&("", Way::Reads, "cemrpWX"));
+    let Some((_, way, letters)) = known.or(program) else { return Vec::new() };
     if name == "git" {
         return git(words);
     }
@@ -285,7 +288,7 @@ pub fn places(word: &Word, folders: &Folders, cds: &[String], around: &Around) -
             for steps in all {
                 starts.push(steps.iter().fold(around.cwd.clone(), |from, step| join(&from, &expand_home(step, home))));
             }
-            false
+            all.iter().flatten().any(|step| is_in_anothers_home(step))
         }
         Folders::Unknown => {
             starts.push(around.cwd.clone());
@@ -301,6 +304,11 @@ fn expand_home(text: &str, home: Option<&str>) -> String {
         (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
         (_, _) => text.to_owned(),
     }
+}
+
+/// `~root` and the like, and the shell's own `~+` and `~-`: where it lies is not known before it runs.
+pub fn is_in_anothers_home(text: &str) -> bool {
+    text.strip_prefix('~').is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
 }
 
 pub fn join(folder: &str, path: &str) -> String {
@@ -351,6 +359,8 @@ mod tests {
             ("echo .env", ""),
             ("phasegate --json context reduce --query why .env --keep 0.5", "r:.env"),
             ("phasegate board --once", ""),
+            ("node .env", "r:.env"),
+            ("python3.12 -m pytest tests", "r:pytest r:tests"),
         ] {
             let mut found: Vec<String> = named(&words(text))
                 .iter()

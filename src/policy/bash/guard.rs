@@ -2,7 +2,7 @@
 //! the guard, touching phasegate's files, program and ports. Files are looked up in `paths`; here is the rest.
 
 use super::super::judge::Around;
-use super::super::paths::Access;
+use super::super::paths::{Access, is_program};
 use super::super::shell::script::{Input, Script, Word};
 use super::effects::base;
 use super::table;
@@ -156,7 +156,8 @@ const NETWORK: &[&str] = &[
 ];
 
 pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) -> Option<String> {
-    let mention = Mention::of(text, around);
+    let mut mention = Mention::of(text, around);
+    mention.in_a_word = mention.decides && words_decide(seen, around);
     for one in seen {
         for assignment in &one.simple.assignments {
             if let Some(why) = variable(&assignment.name, &mention) {
@@ -164,7 +165,7 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
             }
         }
         for view in &one.views {
-            if let Some(why) = command(view.words(), view.input, seen, &mention, around) {
+            if let Some(why) = command(view.words(), view.input, &mention, around) {
                 return Some(why);
             }
         }
@@ -213,6 +214,8 @@ struct Mention {
     ours: bool,
     state: bool,
     decides: bool,
+    /// One word of a command does, by itself.
+    in_a_word: bool,
 }
 
 impl Mention {
@@ -220,7 +223,7 @@ impl Mention {
         let plain: String = text.chars().filter(|letter| !matches!(letter, '"' | '\'' | '\\')).collect();
         let state = names_state(&plain, around);
         let ours = names_program(&plain, around);
-        Self { ours: ours.is_some(), state, decides: ours.is_some_and(decides) }
+        Self { ours: ours.is_some(), state, decides: ours.is_some_and(decides), in_a_word: false }
     }
 }
 
@@ -273,7 +276,7 @@ fn variable(name: &str, mention: &Mention) -> Option<String> {
     (moves_clock && mention.ours).then(|| format!("{name} changes how phasegate itself runs"))
 }
 
-fn command(words: &[Word], input: Input, all: &[Seen<'_>], mention: &Mention, around: &Around) -> Option<String> {
+fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> Option<String> {
     let first = words.first()?;
     let name = base(&first.text);
     if name == "phasegate" || around.guard.programs.contains(&first.text) {
@@ -315,7 +318,7 @@ fn command(words: &[Word], input: Input, all: &[Seen<'_>], mention: &Mention, ar
     if NETWORK.contains(&name) && reaches_us(words, around) {
         return Some("it would speak to phasegate itself".to_owned());
     }
-    if mention.decides && runs_text_of_others(name) && (input == Input::Text || words_decide(all, around)) {
+    if mention.decides && runs_text_of_others(name) && (input == Input::Text || mention.in_a_word) {
         return Some("it would have a command of phasegate run that only a person may give".to_owned());
     }
     if matches!(name, "alias" | "hash" | "enable") && has(&["phasegate"]) {
@@ -352,10 +355,11 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
         return Some(why.clone());
     }
     let mention = Mention::of(text, around);
+    let starts_shells = ["PATH", "alias", "phasegate", "()"].iter().any(|part| text.contains(part));
     for one in uses.all.iter().filter(|one| one.access == Access::Write && !one.aside) {
         let mut names = one.path.rsplit('/');
         let (last, folder) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
-        if around.guard.programs.contains(&one.path) || (last == "phasegate" && folder.ends_with("bin")) {
+        if is_program(&one.path, around) {
             return Some("it would put something else in phasegate's place".to_owned());
         }
         if HOLDERS.contains(&last) {
@@ -364,8 +368,7 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
         if folder == "pts" || (folder == "dev" && last.starts_with("tty")) {
             return Some("it would type into a terminal, which may be a person's".to_owned());
         }
-        let shell_start =
-            STARTS.contains(&last) && ["PATH", "alias", "phasegate", "()"].iter().any(|part| text.contains(part));
+        let shell_start = STARTS.contains(&last) && starts_shells;
         if shell_start || (one.protected && mention.decides) {
             return Some(format!("what is written to `{}` runs later, in a person's name", super::shown(last)));
         }

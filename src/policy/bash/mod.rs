@@ -16,8 +16,9 @@ mod uses;
 mod views;
 mod wrappers;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::glob::Pairs;
 use super::judge::{Around, Decision, RuleSet, Verdict};
 use super::rule::{Rule, RuleList};
 use super::shell;
@@ -27,7 +28,7 @@ use cover::{Cover, Spec, specs};
 use effects::base;
 use files::Named;
 use uses::{Finder, Uses};
-use views::{Seen, Walk};
+use views::{Seen, View, Walk};
 
 /// Nothing allows a longer command, whatever it is.
 const MAX_BYTES: usize = 24 * 1024;
@@ -171,38 +172,68 @@ fn refused<'r>(specs: &[Spec<'r>], command: &str, seen: &[Seen<'_>], values: &Va
     if specs.is_empty() {
         return found;
     }
+    let (mut pairs, mut hopeless) = (Pairs::default(), Hopeless::default());
     for view in seen.iter().flat_map(|one| &one.views) {
         let words = view.words();
+        let without = hopeless.in_list_of(view, specs);
         for text in spellings(words, values) {
-            if let Some(spec) =
-                specs.iter().find(|spec| spec.pattern.as_ref().is_none_or(|pattern| pattern.matches(&text)))
-            {
-                found.certain = Some((spec.rule, text));
+            pairs.now_of(&text.text);
+            let mut left = specs.iter().enumerate().filter(|(at, _)| !(text.is_an_end && without.contains(at)));
+            let fits = |spec: &Spec<'_>| spec.pattern.as_ref().is_none_or(|one| one.matches_by(&text.text, &pairs));
+            if let Some((_, spec)) = left.find(|(_, spec)| fits(spec)) {
+                found.certain = Some((spec.rule, text.text));
                 return found;
             }
         }
-        if found.possible.is_none() && words.iter().any(|word| !word.expands.nothing()) {
-            let could = |spec: &&Spec<'_>| spec.pattern.as_ref().is_none_or(|pattern| pattern.could_match(words));
+        if found.possible.is_none()
+            && let Some(known) = pattern::known_start(words)
+        {
+            let could = |spec: &&Spec<'_>| spec.pattern.as_ref().is_none_or(|pattern| pattern.could_match(&known));
             found.possible = specs.iter().find(could).map(|spec| (spec.rule, pattern::joined(words)));
         }
     }
     found
 }
 
+/// Rules that no end of a list of words can fit, by the place of the list. Wrappers within wrappers are ends of one list,
+/// and each of them would be searched anew.
+#[derive(Default)]
+struct Hopeless {
+    lists: BTreeMap<usize, BTreeSet<usize>>,
+    none: BTreeSet<usize>,
+}
+
+impl Hopeless {
+    fn in_list_of(&mut self, view: &View, specs: &[Spec<'_>]) -> &BTreeSet<usize> {
+        let Some(list) = view.list_of_an_end() else { return &self.none };
+        self.lists.entry(list.as_ptr() as usize).or_insert_with(|| {
+            let text = pattern::joined(list);
+            let misses = |spec: &Spec<'_>| spec.pattern.as_ref().is_some_and(|pattern| pattern.misses_all_ends(&text));
+            specs.iter().enumerate().filter(|(_, spec)| misses(spec)).map(|(at, _)| at).collect()
+        })
+    }
+}
+
+struct Spelling {
+    text: String,
+    /// It is the end of the words as they stand, not put together anew.
+    is_an_end: bool,
+}
+
 /// The ways in which a rule may have been meant to name this command.
-fn spellings(words: &[Word], values: &Values) -> Vec<String> {
+fn spellings(words: &[Word], values: &Values) -> Vec<Spelling> {
     let mut found = Vec::new();
-    let mut add = |words: &[Word]| {
+    let mut add = |words: &[Word], is_an_end: bool| {
         let text = pattern::joined(words);
         if let Some((program, rest)) = text.split_once(' ').or(Some((text.as_str(), "")))
             && program.contains('/')
         {
             let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
-            found.push(format!("{}{rest}", base(program)));
+            found.push(Spelling { text: format!("{}{rest}", base(program)), is_an_end });
         }
-        found.push(text);
+        found.push(Spelling { text, is_an_end });
     };
-    add(words);
+    add(words, true);
     let settled: Vec<Word> = words
         .iter()
         .take(cover::MAX_PUT_IN)
@@ -212,7 +243,7 @@ fn spellings(words: &[Word], values: &Values) -> Vec<String> {
         })
         .collect();
     if settled.as_slice() != words {
-        add(&settled);
+        add(&settled, false);
     }
     // `git -C folder push` is a push.
     if let Some(first) = words.first()
@@ -221,7 +252,7 @@ fn spellings(words: &[Word], values: &Values) -> Vec<String> {
         && at > 1
     {
         let direct: Vec<Word> = [first].into_iter().chain(words.iter().skip(at)).cloned().collect();
-        add(&direct);
+        add(&direct, false);
     }
     found
 }

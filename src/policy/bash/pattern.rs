@@ -1,6 +1,6 @@
 //! The text in the brackets of a `Bash(…)` rule, and whether a command's words fit it. `*` is the only special character.
 
-use super::super::rule::glob_matches;
+use super::super::glob::{Glob, Pairs};
 use super::super::shell::script::Word;
 
 /// Stands for a blank inside a word, so that a quoted blank never passes for the end of a word.
@@ -9,52 +9,61 @@ const INNER_BLANK: char = '\u{f8ff}';
 #[derive(Debug)]
 pub struct Pattern {
     /// Without a trailing ` *` or `:*`.
-    glob: String,
+    glob: Glob,
     /// The glob, followed by the end or by a blank and anything.
     open: bool,
-    /// What an open glob with stars fits besides; made once, since each command is held against it.
-    followed: Option<String>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    Everything,
+    Some,
 }
 
 impl Pattern {
     pub fn parse(spec: &str) -> Self {
         let spec = spec.trim_matches([' ', '\t']);
-        let Some(rest) = spec.strip_suffix(":*").or_else(|| spec.strip_suffix(" *")) else {
-            return Self { glob: spec.to_owned(), open: false, followed: None };
+        let (glob, open) = match spec.strip_suffix(":*").or_else(|| spec.strip_suffix(" *")) {
+            Some(rest) => (rest.trim_end_matches([' ', '\t']), true),
+            None => (spec, false),
         };
-        let glob = rest.trim_end_matches([' ', '\t']).to_owned();
-        let followed = glob.contains('*').then(|| format!("{glob} *"));
-        Self { glob, open: true, followed }
+        let kind = match glob {
+            "" => Kind::Nothing,
+            // `Bash(*)` says as much as `Bash`.
+            "*" => Kind::Everything,
+            _ => Kind::Some,
+        };
+        Self { glob: Glob::read(glob), open, kind }
     }
 
-    /// `Bash(*)` says as much as `Bash`.
     pub fn is_everything(&self) -> bool {
-        self.glob == "*"
+        self.kind == Kind::Everything
     }
 
     pub fn has_wildcard(&self) -> bool {
-        self.open || self.glob.contains('*')
+        self.open || self.glob.has_star()
     }
 
     pub fn matches(&self, text: &str) -> bool {
-        if self.glob.is_empty() {
-            return false;
-        }
-        if glob_matches(&self.glob, text) {
-            return true;
-        }
-        match &self.followed {
-            Some(followed) => glob_matches(followed, text),
-            None => self.open && text.strip_prefix(self.glob.as_str()).is_some_and(|rest| rest.starts_with(' ')),
-        }
+        self.kind != Kind::Nothing && if self.open { self.glob.fits_a_start(text) } else { self.glob.fits(text) }
+    }
+
+    /// The same, with the pairs of that text.
+    pub fn matches_by(&self, text: &str, pairs: &Pairs) -> bool {
+        pairs.hold(&self.glob.needs) && self.matches(text)
+    }
+
+    /// No end of this text can match.
+    pub fn misses_all_ends(&self, text: &str) -> bool {
+        self.glob.misses_all_ends(text)
     }
 
     /// How many words at the start the rule spells out itself.
     pub fn literal_words(&self) -> Vec<&str> {
-        let (literal, cut) = match self.glob.split_once('*') {
-            Some((before, _)) => (before, !before.ends_with(' ')),
-            None => (self.glob.as_str(), false),
-        };
+        let literal = self.glob.first.as_str();
+        let cut = self.glob.has_star() && !literal.ends_with(' ');
         let mut words: Vec<&str> = literal.split(' ').filter(|word| !word.is_empty()).collect();
         if cut {
             words.pop();
@@ -64,15 +73,14 @@ impl Pattern {
 
     /// Whether words of which some are not known before they run could fit: what is known before the first such word
     /// does not speak against it.
-    pub fn could_match(&self, words: &[Word]) -> bool {
-        let Some(known) = known_start(words) else { return false };
-        let literal = self.glob.split('*').next().unwrap_or_default();
-        literal.starts_with(&known) || known.starts_with(literal)
+    pub fn could_match(&self, known_start: &str) -> bool {
+        let literal = self.glob.first.as_str();
+        literal.starts_with(known_start) || known_start.starts_with(literal)
     }
 }
 
 /// The text before the first expansion; nothing where all is known.
-fn known_start(words: &[Word]) -> Option<String> {
+pub fn known_start(words: &[Word]) -> Option<String> {
     let mut known = String::new();
     for (index, word) in words.iter().enumerate() {
         if index > 0 {

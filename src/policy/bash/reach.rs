@@ -8,8 +8,22 @@ use super::files::normal;
 const MAX_NAMES: usize = 48;
 const MAX_LETTERS: usize = 200;
 
-/// The pattern of a path rule, as names from the root; `**` first where it may begin anywhere.
-pub fn names_of_rule(spec: &str, around: &Around) -> Vec<String> {
+/// One name of a pattern or of a path that may hold globs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Name {
+    /// `**`
+    Deep,
+    Letters(Vec<char>),
+    /// It begins with a brace, which reaches names that begin with a dot.
+    Braced(Vec<char>),
+}
+
+/// Names from the root; `**` first where it may begin anywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names(Vec<Name>);
+
+/// The pattern of a path rule.
+pub fn names_of_rule(spec: &str, around: &Around) -> Names {
     let spec = spec.strip_prefix("./").unwrap_or(spec);
     let (start, rest) = if let Some(rest) = spec.strip_prefix("//") {
         (String::new(), rest)
@@ -23,30 +37,38 @@ pub fn names_of_rule(spec: &str, around: &Around) -> Vec<String> {
     names(&format!("{start}/{rest}"))
 }
 
-fn names(path: &str) -> Vec<String> {
-    normal(path).split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+/// Of an absolute path, or of one that holds globs.
+pub fn names(path: &str) -> Names {
+    let name = |name: &str| match name {
+        "**" => Name::Deep,
+        name if name.starts_with('{') => Name::Braced(flattened(name)),
+        name => Name::Letters(flattened(name)),
+    };
+    Names(normal(path).split('/').filter(|name| !name.is_empty()).map(name).collect())
 }
 
-/// `path` is absolute and may hold globs; `rule` comes from `names_of_rule`. A rule about a folder is about all below it.
-pub fn could_meet(path: &str, rule: &[String]) -> bool {
-    let path = names(path);
+/// A rule about a folder is about all below it.
+pub fn could_meet(Names(path): &Names, Names(rule): &Names) -> bool {
     if path.len() > MAX_NAMES || rule.len() > MAX_NAMES {
         return true;
     }
     // Which starts of the rule the names so far can have used up.
     let mut open = vec![false; rule.len() + 1];
     mark(&mut open, 0, rule);
-    for name in &path {
+    for name in path {
         let mut next = vec![false; rule.len() + 1];
         for (at, wanted) in rule.iter().enumerate() {
-            if open.get(at).copied().unwrap_or_default() {
-                if wanted == "**" {
-                    mark(&mut next, at, rule);
-                } else if name == "**" {
-                    // Any names at all, from a folder that is not known.
-                    return true;
-                } else if letters_meet(name, wanted) {
-                    mark(&mut next, at + 1, rule);
+            if !open.get(at).copied().unwrap_or_default() {
+                continue;
+            }
+            match (name, wanted) {
+                (_, Name::Deep) => mark(&mut next, at, rule),
+                // Any names at all, from a folder that is not known.
+                (Name::Deep, _) => return true,
+                (Name::Letters(shell) | Name::Braced(shell), Name::Letters(letters) | Name::Braced(letters)) => {
+                    if letters_meet(shell, matches!(name, Name::Braced(_)), letters) {
+                        mark(&mut next, at + 1, rule);
+                    }
                 }
             }
         }
@@ -58,12 +80,12 @@ pub fn could_meet(path: &str, rule: &[String]) -> bool {
     open.last().copied().unwrap_or_default()
 }
 
-fn mark(open: &mut [bool], at: usize, rule: &[String]) {
+fn mark(open: &mut [bool], at: usize, rule: &[Name]) {
     let mut at = at;
     if let Some(place) = open.get_mut(at) {
         *place = true;
     }
-    while rule.get(at).is_some_and(|name| name == "**") {
+    while rule.get(at) == Some(&Name::Deep) {
         at += 1;
         if let Some(place) = open.get_mut(at) {
             *place = true;
@@ -72,10 +94,7 @@ fn mark(open: &mut [bool], at: usize, rule: &[String]) {
 }
 
 /// Two globs of one name each: is there a name that both fit?
-fn letters_meet(shell: &str, rule: &str) -> bool {
-    let braced = shell.starts_with('{');
-    let shell: Vec<char> = flattened(shell);
-    let rule: Vec<char> = flattened(rule);
+fn letters_meet(shell: &[char], braced: bool, rule: &[char]) -> bool {
     if shell.len() > MAX_LETTERS || rule.len() > MAX_LETTERS {
         return true;
     }
@@ -83,9 +102,16 @@ fn letters_meet(shell: &str, rule: &str) -> bool {
     if !braced && matches!(shell.first(), Some('*' | '?')) && rule.first() == Some(&'.') {
         return false;
     }
+    // Most names differ in their first letter.
+    if let (Some(first), Some(wanted)) = (shell.first(), rule.first())
+        && ![first, wanted].into_iter().any(|letter| matches!(letter, '*' | '?'))
+        && !first.eq_ignore_ascii_case(wanted)
+    {
+        return false;
+    }
     let mut open = vec![false; rule.len() + 1];
-    spread(&mut open, 0, &rule);
-    for letter in &shell {
+    spread(&mut open, 0, rule);
+    for letter in shell {
         let mut next = vec![false; rule.len() + 1];
         for at in 0..=rule.len() {
             if !open.get(at).copied().unwrap_or_default() {
@@ -93,14 +119,14 @@ fn letters_meet(shell: &str, rule: &str) -> bool {
             }
             let wanted = rule.get(at);
             if *letter == '*' {
-                (at..=rule.len()).for_each(|later| spread(&mut next, later, &rule));
+                (at..=rule.len()).for_each(|later| spread(&mut next, later, rule));
                 continue;
             }
             match wanted {
-                Some('*') => spread(&mut next, at, &rule),
-                Some('?') => spread(&mut next, at + 1, &rule),
+                Some('*') => spread(&mut next, at, rule),
+                Some('?') => spread(&mut next, at + 1, rule),
                 Some(wanted) if *letter == '?' || wanted.eq_ignore_ascii_case(letter) => {
-                    spread(&mut next, at + 1, &rule)
+                    spread(&mut next, at + 1, rule)
                 }
                 Some(_) | None => {}
             }
@@ -170,7 +196,7 @@ mod tests {
             ("/p/a", "b*", false),
             ("/**/README.md", ".env", true),
         ] {
-            assert_eq!(could_meet(path, &names_of_rule(spec, &around)), expected, "{path} {spec}");
+            assert_eq!(could_meet(&names(path), &names_of_rule(spec, &around)), expected, "{path} {spec}");
         }
     }
 }

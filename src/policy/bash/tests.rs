@@ -308,6 +308,30 @@ fn the_guard_stands_above_every_rule() {
 }
 
 #[test]
+fn the_home_of_somebody_else_is_not_known() {
+    let (deny, allow) = (["Read(~/.ssh/**)"], ["Bash(cat *)", "Bash(cd *)", "Bash(node *)"]);
+    let unknown = ["cat ~root/.ssh/id_rsa", "cat ~d/.ssh/id_rsa", "cat ~+/x", "cd ~root && cat .ssh/id_rsa"];
+    all(&deny, &[], &allow, Decision::None, &unknown);
+    all(&[], &[], &allow, Decision::Allow, &unknown);
+    all(&deny, &[], &allow, Decision::Allow, &["cat '~root/.ssh/id_rsa'", "cat ~/notes", "cat a~b/.ssh/x"]);
+}
+
+#[test]
+fn a_program_text_is_read() {
+    let (deny, allow) = (["Read(.env)"], ["Bash(node *)", "Bash(python3.12 *)"]);
+    all(&deny, &[], &allow, Decision::Deny, &["node .env", "python3.12 -u .env", "node x.js .env"]);
+    all(&deny, &[], &allow, Decision::Allow, &["node x.js", "python3.12 -m pytest tests"]);
+}
+
+#[test]
+fn a_reason_names_no_file_that_nobody_named() {
+    for (rule, said) in [("Read(.env)", "`/p/.env`"), ("Read(keys/**)", "`/p/keys`")] {
+        let (decision, reason) = decided(&[rule], &[], &["Bash(cat *)"], "cat .env; cat keys");
+        assert!(decision == Decision::Deny && !reason.contains("phasegate") && reason.contains(said), "{reason}");
+    }
+}
+
+#[test]
 fn a_reason_is_bounded_and_shows_no_control_characters() {
     let (_, reason) = decided(&["Bash(rm *)"], &[], &[], &format!("rm \u{1b}[31m\u{202e}{}", "x".repeat(5_000)));
     assert!(reason.len() < 400 && !reason.contains(['\u{1b}', '\u{202e}']), "{reason}");

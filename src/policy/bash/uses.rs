@@ -1,5 +1,6 @@
 //! Every file that a text would read or write, with what the path rules say of it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use super::super::judge::{Around, Decision, RuleSet, Verdict};
@@ -9,7 +10,7 @@ use super::super::shell::script::{Expands, Folders, Redirection, Way, Word};
 use super::assignments::Values;
 use super::effects::base;
 use super::files::{self, Named};
-use super::reach::{could_meet, names_of_rule};
+use super::reach::{Names, could_meet, names, names_of_rule};
 use super::views::Seen;
 
 /// Files of one call that are judged one by one.
@@ -58,6 +59,18 @@ pub struct Finder<'a> {
     /// Everything is open to it: what is still refused is protected.
     pub anything: RuleSet,
     files_max: usize,
+    /// Rules of deny and ask with brackets that are about files, read when the first word is not known.
+    about_files: OnceCell<Vec<AboutFiles<'a>>>,
+    held: OnceCell<Vec<Names>>,
+}
+
+#[derive(Debug)]
+struct AboutFiles<'a> {
+    decision: Decision,
+    rule: &'a Rule,
+    reads: bool,
+    writes: bool,
+    names: Names,
 }
 
 pub fn is_free(path: &str) -> bool {
@@ -81,7 +94,22 @@ impl<'a> Finder<'a> {
         folders.truncate(8);
         let about_paths = rules.deny.iter().chain(&rules.ask).chain(&rules.allow).filter(|rule| rule.path.is_some());
         let files_max = (MAX_FILE_RULES / about_paths.count().max(1)).clamp(MIN_FILES, MAX_FILES);
-        Self { rules, around, values, folders, anything, files_max }
+        let (about_files, held) = (OnceCell::new(), OnceCell::new());
+        Self { rules, around, values, folders, anything, files_max, about_files, held }
+    }
+
+    fn about_files(&self) -> &[AboutFiles<'a>] {
+        self.about_files.get_or_init(|| {
+            let of = |rules: &'a [Rule], decision| rules.iter().map(move |rule| (rule, decision));
+            let all = of(&self.rules.deny, Decision::Deny).chain(of(&self.rules.ask, Decision::Ask));
+            all.filter_map(|(rule, decision)| {
+                let spec = rule.spec.as_deref()?;
+                let (reads, writes) = (is_about_files(rule, Access::Read), is_about_files(rule, Access::Write));
+                let names = (reads || writes).then(|| names_of_rule(spec, self.around))?;
+                Some(AboutFiles { decision, rule, reads, writes, names })
+            })
+            .collect()
+        })
     }
 
     pub fn uses(&self, seen: &[Seen<'_>]) -> Uses {
@@ -205,18 +233,24 @@ impl<'a> Finder<'a> {
         let verdict = paths::judge(self.rules, access, &path, self.around);
         let protected = access == Access::Write
             && paths::judge(&self.anything, Access::Write, &path, self.around).decision != Decision::Allow;
-        if !redirected {
-            let inside = paths::judge(self.rules, access, &format!("{path}/{ANYTHING_IN_IT}"), self.around);
-            if matches!(inside.decision, Decision::Deny | Decision::Ask) {
-                let verdict = inside;
+        // It may be a folder, of which something is refused that is not refused of itself.
+        if !redirected && verdict.decision != Decision::Deny {
+            let within = format!("{path}/{ANYTHING_IN_IT}");
+            let mut verdict = paths::judge(self.rules, access, &within, self.around);
+            if matches!(verdict.decision, Decision::Deny | Decision::Ask) {
+                verdict.reason = verdict.reason.replace(&within, &format!("{path}/…"));
                 uses.all.push(Use { access, path: path.clone(), verdict, redirected, protected, aside });
             }
         }
         uses.all.push(Use { access, path, verdict, redirected, protected, aside });
     }
 
-    /// `$HOME` and `$PWD` are known.
+    /// `$HOME` and `$PWD` are known; the home of somebody else is not.
     fn settled(&self, mut word: Word) -> Word {
+        if word.expands.tilde && files::is_in_anothers_home(&word.text) {
+            word.expands.value = true;
+            return word;
+        }
         if !word.expands.value {
             return word;
         }
@@ -246,27 +280,30 @@ impl<'a> Finder<'a> {
     /// Rules of deny and ask that could be about it.
     fn perhaps(&self, word: &Word, places: &[String], open: bool, access: Access, uses: &mut Uses) {
         let any = word.expands.value || (word.expands.brace && word.text.contains('/'));
-        for (list, decision) in [(&self.rules.deny, Decision::Deny), (&self.rules.ask, Decision::Ask)] {
-            for rule in list {
-                let Some(spec) = rule.spec.as_deref() else { continue };
-                if !is_about_files(rule, access) {
-                    continue;
-                }
-                let names = names_of_rule(spec, self.around);
-                let meets = any
-                    || places.iter().any(|place| could_meet(place, &names))
-                    || (open && could_meet(&format!("/**/{}", word.text), &names));
-                if meets {
-                    uses.possible.push((decision, rule.text.clone(), word.text.clone()));
-                    break;
-                }
-            }
+        let places: Vec<Names> = places.iter().map(|place| names(place)).collect();
+        let anywhere = open.then(|| names(&format!("/**/{}", word.text)));
+        for decision in [Decision::Deny, Decision::Ask] {
+            let about = |known: &&AboutFiles<'_>| {
+                known.decision == decision
+                    && match access {
+                        Access::Read => known.reads,
+                        Access::Write => known.writes,
+                    }
+            };
+            let meets = |known: &&AboutFiles<'_>| {
+                any || places.iter().chain(&anywhere).any(|place| could_meet(place, &known.names))
+            };
+            let found = self.about_files().iter().filter(about).find(meets);
+            uses.possible.extend(found.map(|known| (decision, known.rule.text.clone(), word.text.clone())));
         }
         // The shell would find our files by the pattern.
         let named = access == Access::Write || word.text.contains("phas");
-        let finds = |name: &str| places.iter().any(|place| could_meet(place, &names_of_rule(name, self.around)));
-        if word.expands.glob && named && !any && [".phasegate", ".claude/settings.json"].iter().any(|name| finds(name))
-        {
+        let held = || {
+            let read = |name: &&str| names_of_rule(name, self.around);
+            self.held.get_or_init(|| [".phasegate", ".claude/settings.json"].iter().map(read).collect())
+        };
+        let finds = || held().iter().any(|held| places.iter().any(|place| could_meet(place, held)));
+        if word.expands.glob && named && !any && finds() {
             let why = format!("`{}` may be what holds agents to their phase", super::shown(&word.text));
             uses.guarded.get_or_insert(why);
         }

@@ -35,6 +35,11 @@ impl View {
         self.list.get(self.start..).unwrap_or_default()
     }
 
+    /// All words of its list, where it begins within them.
+    pub fn list_of_an_end(&self) -> Option<&[Word]> {
+        (self.start > 0).then_some(self.list.as_slice())
+    }
+
     fn of(words: Vec<Word>, folders: Folders, input: Input, open: bool) -> Self {
         Self { list: Rc::new(words), start: 0, folders, input, open, sure: true }
     }

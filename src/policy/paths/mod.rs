@@ -4,18 +4,21 @@
 mod pattern;
 mod place;
 mod protected;
+mod target;
 mod writes;
 
 use serde_json::Value;
 
 use super::judge::{Around, Parts, RuleSet, Verdict, order};
 use super::names::{self, File};
-use super::parameters::{self, Held};
+use super::parameters::Fields;
 use super::rule::{Rule, RuleList, ToolPattern};
 pub use pattern::Pattern;
 use pattern::Reach;
 use place::Place;
 pub use place::normal;
+pub use protected::is_program;
+use target::Target;
 pub use writes::{Writes, effective_writes, writes_cover};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +55,12 @@ pub fn judge(rules: &RuleSet, access: Access, path: &str, around: &Around) -> Ve
 
 /// One call of a tool that works on files.
 pub(super) fn call(rules: &RuleSet, file: File, tool: &str, input: &Value, around: &Around) -> Verdict {
+    let fields = Fields::of(input);
     let what = |path: &str| format!("`{tool}` on `{}`", shown(path));
     let path = match written(file, input) {
         Ok(path) => path,
         Err(why) => {
-            let refuses = |rule: &Rule, list| {
-                names::covers(rule, list, tool) || parameters::held(rule, list, tool, input) == Held::Yes
-            };
+            let refuses = |rule: &Rule, list| names::covers(rule, list, tool) || fields.hold(rule, list, tool);
             let (what, doubt) = (format!("`{tool}`"), Some(why));
             return order(Parts { rules, what, refuses, guard: None, doubt, allows: || None });
         }
@@ -69,14 +71,14 @@ pub(super) fn call(rules: &RuleSet, file: File, tool: &str, input: &Value, aroun
         place = place.folder();
         also = globbed(file, path, input).iter().map(|path| Place::of(path, around)).collect();
     }
-    let unsure = parameters::unsure(rules, tool, input);
+    let unsure = fields.unsure(rules, tool);
     let doubt = unsure.map(|rule| format!("the rule `{}` looks at a field that holds more than one value", rule.text));
     let asked = Asked { tool, writes: file.writes, place, also, what: what(path) };
     let refuses = |rule: &Rule, list| {
         // No tool of the family is left out: what denies reading denies writing.
         names::covers(rule, list, tool)
             || file.writes && list == RuleList::Deny && names::covers(rule, list, "Read")
-            || parameters::held(rule, list, tool, input) == Held::Yes
+            || fields.hold(rule, list, tool)
     };
     decide(rules, &asked, refuses, doubt, around)
 }
@@ -98,11 +100,11 @@ fn decide(
     around: &Around,
 ) -> Verdict {
     let Asked { tool, writes, place, also, what } = asked;
+    let targets: Vec<Target<'_>> = [place].into_iter().chain(also).map(|place| Target::of(place, around)).collect();
     let refuses = |rule: &Rule, list: RuleList| {
         by_name(rule, list)
             || rule.path.as_ref().is_some_and(|pattern| {
-                is_about(rule, tool, *writes, list)
-                    && [place].into_iter().chain(also).any(|place| pattern.covers(Reach::Wide, place, around))
+                is_about(rule, tool, *writes, list) && targets.iter().any(|target| pattern.covers(Reach::Wide, target))
             })
     };
     let guard = [place].into_iter().chain(also).find_map(|place| protected::guarded(place, *writes, around));
@@ -129,10 +131,9 @@ fn decide(
         // The path as written and what it leads to may be covered by a rule each.
         let about = |rule: &&Rule| is_about(rule, tool, *writes, RuleList::Allow);
         let mut decided = None;
-        for spelling in place.spellings() {
-            let covers = |rule: &&Rule| {
-                rule.path.as_ref().is_some_and(|path| path.covers_spelling(spelling, place.is_folder, around))
-            };
+        let target = targets.first()?;
+        for names in &target.spellings {
+            let covers = |rule: &&Rule| rule.path.as_ref().is_some_and(|path| path.covers_spelling(names, target));
             let rule = rules.allow.iter().filter(about).filter(named).find(covers)?;
             decided.get_or_insert(rule);
         }

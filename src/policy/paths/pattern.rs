@@ -1,7 +1,9 @@
 //! A path pattern of a rule: the form of gitignore, with anchors. Which path is asked about is not here.
 
-use super::place::Place;
-use crate::policy::judge::Around;
+use std::sync::OnceLock;
+
+use super::target::Target;
+use crate::policy::glob::Needs;
 
 /// What stands in the brackets of a path rule, read once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,12 +18,46 @@ pub struct Pattern {
     /// Ended with `/` or `/**`: what is in the folder.
     inside: bool,
     parts: Vec<Part>,
-    /// With `{a,b}` written out, as a person who writes it means it. Only refusing goes by them.
-    alternatives: Vec<Self>,
+    /// Pairs of letters in every path that it covers.
+    needs: Needs,
+    alternatives: Option<Alternatives>,
+}
+
+/// With `{a,b}` written out, as a person who writes it means it. Only refusing goes by them. They can be many, so they are
+/// read when a path comes that may fit.
+#[derive(Clone, Debug)]
+struct Alternatives {
+    spec: String,
+    needs: Needs,
+    read: OnceLock<Vec<Pattern>>,
+}
+
+impl PartialEq for Alternatives {
+    fn eq(&self, other: &Self) -> bool {
+        self.spec == other.spec
+    }
+}
+
+impl Eq for Alternatives {}
+
+impl std::hash::Hash for Alternatives {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.spec.hash(state);
+    }
+}
+
+impl Alternatives {
+    fn of(spec: &str) -> Option<Self> {
+        spec.contains('{').then(|| Self { spec: spec.to_owned(), needs: needs_outside(spec), read: OnceLock::new() })
+    }
+
+    fn all(&self) -> &[Pattern] {
+        self.read.get_or_init(|| braces(&self.spec).iter().map(|text| Pattern::plain(text)).collect())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum From {
+pub(super) enum From {
     /// `//`: the file system.
     System,
     /// `~/`
@@ -65,9 +101,7 @@ const ALTERNATIVES_MAX: usize = 64;
 
 impl Pattern {
     pub fn read(spec: &str) -> Self {
-        let mut pattern = Self::plain(spec);
-        pattern.alternatives = braces(spec).iter().map(|text| Self::plain(text)).collect();
-        pattern
+        Self { alternatives: Alternatives::of(spec), ..Self::plain(spec) }
     }
 
     fn plain(spec: &str) -> Self {
@@ -107,65 +141,44 @@ impl Pattern {
         }
         let inside = deep_end || rest.ends_with('/') || parts.is_empty();
         let slashless = from == From::Cwd && up == 0 && parts.len() == 1;
-        Self { from, up, slashless, dotted: spec.starts_with("./"), inside, parts, alternatives: Vec::new() }
+        let needs = needs(&parts);
+        Self { from, up, slashless, dotted: spec.starts_with("./"), inside, parts, needs, alternatives: None }
     }
 
-    pub fn covers(&self, reach: Reach, place: &Place, around: &Around) -> bool {
+    pub fn covers(&self, reach: Reach, target: &Target<'_>) -> bool {
         match reach {
             Reach::Wide => {
-                let any =
-                    |names: &[&str]| self.anchors(reach, around).iter().any(|from| self.wide(names, from, around));
-                place.spellings().any(|spelling| any(&names(spelling)))
-                    || self.alternatives.iter().any(|other| other.covers(reach, place, around))
+                let own = || target.spellings.iter().any(|names| self.wide(names, target));
+                let written_out = |others: &Alternatives| {
+                    target.may_fit(&others.needs) && others.all().iter().any(|other| other.covers(reach, target))
+                };
+                target.may_fit(&self.needs) && own() || self.alternatives.as_ref().is_some_and(written_out)
             }
-            Reach::Narrow => place.spellings().all(|spelling| self.covers_spelling(spelling, place.is_folder, around)),
+            Reach::Narrow => target.spellings.iter().all(|names| self.covers_spelling(names, target)),
         }
     }
 
     /// Narrow, and one spelling of the path only.
-    pub fn covers_spelling(&self, spelling: &str, folder: bool, around: &Around) -> bool {
-        let names = names(spelling);
-        self.anchors(Reach::Narrow, around).iter().any(|from| self.narrow(&names, from, folder))
+    pub fn covers_spelling(&self, names: &[&str], target: &Target<'_>) -> bool {
+        target.may_fit(&self.needs)
+            && target
+                .starts(self.from, self.up, Reach::Narrow)
+                .iter()
+                .any(|from| self.narrow(names, from, target.is_folder))
     }
 
-    /// The folders to start from, each in every spelling that is known.
-    fn anchors(&self, reach: Reach, around: &Around) -> Vec<String> {
-        let given: Vec<&str> = match (self.from, reach) {
-            (From::System, _) => vec!["/"],
-            (From::Home, _) => around.home.as_deref().into_iter().collect(),
-            (From::Source, _) => vec![&around.root],
-            // A rule of the project still holds where the agent has gone into a folder of it.
-            (From::Cwd, Reach::Wide) => vec![around.base.as_deref().unwrap_or(&around.cwd), &around.cwd, &around.root],
-            (From::Cwd, Reach::Narrow) => vec![around.base.as_deref().unwrap_or(&around.cwd)],
-        };
-        let mut found: Vec<String> = Vec::new();
-        for anchor in given.into_iter().filter(|anchor| anchor.starts_with('/')) {
-            let real = around.links.get(anchor.trim_end_matches('/')).map(String::as_str);
-            for spelling in [Some(anchor), real].into_iter().flatten() {
-                let mut spelling = super::place::normal(spelling);
-                for _ in 0..self.up {
-                    spelling.truncate(spelling.rfind('/').unwrap_or(0));
-                }
-                if !found.contains(&spelling) {
-                    found.push(spelling);
-                }
-            }
-        }
-        found
-    }
-
-    fn wide(&self, path: &[&str], anchor: &str, around: &Around) -> bool {
-        let Some(rest) = below(path, anchor, around.case_insensitive) else { return false };
-        if self.parts.is_empty() {
-            return true;
-        }
+    fn wide(&self, path: &[&str], target: &Target<'_>) -> bool {
+        let fold = target.fold;
         let at_any_depth = self.slashless || self.dotted && self.parts.len() == 1;
         let lead = if at_any_depth { &[Part::Deep] as &[Part] } else { &[] };
-        fits(lead.iter().chain(&self.parts), rest, true, around.case_insensitive)
+        target.starts(self.from, self.up, Reach::Wide).iter().any(|from| {
+            let Some(rest) = below_names(path, from, fold) else { return false };
+            self.parts.is_empty() || fits(lead.iter().chain(&self.parts), rest, true, fold)
+        })
     }
 
-    fn narrow(&self, path: &[&str], anchor: &str, folder: bool) -> bool {
-        let Some(rest) = below(path, anchor, false) else { return false };
+    fn narrow(&self, path: &[&str], from: &[String], folder: bool) -> bool {
+        let Some(rest) = below_names(path, from, false) else { return false };
         // An allow takes letters as they are, also where the file system does not.
         let fold = false;
         if self.parts.is_empty() {
@@ -213,10 +226,63 @@ pub fn names(path: &str) -> Vec<&str> {
 
 /// The names below a folder, where the path lies in it.
 pub fn below<'p, 's>(path: &'p [&'s str], folder: &str, fold: bool) -> Option<&'p [&'s str]> {
-    let folder = names(folder);
-    let same = |(a, b): (&&str, &&str)| a == b || fold && a.to_lowercase() == b.to_lowercase();
+    below_names(path, &names(folder), fold)
+}
+
+fn below_names<'p, 's, F: AsRef<str>>(path: &'p [&'s str], folder: &[F], fold: bool) -> Option<&'p [&'s str]> {
+    let same = |(a, b): (&&str, &F)| *a == b.as_ref() || fold && a.to_lowercase() == b.as_ref().to_lowercase();
     let start = path.get(..folder.len())?;
-    if start.iter().zip(&folder).all(same) { path.get(folder.len()..) } else { None }
+    if start.iter().zip(folder).all(same) { path.get(folder.len()..) } else { None }
+}
+
+/// What a path that fits these parts holds, in small letters: letters that stand together, and a slash before each name and
+/// behind each but the last.
+fn needs(parts: &[Part]) -> Needs {
+    let mut needs = Needs::default();
+    let ascii = |letter: char| u8::try_from(letter).ok().filter(u8::is_ascii).map(|byte| byte.to_ascii_lowercase());
+    let literal = |atom: Option<&Atom>| match atom {
+        Some(Atom::Is(letter)) => ascii(*letter),
+        Some(Atom::One | Atom::Any | Atom::Of { .. }) | None => None,
+    };
+    let last = parts.len().saturating_sub(1);
+    for (place, part) in parts.iter().enumerate().rev() {
+        let Part::Name(atoms) = part else { continue };
+        if let Some(end) = literal(atoms.last()).filter(|_| place < last) {
+            needs.add(end, b'/');
+        }
+        for (first, second) in atoms.iter().zip(atoms.iter().skip(1)).rev() {
+            if let (Some(first), Some(second)) = (literal(Some(first)), literal(Some(second))) {
+                needs.add(first, second);
+            }
+        }
+        if let Some(first) = literal(atoms.first()) {
+            needs.add(b'/', first);
+        }
+    }
+    needs
+}
+
+/// What every way of writing out the braces leaves, as far as that is plain.
+fn needs_outside(spec: &str) -> Needs {
+    let (mut depth, mut outside) = (0_i32, String::new());
+    for letter in spec.to_ascii_lowercase().chars() {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ if depth == 0 => outside.push(if letter.is_ascii() { letter } else { '*' }),
+            _ => {}
+        }
+        if depth < 0 {
+            return Needs::default();
+        }
+        if matches!(letter, '{' | '}') {
+            outside.push('*');
+        }
+    }
+    if depth != 0 || outside.contains(['[', '\\']) || spec.contains("..") || outside.contains(['!', ' ']) {
+        return Needs::default();
+    }
+    Needs::of(outside.split(['/', '*', '?']))
 }
 
 /// `{a,b}` written out; empty where there is none, or more than is sane.
@@ -321,6 +387,12 @@ fn fits<'p>(parts: impl Iterator<Item = &'p Part>, path: &[&str], start: bool, f
 }
 
 fn name_fits(atoms: &[Atom], text: &str, fold: bool) -> bool {
+    if !fold && matches!(atoms.first(), Some(Atom::Is(letter)) if !text.starts_with(*letter)) {
+        return false;
+    }
+    if atoms.iter().filter(|atom| !matches!(atom, Atom::Any)).count() > text.len() {
+        return false;
+    }
     let text: Vec<char> = text.chars().collect();
     let (mut atom, mut at, mut back) = (0, 0, None::<(usize, usize)>);
     loop {

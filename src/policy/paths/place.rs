@@ -89,16 +89,20 @@ pub fn looked_up(written: &str, around: &Around) -> Vec<String> {
         return Vec::new();
     }
     let mut found = vec![normal(&absolute)];
-    let mut so_far = String::new();
+    let mut so_far: Vec<&str> = Vec::new();
     for name in absolute.split('/').filter(|name| !name.is_empty() && *name != ".") {
-        if name == ".." {
-            let left = normal(&so_far);
-            if !found.contains(&left) && found.len() <= STEPS_UP_MAX {
-                found.push(left);
-            }
+        if found.len() > STEPS_UP_MAX {
+            break;
         }
-        so_far.push('/');
-        so_far.push_str(name);
+        if name != ".." {
+            so_far.push(name);
+            continue;
+        }
+        let left = format!("/{}", so_far.join("/"));
+        if !found.contains(&left) {
+            found.push(left);
+        }
+        so_far.pop();
     }
     found
 }

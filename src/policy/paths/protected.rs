@@ -212,6 +212,9 @@ fn guarded_spelling(path: &str, write: bool, around: &Around) -> Option<String> 
     if !write {
         return None;
     }
+    if is_program(path, around) {
+        return Some("it would put something else in phasegate's place".to_owned());
+    }
     let names = folded(path);
     let hook = HOOKS.iter().any(|(folder, file)| holds(&names, &format!("{folder}/{file}")));
     let other = names.windows(2).any(|pair| match pair {
@@ -219,6 +222,13 @@ fn guarded_spelling(path: &str, write: bool, around: &Around) -> Option<String> 
         _ => false,
     });
     (hook || other).then(|| "the hooks that hold an agent to its phase stand in it".to_owned())
+}
+
+/// The running program, or one of its name where programs lie.
+pub fn is_program(path: &str, around: &Around) -> bool {
+    let mut names = path.rsplit('/');
+    let (last, folder) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+    around.guard.programs.iter().any(|program| program == path) || (last == "phasegate" && folder.ends_with("bin"))
 }
 
 fn fold(name: &str) -> String {

@@ -2,6 +2,7 @@
 
 use super::pattern::{Pattern, Reach};
 use super::place::{Place, normal};
+use super::target::Target;
 use crate::policy::judge::Around;
 use crate::policy::rule::{Rule, RuleList, ToolPattern};
 
@@ -55,8 +56,7 @@ pub fn writes_cover(writes: &[String], path: &str, around: &Around) -> bool {
         return false;
     }
     let (out, within): (Vec<&String>, Vec<&String>) = writes.iter().partition(|text| text.starts_with('!'));
-    let covered =
-        |spelling: &str| within.iter().any(|text| Pattern::read(text).covers_spelling(spelling, false, &from_root));
-    place.spellings().all(covered)
-        && !out.iter().any(|text| Pattern::read(text).covers(Reach::Wide, &place, &from_root))
+    let target = Target::of(&place, &from_root);
+    let covered = |names: &Vec<&str>| within.iter().any(|text| Pattern::read(text).covers_spelling(names, &target));
+    target.spellings.iter().all(covered) && !out.iter().any(|text| Pattern::read(text).covers(Reach::Wide, &target))
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::ids::AgentName;
 use crate::domain::route::Work;
 use crate::domain::workflow::{Budget, Gate, GateKind, Phase};
+use crate::routing::learned::TIERS;
 
 fn taught(rows: [(u32, u32); 3]) -> Learned {
     let mut learned = Learned::default();
@@ -222,7 +223,7 @@ fn what_no_model_can_hold_is_said_and_nobody_is_routed_against_the_settings() {
     let huge = Work { context_tokens: Some(90_000_000), ..Case::new(NONE).work };
     let case = Case { work: huge, ..Case::new(NONE) };
     assert!(case.routed().unwrap().model.is_none());
-    case.gives(case.routed().unwrap().tier, "no model in the table takes so much context");
+    case.gives(case.routed().unwrap().tier, "no model keeps 90,000,000 tokens in view: reduce");
     let off = Preferences { automatic: false, ..Preferences::default() };
     assert_eq!(Case { preferences: off, ..Case::new(NONE) }.routed(), None);
 }

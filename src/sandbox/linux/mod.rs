@@ -14,13 +14,16 @@ use std::path::{Path, PathBuf};
 
 use super::bounds::{Bounds, Rung};
 use super::plan::{Home, Plan};
-use super::{Applied, Why, hidden};
+use super::{Applied, Why, sockets};
 
 /// Puts this process under the bounds, as far up as the machine allows, and not at all below what the bounds need.
 /// The process must have one thread. Afterwards its folder is `cwd`.
 pub fn confine(bounds: &Bounds, cwd: &Path, variables: &[(OsString, OsString)]) -> Result<Applied, Why> {
     let root = std::fs::canonicalize(&bounds.root).map_err(Why::of("the work tree", &bounds.root))?;
-    let temp = own_folder(&bounds.temp)?;
+    let temp = match own_folder(&bounds.temp) {
+        Err(_) if bounds.most == Rung::None && bounds.needs == Rung::None => bounds.temp.clone(),
+        temp => temp?,
+    };
     let home = variables.iter().find(|(name, _)| name == "HOME").map(|(_, home)| PathBuf::from(home));
     let mut plan = Plan::of(bounds, &root, &Home(home));
     plan.open.insert(temp.clone());
@@ -28,7 +31,7 @@ pub fn confine(bounds: &Bounds, cwd: &Path, variables: &[(OsString, OsString)]) 
     let most = bounds.most;
     let mut rung = Rung::None;
     if most == Rung::Full {
-        let sockets = hidden::sockets(bounds, variables, uid);
+        let sockets = sockets::masked(bounds, variables, uid);
         if mounts::separate(uid, !bounds.network)? {
             if !bounds.network {
                 network::loopback_up().map_err(Why::step("the loopback of the closed network cannot be brought up"))?;
@@ -43,7 +46,7 @@ pub fn confine(bounds: &Bounds, cwd: &Path, variables: &[(OsString, OsString)]) 
     std::env::set_current_dir(cwd).map_err(Why::of("the folder of the command", cwd))?;
     if most >= Rung::Writes {
         if uid == 0 {
-            rights::drop(rung).map_err(Why::step("the rights of root cannot be dropped"))?;
+            rights::drop(rung, bounds.writes_anywhere()).map_err(Why::step("the rights of root cannot be dropped"))?;
         }
         if writes::restrict(&plan, rung)? {
             syscalls::refuse(bounds, rung)?;

@@ -1,4 +1,4 @@
-//! What is left of root's rights in a confined command: files as before, and nothing that reaches beyond files.
+//! What is left of root's rights in a confined command: files as before, and nothing that reaches around the bounds.
 
 use std::io;
 
@@ -9,8 +9,19 @@ use crate::sandbox::Rung;
 /// The kernel knows fewer; the rest answer that they are not there.
 const CAPABILITIES_MAX: u32 = 64;
 
-pub fn drop(rung: Rung) -> io::Result<()> {
+pub fn drop(rung: Rung, writes_anywhere: bool) -> io::Result<()> {
     let kept = match rung {
+        // Installing packages takes other users, and that is the work here.
+        Rung::Full if writes_anywhere => {
+            CapabilitySet::DAC_OVERRIDE
+                | CapabilitySet::CHOWN
+                | CapabilitySet::FOWNER
+                | CapabilitySet::FSETID
+                | CapabilitySet::SETUID
+                | CapabilitySet::SETGID
+                | CapabilitySet::KILL
+                | CapabilitySet::NET_BIND_SERVICE
+        }
         // Everything outside is read-only, for changes of owners and modes as well.
         Rung::Full => {
             CapabilitySet::DAC_OVERRIDE | CapabilitySet::CHOWN | CapabilitySet::FOWNER | CapabilitySet::FSETID

@@ -31,11 +31,13 @@ const DEVICES: [&str; 9] = [
 pub fn restrict(plan: &Plan, rung: Rung) -> Result<bool, Why> {
     let known = LEAST;
     let wanted = AccessFs::from_write(MOST);
+    // A server that an earlier command started is stopped by its number.
+    let scopes = if plan.anywhere { Scope::AbstractUnixSocket.into() } else { Scope::from_all(MOST) };
     let created = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_write(known))
         .and_then(|rules| rules.set_compatibility(CompatLevel::BestEffort).handle_access(wanted))
-        .and_then(|rules| rules.scope(Scope::from_all(MOST)))
+        .and_then(|rules| rules.scope(scopes))
         .and_then(Ruleset::create);
     let Ok(mut rules) = created else { return Ok(false) };
     let failed = |error: RulesetError| Why::Step("the rules for writing cannot be set", error.to_string());
@@ -79,12 +81,13 @@ fn places(plan: &Plan, rung: Rung) -> Vec<PathBuf> {
 
 /// A folder as a whole where nothing in it is shut, else the entries that are there: new names in it stay refused.
 fn spread(plan: &Plan, open: &Path, all: &mut Vec<PathBuf>) {
+    let shut = || plan.shut.iter().chain(&plan.hidden_files).chain(&plan.hidden_folders);
     let mut waiting = vec![open.to_path_buf()];
     while let Some(folder) = waiting.pop() {
-        if plan.shut.contains(&folder) {
+        if shut().any(|shut| *shut == folder) {
             continue;
         }
-        if !plan.shut.iter().any(|shut| shut.starts_with(&folder)) {
+        if !shut().any(|shut| shut.starts_with(&folder)) {
             all.push(folder);
             continue;
         }

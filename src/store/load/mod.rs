@@ -17,7 +17,7 @@ use crate::domain::ids::{AgentName, Fence, HandleHash, SessionId, TaskId, Time, 
 use crate::domain::task::Task;
 use crate::domain::workflow::{GateKind, Workflow};
 
-use super::{By, Param, RowLock, StoreError, Tx, put};
+use super::{Ask, By, Lasts, Param, RowLock, StoreError, Tx, put};
 use budgets::budgets;
 use entitlements::{approvals, approvals_of, approvers, credentials, some_approvals};
 
@@ -27,10 +27,13 @@ use ready::{Wanted, candidate};
 pub use scope::{Scope, With};
 
 const SWEEP_AT_ONCE: i64 = 64;
+/// What an agent has claimed longer ago is no longer what its calls are about.
+const LAST_CLAIM_MS: i64 = 24 * 3_600_000;
 
 /// `renews`: the caller's leases are renewed by it, and the facts hold them so, that its own task does not seem lapsed.
 pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Facts, StoreError> {
     let mut facts = Facts::default();
+    ahead(tx, scope, by)?;
     held(tx, &mut facts, by, renews)?;
     if facts.held.is_empty() {
         ruling(tx, &mut facts)?;
@@ -52,9 +55,9 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Fa
                 gates(tx, &mut facts, id)?;
             }
         }
-        Scope::Task { target, with } => subject(tx, &mut facts, target, *with)?,
+        Scope::Task { target, with } => subject(tx, &mut facts, target, *with, by)?,
         Scope::Outcome { target, decision } => {
-            subject(tx, &mut facts, target, With::Nothing)?;
+            subject(tx, &mut facts, target, With::Nothing, by)?;
             if let Some(id) = decision {
                 super::routing::load_decision(tx, &mut facts, id)?;
             }
@@ -105,6 +108,14 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Fa
         budgets(tx, &mut facts)?;
     }
     Ok(facts)
+}
+
+/// What is asked first, in one go.
+fn ahead(tx: &mut dyn Tx, scope: &Scope, by: &By) -> Result<(), StoreError> {
+    if let Scope::Claim { id: None, handle: None, next: Some(filter), capabilities, workflows, .. } = scope {
+        return ready::ahead(tx, by, &Wanted { filter, capabilities, workflows });
+    }
+    tx.ahead(&[held_by(&[Param::Text(&by.agent.0)]), RULING])
 }
 
 fn hook(
@@ -202,12 +213,24 @@ fn lease(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
     })
 }
 
+const HELD: &str = "SELECT leases.expires_at, leases.lease_ms, tasks.body FROM tasks JOIN leases ON leases.task = tasks.id \
+                    WHERE leases.agent = ?1 ORDER BY leases.task LIMIT 100";
+const HOLDERS: &str = "SELECT agent FROM leases WHERE agent";
+const RULING: Ask<'static> = Ask {
+    sql: "SELECT name, body FROM trusts WHERE is_default = 1",
+    params: &[],
+    lock: None,
+    lasts: Lasts::Throughout,
+};
+
+fn held_by<'a>(agent: &'a [Param<'a>]) -> Ask<'a> {
+    Ask { sql: HELD, params: agent, lock: Some(RowLock::Wait), lasts: Lasts::WhileNone(HOLDERS) }
+}
+
 /// The caller's own claims, with their tasks: every command needs to know where its caller stands.
 fn held(tx: &mut dyn Tx, facts: &mut Facts, by: &By, renews: bool) -> Result<(), StoreError> {
-    let sql = "SELECT leases.expires_at, leases.lease_ms, tasks.body FROM tasks JOIN leases ON leases.task = tasks.id \
-               WHERE leases.agent = ?1 ORDER BY leases.task LIMIT 100";
     let mut due = false;
-    tx.query_locked(sql, &[Param::Text(&by.agent.0)], RowLock::Wait, &mut |row| {
+    tx.query_locked(HELD, &[Param::Text(&by.agent.0)], RowLock::Wait, &mut |row| {
         let task: Task = parse("tasks", row.text(2)?.unwrap_or_default())?;
         let (until, lease) = (Time(row.int(0)?.unwrap_or(0)), row.int(1)?.unwrap_or(0));
         let renewed = Some(Time(by.at.0.saturating_add(lease))).filter(|_| renews && put::is_due(until, lease, by.at));
@@ -269,7 +292,7 @@ pub fn trusts(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
 
 /// The default workflow, whose rules hold for an agent without a task.
 fn ruling(tx: &mut dyn Tx, facts: &mut Facts) -> Result<(), StoreError> {
-    tx.query("SELECT name, body FROM trusts WHERE is_default = 1", &[], &mut |row| {
+    tx.query(RULING.sql, RULING.params, &mut |row| {
         let name = row.text(0)?.unwrap_or_default().to_owned();
         facts.state.trusts.insert(name, parse("trusts", row.text(1)?.unwrap_or_default())?);
         Ok(())
@@ -288,7 +311,18 @@ fn claim(tx: &mut dyn Tx, facts: &mut Facts, id: Option<TaskId>, hash: Option<&H
     Ok(())
 }
 
-fn subject(tx: &mut dyn Tx, facts: &mut Facts, target: &Target, with: With) -> Result<(), StoreError> {
+/// What a caller that holds nothing has claimed last, so that it can be told what became of that.
+fn last(tx: &mut dyn Tx, facts: &mut Facts, by: &By) -> Result<(), StoreError> {
+    // In the words of the index, so that it is used.
+    let sql = "SELECT task FROM events \
+               WHERE kind IN ('TaskClaimed', 'TaskCompleted', 'TaskFailed', 'CommandRefused') AND kind = 'TaskClaimed' \
+               AND at >= ?1 AND agent = ?2 ORDER BY at DESC, seq DESC LIMIT 1";
+    let since = Param::Int(by.at.0.saturating_sub(LAST_CLAIM_MS));
+    facts.last = ids(tx, sql, &[since, Param::Text(&by.agent.0)])?.first().copied();
+    facts.last.map_or(Ok(()), |id| seen_task(tx, facts, id))
+}
+
+fn subject(tx: &mut dyn Tx, facts: &mut Facts, target: &Target, with: With, by: &By) -> Result<(), StoreError> {
     if let Some(hash) = &target.handle {
         handle(tx, facts, hash)?;
     }
@@ -303,6 +337,9 @@ fn subject(tx: &mut dyn Tx, facts: &mut Facts, target: &Target, with: With) -> R
         (Some(id), _) if target.handle.is_none() || by_handle.is_some() => Some(id),
         (_, by_handle) => by_handle.or(only),
     };
+    if facts.held.is_empty() && target.task.is_none() && target.handle.is_none() {
+        last(tx, facts, by)?;
+    }
     let Some(id) = facts.subject else { return Ok(()) };
     task(tx, facts, id)?;
     if !facts.state.tasks.contains_key(&id) {

@@ -92,6 +92,8 @@ impl Scope {
     pub fn lock(&self, by: &By) -> Lock {
         let agent = store::of_agent(&by.agent);
         match self {
+            // The next task, whichever it is; rows that others have are passed over.
+            Self::Claim { id: None, handle: None, refers_to: None, .. } => Lock::Together(vec![agent]),
             Self::Submit { .. } | Self::Claim { .. } | Self::Task { .. } | Self::Outcome { .. } => Lock::named([agent]),
             Self::Hook { session, parent, .. } => {
                 let parent = parent.iter().map(store::of_agent);

@@ -113,8 +113,13 @@ impl Address {
         })
     }
 
-    pub fn search_path(&self) -> String {
-        format!("SET LOCAL search_path TO \"{}\"", self.schema)
+    /// Where the tables are, for a session that is ours alone.
+    pub fn session_path(&self) -> String {
+        format!("SET search_path TO \"{}\"", self.schema)
+    }
+
+    pub fn transaction_path(&self) -> String {
+        self.session_path().replacen("SET ", "SET LOCAL ", 1)
     }
 
     /// Timeouts of a session, for one that is ours alone.

@@ -2,6 +2,7 @@
 //! what has to be one after the other is done by `order`. Where the database is, and how it is reached, is in `address`.
 
 mod address;
+mod answers;
 mod error;
 mod files;
 mod given;
@@ -10,6 +11,7 @@ mod pool;
 mod reach;
 mod schema;
 mod tls;
+mod together;
 mod transfer;
 mod tx;
 mod vitals;
@@ -25,7 +27,8 @@ use super::{Around, Backend, Body, Lock, Server, StoreError, Tx, Vitals};
 use crate::domain::ids::Time;
 use address::Address;
 use order::Order;
-use pool::{Connection, Pool, Taken};
+use pool::{Beginning, Connection, Pool, Taken};
+use together::Together;
 use tx::PgTx;
 
 pub use address::{is_url, shown};
@@ -47,6 +50,8 @@ struct Shared {
     pool: Pool,
     address: Address,
     serves: bool,
+    unsummed: order::Unsummed,
+    together: Together,
 }
 
 fn postgres(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> StoreError {
@@ -59,7 +64,13 @@ impl Postgres {
         let address = Address::parse(url, around)?;
         let pool = Pool::new(address.clone())?;
         schema::migrate(&mut *pool.take()?, &address)?;
-        let shared = Arc::new(Shared { pool, address, serves });
+        let shared = Arc::new(Shared {
+            pool,
+            address,
+            serves,
+            unsummed: order::Unsummed::default(),
+            together: Together::default(),
+        });
         let order = if serves { Some(Order::start(&shared)?) } else { None };
         Ok(Self { shared, order })
     }
@@ -84,7 +95,7 @@ impl Shared {
     fn write(&self, lock: &Lock, mut body: Body) -> Result<(), StoreError> {
         let mut tries = 0;
         loop {
-            let ended = match self.try_write(lock, &mut body) {
+            let ended = match self.try_write(lock, std::slice::from_mut(&mut body)) {
                 Ok(()) => return Ok(()),
                 Err(ended) => ended,
             };
@@ -106,34 +117,44 @@ impl Shared {
         }
     }
 
-    fn try_write(&self, lock: &Lock, body: &mut Body) -> Result<(), Ended> {
+    /// All of them in one transaction.
+    fn try_write(&self, lock: &Lock, bodies: &mut [Body]) -> Result<(), Ended> {
         let mut connection = self.pool.take().map_err(again_or_failed)?;
-        let id = begin(&mut connection, lock, &self.address).map_err(|error| {
+        let beginning = beginning(&mut connection, lock, &self.address).map_err(|error| {
             connection.spoil();
             again_or_failed(error)
         })?;
-        let mut tx = PgTx::writing(&mut connection, &self.address);
-        let done = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
+        let mut tx = PgTx::beginning(&mut connection, &self.address, beginning);
+        let carried_out = || {
+            if bodies.len() > 1 {
+                tx.crowd(answers::in_common(bodies.iter_mut()))?;
+            }
+            bodies.iter_mut().try_for_each(|body| body(&mut tx))
+        };
+        let done = match catch_unwind(AssertUnwindSafe(carried_out)) {
             Ok(done) => done,
             Err(panic) => Err(StoreError::Panicked(super::said_by(panic.as_ref()))),
         };
         // A server tells its own thread; whoever ends now has to tell another's.
         let done = done.and_then(|()| if self.serves { Ok(()) } else { order::tell(&mut tx, &self.address) });
-        if let Err(error) = done {
-            drop(tx);
-            // One that cannot be rolled back is of no use to the next command.
-            if connection.batch("ROLLBACK").is_err() {
-                connection.spoil();
+        let id = match done.and_then(|()| tx.begun()) {
+            Ok(id) => id,
+            Err(error) => {
+                drop(tx);
+                rolled_back(&mut connection);
+                return Err(again_or_failed(error));
             }
-            return Err(again_or_failed(error));
-        }
+        };
         match tx.commit() {
             Ok(()) => Ok(()),
-            Err(error) if is_lost(&error) => {
+            Err(error) if matches!(&error, StoreError::Postgres { source, .. } if is_lost(source)) => {
                 connection.spoil();
-                Err(Ended::Unknown(id, StoreError::Postgres { doing: "commit", source: error }))
+                Err(Ended::Unknown(id, error))
             }
-            Err(error) => Err(again_or_failed(StoreError::Postgres { doing: "commit", source: error })),
+            Err(error) => {
+                rolled_back(&mut connection);
+                Err(again_or_failed(error))
+            }
         }
     }
 
@@ -208,10 +229,10 @@ impl Shared {
 }
 
 /// Opens the transaction, takes its locks, and notes under which id it will be known to have been committed.
-fn begin(connection: &mut Connection, lock: &Lock, address: &Address) -> Result<String, StoreError> {
+fn beginning(connection: &mut Connection, lock: &Lock, address: &Address) -> Result<Beginning, StoreError> {
     let (sql, names): (&str, &[String]) = match lock {
         Lock::Whole => ("SELECT pg_advisory_xact_lock($1)", &[]),
-        Lock::Beside(names) => ("SELECT pg_advisory_xact_lock_shared($1)", names),
+        Lock::Beside(names) | Lock::Together(names) => ("SELECT pg_advisory_xact_lock_shared($1)", names),
     };
     let mut sql = sql.to_owned();
     for at in 0..names.len() {
@@ -220,7 +241,7 @@ fn begin(connection: &mut Connection, lock: &Lock, address: &Address) -> Result<
     let keys: Vec<i64> =
         std::iter::once("whole").chain(names.iter().map(String::as_str)).map(|name| address.key(name)).collect();
     let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", connection.opening(address));
-    connection.begin(&begin, &sql, &keys)
+    connection.beginning(begin, &sql, keys)
 }
 
 /// Puts the id of a command where it would stand if it had been committed; false if it stands there.
@@ -237,11 +258,18 @@ fn note(connection: &mut Connection, id: &str, address: &Address) -> Result<bool
     Ok(noted? > 0)
 }
 
+/// One that cannot be rolled back is of no use to the next command.
+fn rolled_back(connection: &mut Connection) {
+    if connection.batch("ROLLBACK").is_err() {
+        connection.spoil();
+    }
+}
+
 fn pause(tries: u32) {
     std::thread::sleep(PAUSE.saturating_mul(tries * tries).min(PAUSE_MOST));
 }
 
-fn is_lost(error: &tokio_postgres::Error) -> bool {
+pub fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.code() {
         // The server goes away, or has thrown the session out.
         Some(code) => {
@@ -277,7 +305,11 @@ fn again_or_failed(error: StoreError) -> Ended {
 
 impl Backend for Postgres {
     fn write(&self, lock: Lock, body: Body) -> Result<(), StoreError> {
-        self.shared.write(&lock, body)?;
+        let done = match lock {
+            Lock::Together(names) => together::write(&self.shared, names, body),
+            Lock::Whole | Lock::Beside(_) => self.shared.write(&lock, body),
+        };
+        done?;
         self.wake();
         Ok(())
     }

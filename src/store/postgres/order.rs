@@ -2,10 +2,10 @@
 //! what is committed into the log in the order of arrival. A command that commits late is numbered late, and never skipped.
 //! Servers tell each other what came and what is numbered; where that is not heard, they look.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -16,8 +16,11 @@ use crate::store::{Param, Tx};
 
 /// Where nothing was heard, a look so often: another process may have written and said nothing.
 const LOOK: Duration = Duration::from_millis(100);
-/// Work that comes together is numbered together.
+/// Work that comes together is numbered together; after a long pass for longer, so that numbering takes a share of the time
+/// and no more.
 const GATHER: Duration = Duration::from_millis(10);
+const GATHER_MOST: Duration = Duration::from_millis(100);
+const GATHER_SHARE: u32 = 8;
 /// The lock of a pass.
 pub const NAME: &str = "order";
 const ARRIVED: &str = "arrived";
@@ -25,14 +28,23 @@ const NUMBERED: &str = "numbered";
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// Records in one pass.
 const PASS: u64 = 5000;
-/// Moves of tasks that are counted by themselves before they are put together.
-const ROWS_OF_A_SUM: u64 = 32;
+/// Records between two times that moves of tasks, each a row, are added up.
+const SUM_EVERY: u64 = 10_000;
 /// Passes between two clearings of what is kept only for a while.
 const CLEAR_EVERY: u64 = 500;
 
 pub struct Order {
     signal: Arc<Signal>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Records that were numbered since sums were last added up. The first pass of a process adds them up.
+pub struct Unsummed(AtomicU64);
+
+impl Default for Unsummed {
+    fn default() -> Self {
+        Self(AtomicU64::new(SUM_EVERY))
+    }
 }
 
 #[derive(Default)]
@@ -142,17 +154,24 @@ pub fn tell(tx: &mut PgTx<'_>, address: &Address) -> Result<(), StoreError> {
 fn run(shared: &Weak<Shared>, signal: &Signal) {
     let mut passes: u64 = 0;
     loop {
-        {
+        let known = {
             let heard = signal.heard.lock().unwrap_or_else(PoisonError::into_inner);
             let waited = signal.work.wait_timeout_while(heard, LOOK, |heard| !heard.work);
             let (mut heard, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            heard.work = false;
-        }
+            std::mem::take(&mut heard.work)
+        };
         let Some(shared) = shared.upgrade() else { return };
         let ended = signal.ended.load(Ordering::Relaxed);
-        match settle(&shared) {
-            Ok(0) => {}
-            Ok(_) => signal.news(),
+        let (began, mut least) = (now(), GATHER);
+        // What this process wrote is numbered before it goes.
+        match number(&shared, ended, known) {
+            Ok(Some(0)) => {}
+            Ok(Some(_)) => signal.news(),
+            // That pass may have begun before the last record came. Whoever is at it will most likely see to that one too.
+            Ok(None) => {
+                signal.work();
+                least = GATHER_MOST;
+            }
             Err(error) => tracing::debug!(%error, "records could not be numbered; it is tried again"),
         }
         if ended {
@@ -163,61 +182,97 @@ fn run(shared: &Weak<Shared>, signal: &Signal) {
             clear(&shared);
         }
         drop(shared);
-        std::thread::sleep(GATHER);
+        std::thread::sleep(began.elapsed().saturating_mul(GATHER_SHARE).clamp(least, GATHER_MOST));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a pass takes; nothing is decided by it but the pause after it")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// Gives every record that is committed by now its number; how many that were.
 pub fn settle(shared: &Shared) -> Result<u64, StoreError> {
+    number(shared, true, false).map(Option::unwrap_or_default)
+}
+
+/// Whoever waits for the lock looks at the database as it was, and keeps others from clearing up behind claims: so only who
+/// needs the numbers waits. Nothing where another server is at it. `known`: that there are records, which takes a look else.
+fn number(shared: &Shared, waits: bool, known: bool) -> Result<Option<u64>, StoreError> {
     let mut all = 0;
     loop {
-        let connection = shared.pool.take()?;
-        let look = format!("BEGIN; {}; SELECT 1 FROM arrivals LIMIT 1", connection.opening(&shared.address));
-        let any = connection.changed(&look).map_err(postgres("look for new records"));
+        let mut connection = shared.pool.take()?;
+        let look = if known { "" } else { ANY };
+        let begin = format!("BEGIN; {}; {look}", connection.opening(&shared.address));
+        let any = connection.changed(&begin).map_err(postgres("look for new records"));
+        let mut tx = PgTx::writing(&mut connection, &shared.address);
         let passed = match any {
-            Ok(0) => Ok(0),
-            Ok(_) => {
-                let key = shared.address.key(NAME);
-                let lock = format!("SELECT pg_advisory_xact_lock({key})");
-                connection
-                    .batch(&lock)
-                    .and_then(|()| connection.changed(&pass(&shared.address)))
-                    .map_err(postgres("number records"))
-            }
+            Ok(0) if !known => Ok(Some(0)),
+            Ok(_) => pass(&mut tx, shared, waits),
             Err(error) => Err(error),
         };
-        let end = if passed.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let ended = connection.batch(end).map_err(postgres("number records"));
-        let mut connection = connection;
+        let ended = match &passed {
+            Ok(_) => tx.commit(),
+            Err(_) => connection.batch("ROLLBACK").map_err(postgres("number records")),
+        };
         if ended.is_err() {
             connection.spoil();
         }
         let passed = passed?;
         ended?;
+        let Some(passed) = passed else { return Ok(None) };
         all += passed;
         if passed < PASS {
-            return Ok(all);
+            return Ok(Some(all));
         }
     }
 }
 
-fn pass(address: &Address) -> String {
-    let channel = channel(address);
-    format!(
-        "WITH many AS (SELECT workflow, phase, status FROM task_counts GROUP BY workflow, phase, status \
-           HAVING count(*) > {ROWS_OF_A_SUM}), \
-         sums AS (DELETE FROM task_counts USING many WHERE task_counts.workflow = many.workflow \
-           AND task_counts.phase = many.phase AND task_counts.status = many.status \
-           RETURNING task_counts.workflow, task_counts.phase, task_counts.status, task_counts.tasks) \
-         INSERT INTO task_counts(workflow, phase, status, tasks) \
-           SELECT workflow, phase, status, sum(tasks) FROM sums GROUP BY workflow, phase, status HAVING sum(tasks) <> 0; \
-         NOTIFY \"{channel}\", '{NUMBERED}'; \
-         WITH moved AS (DELETE FROM arrivals WHERE id IN (SELECT id FROM arrivals ORDER BY id LIMIT {PASS}) \
-           RETURNING id, at, kind, task, agent, body) \
-         INSERT INTO events(seq, at, kind, task, agent, body) \
-           SELECT (SELECT coalesce(max(seq), 0) FROM events) + row_number() OVER (ORDER BY id), at, kind, task, agent, body \
-           FROM moved"
-    )
+const ANY: &str = "SELECT 1 FROM arrivals ORDER BY id LIMIT 1";
+
+/// Without a join: what is thought of the number of rows is wrong here most of the time.
+const SUMS: &str = "WITH sums AS (DELETE FROM task_counts RETURNING workflow, phase, status, tasks) \
+  INSERT INTO task_counts(workflow, phase, status, tasks) \
+    SELECT workflow, phase, status, sum(tasks) FROM sums GROUP BY workflow, phase, status HAVING sum(tasks) <> 0";
+
+const NUMBER: &str = "WITH moved AS (DELETE FROM arrivals \
+    WHERE id <= (SELECT max(id) FROM (SELECT id FROM arrivals ORDER BY id LIMIT ?1) AS first) \
+    RETURNING id, at, kind, task, agent, body) \
+  INSERT INTO events(seq, at, kind, task, agent, body) \
+    SELECT (SELECT coalesce(max(seq), 0) FROM events) + row_number() OVER (ORDER BY id), at, kind, task, agent, body \
+    FROM moved";
+
+/// Nothing where another server is at it, and that is not waited for.
+fn pass(tx: &mut PgTx<'_>, shared: &Shared, waits: bool) -> Result<Option<u64>, StoreError> {
+    let (address, Unsummed(unsummed)) = (&shared.address, &shared.unsummed);
+    if waits {
+        tx.hold(NAME)?;
+    } else {
+        let mut mine = false;
+        tx.query("SELECT pg_try_advisory_xact_lock(?1)", &[Param::Int(address.key(NAME))], &mut |row| {
+            mine = row.int(0)? == Some(1);
+            Ok(())
+        })?;
+        if !mine {
+            return Ok(None);
+        }
+    }
+    let sums = unsummed.load(Ordering::Relaxed) >= SUM_EVERY;
+    if sums {
+        tx.put(SUMS, &[])?;
+    }
+    // Whatever is thought of how many there are: the table is all but empty, or was a moment ago.
+    tx.put("SET LOCAL enable_seqscan = off", &[])?;
+    let passed = tx.execute(NUMBER, &[Param::id(PASS)])?;
+    if passed > 0 {
+        tx.put("SELECT pg_notify(?1, ?2)", &[Param::Text(&channel(address)), Param::Text(NUMBERED)])?;
+    }
+    // What is not committed after all is added up a little later.
+    if sums {
+        unsummed.store(0, Ordering::Relaxed);
+    }
+    unsummed.fetch_add(passed, Ordering::Relaxed);
+    Ok(Some(passed))
 }
 
 /// Ids of commands whose callers have long had their answer.

@@ -207,10 +207,12 @@ impl Connection {
         &self.client
     }
 
-    /// Where a transaction finds its tables, and how long it may take; said at its beginning.
+    /// Where a transaction finds its tables, and how long it may take; said at its beginning, where the session does not know.
     pub fn opening(&self, address: &Address) -> String {
-        let path = address.search_path();
-        if self.pooled { format!("{path}; {}", address.transaction_limits()) } else { path }
+        if !self.pooled {
+            return String::new();
+        }
+        format!("{}; {}", address.transaction_path(), address.transaction_limits())
     }
 
     /// The statement of a text whose parameters are `?1`, `?2`, … or `$1`, `$2`, …
@@ -247,38 +249,42 @@ impl Connection {
         clippy::disallowed_methods,
         reason = "how long ago the database told its time; nothing is decided by it alone"
     )]
-    fn told(&self, time: i64) {
+    pub fn told(&self, time: i64) {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), time));
     }
 
-    /// Begins a transaction, takes its locks, and gives the id under which it will be known to have been committed: all in one
-    /// go, and it learns the time by the way.
-    pub fn begin(&mut self, begin: &str, locks: &str, keys: &[i64]) -> Result<String, StoreError> {
-        if !self.pooled && !self.statements.contains_key(NOTE) {
-            // A statement is prepared where its tables are.
-            self.batch(begin).map_err(postgres("begin writing"))?;
-            self.statement(NOTE)?;
-            self.batch("ROLLBACK").map_err(postgres("begin writing"))?;
-        }
-        let (locks, note) = (self.statement(locks)?, self.statement(NOTE)?);
-        let keys: Vec<Param<'_>> = keys.iter().copied().map(Param::Int).collect();
+    /// What begins a transaction, takes its locks, and gives the id under which it will be known to have been committed.
+    pub fn beginning(&mut self, begin: String, locks: &str, keys: Vec<i64>) -> Result<Beginning, StoreError> {
+        Ok(Beginning { begin, keys, locks: self.statement(locks)?, note: self.statement(NOTE)? })
+    }
+}
+
+/// The first statements of a command. They are sent together, and with what is asked first.
+pub struct Beginning {
+    begin: String,
+    locks: Prepared,
+    note: Prepared,
+    keys: Vec<i64>,
+}
+
+impl Beginning {
+    /// The id of the command, and the time.
+    pub async fn begun(&self, client: &Client) -> Result<(String, i64), StoreError> {
+        let keys: Vec<Param<'_>> = self.keys.iter().copied().map(Param::Int).collect();
         let noting = async {
-            let rows = note.rows(&self.client, &[]).await?;
+            let rows = self.note.rows(client, &[]).await?;
             pin_mut!(rows);
             let first = rows.try_next().await?;
             while rows.try_next().await?.is_some() {}
             Ok(first)
         };
-        let (begun, locked, noted) = block_on(futures::future::join3(
-            self.client.batch_execute(begin),
-            locks.execute(&self.client, &keys),
-            noting,
-        ));
+        let (begun, locked, noted) =
+            futures::future::join3(client.batch_execute(&self.begin), self.locks.execute(client, &keys), noting).await;
         begun.map_err(postgres("begin writing"))?;
         locked.map_err(postgres("take a lock"))?;
         let row = noted.map_err(super::transfer::moved)?.ok_or(StoreError::Closed)?;
-        self.told(row.try_get(1).map_err(postgres("read its time"))?);
-        row.try_get(0).map_err(postgres("read the id of a command"))
+        let time = row.try_get(1).map_err(postgres("read its time"))?;
+        Ok((row.try_get(0).map_err(postgres("read the id of a command"))?, time))
     }
 }
 

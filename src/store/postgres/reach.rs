@@ -126,7 +126,8 @@ async fn looked_at(client: Client, address: &Address, encrypted: Option<&'static
         None => told_process(&client).await != Some(process),
     };
     if !pooled {
-        client.batch_execute(&address.session_limits()).await.map_err(postgres("set up a connection"))?;
+        let settings = format!("{}; {}", address.session_limits(), address.session_path());
+        client.batch_execute(&settings).await.map_err(postgres("set up a connection"))?;
     }
     Ok(Reached { client, encrypted, pooled, time })
 }

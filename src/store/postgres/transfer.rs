@@ -72,8 +72,7 @@ impl Postgres {
         connection.batch(&begin).map_err(postgres("begin writing"))?;
         let mut tx = PgTx::writing(&mut connection, address);
         let open = format!("ALTER TABLE commits DROP CONSTRAINT IF EXISTS \"{SHUT}\"");
-        let done =
-            body(&mut tx).and_then(|()| tx.execute(&open, &[])).and_then(|_| tx.commit().map_err(postgres("commit")));
+        let done = body(&mut tx).and_then(|()| tx.execute(&open, &[])).and_then(|_| tx.commit());
         if done.is_err() && connection.batch("ROLLBACK").is_err() {
             connection.spoil();
         }

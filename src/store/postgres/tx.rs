@@ -10,76 +10,177 @@ use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use super::address::Address;
-use super::pool::{Connection, Prepared};
+use super::answers::{Answers, Asked, Common, Owned, text};
+use super::pool::{Beginning, Connection, Prepared};
 use super::{StoreError, postgres};
 use crate::domain::canonical;
-use crate::store::{Dialect, EachRow, Param, Row, RowLock, Tx, lock};
+use crate::store::{Ask, Dialect, EachRow, Lasts, Param, Row, RowLock, Tx, lock};
 
 pub struct PgTx<'c> {
     connection: &'c mut Connection,
     address: &'c Address,
     writes: bool,
-    /// Statements whose results nobody asks for: they are sent together, before the next that is waited for.
+    crowded: bool,
+    before: Before,
+    /// The id of the command, once it has begun.
+    id: Option<String>,
+    answers: Answers<tokio_postgres::Row>,
+}
+
+/// What is sent with the next statement that is waited for, and ahead of it.
+#[derive(Default)]
+struct Before {
+    beginning: Option<Beginning>,
+    /// Statements whose results nobody asks for.
     waiting: Vec<(Prepared, Vec<Owned>)>,
+    /// Rows that go out after them, by statement.
+    appended: Vec<(String, Vec<Vec<Owned>>)>,
 }
 
-/// A value that is kept until its statement is sent.
-#[derive(Debug)]
-enum Owned {
-    Null,
-    Int(i64),
-    Text(String),
-    Blob(Vec<u8>),
-}
-
-impl Owned {
-    fn of(param: Param<'_>) -> Self {
-        match param {
-            Param::Null => Self::Null,
-            Param::Int(int) => Self::Int(int),
-            Param::Text(text) => Self::Text(text.to_owned()),
-            Param::Blob(bytes) => Self::Blob(bytes.to_vec()),
-        }
-    }
-
-    fn param(&self) -> Param<'_> {
-        match self {
-            Self::Null => Param::Null,
-            Self::Int(int) => Param::Int(*int),
-            Self::Text(text) => Param::Text(text),
-            Self::Blob(bytes) => Param::Blob(bytes),
-        }
+impl Before {
+    /// In order of asking, and waited for together.
+    async fn then<T>(
+        &self,
+        client: &Client,
+        last: impl Future<Output = T>,
+    ) -> (Result<Option<(String, i64)>, StoreError>, Result<(), tokio_postgres::Error>, T) {
+        let begun = async {
+            match &self.beginning {
+                Some(beginning) => beginning.begun(client).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        futures::future::join3(begun, sent(client, &self.waiting), last).await
     }
 }
 
 /// More would only fill buffers.
-const TOGETHER: usize = 24;
+const TOGETHER: usize = 96;
 
 impl<'c> PgTx<'c> {
+    fn new(connection: &'c mut Connection, address: &'c Address, writes: bool, beginning: Option<Beginning>) -> Self {
+        let before = Before { beginning, ..Before::default() };
+        Self { connection, address, writes, crowded: false, before, id: None, answers: Answers::default() }
+    }
+
+    /// A command, which begins when something is asked or written.
+    pub fn beginning(connection: &'c mut Connection, address: &'c Address, beginning: Beginning) -> Self {
+        Self::new(connection, address, true, Some(beginning))
+    }
+
+    /// On a transaction that was begun.
     pub fn writing(connection: &'c mut Connection, address: &'c Address) -> Self {
-        Self { connection, address, writes: true, waiting: Vec::new() }
+        Self::new(connection, address, true, None)
     }
 
     pub fn reading(connection: &'c mut Connection, address: &'c Address) -> Self {
-        Self { connection, address, writes: false, waiting: Vec::new() }
+        Self::new(connection, address, false, None)
     }
 
-    fn send(&mut self) -> Result<(), StoreError> {
-        if self.waiting.is_empty() {
-            return Ok(());
+    /// Sends what comes before, and this; waits for all of it.
+    fn wait_for<T>(&mut self, last: impl AsyncFnOnce(&Client) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let before = self.before()?;
+        let client = self.connection.client();
+        let (begun, sent, last) = block_on(before.then(client, last(client)));
+        // What failed first is why the others did.
+        if let Some((id, time)) = begun? {
+            self.connection.told(time);
+            self.id = Some(id);
         }
-        let waiting = std::mem::take(&mut self.waiting);
-        block_on(sent(self.connection.client(), &waiting)).map_err(postgres("write a row"))
+        sent.map_err(postgres("write a row"))?;
+        last
+    }
+
+    /// What is to be sent first, rows of one statement together.
+    fn before(&mut self) -> Result<Before, StoreError> {
+        let mut before = std::mem::take(&mut self.before);
+        for (sql, rows) in std::mem::take(&mut before.appended) {
+            let mut rows = rows.into_iter();
+            while rows.len() > 0 {
+                // Few numbers of rows, so that few statements are kept.
+                let some = rows_at_once(rows.len());
+                let statement = self.connection.statement(&of_rows(&sql, some))?;
+                before.waiting.push((statement, rows.by_ref().take(some).flatten().collect()));
+            }
+        }
+        Ok(before)
+    }
+
+    /// The id of the command, which is needed before it is committed.
+    pub fn begun(&mut self) -> Result<String, StoreError> {
+        if self.before.beginning.is_some() {
+            self.wait_for(async |_| Ok(()))?;
+        }
+        self.id.clone().ok_or(StoreError::Closed)
+    }
+
+    /// Several commands in one: what may have to wait for others is not for this. What they all ask is asked now.
+    pub fn crowd(&mut self, mut common: Common) -> Result<(), StoreError> {
+        self.crowded = true;
+        let probe = common.probe();
+        common.asks.extend(probe.clone());
+        for (asked, rows) in self.asked(common.asks)? {
+            if Some(&asked) == probe.as_ref() {
+                self.answers.share_none(std::mem::take(&mut common.rare), &rows)?;
+            } else {
+                self.answers.share(asked, rows);
+            }
+        }
+        Ok(())
+    }
+
+    /// All of them in one go, with their answers.
+    fn asked(&mut self, asks: Vec<Asked>) -> Result<Vec<(Asked, Vec<tokio_postgres::Row>)>, StoreError> {
+        let statements = asks.iter().map(|asked| self.connection.statement(asked.sent.as_ref().unwrap_or(&asked.sql)));
+        let statements = statements.collect::<Result<Vec<_>, _>>()?;
+        let answers = self.wait_for(async |client| {
+            let sent = asks.iter().zip(&statements).map(|(asked, statement)| async move {
+                statement.rows(client, &asked.params()).await?.try_collect::<Vec<_>>().await
+            });
+            let answers = futures::future::join_all(sent).await;
+            answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(postgres("read rows"))
+        })?;
+        Ok(asks.into_iter().zip(answers).collect())
     }
 
     /// What is waiting and the end of the transaction, in one go.
-    pub fn commit(mut self) -> Result<(), tokio_postgres::Error> {
-        let waiting = std::mem::take(&mut self.waiting);
+    pub fn commit(mut self) -> Result<(), StoreError> {
+        let before = self.before()?;
         let client = self.connection.client();
-        let (sent, committed) = block_on(futures::future::join(sent(client, &waiting), client.batch_execute("COMMIT")));
+        let (_, sent, committed) = block_on(before.then(client, client.batch_execute("COMMIT")));
         // After a fault the server answers a commit by rolling back.
-        sent.and(committed)
+        sent.and(committed).map_err(postgres("commit"))
     }
+}
+
+/// Whether another row is of the same place and could take the number in.
+fn counted(rows: &mut [Vec<Owned>], row: &[Owned]) -> bool {
+    let Some((more, place)) = row.split_last() else { return false };
+    let last = rows.iter_mut().filter_map(|known| known.split_last_mut()).find(|(_, known)| **known == *place);
+    match (last, more) {
+        (Some((Owned::Int(sum), _)), Owned::Int(more)) => {
+            *sum = sum.saturating_add(*more);
+            true
+        }
+        _ => false,
+    }
+}
+
+const ROWS_AT_ONCE: usize = 16;
+
+fn rows_at_once(rows: usize) -> usize {
+    (1..=rows.min(ROWS_AT_ONCE)).rev().find(|some| some.is_power_of_two()).unwrap_or(1)
+}
+
+/// A statement for one row, `… VALUES (?1, ?2)`, for so many.
+fn of_rows(sql: &str, rows: usize) -> String {
+    let (head, row) = sql.rsplit_once("VALUES ").unwrap_or((sql, ""));
+    let columns = row.matches('?').count();
+    let row = |number: usize| {
+        let places: Vec<String> = (1..=columns).map(|column| format!("?{}", number * columns + column)).collect();
+        format!("({})", places.join(", "))
+    };
+    format!("{head}VALUES {}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
 }
 
 async fn sent_one(client: &Client, (statement, owned): &(Prepared, Vec<Owned>)) -> Result<u64, tokio_postgres::Error> {
@@ -100,22 +201,38 @@ async fn sent(client: &Client, waiting: &[(Prepared, Vec<Owned>)]) -> Result<(),
 
 impl Tx for PgTx<'_> {
     fn execute(&mut self, sql: &str, given: &[Param<'_>]) -> Result<u64, StoreError> {
-        self.send()?;
+        self.answers.written();
         let statement = self.connection.statement(sql)?;
-        block_on(statement.execute(self.connection.client(), given)).map_err(postgres("write a row"))
+        self.wait_for(async |client| statement.execute(client, given).await.map_err(postgres("write a row")))
     }
 
     fn put(&mut self, sql: &str, given: &[Param<'_>]) -> Result<(), StoreError> {
+        self.answers.written();
         let statement = self.connection.statement(sql)?;
-        self.waiting.push((statement, given.iter().copied().map(Owned::of).collect()));
-        if self.waiting.len() >= TOGETHER { self.send() } else { Ok(()) }
+        self.before.waiting.push((statement, given.iter().copied().map(Owned::of).collect()));
+        if self.before.waiting.len() >= TOGETHER { self.wait_for(async |_| Ok(())) } else { Ok(()) }
+    }
+
+    fn append(&mut self, sql: &str, given: &[Param<'_>]) -> Result<(), StoreError> {
+        self.answers.written();
+        let row: Vec<Owned> = given.iter().copied().map(Owned::of).collect();
+        let Some((_, rows)) = self.before.appended.iter_mut().find(|(known, _)| known == sql) else {
+            self.before.appended.push((sql.to_owned(), vec![row]));
+            return Ok(());
+        };
+        if sql != lock::POSTGRES.put_count || !counted(rows, &row) {
+            rows.push(row);
+        }
+        Ok(())
     }
 
     fn query(&mut self, sql: &str, given: &[Param<'_>], each: EachRow<'_>) -> Result<(), StoreError> {
-        self.send()?;
+        if let Some(told) = self.answers.tell(sql, given, each) {
+            return told;
+        }
         let statement = self.connection.statement(sql)?;
-        block_on(async {
-            let rows = statement.rows(self.connection.client(), given).await;
+        self.wait_for(async |client| {
+            let rows = statement.rows(client, given).await;
             let rows = rows.map_err(postgres("read rows"))?;
             pin_mut!(rows);
             while let Some(row) = rows.try_next().await.map_err(postgres("read rows"))? {
@@ -132,22 +249,43 @@ impl Tx for PgTx<'_> {
         lock: RowLock,
         each: EachRow<'_>,
     ) -> Result<(), StoreError> {
-        if !self.writes {
-            return self.query(sql, given, each);
+        let sql = text(sql, Some(lock).filter(|_| self.writes));
+        if let Some(told) = self.answers.tell(&sql, given, each) {
+            return told;
         }
-        let clause = match lock {
-            RowLock::Wait => "FOR UPDATE",
-            RowLock::Skip => "FOR UPDATE SKIP LOCKED",
-        };
-        self.query(&format!("{sql} {clause}"), given, each)
+        if lock == RowLock::Skip {
+            self.answers.looked_for_more();
+        }
+        self.query(&sql, given, each)
+    }
+
+    fn ahead(&mut self, asks: &[Ask<'_>]) -> Result<(), StoreError> {
+        self.answers.written();
+        let asks = asks.iter().map(|ask| Asked::of(ask, self.writes));
+        let asks: Vec<Asked> = asks.filter(|asked| !self.answers.knows(asked)).collect();
+        if asks.is_empty() {
+            return Ok(());
+        }
+        if asks.iter().any(|asked| asked.lasts == Lasts::OneEach) {
+            self.answers.looked_for_more();
+        }
+        for (asked, rows) in self.asked(asks)? {
+            self.answers.keep(asked, rows);
+        }
+        Ok(())
     }
 
     fn hold(&mut self, name: &str) -> Result<(), StoreError> {
         if !self.writes {
             return Ok(());
         }
-        self.send()?;
-        self.connection.keys("SELECT pg_advisory_xact_lock($1)", &[self.address.key(name)])
+        if self.crowded {
+            return Err(StoreError::Overtaken);
+        }
+        // What was read before this was somebody else's, maybe.
+        self.answers.written();
+        let key = self.address.key(name);
+        self.query("SELECT pg_advisory_xact_lock(?1)", &[Param::Int(key)], &mut |_| Ok(()))
     }
 
     fn dialect(&self) -> &'static Dialect {
@@ -238,6 +376,24 @@ impl Row for tokio_postgres::Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moves_of_one_place_are_one_row() {
+        let row = |place: &str, more| vec![Owned::Text(place.to_owned()), Owned::Int(more)];
+        let mut rows = vec![row("ready", -1), row("claimed", 1)];
+        assert!(counted(&mut rows, &row("ready", -1)) && !counted(&mut rows, &row("done", 1)));
+        assert_eq!(rows, [row("ready", -2), row("claimed", 1)]);
+    }
+
+    #[test]
+    fn rows_of_one_statement_go_together() {
+        let one = "INSERT INTO t(a, b) VALUES (?1, ?2)";
+        assert_eq!(of_rows(one, 1), one);
+        assert_eq!(of_rows(one, 3), "INSERT INTO t(a, b) VALUES (?1, ?2), (?3, ?4), (?5, ?6)");
+        for (rows, some) in [(1, 1), (2, 2), (3, 2), (7, 4), (8, 8), (40, 16)] {
+            assert_eq!(rows_at_once(rows), some, "{rows}");
+        }
+    }
 
     #[test]
     fn sums_come_as_whole_numbers() {

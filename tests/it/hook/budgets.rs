@@ -44,6 +44,21 @@ fn an_agent_is_told_once_at_its_next_call_that_its_budget_nears_its_end() {
 }
 
 #[test]
+fn what_was_spent_since_the_last_call_counts_before_the_next() {
+    let world = World::new(FLOW);
+    let session = world.session("5e55-1");
+    session.start("startup");
+    let mut server = Server::of(&world);
+    session.claim(&mut server);
+    world.well(&["tasks", "budget", "T-1", "--tokens", "100", "--reason", "small", "--yes"]);
+    assert_eq!(session.before("Read", file(&world, "a")).verdict(), "allow");
+    answers(&world, 3, 85);
+    let told = session.before("Read", file(&world, "a"));
+    assert_eq!(told.verdict(), "deny", "{told:?}");
+    assert!(told.reason().contains("255 tokens spent"), "{told:?}");
+}
+
+#[test]
 fn an_agent_at_its_cap_may_still_ask_for_more() {
     let world = World::new(FLOW);
     let session = world.session("5e55-1");

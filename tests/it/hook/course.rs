@@ -1,6 +1,6 @@
 //! The course of a session: what an agent is told when it begins, comes back or wants to stop.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::FLOW;
 use super::world::{Server, World, told};
@@ -89,6 +89,23 @@ fn whoever_waits_for_a_person_may_stop() {
 }
 
 #[test]
+fn a_yes_is_told_with_the_next_prompt_until_it_is_used() {
+    let world =
+        World::new(&FLOW.replace("exit: [ { artifact: notes } ]", "exit: [ { approval: { ask: \"Go on?\" } } ]"));
+    let session = world.session("5e55-1");
+    session.start("startup");
+    let mut server = Server::of(&world);
+    session.claim(&mut server);
+    session.own(&mut server, "request_approval", json!({"reason": "looked at it"}));
+    let told = || session.tell("UserPromptSubmit", json!({"prompt": "go on"})).context().to_owned();
+    assert!(!told().contains("A-1"), "{}", told());
+    world.well(&["approvals", "approve", "A-1", "--reason", "looks fine", "--yes"]);
+    assert!(told().contains("A-1 was approved (looks fine): transition_phase now"), "{}", told());
+    session.own(&mut server, "transition_phase", json!({}));
+    assert!(!told().contains("A-1"), "{}", told());
+}
+
+#[test]
 fn a_limit_of_the_service_parks_the_claim_and_the_end_of_the_session_leaves_it() {
     let world = World::new(FLOW);
     let session = world.session("5e55-1");
@@ -101,6 +118,11 @@ fn a_limit_of_the_service_parks_the_claim_and_the_end_of_the_session_leaves_it()
     assert_eq!(failed("rate_limit").code, 0);
     let parked = world.events("ClaimParked");
     assert_eq!((parked.len(), parked[0]["task"].clone()), (1, json!("T-1")), "{parked:?}");
+    // Some words say until when, in seconds at their end; for no longer than a week.
+    failed("Claude AI usage limit reached|4102444800");
+    let day = |event: &Value| event["until"].as_str().unwrap()[..10].to_owned();
+    let parked = world.events("ClaimParked");
+    assert_ne!(day(&parked[1]), day(&parked[0]), "{parked:?}");
     session.tell("SessionEnd", json!({"reason": "logout"}));
     session.tell("SessionEnd", json!({"reason": "logout"}));
     assert_eq!(world.events("SessionEnded").len(), 1);

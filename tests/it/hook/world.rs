@@ -259,6 +259,10 @@ impl Server {
         server
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn say(&mut self, message: &Value) {
         self.input.as_mut().unwrap().write_all(format!("{message}\n").as_bytes()).unwrap();
     }

@@ -38,11 +38,15 @@ pub struct Receiver<T> {
     answer: Arc<Mutex<Answer>>,
 }
 
+/// Answers one that came, and gives it to be kept.
+type Serve<T> = fn(TcpStream, Answer, &dyn Fn(T)) -> Option<()>;
+
 /// Long, since a busy machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl<T: Clone + Send + 'static> Receiver<T> {
-    fn start(serve: fn(TcpStream, Answer) -> Option<T>) -> Self {
+    /// What came is kept before it is answered: whoever has the answer may look at once.
+    fn start(serve: Serve<T>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its number").port();
         let receiver = Self { port, came: Arc::default(), answer: Arc::new(Mutex::new(Answer::Status(200))) };
@@ -51,9 +55,7 @@ impl<T: Clone + Send + 'static> Receiver<T> {
             for stream in listener.incoming().flatten() {
                 let (came, answer) = (Arc::clone(&came), *answer.lock().expect("the answer"));
                 std::thread::spawn(move || {
-                    if let Some(one) = serve(stream, answer) {
-                        came.lock().expect("what came").push(one);
-                    }
+                    serve(stream, answer, &|one| came.lock().expect("what came").push(one));
                 });
             }
         });
@@ -83,7 +85,7 @@ impl<T: Clone + Send + 'static> Receiver<T> {
 }
 
 pub fn http() -> Receiver<Came> {
-    Receiver::start(|mut stream, answer| {
+    Receiver::start(|mut stream, answer, keep| {
         let mut reader = BufReader::new(stream.try_clone().ok()?);
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
@@ -110,8 +112,10 @@ pub fn http() -> Receiver<Came> {
                 let location = if status / 100 == 3 { "Location: http://127.0.0.1:1/elsewhere\r\n" } else { "" };
                 let said = if status == 200 { "ok".to_owned() } else { format!("no: {}", came.path) };
                 let reply = format!("HTTP/1.1 {status} X\r\n{location}Content-Length: {}\r\n\r\n{said}", said.len());
-                stream.write_all(reply.as_bytes()).ok()?;
-                (status == 200).then_some(came)
+                if status == 200 {
+                    keep(came);
+                }
+                stream.write_all(reply.as_bytes()).ok()
             }
         }
     })
@@ -128,14 +132,14 @@ pub struct Mail {
 
 /// Status 200 takes mail; any other refuses the log-in.
 pub fn smtp() -> Receiver<Mail> {
-    Receiver::start(|mut stream, answer| {
+    Receiver::start(|mut stream, answer, keep| {
         let mut reader = BufReader::new(stream.try_clone().ok()?);
         stream.write_all(b"220 here ESMTP\r\n").ok()?;
         let (mut mail, mut done) = (Mail { envelope: Vec::new(), text: String::new(), login: None }, false);
         loop {
             let mut line = String::new();
             if reader.read_line(&mut line).ok()? == 0 {
-                return done.then_some(mail);
+                return done.then(|| keep(mail));
             }
             let word = line.split([' ', ':', '\r']).next().unwrap_or_default().to_ascii_uppercase();
             let reply = match word.as_str() {
@@ -163,8 +167,9 @@ pub fn smtp() -> Receiver<Mail> {
                     "250 taken\r\n"
                 }
                 "QUIT" => {
+                    let kept = done.then(|| keep(mail));
                     let _ = stream.write_all(b"221 bye\r\n");
-                    return done.then_some(mail);
+                    return kept;
                 }
                 _ => "250 well\r\n",
             };

@@ -103,6 +103,17 @@ impl Served {
         read(request.send(body.to_string()).unwrap())
     }
 
+    /// By any method, without a body.
+    pub fn bare(&self, token: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = ureq::http::Request::builder().method(method);
+        request =
+            request.uri(format!("http://{}{path}", self.address)).header("Authorization", format!("Bearer {token}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        read(Self::agent().run(request.body(()).unwrap()).unwrap())
+    }
+
     pub fn events(&self, token: &str, query: &str, last: Option<u64>) -> Stream {
         let mut request = Self::agent().get(format!("http://{}/api/v1/events{query}", self.address));
         request = request.header("Authorization", format!("Bearer {token}"));

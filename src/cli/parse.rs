@@ -1,0 +1,70 @@
+//! Reads the command line. What cannot be read is told like every other error, for people and for programs; what the words
+//! mean is in `cli` and the files of the commands.
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use super::{Cli, Ended, Out};
+
+/// `Err` is the exit code where everything has been said: help, the version, or what is wrong.
+pub fn read(arguments: Vec<OsString>) -> Result<Cli, u8> {
+    let json = arguments.iter().any(|word| word == "--json");
+    Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that went away is no fault.
+            let _ = error.print();
+            0
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !json => {
+            let _ = error.print();
+            Ended::usage("", "").code()
+        }
+        _ => Out::new(json).end(Err(told(&error))),
+    })
+}
+
+fn told(error: &clap::Error) -> Ended {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Ended::usage("this command lacks a part", "`--help` after it shows what it takes");
+    }
+    let rendered = error.render().to_string();
+    let (mut said, mut next) = (Vec::new(), Vec::new());
+    for part in rendered.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")) {
+        if let Some(usage) = part.strip_prefix("Usage: ") {
+            next.push(format!("it is `{usage}`"));
+        } else if let Some(tip) = part.strip_prefix("tip: ") {
+            next.push(tip.replace(" tip: ", "; "));
+        } else if !part.is_empty() && !part.starts_with("For more information") {
+            said.push(part.strip_prefix("error: ").unwrap_or(&part).to_owned());
+        }
+    }
+    next.push("`--help` shows what there is".to_owned());
+    Ended::usage(said.join("; "), next.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_what_to_do() {
+        let table = [
+            ("bogus", "unrecognized subcommand 'bogus'", "it is `phasegate [OPTIONS] [COMMAND]`; `--help` shows"),
+            ("boardd", "unrecognized subcommand 'boardd'", "a similar subcommand exists: 'board'"),
+            ("tasks list --status bogus", "invalid value 'bogus' for '--status", "`--help`"),
+            ("token create --rate 0 --role agent", "invalid value '0' for '--rate <N>': 0 is not in 1..", "`--help`"),
+            ("audit publish", "arguments were not provided: --to <PLACE>", "it is `phasegate audit publish"),
+            ("tasks", "this command lacks a part", "`--help` after it"),
+            ("board --nope", "unexpected argument '--nope' found", "`--help`"),
+            ("token revoke x", "`x` is not the id of a credential; write it like `K-12`", "`--help`"),
+        ];
+        for (line, message, hint) in table {
+            let error = Cli::try_parse_from(["phasegate"].into_iter().chain(line.split(' '))).expect_err(line);
+            let said = told(&error).said();
+            assert!(said.0.contains(message) && said.1.contains(hint), "{line}: {said:?}");
+            assert!(!said.0.contains("error:") && !said.0.contains('\n') && !said.1.contains('\n'), "{line}: {said:?}");
+        }
+    }
+}
