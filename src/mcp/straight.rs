@@ -1,6 +1,6 @@
-//! Calls of tools that need nothing of rmcp's machinery: no session, no stream, nothing asked or told before the answer. They are
-//! answered as rmcp answers them, without its tasks and channels. Whatever is not plainly such a call is left to rmcp, which
-//! also says what is wrong with it.
+//! Calls of tools that need nothing of rmcp's machinery: no stream, nothing asked or told before the answer. They are answered
+//! as rmcp answers them, without its tasks and channels. Whatever is not plainly such a call is left to rmcp, which also says
+//! what is wrong with it. In a session those are reads alone: the answer to a write can be asked for again there.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,13 +26,18 @@ use super::guarded::{AtWork, Guarded};
 use super::server::{Reporter, Server, apart, completed, rendered, unusable};
 
 const VERSION: &str = "2026-07-28";
+/// Those with sessions.
+const OLDER: [&str; 2] = ["2025-11-25", "2025-06-18"];
 const METHOD: &str = "tools/call";
+const PROTOCOL: &str = "mcp-protocol-version";
 const PARAMETER: &str = "mcp-param-";
 const SESSION: &str = "mcp-session-id";
 
 /// A call that is read and of which rmcp would make nothing else.
 pub struct Plain<'a> {
-    id: RequestId,
+    pub id: RequestId,
+    /// Where it is made in one. Whether that is the caller's, and there at all, is not known here.
+    pub session: Option<&'a str>,
     tool: &'static Tool,
     arguments: Value,
     meta: Meta<'a>,
@@ -45,17 +50,17 @@ struct Params<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     arguments: Option<JsonObject>,
-    #[serde(rename = "_meta", borrow)]
+    #[serde(rename = "_meta", borrow, default)]
     meta: Meta<'a>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Meta<'a> {
     #[serde(rename = "io.modelcontextprotocol/protocolVersion", borrow)]
-    version: Cow<'a, str>,
+    version: Option<Cow<'a, str>>,
     #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
-    capabilities: ClientCapabilities,
+    capabilities: Option<ClientCapabilities>,
     #[serde(rename = "io.modelcontextprotocol/clientInfo")]
     _client: Option<IgnoredAny>,
     #[serde(rename = "claudecode/toolUseId", default, deserialize_with = "text")]
@@ -77,38 +82,49 @@ fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> 
 
 impl<'a> Plain<'a> {
     /// A sound request of this method and with these parameters, where it is such a call.
-    pub fn read(headers: &HeaderMap, id: Id<'_>, method: &str, params: Option<&'a str>) -> Option<Self> {
-        if method != METHOD || !says(headers, "mcp-method", METHOD) || !says(headers, "mcp-protocol-version", VERSION) {
+    pub fn read(headers: &'a HeaderMap, id: Id<'_>, method: &str, params: Option<&'a str>) -> Option<Self> {
+        if method != METHOD || !accepts_both(headers) || headers.keys().any(is_rmcps) {
             return None;
         }
-        if !accepts_both(headers) || headers.keys().any(is_rmcps) {
+        let session = headers.get(SESSION);
+        let is_known = match session {
+            Some(_) => OLDER.iter().any(|version| says(headers, PROTOCOL, version)),
+            None => says(headers, PROTOCOL, VERSION) && says(headers, "mcp-method", METHOD),
+        };
+        if !is_known {
             return None;
         }
         let Params { name, arguments, meta } = serde_json::from_str(params?).ok()?;
-        if meta.version != VERSION || !says(headers, "mcp-name", &name) {
-            return None;
-        }
         let tool = tools::find(&name).ok()?;
-        // A client with a way to ask its person, or to fetch an answer later.
-        if tool.name == request_approval::TOOL.name || (!tool.read_only && meta.capabilities.supports_tasks()) {
+        let is_plain = match (session, &meta.version, &meta.capabilities) {
+            (Some(id), None, None) => tool.read_only && says(headers, SESSION, id),
+            (None, Some(version), Some(can)) => {
+                // A client with a way to ask its person, or to fetch an answer later.
+                let asks = tool.name == request_approval::TOOL.name || (!tool.read_only && can.supports_tasks());
+                version == VERSION && says(headers, "mcp-name", name.as_bytes()) && !asks
+            }
+            _ => false,
+        };
+        if !is_plain {
             return None;
         }
         let id = match id {
             Id::Number(number) => RequestId::Number(number),
             Id::Text(text) => RequestId::String(text.into()),
         };
-        Some(Self { id, tool, arguments: Value::Object(arguments.unwrap_or_default()), meta })
+        let session = session.and_then(|id| id.to_str().ok());
+        Some(Self { id, session, tool, arguments: Value::Object(arguments.unwrap_or_default()), meta })
     }
 }
 
 /// The header stands there once, with this value.
-fn says(headers: &HeaderMap, name: &str, value: &str) -> bool {
+fn says(headers: &HeaderMap, name: &str, value: impl AsRef<[u8]>) -> bool {
     let mut all = headers.get_all(name).iter();
-    all.next().is_some_and(|one| one.as_bytes() == value.as_bytes()) && all.next().is_none()
+    all.next().is_some_and(|one| one.as_bytes() == value.as_ref()) && all.next().is_none()
 }
 
 fn is_rmcps(name: &HeaderName) -> bool {
-    name.as_str() == SESSION || name.as_str().starts_with(PARAMETER)
+    name.as_str().starts_with(PARAMETER)
 }
 
 /// Both forms of an answer, each named as it is.
@@ -123,10 +139,16 @@ impl Guarded<Server> {
     /// The body of the answer. None where this caller has too many calls at work, which is rmcp's to say.
     pub async fn straight(&self, principal: &Principal, parts: &Parts, call: Plain<'_>) -> Option<Vec<u8>> {
         let at_work = self.begin_for(principal).ok()?;
-        let id = call.id.clone();
+        let (id, in_session) = (call.id.clone(), call.session.is_some());
         let work = self.inner().plain(principal, parts.extensions.get().copied(), call, at_work);
         let message = match self.answered("call_tool", Box::pin(async { Ok(work.await) })).await {
-            Ok(result) => ServerJsonRpcMessage::response(ServerResult::from(CallToolResponse::from(result)), id),
+            Ok(mut result) => {
+                if in_session {
+                    // The older protocol knows one kind of result only.
+                    result.result_type = None;
+                }
+                ServerJsonRpcMessage::response(ServerResult::from(CallToolResponse::from(result)), id)
+            }
             Err(error) => ServerJsonRpcMessage::error(error, Some(id)),
         };
         // The call has been made, so it is answered here whatever comes.
@@ -248,13 +270,45 @@ mod tests {
             ("mcp-protocol-version", "2027-01-01", false),
             ("mcp-method", "tools/list", false),
             ("mcp-name", "claim_task", false),
-            ("mcp-session-id", "a", false),
             ("mcp-param-limit", "1", false),
             ("x-other", "1", true),
         ] {
             let mut all = headers(&PLAIN);
             all.insert(HeaderName::from_static(name), value.parse().unwrap());
             assert_eq!(is_plain(&all, &params), expected, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn in_a_session_only_reads_are_plain() {
+        let older = [PLAIN[0], ("mcp-protocol-version", "2025-11-25"), ("mcp-session-id", "a")];
+        let list = json!({ "name": "list_tasks" });
+        for (name, value, params, expected) in [
+            ("x-other", "1", list.clone(), true),
+            ("x-other", "1", json!({ "name": "claim_task" }), false),
+            ("x-other", "1", json!({ "name": "list_tasks", "task": { "ttl": 1 } }), false),
+            ("x-other", "1", json!({ "name": "list_tasks", "_meta": { "progressToken": 1 } }), false),
+            (
+                "x-other",
+                "1",
+                json!({ "name": "list_tasks", "_meta": { "io.modelcontextprotocol/protocolVersion": VERSION } }),
+                false,
+            ),
+            ("mcp-protocol-version", "2025-06-18", list.clone(), true),
+            ("mcp-protocol-version", VERSION, list.clone(), false),
+            ("mcp-protocol-version", "2024-11-05", list.clone(), false),
+            ("accept", "application/json", list.clone(), false),
+        ] {
+            let mut all = headers(&older);
+            all.insert(HeaderName::from_static(name), value.parse().unwrap());
+            assert_eq!(is_plain(&all, &params), expected, "{name}: {value}, {params}");
+        }
+        for (name, _) in older {
+            let without = older.into_iter().filter(|(known, _)| *known != name);
+            assert!(!is_plain(&headers(&without.collect::<Vec<_>>()), &list), "without {name}");
+            let mut twice = headers(&older);
+            twice.append(name, twice.get(name).cloned().unwrap());
+            assert!(!is_plain(&twice, &list), "{name} twice");
         }
     }
 }

@@ -84,7 +84,7 @@ impl<H: ServerHandler> Door<H> {
             return no_session().into_response();
         }
         let (request, listens) = if request.method() == Method::POST {
-            match self.read(principal, request).await {
+            match self.read(principal, &owner, request).await {
                 Read::Answered(response) => return response,
                 Read::Left { request, listens } => (request, listens),
             }
@@ -118,7 +118,7 @@ impl<H: ServerHandler> Door<H> {
     }
 
     /// Reads a message, and answers what needs nothing of rmcp.
-    async fn read(&self, principal: &Principal, request: Request) -> Read {
+    async fn read(&self, principal: &Principal, owner: &Owner, request: Request) -> Read {
         let (parts, bytes) = match body::whole(request, self.app.options.limits.body_bytes).await {
             Ok(whole) => whole,
             Err(response) => return Read::Answered(*response),
@@ -132,6 +132,7 @@ impl<H: ServerHandler> Door<H> {
             listens = method == "subscriptions/listen";
             if let Some(straight) = &self.straight
                 && let Some(call) = Plain::read(&parts.headers, id, &method, params)
+                && let Some(_open) = self.sessions.open(call.session, owner, &call.id)
                 && let Some(answer) = straight.straight(principal, &parts, call).await
             {
                 return Read::Answered(([(CONTENT_TYPE, JSON)], answer).into_response());

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
 use rmcp::model::{
@@ -14,6 +15,7 @@ use rmcp::transport::streamable_http_server::session::local::{
 };
 use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId, SessionManager};
 use thiserror::Error;
+use tokio::time::Instant;
 
 use crate::domain::credential::Principal;
 use crate::domain::facts::Role;
@@ -72,6 +74,8 @@ struct Known {
     open: Vec<RequestId>,
     /// Streams of answers that somebody reads.
     read: usize,
+    /// When rmcp last got a message of this session, which is what keeps it there. None: it is not greeted yet.
+    heard: Option<Instant>,
 }
 
 impl Known {
@@ -92,6 +96,8 @@ pub struct Sessions {
     book: Arc<Mutex<Book>>,
     most: usize,
     most_per_agent: usize,
+    /// After that long rmcp has to hear of a session again, lest it takes it for left.
+    unheard_max: Duration,
 }
 
 #[derive(Debug, Error)]
@@ -114,7 +120,14 @@ impl Sessions {
         local.session_config.keep_alive = Some(limits.session_idle);
         local.session_config.channel_capacity = CHANNEL_MESSAGES;
         let local = Arc::new(local.with_event_store(Arc::clone(&replay) as _));
-        Self { local, replay, book, most: limits.sessions, most_per_agent: limits.sessions_per_agent }
+        Self {
+            local,
+            replay,
+            book,
+            most: limits.sessions,
+            most_per_agent: limits.sessions_per_agent,
+            unheard_max: limits.session_idle / 4,
+        }
     }
 
     /// Whether this session is there for this caller.
@@ -163,6 +176,23 @@ impl Sessions {
         });
     }
 
+    /// Books a request of a session that is answered without rmcp, and nothing where there is no session. None where rmcp has to
+    /// have it: the session is not this caller's, is not greeted, or rmcp has not heard of it for long; or the id is in use.
+    pub fn open(&self, session: Option<&str>, owner: &Owner, request: &RequestId) -> Option<Open> {
+        let Some(id) = session else { return Some(Open(None)) };
+        let mut book = held(&self.book);
+        book.uses += 1;
+        let uses = book.uses;
+        let known = book.sessions.get_mut(id).filter(|known| known.owner == *owner)?;
+        let is_fresh = known.heard.is_some_and(|heard| heard.elapsed() < self.unheard_max);
+        if !is_fresh || known.open.contains(request) {
+            return None;
+        }
+        known.used = uses;
+        known.open.push(request.clone());
+        Some(Open(Some((Arc::clone(&self.book), id.into(), request.clone()))))
+    }
+
     /// Books a request as open. `Err` is what to answer instead.
     fn book_request(&self, id: &SessionId, request: &RequestId, method: &ClientRequest) -> Result<(), ErrorData> {
         if matches!(method, ClientRequest::InitializeRequest(_)) {
@@ -177,6 +207,7 @@ impl Sessions {
             return Err(ErrorData::invalid_request(message, None));
         }
         known.open.push(request.clone());
+        known.heard = known.heard.map(|_| Instant::now());
         Ok(())
     }
 
@@ -201,6 +232,17 @@ fn held(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
 fn no_longer_open(book: &Mutex<Book>, session: &SessionId, request: &RequestId) {
     if let Some(known) = held(book).sessions.get_mut(session) {
         known.open.retain(|open| open != request);
+    }
+}
+
+/// A request that is answered without rmcp, until it is.
+pub struct Open(Option<(Arc<Mutex<Book>>, SessionId, RequestId)>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some((book, session, request)) = &self.0 {
+            no_longer_open(book, session, request);
+        }
     }
 }
 
@@ -246,7 +288,7 @@ impl SessionManager for Sessions {
         let (id, transport) = self.local.create_session().await?;
         let mut book = held(&self.book);
         book.uses += 1;
-        let known = Known { owner: visit.owner, used: book.uses, open: Vec::new(), read: 0 };
+        let known = Known { owner: visit.owner, used: book.uses, open: Vec::new(), read: 0, heard: None };
         book.sessions.insert(id.clone(), known);
         Ok((id, transport))
     }
@@ -305,7 +347,13 @@ impl SessionManager for Sessions {
             // rmcp does not answer what was cancelled.
             no_longer_open(&self.book, id, request);
         }
-        Ok(self.local.accept_message(id, message).await?)
+        let greets = matches!(&message, JsonRpcMessage::Notification(notification)
+            if matches!(notification.notification, ClientNotification::InitializedNotification(_)));
+        self.local.accept_message(id, message).await?;
+        if greets && let Some(known) = held(&self.book).sessions.get_mut(id) {
+            known.heard = Some(Instant::now());
+        }
+        Ok(())
     }
 
     async fn create_standalone_stream(

@@ -10,7 +10,7 @@ use phasegate::domain::credential::Grant;
 use phasegate::domain::facts::Role;
 use phasegate::domain::ids::AgentName;
 use phasegate::engine::Engine;
-use phasegate::http::options::Options;
+use phasegate::http::options::{Limits, Options};
 use phasegate::http::{App, listen};
 use serde_json::Value;
 
@@ -44,6 +44,10 @@ impl Answer {
 
 impl Served {
     pub fn over(engine: &Arc<Engine>) -> Self {
+        Self::with(engine, Limits::default())
+    }
+
+    pub fn with(engine: &Arc<Engine>, limits: Limits) -> Self {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let inside = Arc::clone(engine);
@@ -53,7 +57,7 @@ impl Served {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();
                 tell.send(address).unwrap();
-                let app = App::new(inside, Options::at(address));
+                let app = App::new(inside, Options { limits, ..Options::at(address) });
                 listen::serve(app, listener, async { drop(stopped.await) }).await.unwrap();
             });
         });
