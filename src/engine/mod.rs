@@ -73,6 +73,7 @@ use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::policy::permit::{Need, Permit, of_role, permit};
 use crate::policy::screening::{screened, words};
+use crate::sandbox::Rung;
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
 use crate::telemetry::{TraceParent, Tracer};
 use crate::tools::{self, Output, Reply, Request, Tool};
@@ -107,6 +108,8 @@ pub struct Engine {
     identity: credentials::Identity,
     feed: feed::Feed,
     untold: warned::Untold,
+    /// What the kernel can hold, once a hook has asked: no machine starts anew under a process.
+    kernel: OnceLock<Rung>,
 }
 
 /// What a long call reports, and how it learns that nobody waits for it any more.
@@ -426,7 +429,7 @@ impl Call<'_> {
         mut read: impl FnMut(&Facts, &mut dyn store::Tx) -> Result<Reply, StoreError>,
     ) -> Result<Reply, Failure> {
         let by = self.engine.by(self.caller, self.tool.name);
-        let scope = Scope::Task { target: Target::default(), with: With::Nothing };
+        let scope = Scope::Standing;
         let (asked, context) = (self.asked(), self.engine.context(self.caller));
         let reply = self.engine.view(|tx| {
             let facts = store::look(tx, &scope, &by)?;

@@ -5,12 +5,11 @@ use serde_json::{Value, json};
 
 use crate::config::workflow_text::{explain::explain, lint::lint};
 use crate::domain::approval::Approval;
-use crate::domain::command::Target;
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{ApprovalId, Time};
 use crate::domain::record::{RecordFilter, RecordPage, Sight, shown_whole};
 use crate::domain::refusal::{Code, Refusal};
-use crate::store::{self, Scope, StoreError, With, read, records};
+use crate::store::{self, Scope, StoreError, read, records};
 
 use super::backtest::Backtest;
 use super::{Engine, Failure};
@@ -26,7 +25,7 @@ impl Engine {
         self.view(|tx| {
             let held = match caller.role {
                 Role::Agent => {
-                    let scope = Scope::Task { target: Target::default(), with: With::Nothing };
+                    let scope = Scope::Standing;
                     store::look(tx, &scope, &by)?.held
                 }
                 Role::Approver | Role::Operator | Role::Auditor | Role::System => Vec::new(),

@@ -99,6 +99,7 @@ pub fn with_backend(
         routes,
         identity,
         feed: super::feed::Feed::default(),
+        kernel: OnceLock::new(),
     };
     if log_key.is_none()
         && let Err(error) = engine.make_log_key()

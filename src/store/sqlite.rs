@@ -70,6 +70,8 @@ pub struct Sqlite {
 struct Readers {
     free: Vec<Connection>,
     open: usize,
+    /// Who waits for one. Telling nobody costs a call of the kernel as well.
+    waiting: usize,
 }
 
 fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
@@ -106,7 +108,9 @@ impl Sqlite {
                 drop(readers);
                 return connect(&self.place).inspect_err(|_| self.give_back(None));
             }
+            readers.waiting += 1;
             readers = self.reader_free.wait(readers).unwrap_or_else(PoisonError::into_inner);
+            readers.waiting -= 1;
         }
     }
 
@@ -132,8 +136,11 @@ impl Sqlite {
             Some(connection) => readers.free.push(connection),
             None => readers.open = readers.open.saturating_sub(1),
         }
+        let is_wanted = readers.waiting > 0;
         drop(readers);
-        self.reader_free.notify_one();
+        if is_wanted {
+            self.reader_free.notify_one();
+        }
     }
 }
 

@@ -21,6 +21,10 @@ const TICKET_SECONDS: u64 = 10 * 60;
 impl Engine {
     /// What the kernel of this machine can hold, found out once for a program, a user and a start of the machine.
     pub(super) fn kernel(&self, binary: &Path) -> Rung {
+        *self.kernel.get_or_init(|| self.known_kernel(binary))
+    }
+
+    fn known_kernel(&self, binary: &Path) -> Rung {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let user = rustix::process::geteuid().as_raw();
         let of = format!("{} {user} {}", boot.trim(), env!("CARGO_PKG_VERSION"));

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::command::Target;
 use crate::domain::decide::route::asked;
 use crate::domain::ids::RouteId;
 use crate::domain::route::Work;
 use crate::engine::{Call, Failure, noted};
-use crate::store::{Scope, StoreError, With};
+use crate::store::{Scope, StoreError};
 use crate::tools::{Output, Reply};
 
 impl Call<'_> {
@@ -15,7 +14,7 @@ impl Call<'_> {
         let decision = RouteId(format!("R-{}", self.engine.clock.random_hex(6)));
         let slot = Arc::new(Mutex::new(None));
         let fill = Arc::clone(&slot);
-        let scope = Scope::Task { target: Target::default(), with: With::Nothing };
+        let scope = Scope::Standing;
         let outcome = self.permitted(scope, Vec::new(), move |facts, context| {
             let (route, event) = asked(facts, decision.clone(), &work, context).unzip();
             *fill.lock().unwrap_or_else(PoisonError::into_inner) = route;

@@ -67,7 +67,7 @@ impl Group {
 impl Engine {
     /// Before a command that may choose a model: what is known already, where nobody has looked yet.
     pub(in crate::engine) fn learn_first(&self, scope: &Scope) {
-        let chooses = matches!(scope, Scope::Claim { .. } | Scope::Task { .. });
+        let chooses = matches!(scope, Scope::Claim { .. } | Scope::Standing | Scope::Task { .. });
         if chooses {
             self.learn_once();
         }

@@ -55,6 +55,7 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Fa
                 gates(tx, &mut facts, id)?;
             }
         }
+        Scope::Standing => facts.subject = only(&facts.held),
         Scope::Task { target, with } => subject(tx, &mut facts, target, *with, by)?,
         Scope::Outcome { target, decision } => {
             subject(tx, &mut facts, target, With::Nothing, by)?;
@@ -322,15 +323,20 @@ fn last(tx: &mut dyn Tx, facts: &mut Facts, by: &By) -> Result<(), StoreError> {
     facts.last.map_or(Ok(()), |id| seen_task(tx, facts, id))
 }
 
+/// The one that is meant where none is named.
+fn only(held: &[TaskId]) -> Option<TaskId> {
+    match held {
+        [only] => Some(*only),
+        _ => None,
+    }
+}
+
 fn subject(tx: &mut dyn Tx, facts: &mut Facts, target: &Target, with: With, by: &By) -> Result<(), StoreError> {
     if let Some(hash) = &target.handle {
         handle(tx, facts, hash)?;
     }
     let by_handle = facts.handle.as_ref().map(|record| record.task);
-    let only = match facts.held.as_slice() {
-        [only] if target.handle.is_none() => Some(*only),
-        _ => None,
-    };
+    let only = only(&facts.held).filter(|_| target.handle.is_none());
     facts.subject = match (target.task, by_handle) {
         // An id and a handle that do not belong together: neither is believed.
         (Some(id), Some(other)) if id != other => None,

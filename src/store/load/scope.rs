@@ -24,6 +24,8 @@ pub enum Scope {
         /// Only tasks of these; empty: any.
         workflows: BTreeSet<String>,
     },
+    /// Where the caller stands, and nothing beside it: what only reads needs no more.
+    Standing,
     /// A task that is held, or to be changed by somebody entitled to.
     Task {
         target: Target,
@@ -94,7 +96,9 @@ impl Scope {
         match self {
             // The next task, whichever it is; rows that others have are passed over.
             Self::Claim { id: None, handle: None, refers_to: None, .. } => Lock::Together(vec![agent]),
-            Self::Submit { .. } | Self::Claim { .. } | Self::Task { .. } | Self::Outcome { .. } => Lock::named([agent]),
+            Self::Submit { .. } | Self::Claim { .. } | Self::Standing | Self::Task { .. } | Self::Outcome { .. } => {
+                Lock::named([agent])
+            }
             Self::Hook { session, parent, .. } => {
                 let parent = parent.iter().map(store::of_agent);
                 Lock::named([agent].into_iter().chain(parent).chain([format!("session {session}")]))
@@ -117,6 +121,7 @@ impl Scope {
         match self {
             Self::Submit { .. }
             | Self::Claim { .. }
+            | Self::Standing
             | Self::Task { .. }
             | Self::Hook { .. }
             | Self::Budget(_)
