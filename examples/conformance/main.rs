@@ -271,6 +271,6 @@ fn main() -> Result<()> {
                 _ = tokio::signal::ctrl_c() => {}
             }
         };
-        listen::serve_router(app, router, listeners, stopped).await
+        listen::serve_routes(app, router.into(), listeners, stopped).await
     })
 }

@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
 use http::header::{
@@ -23,6 +22,7 @@ use http_body::{Frame, SizeHint};
 use tracing::Instrument;
 
 use super::App;
+use super::inside::Inside;
 use super::limits::HeldBody;
 use super::listen::Peer;
 use super::problem::Problem;
@@ -53,7 +53,7 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
-pub async fn checked(app: &Arc<App>, mut request: Request, next: Next) -> Response {
+pub async fn checked(app: &Arc<App>, mut request: Request, inside: impl Inside) -> Response {
     let id = request_id(app, request.headers());
     let path_is_answered_with_data = is_data(request.uri().path());
     let origin = allowed_cross_origin(app, request.headers());
@@ -66,7 +66,7 @@ pub async fn checked(app: &Arc<App>, mut request: Request, next: Next) -> Respon
         if origin.is_some() && request.method() == Method::OPTIONS && asks_before(request.headers()) {
             return preflight();
         }
-        within_bounds(app, request, next).await
+        within_bounds(app, request, inside).await
     };
     let mut response = answer.instrument(span).await;
     dress(response.headers_mut(), path_is_answered_with_data, &id, origin);
@@ -208,7 +208,7 @@ fn is_data(path: &str) -> bool {
 }
 
 /// Runs the rest with a body that ends where the limit is; whoever reads it, the answer to a longer one is ours.
-async fn within_bounds(app: &Arc<App>, request: Request, next: Next) -> Response {
+async fn within_bounds(app: &Arc<App>, request: Request, inside: impl Inside) -> Response {
     let headers = request.headers();
     let limit = if headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE) {
         app.options.limits.body_bytes
@@ -220,11 +220,11 @@ async fn within_bounds(app: &Arc<App>, request: Request, next: Next) -> Response
         return too_long(limit);
     }
     if http_body::Body::is_end_stream(request.body()) {
-        return rate::guessing(app, request, next).await;
+        return rate::guessing(app, request, inside).await;
     }
     let read = Arc::new(Read { held: app.limits.body(), ended: OnceLock::new() });
     let request = request.map(|body| Body::new(Counted { body, limit, taken: 0, read: Arc::clone(&read) }));
-    let response = rate::guessing(app, request, next).await;
+    let response = rate::guessing(app, request, inside).await;
     match read.ended.get() {
         None => response,
         Some(Ended::TooLong) => too_long(limit),

@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::engine::credentials::Stranger;
 
 use super::App;
+use super::inside::Inside;
 use super::problem::Problem;
 use super::rate;
 use super::well_known;
@@ -27,24 +28,28 @@ const AGAIN_SECONDS: u32 = 5;
 /// Lets through what a principal stands behind and may call so often, and puts it (`Arc<Principal>`) among the request's
 /// extensions.
 pub async fn required(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    only_known(&app, request, next).await
+}
+
+pub async fn only_known(app: &Arc<App>, request: Request, inside: impl Inside) -> Response {
     let (mut parts, body) = request.into_parts();
-    let mut found = known(&app, &parts, Engine::authenticate);
+    let mut found = known(app, &parts, Engine::authenticate);
     if let Err(Denied { wanted: Some(index), .. }) = found {
         let engine = Arc::clone(&app.engine);
         // Reading an issuer's keys waits for the network; where it fails, the second look says so.
         let _ = tokio::task::spawn_blocking(move || engine.read_issuer_keys(index)).await;
-        found = known(&app, &parts, Engine::authenticate);
+        found = known(app, &parts, Engine::authenticate);
     }
-    match found.and_then(|principal| under_phase(&app, &parts, principal)) {
+    match found.and_then(|principal| under_phase(app, &parts, principal)) {
         Ok(principal) => {
             let principal = Arc::new(principal);
-            if let Err(problem) = rate::metered(&app, &principal, &parts.headers) {
+            if let Err(problem) = rate::metered(app, &principal, &parts.headers) {
                 return problem.into_response();
             }
             parts.extensions.insert(principal);
-            next.run(Request::from_parts(parts, body)).await
+            inside.answer(Request::from_parts(parts, body)).await
         }
-        Err(denied) => denied.response(&app, &parts),
+        Err(denied) => denied.response(app, &parts),
     }
 }
 

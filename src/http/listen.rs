@@ -8,15 +8,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -27,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Coming, Leaving, Paced};
 use super::pace::Pace;
-use super::{App, router, tls};
+use super::{App, Routes, tls};
 
 /// After an accept that failed for want of something of the machine's, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -80,21 +78,21 @@ pub async fn serve(
 
 /// The same at several addresses.
 pub async fn serve_all(app: Arc<App>, listeners: Vec<TcpListener>, stopped: impl Future<Output = ()>) -> Result<()> {
-    let router = router(&app);
-    serve_router(app, router, listeners, stopped).await
+    let routes = Routes::new(&app);
+    serve_routes(app, routes, listeners, stopped).await
 }
 
 /// The same for routes of one's own.
-pub async fn serve_router(
+pub async fn serve_routes(
     app: Arc<App>,
-    router: Router,
+    routes: Routes,
     listeners: Vec<TcpListener>,
     stopped: impl Future<Output = ()>,
 ) -> Result<()> {
     let tls = app.options.tls.as_ref().map(tls::acceptor).transpose().map_err(io::Error::other)?;
     let places = places(app.options.limits.connections);
     let door = Arc::new(Door {
-        inside: TowerToHyperService::new(router),
+        routes,
         tls,
         places: Arc::new(Semaphore::new(places)),
         turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
@@ -132,7 +130,7 @@ fn places(wanted: usize) -> usize {
 
 struct Door {
     app: Arc<App>,
-    inside: TowerToHyperService<Router>,
+    routes: Routes,
     tls: Option<TlsAcceptor>,
     places: Arc<Semaphore>,
     turned_away: Arc<Semaphore>,
@@ -239,8 +237,7 @@ impl Door {
         let mut request =
             request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(Coming::new(body, pace)) });
         request.extensions_mut().insert(Peer { two_lengths, ..peer });
-        let response = self.inside.call(request).await.unwrap_or_else(|never| match never {});
-        Ok(response.map(|body| Leaving::new(body, pace)))
+        Ok(self.routes.answer(request).await.map(|body| Leaving::new(body, pace)))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::engine::metrics::meters::Meter;
 use crate::telemetry::{self, TraceParent};
 
 use super::guard::{self, REQUEST_ID};
+use super::inside::Inside;
 use super::problem::Problem;
 use super::{App, exposition, identity};
 
@@ -174,12 +175,16 @@ fn accepts_openmetrics(headers: &HeaderMap) -> bool {
     accepts.flat_map(|value| value.split(',')).any(|one| one.trim_start().starts_with("application/openmetrics-text"))
 }
 
+/// The same for whatever the router finds.
+pub async fn routed(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    measured(&app, route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str), request, next).await
+}
+
 /// Around every request and its guard: counts it, tells the log of it, and makes its span, which the call inside is a child of.
-pub async fn measured(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub async fn measured(app: &Arc<App>, route: &str, mut request: Request, inside: impl Inside) -> Response {
     let began = Stopwatch::start();
     let active = Counted::of(&app.meters, |meters| &meters.active);
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let method = request.method().clone();
     // Asked for every few seconds, and of no interest afterwards.
     let probe = PROBES.contains(&route);
@@ -191,7 +196,7 @@ pub async fn measured(State(app): State<Arc<App>>, mut request: Request, next: N
         request.extensions_mut().insert(span.here());
         span
     });
-    let response = guard::checked(&app, request, next).await;
+    let response = guard::checked(app, request, inside).await;
     let status = response.status().as_u16();
     app.meters.request(route, &method, status, &began);
     if !probe {

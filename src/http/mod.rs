@@ -8,6 +8,7 @@ mod guard;
 mod health;
 pub mod identity;
 mod inbox;
+mod inside;
 pub mod limits;
 mod links;
 pub mod listen;
@@ -26,9 +27,12 @@ mod well_known;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::{Extension, Router};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
 use rmcp::ServerHandler;
 use tokio_util::sync::CancellationToken;
 
@@ -74,22 +78,46 @@ impl App {
 }
 
 /// Everything that is served, guards included.
-pub fn router(app: &Arc<App>) -> Router {
-    identity::read_keys_ahead(app);
-    let known = Router::new()
-        .merge(mcp::routes(app))
-        .merge(rest::routes())
-        .merge(inbox::routes())
-        .route_layer(from_fn_with_state(Arc::clone(app), identity::required));
-    let open = Router::new()
-        .merge(health::routes())
-        .merge(metrics::routes())
-        .merge(well_known::routes())
-        .merge(sign_in::routes())
-        .merge(links::routes())
-        .merge(openapi::routes())
-        .merge(pages::routes());
-    guarded(app, known.merge(open))
+pub struct Routes {
+    others: TowerToHyperService<Router>,
+    /// What most requests are for.
+    mcp: Option<mcp::Lane>,
+}
+
+impl Routes {
+    /// Of this workspace.
+    pub fn new(app: &Arc<App>) -> Self {
+        identity::read_keys_ahead(app);
+        let known = Router::new()
+            .merge(rest::routes())
+            .merge(inbox::routes())
+            .route_layer(from_fn_with_state(Arc::clone(app), identity::required));
+        let open = Router::new()
+            .merge(health::routes())
+            .merge(metrics::routes())
+            .merge(well_known::routes())
+            .merge(sign_in::routes())
+            .merge(links::routes())
+            .merge(openapi::routes())
+            .merge(pages::routes());
+        let others = guarded(app, known.merge(open));
+        Self { mcp: Some(mcp::Lane::new(app)), ..Self::from(others) }
+    }
+
+    pub async fn answer(&self, request: Request) -> Response {
+        match self.mcp.as_ref().filter(|_| request.uri().path() == mcp::PATH) {
+            // On the heap, so that other requests do not carry its state.
+            Some(lane) => Box::pin(lane.answer(request)).await,
+            None => self.others.call(request).await.unwrap_or_else(|never| match never {}),
+        }
+    }
+}
+
+/// Routes of one's own.
+impl From<Router> for Routes {
+    fn from(others: Router) -> Self {
+        Self { others: TowerToHyperService::new(others), mcp: None }
+    }
 }
 
 /// Another MCP service behind the same guards, where nobody shows a credential and everybody is this principal: for suites of
@@ -104,6 +132,6 @@ fn guarded(app: &Arc<App>, inside: Router<Arc<App>>) -> Router {
         // The guard counts bodies itself.
         .layer(DefaultBodyLimit::disable())
         // And the guard inside of it: each layer is a service that every request clones.
-        .layer(from_fn_with_state(Arc::clone(app), metrics::measured))
+        .layer(from_fn_with_state(Arc::clone(app), metrics::routed))
         .with_state(Arc::clone(app))
 }

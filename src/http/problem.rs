@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -15,6 +14,8 @@ use serde_json::Value;
 
 use crate::domain::refusal::{Code, Refusal};
 use crate::engine::{Failure, StoreError};
+
+use super::inside::Inside;
 
 /// What is kept of the words of a framework.
 const BARE_TEXT_BYTES_MAX: usize = 4096;
@@ -145,9 +146,9 @@ pub async fn no_such_page() -> Problem {
 
 /// Gives errors of the frameworks below, which come as bare text or as nothing, the same form; and a fault that ended a
 /// handler becomes an answer, and nothing more than this request ends.
-pub async fn caught(request: Request, next: Next) -> Response {
+pub async fn caught(request: Request, inside: impl Inside) -> Response {
     let (method, is_mcp) = (request.method().clone(), request.uri().path() == "/mcp");
-    let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
+    let Ok(response) = AssertUnwindSafe(inside.answer(request)).catch_unwind().await else {
         let reference = reference();
         tracing::error!(reference, "a request ended in a fault of phasegate");
         return internal(&reference)

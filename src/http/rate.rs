@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, StatusCode};
@@ -16,6 +15,7 @@ use crate::domain::credential::Principal;
 use crate::domain::ids::{AgentName, Time};
 
 use super::App;
+use super::inside::Inside;
 use super::listen::Peer;
 use super::problem::{Problem, caught};
 
@@ -148,12 +148,12 @@ pub fn metered(app: &App, principal: &Principal, headers: &HeaderMap) -> Result<
 }
 
 /// Around everything: who keeps trying credentials that do not count has to wait.
-pub async fn guessing(app: &App, request: Request, next: Next) -> Response {
+pub async fn guessing(app: &App, request: Request, inside: impl Inside) -> Response {
     let headers = request.headers();
     let tries =
         headers.contains_key(AUTHORIZATION) || request.method() == Method::POST && request.uri().path() == SIGN_IN;
     let address = request.extensions().get::<Peer>().map(|peer| neighbourhood(peer.address.ip()));
-    let (true, Some(address)) = (tries, address) else { return caught(request, next).await };
+    let (true, Some(address)) = (tries, address) else { return caught(request, inside).await };
     if let Err(seconds) = app.rates.guesses.look(&address, GUESSES_PER_MINUTE, app.engine.now())
         && !headers.get(AUTHORIZATION).is_some_and(|secret| app.rates.known().has(secret.as_bytes()))
     {
@@ -161,7 +161,7 @@ pub async fn guessing(app: &App, request: Request, next: Next) -> Response {
         let hint = format!("wait {seconds} s, and mind the token; `phasegate token list` shows which count");
         return too_many("too_many_guesses", detail.to_owned(), hint, seconds).into_response();
     }
-    let response = caught(request, next).await;
+    let response = caught(request, inside).await;
     if response.status() == StatusCode::UNAUTHORIZED {
         let _ = app.rates.guesses.take(&address, GUESSES_PER_MINUTE, app.engine.now());
     }

@@ -10,7 +10,7 @@ use phasegate::domain::facts::{Caller, Role};
 use phasegate::domain::ids::{AgentName, ApprovalId, CredentialId, Time};
 use phasegate::engine::notices::link_key;
 use phasegate::http::options::Options;
-use phasegate::http::{App, router};
+use phasegate::http::{App, listen};
 use phasegate::notify::link::{Link, Press, sign};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -55,8 +55,8 @@ impl<'e> Server<'e> {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let app = App::new(Arc::clone(&env.engine), Options::at(address));
-        let router = router(&app);
-        runtime.spawn(async move { axum::serve(listener, router).await });
+
+        runtime.spawn(listen::serve(app, listener, std::future::pending()));
         let client = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)

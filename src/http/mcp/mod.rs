@@ -24,32 +24,62 @@ use crate::mcp::guarded::Guarded;
 use crate::mcp::server::Server;
 use crate::mcp::straight::Plain;
 
-use super::App;
+use super::inside::Inside;
 use super::limits::Permit;
 use super::problem::{BEGIN_SESSION, Problem};
+use super::{App, identity, metrics};
 use sessions::{Owner, Sessions, Visit};
 
+pub const PATH: &str = "/mcp";
 const SESSION: &str = "mcp-session-id";
 const SESSION_RETRY_SECONDS: u32 = 30;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The MCP service of this workspace.
-pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
-    let handler = Arc::new(Guarded::new(Server::for_principals(&app.engine)));
-    behind(Door::new(app, Arc::clone(&handler), Some(handler)))
+/// The MCP service of this workspace, with every check before it.
+pub struct Lane {
+    app: Arc<App>,
+    door: Door<Server>,
 }
 
-/// The same transport around any service. Whoever calls is an extension of the request: an `Arc<Principal>`.
+impl Lane {
+    pub fn new(app: &Arc<App>) -> Self {
+        let handler = Arc::new(Guarded::new(Server::for_principals(&app.engine)));
+        Self { app: Arc::clone(app), door: Door::new(app, Arc::clone(&handler), Some(handler)) }
+    }
+
+    pub async fn answer(&self, request: Request) -> Response {
+        metrics::measured(&self.app, PATH, request, Checked(self)).await
+    }
+}
+
+/// Behind the guard.
+struct Checked<'l>(&'l Lane);
+
+impl Inside for Checked<'_> {
+    async fn answer(self, request: Request) -> Response {
+        identity::only_known(&self.0.app, request, Known(&self.0.door)).await
+    }
+}
+
+/// Once it is known who calls, which is an extension of the request: an `Arc<Principal>`.
+struct Known<'d>(&'d Door<Server>);
+
+impl Inside for Known<'_> {
+    async fn answer(self, request: Request) -> Response {
+        match request.extensions().get::<Arc<Principal>>().cloned() {
+            Some(principal) => self.0.answer(&principal, request).await,
+            None => StatusCode::UNAUTHORIZED.into_response(),
+        }
+    }
+}
+
+/// The same transport around any service. Who calls is that extension as well.
 pub fn around<H: ServerHandler>(app: &Arc<App>, handler: H) -> Router<Arc<App>> {
-    behind(Door::new(app, Arc::new(Guarded::new(handler)), None))
-}
-
-fn behind<H: ServerHandler>(door: Door<H>) -> Router<Arc<App>> {
-    let door = Arc::new(door);
+    let door = Arc::new(Door::new(app, Arc::new(Guarded::new(handler)), None));
     let handle = move |Extension(principal): Extension<Arc<Principal>>, request: Request| async move {
         door.answer(&principal, request).await
     };
-    Router::new().route("/mcp", any(handle))
+    Router::new().route(PATH, any(handle))
 }
 
 struct Door<H> {
