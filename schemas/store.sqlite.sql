@@ -92,7 +92,7 @@ CREATE TABLE events(
 CREATE INDEX events_task ON events(task, seq) WHERE task IS NOT NULL;
 
 CREATE INDEX events_turns ON events(kind, at, agent)
-  WHERE kind IN ('TaskClaimed', 'TaskCompleted', 'TaskFailed', 'CommandRefused');
+  WHERE kind = 'TaskClaimed' OR kind = 'TaskCompleted' OR kind = 'TaskFailed' OR kind = 'CommandRefused';
 
 CREATE TABLE handles(hash TEXT PRIMARY KEY, task INTEGER NOT NULL, fence INTEGER NOT NULL, agent TEXT NOT NULL) WITHOUT ROWID;
 

@@ -198,7 +198,8 @@ pub fn turns(tx: &mut dyn Tx, since: Time) -> Result<Vec<Turns>, StoreError> {
     let mut found: HashMap<(i64, String), [u64; TURNS.len()]> = HashMap::new();
     // In the words of the index, so that it is used. Counted here, since sorting them by agent takes longer than reading.
     let sql = "SELECT kind, at, agent FROM events \
-               WHERE kind IN ('TaskClaimed', 'TaskCompleted', 'TaskFailed', 'CommandRefused') AND at >= ?1 LIMIT ?2";
+               WHERE (kind = 'TaskClaimed' OR kind = 'TaskCompleted' OR kind = 'TaskFailed' OR kind = 'CommandRefused') \
+               AND at >= ?1 LIMIT ?2";
     tx.query(sql, &[Param::Int(since.0), most(TURNS_MAX)], &mut |row| {
         let kind = row.text(0)?.unwrap_or_default();
         let Some(place) = TURNS.iter().position(|known| *known == kind) else { return Ok(()) };

@@ -314,10 +314,8 @@ fn claim(tx: &mut dyn Tx, facts: &mut Facts, id: Option<TaskId>, hash: Option<&H
 
 /// What a caller that holds nothing has claimed last, so that it can be told what became of that.
 fn last(tx: &mut dyn Tx, facts: &mut Facts, by: &By) -> Result<(), StoreError> {
-    // In the words of the index, so that it is used.
-    let sql = "SELECT task FROM events \
-               WHERE kind IN ('TaskClaimed', 'TaskCompleted', 'TaskFailed', 'CommandRefused') AND kind = 'TaskClaimed' \
-               AND at >= ?1 AND agent = ?2 ORDER BY at DESC, seq DESC LIMIT 1";
+    let sql = "SELECT task FROM events WHERE kind = 'TaskClaimed' AND at >= ?1 AND agent = ?2 \
+               ORDER BY at DESC, seq DESC LIMIT 1";
     let since = Param::Int(by.at.0.saturating_sub(LAST_CLAIM_MS));
     facts.last = ids(tx, sql, &[since, Param::Text(&by.agent.0)])?.first().copied();
     facts.last.map_or(Ok(()), |id| seen_task(tx, facts, id))

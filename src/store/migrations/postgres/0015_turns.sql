@@ -1,0 +1,1 @@
+-- Nothing: the index of turns is as it should be here.
