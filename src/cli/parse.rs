@@ -6,10 +6,35 @@ use std::ffi::OsString;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use super::{Cli, Ended, Out};
+use super::{Cli, Command, Ended, Global, Out, serve};
+
+/// What runs for as long as its client does, so that it carries nothing of the words of all other commands.
+#[derive(Parser)]
+struct Serving {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Serve,
+}
+
+#[derive(clap::Subcommand)]
+enum Serve {
+    Serve(Box<serve::Args>),
+}
+
+/// Nothing where it is another command, or one to say something about.
+fn serving(arguments: &[OsString]) -> Option<Cli> {
+    let is_named = arguments.iter().any(|word| word == "serve");
+    let Serving { global, command: Serve::Serve(args) } =
+        is_named.then(|| Serving::try_parse_from(arguments).ok()).flatten()?;
+    Some(Cli { global, command: Some(Command::Serve(args)) })
+}
 
 /// `Err` is the exit code where everything has been said: help, the version, or what is wrong.
 pub fn read(arguments: Vec<OsString>) -> Result<Cli, u8> {
+    if let Some(cli) = serving(&arguments) {
+        return Ok(cli);
+    }
     let json = arguments.iter().any(|word| word == "--json");
     Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -47,6 +72,26 @@ fn told(error: &clap::Error) -> Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_read_alone_as_among_all_commands() {
+        let words =
+            |line: &str| ["phasegate"].into_iter().chain(line.split(' ')).map(OsString::from).collect::<Vec<_>>();
+        for line in [
+            "serve",
+            "serve --http 127.0.0.1:0 --workspace x",
+            "--agent a serve --stdio --http [::1]:7",
+            "serve --json",
+        ] {
+            let alone = serving(&words(line)).map(|cli| format!("{cli:?}"));
+            let among_all = Cli::try_parse_from(words(line)).map(|cli| format!("{cli:?}"));
+            assert_eq!(alone, among_all.ok(), "{line}");
+            assert!(alone.is_some(), "{line}");
+        }
+        for line in ["serve --help", "serve --nope", "--version", "tasks show serve", "demo"] {
+            assert!(serving(&words(line)).is_none(), "{line}");
+        }
+    }
 
     #[test]
     fn what_cannot_be_read_is_told_with_what_to_do() {
