@@ -71,6 +71,9 @@ impl Opening {
     }
 }
 
+/// What `published` makes of all tools.
+const LIST: &str = include_str!("../../schemas/tools.json");
+
 /// Who calls a server.
 enum Callers {
     /// Over the pipe of one process, one agent and its subagents.
@@ -107,7 +110,8 @@ impl Server {
     }
 
     fn of(opening: Arc<Opening>, callers: Callers) -> Self {
-        let list = TOOLS.iter().map(published).collect();
+        // Making them from the types takes a millisecond and two megabytes, at each start.
+        let list = serde_json::from_str(LIST).unwrap_or_else(|_| TOOLS.iter().map(published).collect());
         Self { opening, callers, list, dialogs: Arc::default(), watchers: Watchers::default() }
     }
 

@@ -35,6 +35,10 @@ fn committed_schemas_are_those_of_the_types() {
         let path = root().join(format!("schemas/tools/{}.json", tool.name));
         generated(&path, &pretty(&schema(tool.name).unwrap()));
     }
+    let list: Vec<Value> = TOOLS.iter().map(|tool| serde_json::to_value(published(tool)).unwrap()).collect();
+    let read: Vec<rmcp::model::Tool> = serde_json::from_value(list.clone().into()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), Value::from(list.clone()), "a server lists what it reads");
+    generated(&root().join("schemas/tools.json"), &pretty(&list.into()));
     for name in SCHEMAS {
         generated(&root().join(format!("schemas/{name}.json")), &pretty(&schema(name).unwrap()));
     }
