@@ -96,6 +96,8 @@ pub struct Engine {
     capabilities: BTreeSet<String>,
     /// Where the store lies, as this machine remembers it.
     place: String,
+    /// The file of the store, where that is not in the state folder.
+    store_elsewhere: Option<PathBuf>,
     /// Where this machine remembers first approvers.
     keyring: Option<Keyring>,
     /// The file of the key that signs the log's heads.

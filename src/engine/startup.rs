@@ -72,6 +72,7 @@ pub fn with_backend(
     let key_file = log_key::beside(&file, log_key::KEY_FILE);
     let identity = Identity::new(settings.issuers.clone(), &file);
     let place = place_of(settings.store.as_deref(), around(settings, &workspace));
+    let store_elsewhere = std::fs::canonicalize(&file).ok().filter(|file| !lies_in(file, &workspace.state));
     let first_approver = settings.keyring.as_ref().and_then(|ring| ring.first_approver(&place));
     let routes = Arc::new(super::routing::OwnRoutes::new(&workspace.state, settings.routing.clone()));
     let engine = Engine {
@@ -91,6 +92,7 @@ pub fn with_backend(
         untold: super::warned::Untold::default(),
         capabilities: settings.capabilities.clone(),
         place,
+        store_elsewhere,
         keyring: settings.keyring.clone(),
         log_key: key_file,
         last_head: Mutex::default(),
@@ -110,6 +112,10 @@ pub fn with_backend(
         put_starters_in_force(&engine)?;
     }
     Ok(engine)
+}
+
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    std::fs::canonicalize(folder).is_ok_and(|folder| file.starts_with(folder))
 }
 
 /// Which store it is, whatever way leads to it.

@@ -25,12 +25,13 @@ pub const PHASE_TOKEN: &str = "phase-token";
 const SCHEME: &str = "bearer";
 const AGAIN_SECONDS: u32 = 5;
 
-/// Lets through what a principal stands behind and may call so often, and puts it (`Arc<Principal>`) among the request's
-/// extensions.
+/// `only_known` as a layer of the router.
 pub async fn required(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     only_known(&app, request, next).await
 }
 
+/// Lets through what a principal stands behind and may call so often, and puts it (`Arc<Principal>`) among the request's
+/// extensions.
 pub async fn only_known(app: &Arc<App>, request: Request, inside: impl Inside) -> Response {
     let (mut parts, body) = request.into_parts();
     let mut found = known(app, &parts, Engine::authenticate);

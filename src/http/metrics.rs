@@ -175,12 +175,6 @@ fn accepts_openmetrics(headers: &HeaderMap) -> bool {
     accepts.flat_map(|value| value.split(',')).any(|one| one.trim_start().starts_with("application/openmetrics-text"))
 }
 
-/// The same for whatever the router finds.
-pub async fn routed(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    measured(&app, route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str), request, next).await
-}
-
 /// Around every request and its guard: counts it, tells the log of it, and makes its span, which the call inside is a child of.
 pub async fn measured(app: &Arc<App>, route: &str, mut request: Request, inside: impl Inside) -> Response {
     let began = Stopwatch::start();
@@ -213,6 +207,12 @@ pub async fn measured(app: &Arc<App>, route: &str, mut request: Request, inside:
         response.headers().get(CONTENT_TYPE).is_some_and(|form| form.as_bytes().starts_with(EVENT_STREAM.as_bytes()));
     let stream = is_stream.then(|| Counted::of(&app.meters, |meters| &meters.streams));
     response.map(|body| Body::new(Held { body, _counted: (active, stream) }))
+}
+
+/// `measured` as a layer of the router.
+pub async fn routed(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    measured(&app, route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str), request, next).await
 }
 
 /// The span that a request says it is part of, where it says one.

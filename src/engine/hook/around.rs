@@ -32,7 +32,8 @@ impl Engine {
 
     fn around(&self, told: &Told) -> Around {
         let text = |path: &Path| path.display().to_string();
-        let state = std::iter::once(&self.workspace.state).chain(&told.own_paths);
+        let own = self.own_files(told);
+        let state = std::iter::once(&self.workspace.state).chain(&own);
         Around {
             cwd: text(&told.hooked.cwd),
             home: told.home.as_deref().map(text),

@@ -15,6 +15,8 @@ use crate::engine::{Engine, Failure, StoreError};
 
 /// Where they wait, below the state folder.
 const TICKETS: &str = "exec";
+/// The file itself, and by their names what belongs to it.
+const BESIDE_STORE: [&str; 5] = ["", "-wal", "-shm", "-journal", ".queue"];
 /// A ticket that is not used by then is void.
 const TICKET_SECONDS: u64 = 10 * 60;
 
@@ -76,6 +78,22 @@ impl Engine {
         Ok(HookAnswer::Allow { input: Some(rewrite(&call.native, &words)), note: None })
     }
 
+    /// What is phasegate's outside of the state folder: settings, and a store that lies elsewhere, with its keys and what SQLite
+    /// and the queue of writers put beside it.
+    pub(super) fn own_files(&self, told: &Told) -> Vec<PathBuf> {
+        let mut all = told.own_paths.clone();
+        if let Some(store) = &self.store_elsewhere {
+            let beside = BESIDE_STORE.map(|end| {
+                let mut path = store.clone().into_os_string();
+                path.push(end);
+                PathBuf::from(path)
+            });
+            all.extend(beside);
+            all.extend(self.key_files());
+        }
+        all
+    }
+
     /// For what its commands write on the way.
     pub(super) fn temp_folder(&self, task: &str) -> PathBuf {
         let user = rustix::process::geteuid().as_raw();
@@ -98,7 +116,7 @@ impl Engine {
         bounds.write_denied = vec![self.workspace.state.clone(), told.binary.clone()];
         bounds.write_denied.extend(never_written().map(|name| self.workspace.root.join(name)));
         bounds.private = vec![self.workspace.state.join(TICKETS)];
-        bounds.private.extend(told.own_paths.iter().cloned());
+        bounds.private.extend(self.own_files(told));
         bounds.private.extend(self.key_files());
         Ok(bounds)
     }

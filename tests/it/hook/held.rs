@@ -72,6 +72,46 @@ fn open() -> (World, Server) {
 }
 
 #[test]
+fn a_store_that_lies_elsewhere_is_out_of_reach_as_well() {
+    let world = World::in_a_file(OPEN);
+    let (settings, elsewhere) = (world.home().join(".config/phasegate"), world.root().join("../elsewhere"));
+    std::fs::create_dir_all(&settings).unwrap();
+    std::fs::create_dir_all(&elsewhere).unwrap();
+    let store = elsewhere.canonicalize().unwrap().join("team.db");
+    std::fs::write(settings.join("config.toml"), format!("store = \"sqlite:{}\"\n", store.display())).unwrap();
+    world.trust(OPEN);
+    let session = world.session("s1");
+    session.start("startup");
+    let mut server = Server::of(&world);
+    session.claim(&mut server);
+    assert!(store.exists());
+    for (tool, input) in [
+        ("Read", json!({ "file_path": store })),
+        ("Write", json!({ "file_path": format!("{}-wal", store.display()), "content": "" })),
+        ("Edit", json!({ "file_path": world.at("../elsewhere/team.db"), "old_string": "a", "new_string": "b" })),
+        ("Bash", json!({ "command": format!("sqlite3 {} .dump", store.display()) })),
+        ("Bash", json!({ "command": "cp ../elsewhere/team.db ." })),
+    ] {
+        let heard = session.before(tool, input.clone());
+        assert_eq!(heard.verdict(), "deny", "{tool} {input}: {heard:?}");
+    }
+    // A file beside it that is nobody's.
+    std::fs::write(elsewhere.join("notes"), "mine").unwrap();
+    assert_eq!(session.before("Read", json!({ "file_path": world.at("../elsewhere/notes") })).verdict(), "allow");
+    if probe(Path::new(env!("CARGO_BIN_EXE_phasegate"))) != Rung::Full {
+        return;
+    }
+    let body = "cd ../elsewhere; cat team.* | wc -c; { for f in team.*; do echo x >> $f; done; } 2>/dev/null; cat notes";
+    let (held, output) = run(&world, &script(&world, body));
+    assert!(held);
+    let said = text(&output);
+    assert!(said.starts_with("0\n") && said.ends_with("mine"), "{said}");
+    world.well(&["audit", "verify"]);
+    let asked = session.own(&mut server, "request_approval", json!({}));
+    assert_eq!(asked["state"], "pending", "{asked}");
+}
+
+#[test]
 fn what_a_command_starts_reaches_nothing_that_guards_it() {
     if probe(Path::new(env!("CARGO_BIN_EXE_phasegate"))) != Rung::Full {
         return;
