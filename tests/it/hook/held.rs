@@ -101,7 +101,8 @@ fn a_store_that_lies_elsewhere_is_out_of_reach_as_well() {
     if probe(Path::new(env!("CARGO_BIN_EXE_phasegate"))) != Rung::Full {
         return;
     }
-    let body = "cd ../elsewhere; cat team.* | wc -c; { for f in team.*; do echo x >> $f; done; } 2>/dev/null; cat notes";
+    let body =
+        "cd ../elsewhere; cat team.* | wc -c; { for f in team.*; do echo x >> $f; done; } 2>/dev/null; cat notes";
     let (held, output) = run(&world, &script(&world, body));
     assert!(held);
     let said = text(&output);
