@@ -169,14 +169,20 @@ fn answer(client: &'static Client, global: &Global, event: &[u8]) -> Result<Prin
         binary: std::env::current_exe().map_err(|error| failed(&error.to_string(), ""))?,
         is_set: &|name, value| environment_variables().any(|(known, set)| known == name && set == value),
     };
-    judged(asking, global, |place| {
+    let mut opened = None;
+    let printed = judged(asking, global, |place| {
         let engine = engine::open_for_one(place.workspace.clone(), &place.settings, Arc::new(clock::System));
         let engine = Arc::new(engine.map_err(|failure| said(&failure.into()))?);
+        opened = Some(Arc::clone(&engine));
+        Ok(engine)
+    });
+    if let Some(engine) = opened {
+        engine.after_hook();
         // Not closed: the process ends now. Whoever closes a store last writes all of it back, which takes longer than the
         // rest.
-        std::mem::forget(Arc::clone(&engine));
-        Ok(engine)
-    })
+        std::mem::forget(engine);
+    }
+    printed
 }
 
 pub fn judged(

@@ -31,6 +31,8 @@ const WAIT: Duration = Duration::from_millis(2_500);
 /// A hook sends all it has to say at once.
 const SENT_WITHIN: Duration = Duration::from_secs(1);
 const ASKED_BYTES_MAX: usize = EVENT_BYTES_MAX + (1 << 20);
+/// Longer than most of what is asked and answered, so that it is read at once.
+const PIECE_BYTES: usize = 4096;
 /// Events at work at once; more wait for their turn, and then do it by themselves.
 const THREADS: usize = 4;
 const WAITING_MAX: i32 = 128;
@@ -84,7 +86,21 @@ fn is_ours(stream: &UnixStream, program: Identity) -> bool {
     let of = |file: &str| format!("/proc/{}/{file}", peer.pid.as_raw_nonzero());
     peer.uid == rustix::process::geteuid()
         && Identity::of(Path::new(&of("exe"))) == Some(program)
-        && std::fs::read_to_string(of("status")).is_ok_and(|status| status.contains("\nNoNewPrivs:\t0\n"))
+        && at_once(Path::new(&of("status"))).is_some_and(|status| contains(&status, b"\nNoNewPrivs:\t0\n"))
+}
+
+/// A file of the kernel's, which is shorter than this, in one read: a hook waits for each.
+#[cfg(target_os = "linux")]
+fn at_once(file: &Path) -> Option<Vec<u8>> {
+    let mut said = vec![0; PIECE_BYTES];
+    let read = std::fs::File::open(file).ok()?.read(&mut said).ok()?;
+    said.truncate(read);
+    Some(said)
+}
+
+#[cfg(target_os = "linux")]
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|found| found == part)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -114,7 +130,7 @@ pub fn ask(client: &Client, event: &[u8], variables: BTreeMap<String, String>) -
     text.extend_from_slice(event);
     stream.write_all(&text).ok()?;
     stream.shutdown(std::net::Shutdown::Write).ok()?;
-    let mut answer = Vec::new();
+    let mut answer = Vec::with_capacity(PIECE_BYTES);
     stream.read_to_end(&mut answer).ok()?;
     serde_json::from_slice(&answer).ok()
 }
@@ -244,13 +260,19 @@ fn serve(desk: &Desk, line: &Line, listener: &UnixListener) {
             let _ = stream.set_write_timeout(Some(SENT_WITHIN));
             let _ = stream.write_all(&text);
         }
+        // Its client goes on meanwhile.
+        drop(stream);
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            desk.engine.after_hook();
+            desk.engine.make_ahead();
+        }));
     }
 }
 
 /// Nothing where the hook would go by other settings or another place than this server, and where it has failed.
 fn answered(desk: &Desk, stream: &mut UnixStream) -> Option<Printed> {
     stream.set_read_timeout(Some(SENT_WITHIN)).ok()?;
-    let mut text = Vec::new();
+    let mut text = Vec::with_capacity(PIECE_BYTES);
     let most = u64::try_from(ASKED_BYTES_MAX).ok()?;
     stream.take(most).read_to_end(&mut text).ok()?;
     let end = text.iter().position(|byte| *byte == b'\n')?;

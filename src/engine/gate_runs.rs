@@ -14,7 +14,7 @@ use crate::domain::facts::{Context, Facts};
 use crate::domain::ids::{RunId, TaskId};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::state::evidence_key;
-use crate::domain::task;
+use crate::domain::task::{self, Task};
 use crate::domain::workflow::{Gate, GateKind};
 use crate::store::{Attachment, Outcome, Scope, With};
 use crate::tools::transition_phase::Entered;
@@ -55,6 +55,27 @@ impl Plan {
 enum Attempt {
     Done(Box<Outcome>),
     Needs(Box<(Plan, TransitionPhase)>),
+    /// Something was written where it may not be, when last looked.
+    Marked(Box<Task>),
+}
+
+/// What has to be done outside the transaction before the phase can be left.
+enum First {
+    Look(Box<Task>),
+    Run(Box<Plan>),
+}
+
+fn first(
+    facts: &Facts,
+    command: &TransitionPhase,
+    context: &Context,
+    is_looked_at: bool,
+) -> Result<Option<First>, Refusal> {
+    let (task, _) = holder(facts, &command.target, context)?;
+    if !is_looked_at && !task.violations.is_empty() {
+        return Ok(Some(First::Look(Box::new(task.clone()))));
+    }
+    Ok(plan(facts, command, context)?.map(|plan| First::Run(Box::new(plan))))
 }
 
 /// The gates to run before the phase can be left; none when leaving needs none, or is refused for another reason.
@@ -82,15 +103,16 @@ impl Call<'_> {
         outcome: Option<task::Outcome>,
         watch: &dyn Watch,
     ) -> Result<Reply, Failure> {
-        let held = self.look(&target, With::Nothing)?;
-        if let Some(task) = held.subject.and_then(|id| held.state.tasks.get(&id)).filter(|t| !t.violations.is_empty()) {
-            self.engine.note_undone(self.caller, task)?;
-        }
         // Without gates to run, leaving is one transaction; with them, the first attempt only finds out which.
-        let first = self.attempt(TransitionPhase { target: target.clone(), to, outcome, tree: None })?;
-        let (plan, command) = match first {
-            Attempt::Done(done) => return self.entered(&done),
-            Attempt::Needs(needs) => *needs,
+        let command = TransitionPhase { target: target.clone(), to, outcome, tree: None };
+        let mut is_looked_at = false;
+        let (plan, command) = loop {
+            match self.attempt(command.clone(), is_looked_at)? {
+                Attempt::Done(done) => return self.entered(&done),
+                Attempt::Needs(needs) => break *needs,
+                Attempt::Marked(task) => self.engine.note_undone(self.caller, &task)?,
+            }
+            is_looked_at = true;
         };
         let mut tree = self.tree(&plan.target)?;
         for gate in &plan.gates {
@@ -104,22 +126,23 @@ impl Call<'_> {
         self.entered(&done)
     }
 
-    fn attempt(&self, command: TransitionPhase) -> Result<Attempt, Failure> {
+    fn attempt(&self, command: TransitionPhase, is_looked_at: bool) -> Result<Attempt, Failure> {
         let scope = Scope::Task { target: command.target.clone(), with: With::GatesAndDependents };
         let found = Arc::new(Mutex::new(None));
         let (slot, attempted) = (Arc::clone(&found), command.clone());
         let outcome = self.permitted(scope, Vec::new(), move |facts, context| {
-            let plan = plan(facts, &attempted, context)?;
-            let waits = plan.is_some();
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+            let first = first(facts, &attempted, context, is_looked_at)?;
+            let waits = first.is_some();
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = first;
             if waits {
                 return Ok(None);
             }
             decide(facts, &Command::TransitionPhase(attempted.clone()), context).map(Some)
         })?;
-        let plan = found.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(match plan {
-            Some(plan) => Attempt::Needs(Box::new((plan, command))),
+        let first = found.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(match first {
+            Some(First::Look(task)) => Attempt::Marked(task),
+            Some(First::Run(plan)) => Attempt::Needs(Box::new((*plan, command))),
             None => Attempt::Done(Box::new(outcome)),
         })
     }

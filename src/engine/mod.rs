@@ -73,7 +73,6 @@ use crate::domain::record::Sight;
 use crate::domain::refusal::{Code, Refusal};
 use crate::policy::permit::{Need, Permit, of_role, permit};
 use crate::policy::screening::{screened, words};
-use crate::sandbox::Rung;
 use crate::store::{self, Attachment, Backend, By, Decide, Missing, Outcome, Scope, Stop, With};
 use crate::telemetry::{TraceParent, Tracer};
 use crate::tools::{self, Output, Reply, Request, Tool};
@@ -110,8 +109,7 @@ pub struct Engine {
     identity: credentials::Identity,
     feed: feed::Feed,
     untold: warned::Untold,
-    /// What the kernel can hold, once a hook has asked: no machine starts anew under a process.
-    kernel: OnceLock<Rung>,
+    kept: hook::Kept,
 }
 
 /// What a long call reports, and how it learns that nobody waits for it any more.

@@ -101,7 +101,7 @@ pub fn with_backend(
         routes,
         identity,
         feed: super::feed::Feed::default(),
-        kernel: OnceLock::new(),
+        kept: super::hook::Kept::default(),
     };
     if log_key.is_none()
         && let Err(error) = engine.make_log_key()

@@ -22,7 +22,7 @@ pub use explain::explain;
 pub use plan::Home;
 pub use probe::{probe, try_here};
 pub use shell::run;
-pub use ticket::{Taken, Ticket, TicketError, TicketId, rewritten, sweep, sweep_notes, temp_folder};
+pub use ticket::{Blank, Taken, Ticket, TicketError, TicketId, rewritten, sweep, sweep_notes, temp_folder};
 
 /// A variable of every confined command, so that what runs in it can say why it meets a bound.
 pub const MARK: &str = "PHASEGATE_CONFINED";

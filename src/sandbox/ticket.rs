@@ -1,8 +1,9 @@
 //! A command that waits to be carried out once, in a file under a name that cannot be guessed, and the words that the
 //! client's shell is given in its place.
 
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -73,14 +74,45 @@ pub struct Taken {
     pub end_folder: PathBuf,
 }
 
-impl Ticket {
-    /// Writes it below `folder` (`<state>/exec`), for its owner alone, whole or not at all.
-    pub fn store(&self, folder: &Path, id: &TicketId) -> io::Result<()> {
+/// The file of a ticket before there is one, which nothing runs by: making a file can take longer than all that a hook decides.
+#[derive(Debug)]
+pub struct Blank {
+    id: TicketId,
+    path: PathBuf,
+    file: File,
+    is_written: bool,
+}
+
+impl Blank {
+    /// Below `folder` (`<state>/exec`), for its owner alone.
+    pub fn make(folder: &Path, id: TicketId) -> io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let path = id.file(folder, WAITING);
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok(Self { id, path, file, is_written: false })
+    }
+
+    /// Nobody has removed it.
+    pub fn is_there(&self) -> bool {
+        self.file.metadata().is_ok_and(|found| found.nlink() > 0)
+    }
+}
+
+impl Drop for Blank {
+    fn drop(&mut self) {
+        if !self.is_written {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Ticket {
+    /// Writes it, whole or not at all.
+    pub fn store(&self, mut blank: Blank) -> io::Result<TicketId> {
         let text = serde_json::to_vec(self)?;
-        let file = id.file(folder, WAITING);
-        let mut open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
-        open.write_all(&text)
+        blank.file.write_all(&text)?;
+        blank.is_written = true;
+        Ok(blank.id.clone())
     }
 
     /// Once: the rename is what makes it so, for two takers at the same time too.

@@ -26,6 +26,7 @@ pub mod tree;
 pub mod views;
 mod vitals;
 pub mod warnings;
+mod writer;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

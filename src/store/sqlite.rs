@@ -1,17 +1,15 @@
-//! SQLite: one writer thread that commits what is queued as one transaction, a queue between processes, readers on snapshots.
+//! SQLite: the form of its file, a queue between processes, readers on snapshots. Who writes next is in `writer`.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
+use super::writer::{Desk, Writer};
 use super::{Backend, Body, EachRow, Lock, Param, Place, PlaceError, Row, StoreError, Tx, Vitals, vitals};
 
 const MIGRATIONS: [&str; 15] = [
@@ -33,10 +31,6 @@ const MIGRATIONS: [&str; 15] = [
 ];
 /// Before 3.51.3 several processes on one WAL file could lose committed data.
 const LIBRARY_LEAST: i32 = 3_051_003;
-/// Commands that may wait for the writer; a caller beyond that waits to hand its command over.
-const QUEUE_LENGTH: usize = 1024;
-/// Commands in one commit: enough to share an fsync, few enough that nobody waits long for a neighbour.
-const BATCH: usize = 256;
 const READERS_MAX: usize = 8;
 const STATEMENTS_CACHED: usize = 128;
 const WAL_BYTES_KEPT: i64 = 16 << 20;
@@ -49,19 +43,11 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long a process that passes by, such as a hook, is waited for by one that wants the file alone.
 const ALONE: Duration = Duration::from_secs(3);
 
-struct Job {
-    body: Body,
-    done: SyncSender<Result<(), StoreError>>,
-}
-
-type Answer = (SyncSender<Result<(), StoreError>>, Result<(), StoreError>);
-
 pub struct Sqlite {
     place: Place,
     /// Device and number of the database file; another may take its name.
     file: Option<(u64, u64)>,
-    queue: Mutex<Option<SyncSender<Job>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Writer,
     readers: Mutex<Readers>,
     reader_free: Condvar,
 }
@@ -82,20 +68,10 @@ fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
 impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let (place, lock, connection) = begin(path)?;
-        let (queue, jobs) = sync_channel(QUEUE_LENGTH);
-        let thread_place = place.clone();
-        let writer = std::thread::Builder::new()
-            .name("phasegate-writer".to_owned())
-            .spawn(move || write_loop(connection, &lock, &thread_place, &jobs))
+        let _ = connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB);
+        let writer = Writer::start(Desk { connection, lock, place: place.clone() })
             .map_err(|source| StoreError::File { path: place.folder.clone(), source })?;
-        Ok(Self {
-            file: identity(&place),
-            place,
-            queue: Mutex::new(Some(queue)),
-            writer: Mutex::new(Some(writer)),
-            readers: Mutex::default(),
-            reader_free: Condvar::new(),
-        })
+        Ok(Self { file: identity(&place), place, writer, readers: Mutex::default(), reader_free: Condvar::new() })
     }
 
     fn reader(&self) -> Result<Connection, StoreError> {
@@ -141,17 +117,6 @@ impl Sqlite {
         drop(readers);
         if is_wanted {
             self.reader_free.notify_one();
-        }
-    }
-}
-
-impl Drop for Sqlite {
-    fn drop(&mut self) {
-        // The writer ends when its queue is closed, after all that was handed over.
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            let _ = writer.join();
         }
     }
 }
@@ -253,44 +218,6 @@ pub(super) fn in_queue<T>(
     result
 }
 
-fn write_loop(mut connection: Connection, lock: &File, place: &Place, jobs: &Receiver<Job>) {
-    let _ = connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB);
-    while let Ok(first) = jobs.recv() {
-        let mut batch = VecDeque::from([first]);
-        let mut answers = Vec::new();
-        let result = in_queue(lock, place, || {
-            // While this process queued, more may have come.
-            batch.extend(jobs.try_iter().take(BATCH - 1));
-            answers = write_batch(&mut connection, &mut batch);
-            Ok(())
-        });
-        // Only now: a caller that has its answer must not find the queue still held by us.
-        for (done, answer) in answers {
-            let _ = done.try_send(answer);
-        }
-        if let Err(error) = result {
-            let told = error.to_string();
-            let mut first = Some(error);
-            for job in batch.drain(..) {
-                let error = first.take().unwrap_or_else(|| StoreError::BadRow { table: "batch", why: told.clone() });
-                let _ = job.done.try_send(Err(error));
-            }
-        }
-    }
-}
-
-/// All in one commit; where one body fails, each in its own, so that it fails alone.
-fn write_batch(connection: &mut Connection, batch: &mut VecDeque<Job>) -> Vec<Answer> {
-    if batch.len() > 1 && together(connection, batch.iter_mut().map(|job| &mut job.body)).is_ok() {
-        return batch.drain(..).map(|job| (job.done, Ok(()))).collect();
-    }
-    let alone = |mut job: Job| {
-        let result = together(connection, std::iter::once(&mut job.body));
-        (job.done, result)
-    };
-    batch.drain(..).map(alone).collect()
-}
-
 /// What a backup holds, brought up to date and changed by the body. The file belongs to this call.
 pub(super) fn opened_backup(from: &Path, body: &mut Body) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -373,17 +300,11 @@ pub(super) fn together<'b>(
 
 impl Backend for Sqlite {
     fn write(&self, _lock: Lock, body: Body) -> Result<(), StoreError> {
-        let (done, result) = sync_channel(1);
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Closed)?;
-        queue.send(Job { body, done }).map_err(|_| StoreError::Closed)?;
-        result.recv().map_err(|_| StoreError::Closed)?
+        self.writer.write(body)
     }
 
     fn write_soon(&self, _lock: Lock, body: Body) {
-        let (done, _) = sync_channel(1);
-        if let Some(queue) = self.queue.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            let _ = queue.try_send(Job { body, done });
-        }
+        self.writer.write_soon(body);
     }
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {

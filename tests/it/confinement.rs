@@ -9,7 +9,7 @@ use std::process::Command;
 use phasegate::domain::ids::Time;
 use phasegate::domain::workflow::{Network, Sandbox, Sockets};
 use phasegate::engine::clock::{Clock, System};
-use phasegate::sandbox::{Bounds, Home, Rung, Ticket, TicketId, explain, probe, rewritten};
+use phasegate::sandbox::{Blank, Bounds, Home, Rung, Ticket, TicketId, explain, probe, rewritten};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_phasegate");
 /// An ordinary user, where the tests run as root.
@@ -98,7 +98,7 @@ impl Stage {
         let id = TicketId::parse(&System.random_hex(TicketId::BYTES)).unwrap();
         let cwd = self.bounds.root.clone();
         let ticket = Ticket { command: command.to_owned(), cwd, bounds: bounds.clone(), snapshot: None, expires };
-        ticket.store(&self.base.join("exec"), &id).unwrap();
+        ticket.store(Blank::make(&self.base.join("exec"), id.clone()).unwrap()).unwrap();
         if self.uid.is_some() {
             self.give();
         }

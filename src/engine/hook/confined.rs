@@ -2,13 +2,14 @@
 //! given the ticket in place of the command.
 
 use std::path::{Path, PathBuf};
+use std::sync::{MutexGuard, PoisonError};
 
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::facts::Facts;
 use crate::domain::task::Task;
 use crate::policy::effects::never_written;
 use crate::policy::paths::effective_writes;
-use crate::sandbox::{self, Bounds, Rung, Ticket, TicketId};
+use crate::sandbox::{self, Blank, Bounds, Rung, Ticket, TicketId};
 
 use super::Told;
 use crate::engine::{Engine, Failure, StoreError};
@@ -23,7 +24,7 @@ const TICKET_SECONDS: u64 = 10 * 60;
 impl Engine {
     /// What the kernel of this machine can hold, found out once for a program, a user and a start of the machine.
     pub(super) fn kernel(&self, binary: &Path) -> Rung {
-        *self.kernel.get_or_init(|| self.known_kernel(binary))
+        *self.kept.kernel.get_or_init(|| self.known_kernel(binary))
     }
 
     fn known_kernel(&self, binary: &Path) -> Rung {
@@ -65,17 +66,35 @@ impl Engine {
         if bounds.most == Rung::None {
             return Ok(HookAnswer::Allow { input: None, note: None });
         }
-        let Some(id) = TicketId::parse(&self.clock.random_hex(TicketId::BYTES)) else {
-            return refuse("no ticket could be made".to_owned());
-        };
         let temp = bounds.temp.clone();
         let expires = self.now().plus_seconds(TICKET_SECONDS);
         let ticket =
             Ticket { command: command.to_owned(), cwd: told.hooked.cwd.clone(), bounds, snapshot: None, expires };
         let folder = self.workspace.state.join(TICKETS);
-        ticket.store(&folder, &id).map_err(|source| StoreError::File { path: folder.clone(), source })?;
+        let fault = |source| StoreError::File { path: folder.clone(), source };
+        let ahead = self.blank().take().filter(Blank::is_there);
+        let blank = ahead.map_or_else(|| self.new_blank(), Ok).map_err(fault)?;
+        let id = ticket.store(blank).map_err(fault)?;
         let words = sandbox::rewritten(&told.binary.display().to_string(), &folder, &id, &temp);
         Ok(HookAnswer::Allow { input: Some(rewrite(&call.native, &words)), note: None })
+    }
+
+    /// Makes the file of the next ticket, once the last is in use. Where it cannot be made, the next command finds out.
+    pub fn make_ahead(&self) {
+        let mut blank = self.blank();
+        if blank.is_none() && self.kept.kernel.get().is_some_and(|rung| *rung != Rung::None) {
+            *blank = self.new_blank().ok();
+        }
+    }
+
+    fn blank(&self) -> MutexGuard<'_, Option<Blank>> {
+        self.kept.blank.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new_blank(&self) -> std::io::Result<Blank> {
+        let id = TicketId::parse(&self.clock.random_hex(TicketId::BYTES));
+        let id = id.ok_or_else(|| std::io::Error::other("the clock gives no random bytes"))?;
+        Blank::make(&self.workspace.state.join(TICKETS), id)
     }
 
     /// What is phasegate's outside of the state folder: settings, and a store that lies elsewhere, with its keys and what SQLite

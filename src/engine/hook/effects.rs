@@ -31,26 +31,25 @@ impl Engine {
         if call.tool != SHELL || call.id.is_none() {
             return;
         }
-        let earlier = Snapshot::load(&self.last_look(actor));
-        let taken = Snapshot::take(&self.workspace.root, &Skip::builds(), earlier.as_ref(), self.now());
-        let saved = taken.and_then(|taken| {
+        let earlier = self.kept.looks.find(&self.last_look(actor));
+        let taken = Snapshot::take(&self.workspace.root, &Skip::builds(), earlier.as_deref(), self.now());
+        let kept = taken.and_then(|taken| {
             let folder = self.workspace.state.join(LOOKS);
             let mut make = std::fs::DirBuilder::new();
             make.recursive(true).mode(0o700).create(&folder).map_err(|error| error.to_string())?;
-            taken.save(&self.look_of(actor, call))
+            self.kept.looks.keep(self.look_of(actor, call), taken);
+            Ok(())
         });
-        if let Err(why) = saved {
+        if let Err(why) = kept {
             tracing::warn!(why, "the work tree was not looked at before a call; what it changes cannot be told");
         }
     }
 
     /// What the call changed that its phase may not change, on record and in words for the agent.
     pub(super) fn look_after(&self, actor: &Actor, call: &ToolCall, task: TaskId) -> Result<Option<String>, Failure> {
-        let file = self.look_of(actor, call);
-        let Some(before) = Snapshot::load(&file) else {
+        let Some(before) = self.kept.looks.take(&self.look_of(actor, call)) else {
             return Ok(Some(UNSEEN.to_owned()));
         };
-        let _ = std::fs::remove_file(&file);
         let caller = self.hook_caller(actor);
         let facts = self.task_facts(&caller, task)?;
         let (task, after) = (facts.task(task)?, before.again(self.now()));
@@ -58,10 +57,10 @@ impl Engine {
             Ok(after) => after,
             Err(why) => return Ok(Some(format!("what this command changed could not be told: {why}"))),
         };
-        let _ = after.save(&self.last_look(actor));
         let phase = facts.phase_of(task)?;
         let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
         let found = violations(&changes(&before, &after), writes.as_deref(), &phase.sandbox.grants);
+        self.kept.looks.keep(self.last_look(actor), after);
         self.note_undone(&caller, task)?;
         if found.is_empty() {
             return Ok(None);

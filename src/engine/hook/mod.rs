@@ -6,11 +6,13 @@ mod around;
 mod before;
 mod confined;
 mod effects;
+mod looks;
 mod results;
 mod session;
 mod usage;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock};
 
 use crate::clients::hooked::{HookAnswer, HookEvent, Hooked, ToolCall};
 use crate::domain::canonical;
@@ -18,6 +20,7 @@ use crate::domain::decide::session::{self as domain_session, Shown};
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{AgentName, SessionId};
 use crate::domain::session::{Guard, Session};
+use crate::sandbox::{Blank, Rung};
 use crate::store::{Scope, moving};
 
 use super::{Engine, Failure};
@@ -26,6 +29,16 @@ const TOOL: &str = "hook";
 /// A client's own id, or it is nothing that could be looked up again.
 const SESSION_CHARS_MAX: usize = 128;
 const NAMED_BY_CHARS: usize = 8;
+
+/// What hooks keep from one call to the next, where one process answers several.
+#[derive(Default)]
+pub struct Kept {
+    /// What the kernel can hold, once a hook has asked: no machine starts anew under a process.
+    kernel: OnceLock<Rung>,
+    looks: looks::Looks,
+    /// For the next command that is confined.
+    blank: Mutex<Option<Blank>>,
+}
 
 /// One event, with what the client can do about an answer.
 pub struct Told {
@@ -103,6 +116,11 @@ impl Engine {
             // What was judged before it ran is not judged twice.
             HookEvent::PermissionAsked(_) | HookEvent::Other { .. } => Ok(HookAnswer::Nothing),
         }
+    }
+
+    /// What can be done once the client has its answer, and has to be done before the process ends.
+    pub fn after_hook(&self) {
+        self.kept.looks.save();
     }
 
     fn actor(&self, told: &Told) -> Actor {
