@@ -54,6 +54,8 @@ struct Line {
 struct Waiting {
     jobs: VecDeque<Job>,
     desk: Option<Desk>,
+    /// Nobody came while the last one wrote. Where many come, each would else be a commit of its own.
+    is_calm: bool,
     is_closed: bool,
 }
 
@@ -65,7 +67,7 @@ struct Turn<'l> {
 
 impl Writer {
     pub fn start(desk: Desk) -> std::io::Result<Self> {
-        let waiting = Mutex::new(Waiting { jobs: VecDeque::new(), desk: Some(desk), is_closed: false });
+        let waiting = Mutex::new(Waiting { jobs: VecDeque::new(), desk: Some(desk), is_calm: true, is_closed: false });
         let line = Arc::new(Line { waiting, ready: Condvar::new() });
         let served = Arc::clone(&line);
         let thread = std::thread::Builder::new().name("phasegate-writer".to_owned()).spawn(move || serve(&served))?;
@@ -77,14 +79,18 @@ impl Writer {
         if waiting.is_closed {
             return Err(StoreError::Closed);
         }
-        let free = if waiting.jobs.is_empty() { waiting.desk.take() } else { None };
+        let free = if waiting.is_calm && waiting.jobs.is_empty() { waiting.desk.take() } else { None };
         if free.is_some() {
             drop(waiting);
             return Turn { line: &self.line, desk: free }.alone(&mut body);
         }
         let (done, answer) = sync_channel(1);
         waiting.jobs.push_back(Job { body, done: Some(done) });
+        let is_idle = waiting.desk.is_some();
         drop(waiting);
+        if is_idle {
+            self.line.ready.notify_one();
+        }
         let answer = answer.recv().map_err(|_| StoreError::Closed)?;
         tell(answer.others);
         answer.result
@@ -142,9 +148,10 @@ impl Turn<'_> {
 
     fn batch(mut self, mut batch: VecDeque<Job>) -> Vec<Done> {
         let Some(Desk { connection, lock, place }) = &mut self.desk else { return Vec::new() };
-        let mut answers = Vec::new();
+        let (mut answers, mut count) = (Vec::new(), 1);
         let result = in_queue(lock, place, || {
             self.line.more(&mut batch);
+            count = batch.len();
             answers = write_batch(connection, &mut batch);
             Ok(())
         });
@@ -156,6 +163,7 @@ impl Turn<'_> {
                 answers.push((job.done, Err(error)));
             }
         }
+        self.line.waiting().is_calm = count == 1;
         answers
     }
 }
@@ -164,6 +172,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut waiting = self.line.waiting();
         waiting.desk = self.desk.take();
+        waiting.is_calm &= waiting.jobs.is_empty();
         let is_wanted = !waiting.jobs.is_empty() || waiting.is_closed;
         drop(waiting);
         if is_wanted {
