@@ -1,5 +1,5 @@
-//! The hook as a client pays for it: the whole process, from start to answer, with its durable record; beside `/bin/true` in
-//! the same minute, with a server on the same store, and with many tasks in it.
+//! The hook as a client pays for it: the whole process, from start to answer, with its durable record; beside `/bin/true`
+//! started in the same way in the same minute, with a server on the same store, and with many tasks in it.
 
 use std::io::Write;
 use std::path::Path;
@@ -36,7 +36,7 @@ pub fn run() {
         let mut server = serve(folder.path());
         let (mut bare, mut edit, mut shell) = (Vec::new(), Vec::new(), Vec::new());
         for turn in 0..CALLS {
-            bare.push(timed(|| assert!(Command::new("/bin/true").status().unwrap().success())));
+            bare.push(told_event(&mut Command::new("/bin/true"), "").0);
             let path = folder.path().join("src/main.rs");
             let input = json!({ "file_path": path, "old_string": "a", "new_string": "b" });
             edit.push(hook(folder.path(), "Edit", &input, &format!("edit-{turn}")));
@@ -61,12 +61,6 @@ pub fn run() {
     }
 }
 
-fn timed(work: impl FnOnce()) -> u64 {
-    let begun = Instant::now();
-    work();
-    begun.elapsed().as_micros() as u64
-}
-
 fn serve(folder: &Path) -> Child {
     let mut server = Command::new(PROGRAM)
         .args(["serve", "--workspace"])
@@ -88,19 +82,20 @@ fn hook(folder: &Path, tool: &str, input: &serde_json::Value, id: &str) -> u64 {
         "session_id": "aaaaaaaa-0001", "transcript_path": folder.join("none.jsonl"), "cwd": folder,
         "hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": input, "tool_use_id": id,
     });
-    let text = event.to_string();
-    timed(|| {
-        let mut child = Command::new(PROGRAM)
-            .args(["hook", "claude-code"])
-            .env("CLAUDE_PROJECT_DIR", folder)
-            .env("PHASEGATE_AGENT", "bench")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("\"allow\""), "{said}");
-    })
+    let mut command = Command::new(PROGRAM);
+    command.args(["hook", "claude-code"]).env("CLAUDE_PROJECT_DIR", folder).env("PHASEGATE_AGENT", "bench");
+    let (micros, said) = told_event(&mut command, &event.to_string());
+    assert!(said.contains("\"allow\""), "{said}");
+    micros
+}
+
+/// As a client starts a hook, from the start to its end; what it printed as well.
+fn told_event(command: &mut Command, event: &str) -> (u64, String) {
+    let begun = Instant::now();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(event.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let micros = begun.elapsed().as_micros() as u64;
+    assert!(output.status.success());
+    (micros, String::from_utf8_lossy(&output.stdout).into_owned())
 }
