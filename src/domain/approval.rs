@@ -121,10 +121,10 @@ pub struct Answer {
 }
 
 impl Approval {
-    /// An agent is shown what it asked for itself.
+    /// An agent is shown what it or one of its subagents asked for.
     pub fn is_shown_to(&self, caller: &Caller) -> bool {
         match caller.role {
-            Role::Agent => self.requested_by == caller.agent,
+            Role::Agent => self.requested_by.is_or_works_for(&caller.agent),
             Role::Approver | Role::Operator | Role::Auditor | Role::System => true,
         }
     }

@@ -125,6 +125,11 @@ impl AgentName {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
         !self.0.is_empty() && self.0.len() <= Self::CHARS_MAX && self.0.chars().all(plain)
     }
+
+    /// Whether this is that agent itself or one of its subagents.
+    pub fn is_or_works_for(&self, agent: &Self) -> bool {
+        self.0.strip_prefix(agent.0.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// Rises with every claim of a task; a write that carries an older one is refused.

@@ -17,7 +17,8 @@ use crate::engine::inbox::shown::Shown;
 use crate::engine::inbox::{BadLink, Link, Press};
 use crate::engine::{Engine, Failure};
 
-use super::App;
+use super::problem::Problem;
+use super::{App, apart};
 
 const ANSWER_BYTES_MAX: usize = 16 << 10;
 const HEADERS: [(&str, &str); 6] = [
@@ -37,8 +38,16 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new().route("/a/{token}", get(look).post(answer))
 }
 
-async fn look(State(app): State<Arc<App>>, Path(token): Path<String>) -> Response {
-    match opened(&app, &token) {
+async fn look(State(app): State<Arc<App>>, Path(token): Path<String>) -> Result<Response, Problem> {
+    apart(move || looked_at(&app, &token)).await
+}
+
+async fn answer(State(app): State<Arc<App>>, Path(token): Path<String>, body: Bytes) -> Result<Response, Problem> {
+    apart(move || answered(&app, &token, &body)).await
+}
+
+fn looked_at(app: &App, token: &str) -> Response {
+    match opened(app, token) {
         Ok((link, shown)) => {
             page(StatusCode::OK, &headed(&shown), &format!("{}{}", described(&shown), form(&link, &shown)))
         }
@@ -46,8 +55,8 @@ async fn look(State(app): State<Arc<App>>, Path(token): Path<String>) -> Respons
     }
 }
 
-async fn answer(State(app): State<Arc<App>>, Path(token): Path<String>, body: Bytes) -> Response {
-    let (link, shown) = match opened(&app, &token) {
+fn answered(app: &App, token: &str, body: &[u8]) -> Response {
+    let (link, shown) = match opened(app, token) {
         Ok(opened) => opened,
         Err(response) => return *response,
     };
@@ -55,7 +64,7 @@ async fn answer(State(app): State<Arc<App>>, Path(token): Path<String>, body: By
         return said(StatusCode::PAYLOAD_TOO_LARGE, "This answer is too long", "go back and shorten the reason");
     }
     let (mut word, mut reason, mut choice) = (String::new(), String::new(), None);
-    for (name, value) in url::form_urlencoded::parse(&body) {
+    for (name, value) in url::form_urlencoded::parse(body) {
         match name.as_ref() {
             "answer" => word = value.into_owned(),
             "reason" => reason = value.trim().to_owned(),

@@ -7,7 +7,6 @@ mod exposition;
 mod guard;
 mod health;
 pub mod identity;
-mod inbox;
 mod inside;
 pub mod limits;
 mod links;
@@ -31,6 +30,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::{Extension, Router};
+use http::StatusCode;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use rmcp::ServerHandler;
@@ -41,6 +41,7 @@ use crate::domain::credential::Principal;
 use crate::engine::Engine;
 use limits::InUse;
 use options::Options;
+use problem::Problem;
 use rate::Rates;
 
 /// What every request may reach.
@@ -77,6 +78,15 @@ impl App {
     }
 }
 
+/// On a thread that may wait for the store, of which a request of a page needs several looks and a commit.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|ended| match ended.try_into_panic() {
+        // What stands around all routes answers it.
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping").hint("ask again"),
+    })
+}
+
 /// Everything that is served, guards included.
 pub struct Routes {
     others: TowerToHyperService<Router>,
@@ -90,7 +100,6 @@ impl Routes {
         identity::read_keys_ahead(app);
         let known = Router::new()
             .merge(rest::routes())
-            .merge(inbox::routes())
             .route_layer(from_fn_with_state(Arc::clone(app), identity::required));
         let open = Router::new()
             .merge(health::routes())

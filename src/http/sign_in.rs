@@ -17,8 +17,8 @@ use serde_json::json;
 use crate::domain::credential::Principal;
 use crate::identity::cookie::LIFE_SECONDS;
 
-use super::App;
 use super::problem::Problem;
+use super::{App, apart};
 
 const COOKIE_NAME: &str = "phasegate";
 /// What a page of another origin cannot send without asking us first.
@@ -45,7 +45,8 @@ async fn sign_in(
         Problem::new(StatusCode::BAD_REQUEST, "bad_arguments", "this is not `{\"token\": \"pgt_…\"}` as JSON")
             .hint("send it with `Content-Type: application/json`")
     })?;
-    let Some((principal, cookie)) = app.engine.signed_in(token.trim())? else {
+    let engine = Arc::clone(&app.engine);
+    let Some((principal, cookie)) = apart(move || engine.signed_in(token.trim())).await?? else {
         let hint = "it is unknown, expired or revoked; `phasegate token create --role approver` makes one";
         return Err(
             Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "this credential does not count").hint(hint)

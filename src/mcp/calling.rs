@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::domain::decide::session::unnamed;
 use crate::domain::facts::{Caller, Sighting};
-use crate::domain::ids::AgentName;
 use crate::engine::{Engine, Failure};
 use crate::telemetry::TraceParent;
 use crate::tools::Tool;
@@ -63,7 +62,7 @@ pub fn caller(
 /// Where the client sends none, a hook may have told of a call just like it.
 fn joined(engine: &Engine, caller: Caller, whom: Joins, id: Option<&str>, unnamed: impl FnOnce() -> String) -> Caller {
     let seen = engine.seen_call(&id.map_or_else(unnamed, str::to_owned));
-    let seen = seen.map(|seen| seen.filter(|seen| whom == Joins::Anyone || is_below(&seen.agent, &caller.agent)));
+    let seen = seen.map(|seen| seen.filter(|seen| whom == Joins::Anyone || seen.agent.is_or_works_for(&caller.agent)));
     match seen {
         Ok(Some(seen)) => Caller { agent: seen.agent, sighting: Sighting::Seen, ..caller },
         Ok(None) if id.is_none() => caller,
@@ -73,11 +72,6 @@ fn joined(engine: &Engine, caller: Caller, whom: Joins, id: Option<&str>, unname
             Caller { sighting: Sighting::Unseen, ..caller }
         }
     }
-}
-
-/// Whether this is the agent itself or one of its subagents.
-fn is_below(name: &AgentName, agent: &AgentName) -> bool {
-    name.0.strip_prefix(agent.0.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The span that a call is part of: what the client says in the call, else the HTTP request that brought it.

@@ -248,6 +248,11 @@ impl StoreError {
         }
     }
 
+    /// Nothing was written, and the same again may go through.
+    pub fn asks_again(&self) -> bool {
+        matches!(self, Self::Unreached { .. } | Self::Overtaken)
+    }
+
     /// For the person at the keyboard: what can be done about it.
     pub fn hint(&self) -> &'static str {
         match self {

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::approvals::{LEVEL_2, OWNER, SECOND, STRANGER, bash, ok, refused, started, word};
 use crate::support::keys::Key;
+use crate::support::replay::records;
 use crate::support::{START, TestEnv, at_a_terminal, person};
 
 const OURS: &str = "X-Phasegate: 1";
@@ -402,6 +403,38 @@ fn revoking_takes_a_signature_too() {
     };
     assert_eq!(revoke(Value::Null), "409 signature_required");
     assert_eq!(revoke(signed(&server, &boss, &OWNER, &json!({ "act": "approver.revoke", "name": "sven" }))), "200");
+    env.agree();
+}
+
+#[test]
+fn a_key_without_its_signature_makes_nobody_an_approver() {
+    let (env, ana) = started("");
+    let server = Server::over(&env);
+    let id = asked(&env, &ana, bash("true"));
+    let boss = server.signed_in("boss", Role::Operator);
+    OWNER.enrol_first(&env.engine);
+    SECOND.enrol(&OWNER, &[], &env.engine).unwrap();
+    // Everybody may know the key; whoever signs here has another one.
+    let forged = |about: Value| {
+        let mut signed = signed(&server, &boss, &STRANGER, &about);
+        signed["key"] = json!(OWNER.public());
+        signed
+    };
+    let said = forged(json!({ "act": "approver.revoke", "name": "sven" }));
+    for act in ["cancel", "release", "reopen", "unblock"] {
+        let body = json!({ "reason": "mine now", "signed": said });
+        assert_eq!(server.post(&boss, &format!("/api/v1/tasks/T-1/{act}"), &body).word(), "400 bad_arguments", "{act}");
+    }
+    let revoke = json!({ "name": "sven", "reason": "left", "signed": said });
+    assert_eq!(server.post(&boss, "/api/v1/approvers/revoke", &revoke).status, 409);
+    let digest = server.shown(&boss, &id)["digest"].clone();
+    let about = json!({ "act": "approval.answer", "approvals": [{ "id": id, "digest": digest }], "answer": "approve" });
+    let named = json!([{ "id": id, "digest": digest, "signed": forged(about) }]);
+    let answer = json!({ "approvals": named, "answer": "approve" });
+    assert_eq!(server.post(&boss, "/api/v1/approvals/answer", &answer).status, 409);
+    let records = records(env.engine.backend()).unwrap();
+    let by: Vec<_> = records.iter().filter(|record| record.agent.0 == OWNER.name).map(|record| &record.event).collect();
+    assert_eq!(by.len(), 1, "only what it signed itself, the enrolment of another: {by:?}");
     env.agree();
 }
 

@@ -1,5 +1,6 @@
 //! What waits for a person, and the person's answer to exactly what was shown. Who may answer is decided in `domain`.
 
+mod page;
 pub mod shown;
 
 use std::collections::BTreeSet;
@@ -7,11 +8,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::domain::approval::{About, Approval};
-use crate::domain::approver::{Proof, PublicKey, Signed, Via};
+use crate::domain::approver::{Signed, Via};
 use crate::domain::command::{Command, DecideApprovals, Decision};
 use crate::domain::decide::{answer_statement, decide, void};
 use crate::domain::facts::{Caller, Facts, Role};
-use crate::domain::ids::{AgentName, ApprovalId};
+use crate::domain::ids::ApprovalId;
 use crate::domain::query::ApprovalFilter;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::visible::visible;
@@ -29,7 +30,6 @@ use shown::{May, Shown, ShownAnswer, ShownArtifact};
 const WAITING_MAX: usize = 200;
 /// What a page or a link shows: that rules keep agents away from where it was signed in or sent.
 const LEVEL: u8 = 1;
-const NAME_CHARS_MAX: usize = 100;
 /// As many as one touch of a passkey may sign, and nobody reads more before one answer.
 const ANSWERED_MAX: usize = 100;
 
@@ -42,13 +42,13 @@ pub struct Seen {
 }
 
 impl Engine {
-    /// What waits, the oldest first. An agent sees what it asked itself.
+    /// What waits, the oldest first. An agent sees what it or one of its subagents asked.
     pub fn inbox(&self, caller: &Caller) -> Result<Vec<Shown>, StoreError> {
         let (by, now) = (self.by(caller, "approvals"), self.now());
         self.view(|tx| {
             let filter = ApprovalFilter { pending_only: true, id: None, limit: usize::MAX >> 1 };
             let mut waiting = read::approvals(tx, &filter)?;
-            waiting.retain(|approval| !approval.has_run_out(now) && may_see(caller, approval));
+            waiting.retain(|approval| !approval.has_run_out(now) && approval.is_shown_to(caller));
             waiting.reverse();
             waiting.truncate(WAITING_MAX);
             let ids = waiting.iter().map(|approval| approval.id).collect();
@@ -61,7 +61,7 @@ impl Engine {
     pub fn shown(&self, caller: &Caller, id: ApprovalId) -> Result<Shown, Failure> {
         let by = self.by(caller, "approvals");
         let found = self.view(|tx| {
-            let Some(approval) = read::approval(tx, id)?.filter(|approval| may_see(caller, approval)) else {
+            let Some(approval) = read::approval(tx, id)?.filter(|approval| approval.is_shown_to(caller)) else {
                 return Ok(None);
             };
             let facts = look(tx, &Scope::Approvals(vec![id]), &by)?;
@@ -157,11 +157,17 @@ impl Engine {
     }
 
     /// What each approver would sign under this answer, with the digest it is about.
-    pub fn answer_statements(&self, ids: &[ApprovalId], answer: &Decision) -> Result<Vec<(Seen, Value)>, Failure> {
+    pub fn answer_statements(
+        &self,
+        caller: &Caller,
+        ids: &[ApprovalId],
+        answer: &Decision,
+    ) -> Result<Vec<(Seen, Value)>, Failure> {
         few_enough(ids.len())?;
         let workspace = self.workspace_id()?;
         let statement = |id: &ApprovalId| {
-            let approval = self.approval(*id)?.ok_or_else(|| unknown(*id))?;
+            let approval = self.approval(*id)?.filter(|approval| approval.is_shown_to(caller));
+            let approval = approval.ok_or_else(|| unknown(*id))?;
             let statement = answer_statement(&workspace, &approval, answer);
             Ok((Seen { approval: *id, digest: approval.digest, signed: None }, statement))
         };
@@ -176,61 +182,21 @@ impl Engine {
         answer: Decision,
         via: Via,
     ) -> Result<Vec<Approval>, Failure> {
-        few_enough(seen.len())?;
-        for Seen { approval: id, digest, .. } in &seen {
-            let known = self.approval(*id)?.ok_or_else(|| unknown(*id))?;
+        let ids: Vec<ApprovalId> = seen.iter().map(|seen| seen.approval).collect();
+        let known = self.answer_statements(caller, &ids, &answer)?;
+        for (Seen { approval: id, digest, .. }, (known, _)) in seen.iter().zip(&known) {
             if known.digest != *digest {
                 let message = format!("{id} is not what was shown: its digest is another one");
                 return Err(Refusal::new(Code::ApprovalClosed, message, "load the page again and read it anew").into());
             }
         }
-        let key = seen.iter().find_map(|seen| seen.signed.as_ref()).map(|signed| signed.key.clone());
-        let caller = self.under(caller, key.as_ref())?;
+        let mut signed = seen.iter().zip(&known).filter_map(|(seen, (_, said))| Some((seen.signed.as_ref()?, said)));
+        let caller = match signed.next() {
+            Some((signed, statement)) => self.who_signs(caller, signed, statement)?,
+            None => caller.clone(),
+        };
         let approvals = seen.into_iter().map(|seen| (seen.approval, seen.signed)).collect();
         self.answer(&caller, DecideApprovals { approvals, answer, level: LEVEL, via })
-    }
-
-    /// A person who signs acts as the approver whose key it is; an agent stays an agent.
-    pub fn under(&self, caller: &Caller, key: Option<&PublicKey>) -> Result<Caller, StoreError> {
-        let person = match caller.role {
-            Role::Approver | Role::Operator => true,
-            Role::Agent | Role::Auditor | Role::System => false,
-        };
-        let Some(key) = key.filter(|_| person) else { return Ok(caller.clone()) };
-        let known = self.approvers()?.0.into_iter().find(|known| known.key == *key);
-        let Some(known) = known else { return Ok(caller.clone()) };
-        Ok(Caller { agent: known.name, role: Role::Approver, ..caller.clone() })
-    }
-
-    /// Of a person on a page, with a signature or without.
-    pub fn page_proof(signed: Option<Signed>) -> Proof {
-        Proof { level: LEVEL, via: Via::Inbox, signed }
-    }
-
-    /// Enrols who asks on a page; the first one is remembered by this machine, as at the command line.
-    pub fn enrol_on_page(
-        &self,
-        caller: &Caller,
-        name: AgentName,
-        key: PublicKey,
-        groups: BTreeSet<String>,
-        signed: Option<Signed>,
-    ) -> Result<(), Failure> {
-        let plain = |text: &str| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
-            !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.chars().all(plain)
-        };
-        if let Some(bad) = groups.iter().chain([&name.0]).find(|text| !plain(text)) {
-            let message = format!("`{}` cannot be a name", visible(bad));
-            return Err(Refusal::new(Code::BadArguments, message, "up to 100 letters, digits and `-_.:@/`").into());
-        }
-        let first = !self.has_approvers()?;
-        let under = self.under(caller, signed.as_ref().map(|signed| &signed.key))?;
-        self.enrol(&under, name, key.clone(), groups, Self::page_proof(signed))?;
-        if first {
-            self.remember_first(&key);
-        }
-        Ok(())
     }
 
     /// What a link stands for, while it counts; else why it does not.
@@ -281,13 +247,6 @@ fn rules(tx: &mut dyn Tx, facts: &Facts, approval: &Approval) -> Result<Vec<Stri
     let asks = phase.into_iter().flat_map(|phase| phase.require_approval.iter().chain(&phase.rules.ask));
     let about = asks.filter(|text| Rule::parse(text).is_ok_and(|rule| rule.matches_tool(tool)));
     Ok(about.map(|text| visible(text)).collect())
-}
-
-/// Persons see all, an agent what it or one of its subagents asked.
-fn may_see(caller: &Caller, approval: &Approval) -> bool {
-    let own = approval.requested_by == caller.agent
-        || approval.requested_by.0.strip_prefix(&caller.agent.0).is_some_and(|rest| rest.starts_with('/'));
-    caller.role != Role::Agent || own
 }
 
 fn few_enough(count: usize) -> Result<(), Refusal> {

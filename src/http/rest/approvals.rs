@@ -21,7 +21,7 @@ pub fn operations() -> Vec<Operation> {
         Operation::new(
             "approvals",
             "/api/v1/approvals",
-            "What agents ask a person, the newest first; an agent is shown what it asked for itself",
+            "What agents ask a person, the newest first; an agent is shown what it or one of its subagents asked for",
             Shape::Json(list_of(object(&ALWAYS))),
             Run::Read(approvals),
         )

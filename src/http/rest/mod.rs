@@ -18,7 +18,6 @@ use serde_json::Value;
 
 use super::App;
 use super::events;
-use super::problem::Problem;
 use operation::Operation;
 
 pub static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
@@ -36,16 +35,10 @@ pub static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
 
 pub fn routes() -> Router<Arc<App>> {
     let router = Router::new().route("/api/v1/tools/{name}", post(tools::call));
-    let ours = OPERATIONS.iter().filter(|operation| !operation.is_elsewhere());
-    ours.fold(router, |router, operation| {
+    OPERATIONS.iter().fold(router, |router, operation| {
         let answer = move |State(app): State<Arc<App>>, request: Request| operation.answer(app, request);
         router.route(operation.path, if operation.is_post() { post(answer) } else { get(answer) })
     })
-}
-
-/// Whether a body fits what the document says of the operation of this name.
-pub fn takes(name: &str, body: &Value) -> Result<(), Problem> {
-    OPERATIONS.iter().find(|operation| operation.name == name).map_or(Ok(()), |operation| operation.takes(body))
 }
 
 /// The shape of an answer as it is written: what is always there is required, and what can be null says so.

@@ -18,7 +18,7 @@ use crate::domain::facts::{Caller, Role};
 use crate::engine::Engine;
 use crate::tools::arguments;
 
-use super::super::App;
+use super::super::{App, apart};
 use super::super::problem::Problem;
 
 pub const ALL: &[Role] = &[Role::Agent, Role::Approver, Role::Operator, Role::Auditor];
@@ -69,8 +69,6 @@ pub enum Run {
     Post(fn(&Asked) -> Result<Found, Problem>),
     /// Answers with a body that goes on.
     Stream(fn(Asked) -> Result<Response, Problem>),
-    /// Answered by a router of its own; it stands in the table for the document's sake.
-    Elsewhere,
 }
 
 /// A request, read.
@@ -138,10 +136,6 @@ impl Operation {
         matches!(self.answer, Shape::Posted { .. })
     }
 
-    pub fn is_elsewhere(&self) -> bool {
-        matches!(self.run, Run::Elsewhere)
-    }
-
     pub async fn answer(&'static self, app: Arc<App>, request: Request) -> Response {
         self.answered(app, request).await.unwrap_or_else(IntoResponse::into_response)
     }
@@ -155,22 +149,20 @@ impl Operation {
         let query = self.read_query(parts.uri.query().unwrap_or_default())?;
         let body = match &self.run {
             Run::Post(_) => read_json(&app, &parts.headers, body).await?,
-            Run::Read(_) | Run::Stream(_) | Run::Elsewhere => Value::Null,
+            Run::Read(_) | Run::Stream(_) => Value::Null,
         };
         self.takes(&body)?;
         let asked = Asked { app, principal, parts, segments, query, body };
         let run = match self.run {
             Run::Read(run) | Run::Post(run) => run,
             Run::Stream(run) => return run(asked),
-            Run::Elsewhere => return Err(super::super::problem::no_such_page().await),
         };
-        let done = tokio::task::spawn_blocking(move || run(&asked).map(|found| (found, asked))).await;
-        let (found, asked) = done.map_err(stopped)??;
+        let (found, asked) = apart(move || run(&asked).map(|found| (found, asked))).await??;
         Ok(found.response(&asked))
     }
 
     /// A body that fits what the document says of it.
-    pub fn takes(&self, body: &Value) -> Result<(), Problem> {
+    fn takes(&self, body: &Value) -> Result<(), Problem> {
         match &self.answer {
             Shape::Posted { body: schema, .. } => fits(&self.check_body, schema, body),
             Shape::Json(_) | Shape::Bytes(_) => Ok(()),
@@ -226,10 +218,13 @@ fn fits(check: &OnceLock<Option<jsonschema::Validator>>, schema: &Value, body: &
     said(check.as_ref(), schema, body)
 }
 
-/// Tells everything that is wrong, up to a few.
+/// Tells everything that is wrong, up to a few. What cannot be checked is not taken.
 fn said(check: Option<&jsonschema::Validator>, schema: &Value, value: &Value) -> Result<(), Problem> {
-    let wrong = check.into_iter().flat_map(|check| check.iter_errors(value));
-    let wrong: Vec<String> = wrong.take(5).map(|error| words(&error, schema)).collect();
+    let Some(check) = check else {
+        tracing::error!(%schema, "a schema of ours cannot be read");
+        return Err(internal("phasegate could not check this request"));
+    };
+    let wrong: Vec<String> = check.iter_errors(value).take(5).map(|error| words(&error, schema)).collect();
     if wrong.is_empty() { Ok(()) } else { Err(bad(&wrong.join("; "), "`/api/openapi.json` says what each takes")) }
 }
 
@@ -253,14 +248,6 @@ pub fn missing(code: &str, detail: impl Into<String>, hint: &str) -> Problem {
 fn unknown_caller() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "this needs a credential")
         .hint("send `Authorization: Bearer TOKEN`; `phasegate token create` makes one")
-}
-
-pub fn stopped(ended: tokio::task::JoinError) -> Problem {
-    match ended.try_into_panic() {
-        // What stands around all routes answers it.
-        Ok(panic) => std::panic::resume_unwind(panic),
-        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping").hint("ask again"),
-    }
 }
 
 /// A body of JSON; nothing at all is an empty object.
@@ -384,7 +371,11 @@ impl Found {
 
 fn unwritable(error: &serde_json::Error) -> Problem {
     tracing::error!(%error, "an answer cannot be written");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "phasegate could not write this answer")
+    internal("phasegate could not write this answer")
+}
+
+fn internal(detail: &str) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
         .hint("`phasegate doctor` checks the whole set-up")
 }
 

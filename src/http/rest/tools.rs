@@ -19,10 +19,10 @@ use crate::engine::{Engine, Failure, Watch};
 use crate::telemetry::TraceParent;
 use crate::tools::{self, Reply, Tool};
 
-use super::super::App;
+use super::super::{App, apart};
 use super::super::identity::PHASE_TOKEN;
 use super::super::problem::Problem;
-use super::operation::{bad, read_json, stopped, wants_text};
+use super::operation::{bad, read_json, wants_text};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// On an answer that was given before.
@@ -79,12 +79,12 @@ pub async fn call(
     let _permit = waits.then(|| app.limits.stream(&principal)).transpose()?;
     let asked = Asked { principal, tool, arguments, key, gone: Gone(gone, parts.extensions.get().copied()) };
     let engine = Arc::clone(&app.engine);
-    let done = tokio::task::spawn_blocking(move || {
+    let done = apart(move || {
         let (kept, replayed) = asked.answer(&engine)?;
         let token = asked.phase_token(&engine, &kept);
         Ok::<_, Problem>((kept, replayed, token))
     });
-    let (kept, replayed, token) = done.await.map_err(stopped)??;
+    let (kept, replayed, token) = done.await??;
     let mut response = response(kept, replayed, wants_text(&parts.headers));
     if let Some(token) = token.and_then(|token| HeaderValue::from_str(&token).ok()) {
         response.headers_mut().insert(PHASE_TOKEN, token);
@@ -114,9 +114,14 @@ impl Asked {
             Once::Open => return Err(open()),
             Once::Other => return Err(other()),
         };
-        let (kept, took) = self.call(engine);
+        let (kept, end) = self.call(engine);
+        let ended = match end {
+            End::Answer => engine.end_once(ticket, Some(&kept)),
+            End::Nothing => engine.end_once(ticket, None),
+            End::Unknown => Ok(()),
+        };
         // The caller has its answer even where it cannot be kept; a second request is then told that the first is open.
-        if let Err(error) = engine.end_once(ticket, took.then_some(&kept)) {
+        if let Err(error) = ended {
             tracing::error!(%error, "the answer under an idempotency key could not be kept");
         }
         Ok((kept, false))
@@ -130,16 +135,37 @@ impl Asked {
         engine.phase_token_after(&self.principal.caller, self.tool, &serde_json::from_str(&kept.json).ok()?)
     }
 
-    /// The answer, and whether the call was one that could have done anything.
-    fn call(&self, engine: &Engine) -> (Kept, bool) {
+    fn call(&self, engine: &Engine) -> (Kept, End) {
         match engine.call(&self.principal.caller, self.tool, self.arguments.clone(), &self.gone) {
             Ok(Reply { structured, text }) => {
-                (Kept { status: StatusCode::OK.as_u16(), json: structured.to_string(), text }, true)
+                (Kept { status: StatusCode::OK.as_u16(), json: structured.to_string(), text }, End::Answer)
             }
             Err(failure) => {
-                let took = !matches!(&failure, Failure::Refused(refusal) if refusal.code == Code::BadArguments);
-                (written(failure.into()), took)
+                let end = End::of(&failure);
+                (written(failure.into()), end)
             }
+        }
+    }
+}
+
+/// How a call under a key ended.
+#[derive(Clone, Copy)]
+enum End {
+    /// The key has this answer from now on.
+    Answer,
+    /// Nothing was done, or what was begun goes on where it stands: the key is free.
+    Nothing,
+    /// The key stays taken and has no answer.
+    Unknown,
+}
+
+impl End {
+    fn of(failure: &Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) if refusal.code == Code::BadArguments => Self::Nothing,
+            Failure::Refused(_) => Self::Answer,
+            Failure::Broken(error) if error.asks_again() => Self::Nothing,
+            Failure::Broken(_) => Self::Unknown,
         }
     }
 }

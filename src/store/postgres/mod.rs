@@ -21,6 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_postgres::error::SqlState;
 
 use super::{Around, Backend, Body, Lock, Server, StoreError, Tx, Vitals};
@@ -265,6 +266,14 @@ fn rolled_back(connection: &mut Connection) {
     }
 }
 
+/// Another machine is waited for: a thread that serves others hands them to another one meanwhile.
+fn waiting<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|here| here.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
 fn pause(tries: u32) {
     std::thread::sleep(PAUSE.saturating_mul(tries * tries).min(PAUSE_MOST));
 }
@@ -305,11 +314,10 @@ fn again_or_failed(error: StoreError) -> Ended {
 
 impl Backend for Postgres {
     fn write(&self, lock: Lock, body: Body) -> Result<(), StoreError> {
-        let done = match lock {
+        waiting(|| match lock {
             Lock::Together(names) => together::write(&self.shared, names, body),
             Lock::Whole | Lock::Beside(_) => self.shared.write(&lock, body),
-        };
-        done?;
+        })?;
         self.wake();
         Ok(())
     }
@@ -322,12 +330,14 @@ impl Backend for Postgres {
     }
 
     fn read(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        order::settle(&self.shared)?;
-        self.shared.read(body)
+        waiting(|| {
+            order::settle(&self.shared)?;
+            self.shared.read(body)
+        })
     }
 
     fn read_once(&self, body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        self.shared.read(body)
+        waiting(|| self.shared.read(body))
     }
 
     fn time(&self) -> Option<Time> {
