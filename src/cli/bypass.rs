@@ -67,11 +67,6 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
             let open = OpenBypass { rules: rules.clone(), task: *task, seconds, reason: reason.clone(), proof };
             let made = engine.open_bypass(&signer.caller, open)?;
             out.answer(&value(&made), &line(&made, engine.now()));
-            for rule in rules.iter().filter(|rule| !engine.holds(rule)) {
-                out.aside(&visible(&format!(
-                    "Note: `{rule}` is about the client's own tools, which phasegate does not hold: nothing changes there."
-                )));
-            }
         }
         Act::List => {
             let (open, now) = (engine.open_bypasses()?, engine.now());

@@ -12,7 +12,6 @@ use crate::domain::event::Event;
 use crate::domain::facts::Caller;
 use crate::domain::ids::{AgentName, ApprovalId, BypassId};
 use crate::domain::refusal::{Code, Refusal};
-use crate::policy::rule::Rule;
 use crate::store::{self, Scope, StoreError};
 use crate::tools;
 
@@ -122,11 +121,6 @@ impl Engine {
     pub fn close_bypass(&self, caller: &Caller, bypass: BypassId, reason: String) -> Result<(), Failure> {
         let scope = Scope::Bypass { task: None, bypass: Some(bypass) };
         self.command(caller, "bypass", scope, Command::CloseBypass { bypass, reason }, Vec::new()).map(drop)
-    }
-
-    /// Whether a rule is about a tool that phasegate itself refuses.
-    pub fn holds(&self, rule: &str) -> bool {
-        Rule::parse(rule).is_ok_and(|rule| tools::TOOLS.iter().any(|tool| rule.matches_tool(tool.name)))
     }
 
     pub fn open_bypasses(&self) -> Result<Vec<Bypass>, StoreError> {

@@ -98,9 +98,8 @@ impl Routes {
     /// Of this workspace.
     pub fn new(app: &Arc<App>) -> Self {
         identity::read_keys_ahead(app);
-        let known = Router::new()
-            .merge(rest::routes())
-            .route_layer(from_fn_with_state(Arc::clone(app), identity::required));
+        let known =
+            Router::new().merge(rest::routes()).route_layer(from_fn_with_state(Arc::clone(app), identity::required));
         let open = Router::new()
             .merge(health::routes())
             .merge(metrics::routes())

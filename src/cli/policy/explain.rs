@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::bypass::Bypass;
+use crate::domain::ids::TaskId;
 use crate::domain::workflow::{Enforcement, Phase, Uninspectable, Workflow};
 use crate::policy::client_call::{SHELL, confines, has_all_of_the_shell, is_bounded};
 use crate::policy::judge::{self, Decision, Verdict};
@@ -35,10 +37,15 @@ pub fn run(args: &ExplainArgs, place: &Place, out: &Out) -> Result<(), Ended> {
     let phase = call::phase(&workflow, phase.as_deref())?;
     let told = told(place, &workflow, phase, &tool, &input);
     let stands = phase.map_or("unclaimed", |phase| phase.name.as_str());
-    let next = next(&told, &workflow, phase, &tool);
+    let bypass = told.verdict.rule.as_deref().and_then(|rule| open_bypass(place, rule, args.task));
+    let next = match &bypass {
+        Some(open) => format!("nothing; the bypass {} of {} lets it through until {}", open.id, open.by, open.until),
+        None => next(&told, &workflow, phase, &tool),
+    };
     let value = json!({
         "call": args.call, "workflow": workflow.name, "phase": stands, "verdict": told.word,
-        "rule": told.verdict.rule, "reason": told.verdict.reason, "next": next,
+        "rule": told.verdict.rule, "reason": told.verdict.reason, "bypass": bypass.map(|open| open.id),
+        "next": next,
     });
     let text = format!(
         "{}: {} in phase {stands} of “{}”\n  rule: {}\n  why:  {}\n  next: {next}",
@@ -50,6 +57,13 @@ pub fn run(args: &ExplainArgs, place: &Place, out: &Out) -> Result<(), Ended> {
     );
     out.answer(&value, &text);
     Ok(())
+}
+
+/// Where there is no store, none is open.
+fn open_bypass(place: &Place, rule: &str, task: Option<TaskId>) -> Option<Bypass> {
+    let engine = place.open_existing().ok()?;
+    let (open, now) = (engine.open_bypasses().ok()?, engine.now());
+    open.into_iter().find(|known| known.covers(rule, task, now))
 }
 
 /// The verdict of the rules, with what a phase makes of it.

@@ -18,8 +18,8 @@ use crate::domain::facts::{Caller, Role};
 use crate::engine::Engine;
 use crate::tools::arguments;
 
-use super::super::{App, apart};
 use super::super::problem::Problem;
+use super::super::{App, apart};
 
 pub const ALL: &[Role] = &[Role::Agent, Role::Approver, Role::Operator, Role::Auditor];
 /// Those who are shown everything.

@@ -19,9 +19,9 @@ use crate::engine::{Engine, Failure, Watch};
 use crate::telemetry::TraceParent;
 use crate::tools::{self, Reply, Tool};
 
-use super::super::{App, apart};
 use super::super::identity::PHASE_TOKEN;
 use super::super::problem::Problem;
+use super::super::{App, apart};
 use super::operation::{bad, read_json, wants_text};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
