@@ -344,7 +344,7 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
 }
 
 /// Folders of the settings that hold agents to their phase.
-const HOLDERS: &[&str] = &[".claude", ".codex", ".gemini", ".opencode", ".cursor"];
+pub const HOLDERS: &[&str] = &[".claude", ".codex", ".gemini", ".opencode", ".cursor"];
 
 const STARTS: &[&str] =
     &[".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".zprofile", ".bash_login", ".bash_aliases"];
@@ -391,9 +391,8 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
             let (places, _) = super::files::places(&named.path, &view.folders, &[], around);
             let root = super::files::normal(&around.root);
             let holds = |place: &String| {
-                place == "/"
-                    || root == *place
-                    || root.strip_prefix(place.as_str()).is_some_and(|rest| rest.starts_with('/'))
+                let own = around.guard.paths.iter().map(String::as_str);
+                place == "/" || own.chain([root.as_str()]).any(|held| is_or_below(held, place))
             };
             if places.iter().any(holds) {
                 return Some(format!("`{}` holds the state of phasegate", super::shown(&named.path.text)));
@@ -401,6 +400,10 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
         }
     }
     None
+}
+
+fn is_or_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// One of phasegate's own commands.

@@ -15,6 +15,7 @@ mod table;
 mod uses;
 mod views;
 mod wrappers;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -228,7 +228,8 @@ fn files_are_held_against_path_rules() {
             "dd of=.env",
         ],
     );
-    all(&deny, &[], &["Bash", "Edit"], Decision::None, &["cat .e*", "cat {.env,x}", "cat $(ls)", "cat ~/.k*/id"]);
+    all(&deny, &[], &["Bash", "Edit"], Decision::None, &["cat .e*", "cat $(ls)", "cat ~/.k*/id"]);
+    all(&deny, &[], &["Bash", "Edit"], Decision::Deny, &["cat {.env,x}", "cp .env{,.bak}"]);
     all(
         &deny,
         &[],

@@ -10,8 +10,10 @@ use super::super::shell::script::{Expands, Folders, Redirection, Way, Word};
 use super::assignments::Values;
 use super::effects::base;
 use super::files::{self, Named};
+use super::guard::HOLDERS;
 use super::reach::{Names, could_meet, names, names_of_rule};
 use super::views::Seen;
+use super::written::{ANYTHING_IN_IT, writes_what_it_gets, written};
 
 /// Files of one call that are judged one by one.
 const MAX_FILES: usize = 400;
@@ -19,8 +21,8 @@ const MAX_FILES: usize = 400;
 const MAX_FILE_RULES: usize = 8_000;
 /// Files that are looked at however long the lists are.
 const MIN_FILES: usize = 40;
-/// A name that stands for whatever lies in a folder.
-const ANYTHING_IN_IT: &str = "phasegate-any";
+/// Words that braces in one word stand for, at most.
+const MAX_BRACES: usize = 64;
 
 #[derive(Debug)]
 pub struct Use {
@@ -61,7 +63,8 @@ pub struct Finder<'a> {
     files_max: usize,
     /// Rules of deny and ask with brackets that are about files, read when the first word is not known.
     about_files: OnceCell<Vec<AboutFiles<'a>>>,
-    held: OnceCell<Vec<Names>>,
+    /// What holds agents, and what is never written without a person, as patterns.
+    held: OnceCell<(Vec<Names>, Vec<Names>)>,
 }
 
 #[derive(Debug)]
@@ -122,9 +125,13 @@ impl<'a> Finder<'a> {
                 self.redirection(redirection, folders, &mut uses);
             }
             for view in &one.views {
-                for Named { path, access } in files::named(view.words()) {
+                let words = view.words();
+                for Named { path, access } in
+                    files::named(words).into_iter().chain(written(words, view.input, self.around))
+                {
                     self.word(&path, access, &view.folders, false, &mut uses);
                 }
+                self.entered(words, &mut uses);
             }
         }
         self.names_handed_on(seen, &mut uses);
@@ -157,8 +164,12 @@ impl<'a> Finder<'a> {
     /// What `echo`, `find` and the like print may be what `xargs` hands to a program that opens it.
     fn names_handed_on(&self, seen: &[Seen<'_>], uses: &mut Uses) {
         let views = || seen.iter().flat_map(|one| &one.views);
-        let hands_on = views()
-            .any(|view| view.words().first().is_some_and(|word| matches!(base(&word.text), "xargs" | "parallel")));
+        let gets = |view: &super::views::View| {
+            view.words().first().is_some_and(|word| matches!(base(&word.text), "xargs" | "parallel"))
+        };
+        let hands_on = views().any(gets);
+        let writes = seen.iter().filter(|one| one.views.iter().any(gets)).flat_map(|one| &one.views);
+        let writes = writes.skip(1).any(|view| writes_what_it_gets(view.words()));
         let known = |view: &&super::views::View| {
             view.words()
                 .first()
@@ -168,10 +179,19 @@ impl<'a> Finder<'a> {
             return;
         }
         for view in views().filter(known) {
-            for word in view.words().iter().skip(1).filter(|word| word.expands.nothing()) {
+            for word in view.words().iter().skip(1) {
+                if writes && word.expands.glob {
+                    self.word(word, Access::Write, &view.folders, false, uses);
+                }
+                if !word.expands.nothing() {
+                    continue;
+                }
                 for path in word.text.split(['\n', ' ']).filter(|path| !path.is_empty() && !path.starts_with('-')) {
                     let path = path.trim_end_matches("\\n").trim_end_matches("\\0");
                     self.paths(path, Access::Read, &view.folders, true, uses);
+                    if writes {
+                        self.paths(path, Access::Write, &view.folders, false, uses);
+                    }
                 }
             }
         }
@@ -199,7 +219,9 @@ impl<'a> Finder<'a> {
         if here && word.expands.value && !uses.expanded.insert((access == Access::Write, word.text.clone())) {
             return;
         }
-        let variants = self.values.words(word).unwrap_or_else(|| vec![word.clone()]);
+        let mut variants = self.values.words(word).unwrap_or_else(|| vec![word.clone()]);
+        let braced: Vec<Word> = variants.iter().flat_map(unbraced).collect();
+        variants.extend(braced);
         for variant in variants {
             let variant = self.settled(variant);
             if !redirected && variant.expands.nothing() && is_free(&variant.text) {
@@ -296,18 +318,106 @@ impl<'a> Finder<'a> {
             let found = self.about_files().iter().filter(about).find(meets);
             uses.possible.extend(found.map(|known| (decision, known.rule.text.clone(), word.text.clone())));
         }
-        // The shell would find our files by the pattern.
-        let named = access == Access::Write || word.text.contains("phas");
-        let held = || {
-            let read = |name: &&str| names_of_rule(name, self.around);
-            self.held.get_or_init(|| [".phasegate", ".claude/settings.json"].iter().map(read).collect())
-        };
-        let finds = || held().iter().any(|held| places.iter().any(|place| could_meet(place, held)));
-        if word.expands.glob && named && !any && finds() {
-            let why = format!("`{}` may be what holds agents to their phase", super::shown(&word.text));
-            uses.guarded.get_or_insert(why);
+        if word.expands.glob && !any {
+            self.found_by_pattern(word, &places, access, uses);
         }
     }
+
+    /// The shell would find by the pattern what holds agents, or what is never written without a person.
+    fn found_by_pattern(&self, word: &Word, places: &[Names], access: Access, uses: &mut Uses) {
+        let meets = |held: &[Names]| held.iter().any(|held| places.iter().any(|place| could_meet(place, held)));
+        let read =
+            |names: &[&str]| -> Vec<Names> { names.iter().map(|name| names_of_rule(name, self.around)).collect() };
+        let (holders, protected) = self.held.get_or_init(|| {
+            let mut holders = read(&[".phasegate", ".claude/settings.json"]);
+            holders.extend(self.around.guard.paths.iter().map(|path| names(path)));
+            (holders, read(PROTECTED))
+        });
+        let named = access == Access::Write || word.text.contains("phas");
+        if named && (meets(holders) || (access == Access::Write && may_be_holder(word))) {
+            let why = format!("`{}` may be what holds agents to their phase", super::shown(&word.text));
+            uses.guarded.get_or_insert(why);
+        } else if access == Access::Write && meets(protected) {
+            doubt(
+                uses,
+                &format!("`{}` may be a file that is never written without a person", super::shown(&word.text)),
+            );
+        }
+    }
+
+    /// In a folder found by a pattern, the names that follow are not those that are written.
+    fn entered(&self, words: &[Word], uses: &mut Uses) {
+        let Some(name) = words.first().map(|word| base(&word.text)) else { return };
+        let enters = matches!(name, "cd" | "pushd");
+        for word in words.iter().skip(1).filter(|word| word.expands.glob && !word.expands.value) {
+            let ours = |word: &Word| word.text.contains(".ph") && could_be(word, ".phasegate");
+            if ours(word) || (enters && (may_be_holder(word) || could_be(word, ".phasegate"))) {
+                let why = format!("`{}` may be what holds agents to their phase", super::shown(&word.text));
+                uses.guarded.get_or_insert(why);
+            }
+        }
+    }
+}
+
+/// Never written without a person, as far as a pattern may find it.
+const PROTECTED: &[&str] = &[
+    ".git/hooks",
+    ".git/config",
+    ".husky",
+    ".vscode",
+    ".idea",
+    ".mcp.json",
+    "~/.bashrc",
+    "~/.bash_profile",
+    "~/.profile",
+    "~/.zshrc",
+    "~/.zshenv",
+    "~/.zprofile",
+    "~/.gitconfig",
+    "~/.ssh",
+];
+
+/// Whether the last name of the word can be that of a folder with settings that hold agents.
+fn may_be_holder(word: &Word) -> bool {
+    HOLDERS.iter().any(|holder| could_be(word, holder))
+}
+
+fn could_be(word: &Word, name: &str) -> bool {
+    let last = word.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    last.contains(['*', '?', '[', '{']) && could_meet(&names(&format!("/{last}")), &names(&format!("/{name}")))
+}
+
+/// The words that the braces of a word stand for, as far as they are plain lists.
+fn unbraced(word: &Word) -> Vec<Word> {
+    if !word.expands.brace {
+        return Vec::new();
+    }
+    let mut texts = vec![word.text.clone()];
+    while let Some(at) = texts.iter().position(|text| list(text).is_some()) {
+        let text = texts.swap_remove(at);
+        let Some((before, inner, after)) = list(&text) else { break };
+        texts.extend(inner.split(',').map(|one| format!("{before}{one}{after}")));
+        if texts.len() > MAX_BRACES {
+            return Vec::new();
+        }
+    }
+    let expands = Expands { brace: false, ..word.expands };
+    texts.into_iter().map(|text| Word { text, expands }).collect()
+}
+
+/// The innermost list of a text, with what stands before and after it.
+fn list(text: &str) -> Option<(&str, &str, &str)> {
+    let mut from = 0;
+    while let Some(end) = text.get(from..)?.find('}').map(|at| from + at) {
+        if let Some((before, inner)) = text.get(..end)?.rsplit_once('{')
+            && inner.contains(',')
+            && !before.ends_with('$')
+        {
+            return Some((before, inner, text.get(end + 1..)?));
+        }
+        from = end + 1;
+    }
+    None
 }
 
 fn is_about_files(rule: &Rule, access: Access) -> bool {

@@ -1,0 +1,214 @@
+//! Files that a command writes by its options, by what it unpacks and by what it finds: its operands say nothing of them.
+//! Operands are in `files`.
+
+use super::super::judge::Around;
+use super::super::paths::Access;
+use super::super::shell::script::{Expands, Input, Word};
+use super::effects::{self, Effect, base, is_interpreter};
+use super::files::{self, Named, join};
+use super::reach::{could_meet, names};
+use super::table;
+
+/// A name that stands for whatever lies in a folder.
+pub const ANYTHING_IN_IT: &str = "phasegate-any";
+
+/// Letters and long names of options that name the folder into which a program puts files.
+const INTO: &[(&str, &str, &[&str])] = &[
+    ("7z", "o", &[]),
+    ("bsdtar", "C", &["directory", "cd"]),
+    ("cpio", "D", &["directory"]),
+    ("curl", "", &["output-dir"]),
+    ("tar", "C", &["directory", "cd"]),
+    ("gtar", "C", &["directory", "cd"]),
+    ("unzip", "d", &[]),
+    ("wget", "P", &["directory-prefix"]),
+];
+
+/// What holds agents, as `find` could come upon it.
+const HELD: &[&str] =
+    &[".phasegate", "phasegate.db", ".claude", "settings.json", "settings.local.json", ".mcp.json", "phasegate.yaml"];
+/// It lies in every work tree, and nothing writes it without a person.
+const PROTECTED: &str = ".git/hooks/pre-commit";
+
+pub fn written(words: &[Word], input: Input, around: &Around) -> Vec<Named> {
+    let Some(name) = words.first().map(|word| base(&word.text)) else { return Vec::new() };
+    let writes = |path: Word| Named { path, access: Access::Write };
+    let risks = effects::risks(words, input).into_iter().filter(|risk| risk.effect == Effect::Writes);
+    let mut found: Vec<Named> = risks.filter_map(|risk| risk.target).map(writes).collect();
+    for (_, letters, long) in INTO.iter().filter(|(known, _, _)| *known == name) {
+        found.extend(folders(words, letters, long).map(|folder| writes(within(&folder))));
+    }
+    match name {
+        "find" | "gfind" => found.extend(come_upon(words, around).into_iter().map(writes)),
+        "fd" | "fdfind" => found.extend(searched(words).into_iter().map(writes)),
+        _ => {}
+    }
+    found
+}
+
+fn within(folder: &Word) -> Word {
+    Word { text: format!("{}/{ANYTHING_IN_IT}", folder.text), expands: folder.expands }
+}
+
+/// The values of these options, in whichever way they are written.
+fn folders<'w>(words: &'w [Word], letters: &'w str, long: &'w [&'w str]) -> impl Iterator<Item = Word> + 'w {
+    words.iter().enumerate().skip(1).filter_map(move |(at, word)| {
+        if let Some(option) = word.text.strip_prefix("--") {
+            let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
+            let known = long.contains(&name);
+            let value = value.map(|text| Word { text: text.to_owned(), expands: word.expands });
+            return known.then(|| value.or_else(|| words.get(at + 1).cloned()))?;
+        }
+        let bundle = word.text.strip_prefix('-')?;
+        let (at_letter, letter) = bundle.char_indices().find(|(_, letter)| letters.contains(*letter))?;
+        let rest = bundle.get(at_letter + letter.len_utf8()..).unwrap_or_default();
+        match rest {
+            "" => words.get(at + 1).cloned(),
+            rest => Some(Word { text: rest.to_owned(), expands: word.expands }),
+        }
+    })
+}
+
+/// Tests of `find` that leave nothing out of what lies below a folder.
+const LEAVES_ALL: &[&str] =
+    &["-type", "-depth", "-d", "-mindepth", "-maxdepth", "-delete", "-print", "-print0", "-mount", "-xdev", "-L", "-H"];
+
+/// What `find` removes or hands to a program that writes.
+fn come_upon(words: &[Word], around: &Around) -> Vec<Word> {
+    if !words.iter().any(|word| word.text == "-delete") && !hands_on(words) {
+        return Vec::new();
+    }
+    let is_test = |word: &&Word| word.text.starts_with('-') || matches!(word.text.as_str(), "(" | "!" | ")");
+    let mut starts: Vec<Word> = words.iter().skip(1).take_while(|word| !is_test(word)).cloned().collect();
+    if starts.is_empty() {
+        starts.push(Word { text: ".".to_owned(), ..Word::default() });
+    }
+    let (mut found, mut narrowed) = (Vec::new(), false);
+    for (at, word) in words.iter().enumerate().skip(1) {
+        let Some(pattern) = words.get(at + 1) else { break };
+        let negated =
+            at.checked_sub(1).and_then(|at| words.get(at)).is_some_and(|not| matches!(not.text.as_str(), "!" | "-not"));
+        match word.text.as_str() {
+            _ if negated => {}
+            "-name" | "-iname" => {
+                narrowed = true;
+                found.extend(starts.iter().flat_map(|start| named_in(start, pattern, around)));
+            }
+            "-path" | "-wholename" | "-ipath" if words.get(at + 2).is_none_or(|next| next.text != "-prune") => {
+                narrowed = true;
+                let text = pattern.text.trim_end_matches(['*', '/']);
+                let text = text.strip_prefix("*/").unwrap_or(text);
+                found.push(globbed(text));
+            }
+            _ => {}
+        }
+    }
+    if narrowed {
+        return found;
+    }
+    let ended = words.iter().position(|word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir"));
+    let tests = words.get(1..ended.unwrap_or(words.len())).unwrap_or_default().iter().filter(is_test);
+    let all = tests.clone().all(|test| LEAVES_ALL.contains(&test.text.as_str()));
+    for start in starts {
+        let whole = holds_root(&start, around);
+        // Of the work tree itself some tests leave what holds agents alone, such as `-empty`.
+        if whole && all {
+            found.push(globbed(&format!("{}/{PROTECTED}", start.text)));
+        } else if !whole {
+            found.push(within(&start));
+            found.push(start);
+        }
+    }
+    found
+}
+
+/// Files of this name below the folder.
+fn named_in(start: &Word, pattern: &Word, around: &Around) -> Vec<Word> {
+    let mut found = vec![globbed(&format!("{}/{}", start.text, pattern.text))];
+    // Names that begin with a dot are found as well, which the shell's own `*` does not do.
+    let wanted = names(&format!("/{{,}}{}", pattern.text));
+    if holds_root(start, around) && HELD.iter().any(|held| could_meet(&wanted, &names(&format!("/{held}")))) {
+        let place = if pattern.text.contains("phas") { ".phasegate" } else { PROTECTED };
+        found.push(Word { text: format!("{}/{place}", around.root), ..Word::default() });
+    }
+    found
+}
+
+fn globbed(text: &str) -> Word {
+    let glob = text.contains(['*', '?', '[']);
+    Word { text: text.to_owned(), expands: Expands { glob, ..Expands::default() } }
+}
+
+fn holds_root(start: &Word, around: &Around) -> bool {
+    let place = join(&around.cwd, &start.text);
+    let root = files::normal(&around.root);
+    place == "/" || root == place || root.strip_prefix(&place).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Whether a program that writes gets what was found.
+fn hands_on(words: &[Word]) -> bool {
+    let starts = words.iter().enumerate().filter(|(_, word)| {
+        matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir" | "-x" | "-X" | "--exec" | "--exec-batch")
+    });
+    starts.filter_map(|(at, _)| words.get(at + 1..)).any(writes_what_it_gets)
+}
+
+/// Whether these words are a program that writes the files it is given.
+pub fn writes_what_it_gets(words: &[Word]) -> bool {
+    let Some(name) = words.first().map(|word| base(&word.text)) else { return false };
+    table::SHELLS.contains(&name)
+        || is_interpreter(name)
+        || files::named(words).iter().any(|named| named.access == Access::Write)
+        || matches!(name, "rm" | "unlink" | "shred" | "mv" | "truncate")
+}
+
+/// What `fd` hands on: its pattern is a part of the name.
+fn searched(words: &[Word]) -> Vec<Word> {
+    if !hands_on(words) {
+        return Vec::new();
+    }
+    let pattern = words.iter().skip(1).find(|word| !word.text.starts_with('-'));
+    let pattern = pattern.map(|word| word.text.trim_matches(['^', '$']).replace('\\', "")).unwrap_or_default();
+    let meets = |held: &&&str| pattern.len() > 2 && held.contains(pattern.as_str());
+    HELD.iter().filter(meets).map(|_| globbed(".phasegate")).take(1).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_without_being_an_operand() {
+        let around = Around { cwd: "/p".into(), root: "/p".into(), home: Some("/home/d".into()), ..Around::default() };
+        for (command, expected) in [
+            ("curl -so a/b URL", "a/b"),
+            ("curl --output a/b URL", "a/b"),
+            ("curl --output-dir a -O URL", "a a/phasegate-any"),
+            ("wget -Oa/b URL", "a/b"),
+            ("wget -P a URL", "a a/phasegate-any"),
+            ("tar xf x.tar -C a", "a/phasegate-any"),
+            ("tar -xf x.tar --directory=a", "a/phasegate-any"),
+            ("unzip x.zip -d a", "a a/phasegate-any"),
+            ("7z x x.7z -oa", "a a/phasegate-any"),
+            ("find a -delete", "a/phasegate-any a"),
+            ("find . -name *.pyc -delete", "./*.pyc"),
+            ("find . -name .env -exec rm {} ;", "./.env"),
+            ("find . -name phasegate.db -delete", "./phasegate.db /p/.phasegate"),
+            ("find . -name *.json -delete", "./*.json /p/.git/hooks/pre-commit"),
+            ("find src -name *.json -delete", "src/*.json"),
+            ("find . -path ./.claude/* -delete", "./.claude"),
+            ("find . -name *.log -not -path ./.git/* -delete", "./*.log"),
+            ("find . -type f -exec grep x {} ;", ""),
+            ("find . -type d -empty -delete", ""),
+            ("find . -delete", "./.git/hooks/pre-commit"),
+            ("fd phasegate -x rm", ".phasegate"),
+            ("fd pyc -x rm", ""),
+        ] {
+            let word = |text: &str| Word { text: text.to_owned(), ..Word::default() };
+            let words: Vec<Word> = command.split(' ').map(word).collect();
+            let found = written(&words, Input::Inherited, &around);
+            let found: Vec<&str> = found.iter().map(|named| named.path.text.as_str()).collect();
+            assert_eq!(found.join(" "), expected, "{command}");
+        }
+    }
+}
