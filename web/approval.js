@@ -2,10 +2,20 @@
 // characters as codes; what an agent wrote is marked as its own.
 
 import { fill, h, link } from "./dom.js";
-import { worded } from "./parts.js";
+import { laidOut, told, worded } from "./parts.js";
 import { moment, since, until } from "./time.js";
 
+/** Characters of a call in a line; the whole of it is one click away. */
+const CALL_MAX = 300;
+
 const asked = (one) => (one.ask_by_agent ? "The agent asks" : one.ask);
+
+/** What a person is asked, in a line or two, the same wherever it stands: what is known of a call follows its question. */
+export function question({ ask, call }) {
+  // A question about a budget says all that its call would.
+  const what = call && call.tool !== "raise_budget" ? String(call.arguments?.command ?? call.lines.join(", ")) : "";
+  return [worded(ask), what && [" ", h("code", what.length > CALL_MAX ? `${what.slice(0, CALL_MAX)}…` : what)]];
+}
 
 export function described(one, context) {
   return h(
@@ -15,7 +25,7 @@ export function described(one, context) {
     one.ask_by_agent && h("blockquote.quote", one.ask),
     one.call && call(one.call),
     one.about === "gate" && h("p", "Opens gate ", h("code", one.gate), " of phase ", h("code", one.phase), "."),
-    h("p.on-yes", h("strong", "After a yes: "), worded(one.on_yes), "."),
+    h("p.on-yes", h("strong", "After a yes: "), told(one.on_yes), "."),
     one.claim && h("div.claim", h("p.quote-by", "The agent says (its claim, not checked):"), h("blockquote.quote", one.claim)),
     one.artifacts.map((artifact) => document(artifact, context)),
     facts(one),
@@ -31,25 +41,42 @@ function call({ tool, lines, changes }) {
   );
 }
 
+/** Lists are fetched whole up to here, since half of one cannot be laid out. */
+const LAID_BYTES_MAX = 100_000;
+
 /** The beginning of what was handed in; the rest on demand. */
 function document(artifact, context) {
-  const text = h("pre", { tabindex: "0", "aria-label": `artifact ${artifact.name}` }, artifact.lines.join("\n"));
+  const beginning = artifact.lines.join("\n");
+  const text = h("div.stack");
+  const show = (written, json = written) => fill(text, laidOut(json) ?? h("pre", { tabindex: "0", "aria-label": `artifact ${artifact.name}` }, written));
   const whole = async () => {
+    more.disabled = true;
     try {
-      fill(text, await context.api.text(`/blobs/${artifact.sha256}`));
+      show(await context.api.text(`/blobs/${artifact.sha256}`));
       more.remove();
     } catch (error) {
-      context.notice(error, "artifact");
+      more.disabled = false;
+      if (error.name !== "AbortError") context.notice(error, "artifact");
     }
   };
   const more = artifact.cut && h("button.small", { type: "button", onclick: whole }, `Show all of it (${artifact.bytes} bytes)`);
-  return h(
+  const opened = () => {
+    if (element.open && more?.isConnected && !more.disabled && /^[{[]/.test(beginning) && artifact.bytes <= LAID_BYTES_MAX) whole();
+  };
+  show(beginning, uncoded(beginning));
+  const element = h(
     "details",
-    { open: artifact.lines.length <= 12 },
+    { open: artifact.lines.length <= 12, ontoggle: opened },
     h("summary", `Artifact ${artifact.name} v${artifact.version}, handed in by ${artifact.by} (its claim)`),
     text,
     more,
   );
+  return element;
+}
+
+/** The server's codes for hidden characters, as JSON has them. */
+function uncoded(text) {
+  return text.replace(/\\(?:u\{([0-9a-f]+)\}|[^])/g, (found, code) => (code ? JSON.stringify(String.fromCodePoint(parseInt(code, 16))).slice(1, -1) : found));
 }
 
 function facts(one) {

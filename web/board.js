@@ -1,5 +1,6 @@
 // The board: open tasks by phase, as cards or as a graph, who holds them, and what a person should look at first.
 
+import { question } from "./approval.js";
 import { fill, h, keyed, link } from "./dom.js";
 import { drawGraph } from "./graph.js";
 import { throttled } from "./live.js";
@@ -165,7 +166,10 @@ function sessions(element, seen) {
 function columns(element, seen, chosen, fits) {
   if (!element.firstElementChild?.matches(".flows")) fill(element, h("div.flows"));
   const flows = [...new Set(seen.columns.map((column) => column.workflow))].filter((name) => !chosen.workflow || name === chosen.workflow);
-  const whys = Object.fromEntries(seen.sessions.map((one) => [one.agent, one.why]));
+  const around = {
+    whys: Object.fromEntries(seen.sessions.map((one) => [one.agent, one.why])),
+    asks: new Map((seen.waiting.asks ?? []).map((one) => [one.approval, one.ask])),
+  };
   const host = element.firstElementChild;
   const before = new Map([...host.children].map((child) => [child.dataset.flow, child]));
   const wanted = flows.map((name) => before.get(name) ?? flow(name));
@@ -173,7 +177,7 @@ function columns(element, seen, chosen, fits) {
   flows.forEach((name, at) => {
     const section = wanted[at];
     section.firstElementChild.classList.toggle("visually-hidden", flows.length < 2);
-    phases(section.lastElementChild, seen.columns.filter((column) => column.workflow === name), fits, whys);
+    phases(section.lastElementChild, seen.columns.filter((column) => column.workflow === name), fits, around);
   });
 }
 
@@ -183,7 +187,7 @@ function flow(name) {
   return section;
 }
 
-function phases(element, found, fits, whys) {
+function phases(element, found, fits, { whys, asks }) {
   const before = new Map([...element.children].map((child) => [child.dataset.phase, child]));
   const wanted = found.map((column) => before.get(column.phase) ?? emptyColumn(column));
   if (wanted.some((child, at) => element.children[at] !== child) || element.children.length !== wanted.length) element.replaceChildren(...wanted);
@@ -191,9 +195,18 @@ function phases(element, found, fits, whys) {
     const section = wanted[at];
     const cards = column.cards.filter(fits);
     section.querySelector(".column-count").textContent = column.more ? `${cards.length} of ${column.cards.length + column.more}` : cards.length;
-    keyed(section.lastElementChild, cards, (card) => card.id, (card) => cardOf(card, whys[card.agent]));
+    const rows = cards.map((card) => ({ card, why: whys[card.agent], waits: card.approvals.map((id) => ({ id, ask: asks.get(id) })) }));
+    keyed(section.lastElementChild, rows, ({ card }) => card.id, cardOf);
     section.classList.toggle("bare", !cards.length);
+    reachable(section.querySelector(".column-goal"));
   });
+}
+
+/** A goal that is cut off can be reached by keys: it stands there whole while it has the focus. */
+function reachable(goal) {
+  if (!goal || goal === document.activeElement) return;
+  if (goal.scrollHeight > goal.clientHeight + 1) goal.tabIndex = 0;
+  else goal.removeAttribute("tabindex");
 }
 
 function emptyColumn(column) {
@@ -201,14 +214,14 @@ function emptyColumn(column) {
     "section.column",
     { class: column.end ? "end" : "", "aria-label": `Phase ${column.phase}` },
     h("header", h("h3", { title: column.goal }, column.phase), h("span.column-count.muted")),
-    column.goal && h("p.column-goal.muted.small", column.goal),
+    column.goal && h("p.column-goal.muted.small", { title: column.goal }, column.goal),
     h("ul.cards"),
   );
   section.dataset.phase = column.phase;
   return section;
 }
 
-function cardOf(card, why) {
+function cardOf({ card, why, waits: questions }) {
   const waits = card.waiting_on ?? [];
   return h(
     "li.card",
@@ -226,6 +239,7 @@ function cardOf(card, why) {
     waits.length > 0 && h("p.small", "waits for ", waits.map((id, at) => [at ? ", " : "", taskLink(id)])),
     (card.blocked_by ?? []).map((text) => h("p.small.card-note", text)),
     flags(card),
+    asked(questions),
     budget(card.account, card.cap, Boolean(card.agent)),
     (card.labels ?? []).length > 0 && h("div.row.tight", (card.labels ?? []).map((label) => h("span.tag", label))),
   );
@@ -235,9 +249,25 @@ function flags(card) {
   const found = [
     card.violations ? h("span.tag.bad", plural(card.violations, "violation")) : null,
     card.failed_attempts ? h("span.tag.warn", plural(card.failed_attempts, "failed try", "failed tries")) : null,
-    ...card.approvals.map((id) => h("a.tag.warn", { href: `/inbox/${id}` }, `waits for a yes: ${id}`)),
   ].filter(Boolean);
   return found.length ? h("div.row.tight", found) : null;
+}
+
+/** What a card shows of its questions; the page of the task has all of them. */
+const QUESTIONS_MAX = 3;
+
+function asked(questions) {
+  if (!questions.length) return null;
+  const more = questions.length - QUESTIONS_MAX;
+  return h(
+    "div.asked",
+    h("p.small", "waits for a person"),
+    h(
+      "ul.small",
+      questions.slice(0, QUESTIONS_MAX).map(({ id, ask }) => h("li", { title: ask }, link(`/inbox/${id}`, id), ask && [" ", question({ ask })])),
+      more > 0 && h("li", link("/inbox", `and ${more} more`)),
+    ),
+  );
 }
 
 function empty(element, seen) {

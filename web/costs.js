@@ -3,7 +3,7 @@
 import { legend, stacked, bars } from "./chart.js";
 import { fill, h } from "./dom.js";
 import { throttled } from "./live.js";
-import { count, figure, money, panel, segments, short, table, taskLink, tokens } from "./parts.js";
+import { CENT, count, figure, money, panel, segments, short, table, taskLink, tokens } from "./parts.js";
 import { savings as settled } from "./savings.js";
 import { date, now } from "./time.js";
 
@@ -75,7 +75,7 @@ function draw(parts, chosen, daily, grouped) {
     figure("today", money(today)),
     figure("tokens", short(tokens(total.tokens)), `and ${short(total.tokens.cache_read)} read from caches`),
     figure("answers of models", count(total.calls)),
-    baseline && saved > 0 && figure("saved, at most", money(saved), `${Math.round((saved / baseline.micro_usd) * 100)} % of ${money(baseline.micro_usd)}`),
+    baseline && saved > 0 && (saved < CENT ? figure("saved", "–", "too little to tell yet") : figure("saved, at most", money(saved), `${Math.round((saved / baseline.micro_usd) * 100) || "less than 1"} % of ${money(baseline.micro_usd)}`)),
   );
   if (!grouped.rows.length) {
     fill(

@@ -100,6 +100,15 @@ export function link(href, ...children) {
   return h("a", { href }, ...children);
 }
 
+/** A link to the page that is shown, at this server by another of its names: the one address that is not below "/". */
+export function linkHereBy(name, ...children) {
+  const there = new URL(location.href);
+  there.hostname = name;
+  const anchor = h("a", {}, ...children);
+  anchor.href = there.href;
+  return anchor;
+}
+
 /**
  * Makes the children of `element` one for each item, in order, and touches only those whose item changed: focus, selection and
  * scrolling of the others stay. `key(item)` names it, `render(item)` makes its element.

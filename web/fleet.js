@@ -1,5 +1,6 @@
 // Who works, how fast it goes, and what it waits for: agents, sessions, hours, persons, stalled tasks, bottlenecks.
 
+import { question } from "./approval.js";
 import { bars, legend, stacked } from "./chart.js";
 import { fill, h, link } from "./dom.js";
 import { throttled } from "./live.js";
@@ -95,7 +96,7 @@ function waiting(rows) {
             h(
               "li",
               h("div", link(`/inbox/${row.approval}`, row.approval), row.task && [" for ", taskLink(row.task)], h("span.muted", " asked ", since(row.since), ", expires in ", until(row.expires_at))),
-              h("q.wrap", row.ask),
+              h("q.wrap", question(row)),
             ),
           ),
         )
@@ -169,7 +170,7 @@ function sessions(rows) {
         since(row.since),
         row.ended ? h("span.muted", "ended") : since(row.seen),
       ]),
-      "No session of a client with hooks has been seen.",
+      "No session of a client with hooks is open.",
     ),
   );
 }

@@ -1,10 +1,11 @@
 // What waits for a person: a list, one of them in full, and the answer. Nothing else happens on a yes than what is shown here.
 
-import { answered, described } from "./approval.js";
+import { answered, described, question } from "./approval.js";
 import { fill, h, keyed, link } from "./dom.js";
 import { KeyProblem } from "./keys.js";
 import { throttled } from "./live.js";
-import { signatures, sure } from "./signing.js";
+import { told } from "./parts.js";
+import { atHand, goingOn, keyless, signatures, sure } from "./signing.js";
 import { serverTime, until } from "./time.js";
 
 const KEYS = [
@@ -89,7 +90,7 @@ function item(self, { one, open, picked }) {
     "a",
     { href: `/inbox/${one.id}`, "aria-current": open ? "true" : null },
     h("span.spread", h("strong", one.id), h("span.muted.small", until(one.expires_at))),
-    h("span.headline", one.ask_by_agent ? [h("span.quote-by", "asks: "), one.headline] : one.headline),
+    h("span.headline", one.ask_by_agent ? [h("span.quote-by", "asks: "), one.ask] : question(one)),
     h(
       "span.row.small.muted",
       one.task && h("span", `${one.task} · ${one.phase}`),
@@ -137,7 +138,10 @@ async function drawOne(self) {
     fill(self.detail);
     return;
   }
-  const found = self.waiting.find((one) => one.id === id) ?? (await self.context.api.get(`/inbox/${encodeURIComponent(id)}`, {}, { signal: self.context.signal }));
+  const one = self.waiting.find((one) => one.id === id) ?? (await self.context.api.get(`/inbox/${encodeURIComponent(id)}`, {}, { signal: self.context.signal }));
+  const signs = one.state === "pending" && !one.void && one.you.answer && one.you.sign > 0;
+  const found = { ...one, hand: signs ? await atHand(self.context, one.you.sign, one.from) : null };
+  if (self.open !== id) return;
   // What somebody is reading or answering does not move under their hands.
   if (self.shown && JSON.stringify(self.shown) === JSON.stringify(found)) return;
   if (self.busy) return;
@@ -160,15 +164,20 @@ function answering(self, one) {
   const parts = { reason, choice: choices(one), editor: null };
   const say = (word) => () => answer(self, one, word, parts);
   const editor = h("div.editor", { hidden: true });
+  const why = one.hand && !one.hand.choices.length && h("div.banner.warn.stack", { id: "keyless", tabindex: "-1" }, goingOn(one, one.hand.enrols));
+  // Whoever reaches a button that would be refused is led to the reason.
+  const off = why && { onclick: () => why.focus(), "aria-disabled": "true", "aria-describedby": "keyless" };
+  const act = (name, onclick) => ({ type: "button", data: { answer: name }, onclick, ...off });
   const buttons = h(
     "div.answers",
-    h("button.primary.big", { type: "button", data: { answer: "approve" }, onclick: say("approve") }, one.about === "question" ? "Answer" : "Approve"),
-    h("button.danger.big", { type: "button", data: { answer: "reject" }, onclick: say("reject") }, "Reject"),
-    one.call && !others.length && h("button.big", { type: "button", data: { answer: "adjust" }, onclick: () => edit(self, one, parts, editor) }, "Change…"),
+    h("button.primary.big", act("approve", say("approve")), one.about === "question" ? "Answer" : "Approve"),
+    h("button.danger.big", act("reject", say("reject")), "Reject"),
+    one.call && !others.length && h("button.big", act("adjust", () => edit(self, one, parts, editor)), "Change…"),
   );
   return h(
     "div.stack.answering",
-    one.you.sign > 0 && h("p.banner.info", one.you.sign >= 3 ? "A yes takes your passkey." : "A yes takes a signature with an approver's key.", one.from.length > 0 && ` It is for ${one.from.join(", ")}.`),
+    one.you.sign > 0 && !why && h("p.banner.info", one.you.sign >= 3 ? "A yes takes your passkey." : "A yes takes a signature with an approver's key.", one.from.length > 0 && ` It is for ${one.from.join(", ")}.`),
+    why,
     others.length > 0 && h("p.banner.warn", `It was asked together with ${others.join(", ")}, and is answered together with them.`),
     parts.choice?.element,
     h("div.field", h("label", { for: "reason" }, "Reason"), reason),
@@ -264,14 +273,18 @@ async function answer(self, one, word, parts) {
   await send(self, [one], about);
 }
 
+/** What a signature that answers all of these must show. */
+function proof(all) {
+  return { level: Math.max(...all.map((one) => one.you.sign)), from: all.map((one) => one.from).find((from) => from.length) ?? [] };
+}
+
 async function send(self, all, about) {
   if (self.busy) return;
   self.busy = true;
   self.detail.setAttribute("aria-busy", "true");
   try {
-    const level = Math.max(...all.map((one) => one.you.sign));
+    const { level, from } = proof(all);
     if (level > 0) {
-      const from = all.map((one) => one.from).find((from) => from.length) ?? [];
       const what = `${about.answer === "reject" ? "Reject" : "Approve"} ${all.map((one) => one.id).join(", ")}`;
       const signed = await signatures(self.context, { act: "approval.answer", ...about }, { level, from, what });
       if (!signed) return;
@@ -309,6 +322,15 @@ async function answerAll(self, picked, word) {
   if (cannot) {
     self.context.notice(new KeyProblem(`${cannot.id} cannot be answered here: ${cannot.you.why}`, "take it out of the selection"), "inbox");
     return;
+  }
+  const { level, from } = proof(picked);
+  if (level > 0) {
+    try {
+      if (!(await atHand(self.context, level, from)).choices.length) throw keyless(level, from);
+    } catch (error) {
+      self.context.notice(error, "inbox");
+      return;
+    }
   }
   const reason = h("textarea", { id: "reason-all", maxlength: 2000, rows: 2 });
   const body = h(
@@ -350,8 +372,12 @@ function onKey(self, event) {
 /** A key is pressed by mistake more easily than a button: it asks once more, with what it is about. */
 async function ask(self, one, word, button) {
   if (!one || !button || button.disabled || self.busy) return;
+  if (button.ariaDisabled === "true") {
+    button.click();
+    return;
+  }
   const verb = word === "approve" ? "Approve" : "Reject";
-  const body = h("div.stack", h("p", one.headline), word === "approve" && h("p.muted", `After a yes: ${one.on_yes}`));
+  const body = h("div.stack", h("p.wrap", one.ask_by_agent ? one.ask : question(one)), word === "approve" && h("p.muted", "After a yes: ", told(one.on_yes)));
   if (await sure(`${verb} ${one.id}?`, body, verb, word === "approve" ? "primary" : "danger")) button.click();
 }
 

@@ -122,7 +122,7 @@ export async function signWithKey(kept, passphrase, at, statements) {
 /** Why there can be no passkeys here, or nothing. */
 export function noPasskeys() {
   if (!globalThis.PublicKeyCredential) return "This browser has no passkeys, or this page did not come safely (https, or http on localhost).";
-  if (/^[\d.]+$|:/.test(location.hostname)) return `Passkeys belong to a name: open this page by one, such as localhost in place of ${location.hostname}.`;
+  if (/^[\d.]+$|:/.test(location.hostname)) return `Passkeys belong to a name, and ${location.hostname} is a number.`;
   return "";
 }
 
@@ -136,7 +136,7 @@ export const isPasskey = (key) => PASSKEY.test(key);
 
 async function ceremony(action) {
   const why = noPasskeys();
-  if (why) throw new KeyProblem(why);
+  if (why) throw new KeyProblem(why, "open the board by a name, such as localhost");
   try {
     return await action();
   } catch (error) {

@@ -1,6 +1,7 @@
 // Small parts that several pages show: money, states, guards, bars, tables, and a question before something is done.
 
 import { h, link, s } from "./dom.js";
+import { minutes, moment } from "./time.js";
 
 const whole = new Intl.NumberFormat("en");
 
@@ -10,6 +11,9 @@ export function money(micro) {
   const digits = usd >= 100 ? 0 : usd >= 0.1 ? 2 : 4;
   return `$${new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(usd)}`;
 }
+
+/** In millionths of a dollar: a difference below it says nothing. */
+export const CENT = 10_000;
 
 export function count(number) {
   return whole.format(number ?? 0);
@@ -82,7 +86,7 @@ export function budget(account, cap, begun = true) {
   if (!begun && !spent.calls && !cap.minutes_used) return parts;
   if (cap.micro_usd !== undefined) parts.push(bar(spent.micro_usd + account.reserved.micro_usd, cap.micro_usd, "Money", `${money(spent.micro_usd)} of ${money(cap.micro_usd)}`));
   if (cap.tokens !== undefined) parts.push(bar(spent.tokens + account.reserved.tokens, cap.tokens, "Tokens", `${short(spent.tokens)} of ${short(cap.tokens)} tokens`));
-  if (cap.minutes !== undefined) parts.push(bar(cap.minutes_used, cap.minutes, "Minutes", `${cap.minutes_used} of ${cap.minutes} min`));
+  if (cap.minutes !== undefined) parts.push(bar(cap.minutes_used, cap.minutes, "Minutes", `${minutes(cap.minutes_used)} of ${minutes(cap.minutes)}`));
   if (cap.calls !== undefined) parts.push(bar(spent.calls + account.reserved.calls, cap.calls, "Answers", `${spent.calls} of ${cap.calls} answers`));
   if (!parts.length && spent.micro_usd > 0) parts.push(h("span.muted.small", `${money(spent.micro_usd)}, no cap`));
   return parts;
@@ -104,13 +108,47 @@ export function table(caption, heads, rows, empty = "Nothing yet.") {
 }
 
 /** A message of ours: what it puts in backticks becomes code. */
-export function worded(text) {
-  return String(text ?? "").split(/`([^`]*)`/).map((part, at) => (at % 2 ? h("code", part) : part));
+export function worded(text, plain = (part) => part) {
+  return String(text ?? "").split(/`([^`]*)`/).map((part, at) => (at % 2 ? h("code", part) : plain(part)));
+}
+
+const EXACT_TIME = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
+
+/** The same, with the exact times in it as people read them. */
+export function told(text) {
+  return worded(text, (plain) => plain.split(EXACT_TIME).map((part, at) => (at % 2 ? moment(part) : part)));
 }
 
 /** What an agent wrote, as text and marked as its own. */
 export function quote(text, by) {
   return h("blockquote.quote", text, by && h("footer.quote-by", "written by ", by));
+}
+
+/** JSON as lists and names, the JSON itself behind it; null where the text is no list and no object. */
+export function laidOut(text) {
+  let value;
+  try {
+    value = JSON.parse(text, exactly);
+  } catch {
+    return null;
+  }
+  if (value === null || typeof value !== "object") return null;
+  return [h("div.quote", part(value)), h("details", h("summary", "As JSON"), h("pre", { tabindex: 0 }, h("code", text)))];
+}
+
+/** What a browser would round is better read as it was written. */
+function exactly(_, value) {
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new RangeError("too large");
+  return value;
+}
+
+function part(value) {
+  if (typeof value === "string") return value === "" ? h("code", '""') : h("span.written", value);
+  if (value === null || typeof value !== "object") return h("code", String(value));
+  const rows = Object.entries(value);
+  if (!rows.length) return h("span.muted", "none");
+  if (Array.isArray(value)) return h("ol.numbered", value.map((one) => h("li", part(one))));
+  return h("dl.named", rows.map(([name, one]) => [h("dt", name), h("dd", part(one))]));
 }
 
 export function panel(title, ...children) {

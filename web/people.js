@@ -2,7 +2,8 @@
 
 import { fill, h } from "./dom.js";
 import { KeyProblem, forget, isPasskey, isPasskeyHere, makeKey, makePasskey, noPasskeys, ownKeys } from "./keys.js";
-import { signatures, sure } from "./signing.js";
+import { worded } from "./parts.js";
+import { byName, signatures, sure } from "./signing.js";
 import { date } from "./time.js";
 
 export async function page(root, context) {
@@ -70,7 +71,7 @@ function standing(self, own) {
 const shortKey = (key) => (key.length > 60 ? `${key.slice(0, 57)}…` : key);
 
 function field(id, label, attributes, note) {
-  return h("div.field", h("label", { for: id }, label), note && h("span.muted", { id: `${id}-note` }, note), h("input", { id, name: id, required: true, autocomplete: "off", spellcheck: "false", "aria-describedby": note ? `${id}-note` : null, ...attributes }));
+  return h("div.field", h("label", { for: id }, label), note && h("span.muted", { id: `${id}-note` }, worded(note)), h("input", { id, name: id, required: true, autocomplete: "off", spellcheck: "false", "aria-describedby": note ? `${id}-note` : null, ...attributes }));
 }
 
 const groupsOf = (text) => text.split(/[\s,]+/).filter(Boolean);
@@ -104,7 +105,7 @@ function form(self, title, note, fields, button, make) {
 
 function passkeyForm(self) {
   const why = noPasskeys();
-  if (why) return h("section.panel.stack", h("h2", "Enrol a passkey"), h("p.banner.warn", why));
+  if (why) return h("section.panel.stack", h("h2", "Enrol a passkey"), h("p.banner.warn", h("span", why), byName()));
   const note = "A device of yours signs, once it has recognised you: level 3. The passkey is for pages of this server's name only.";
   const fields = [field("passkey-name", "Name", { maxlength: 100, placeholder: "ana-phone" }), groups("passkey-groups")];
   return form(self, "Enrol a passkey", note, fields, "Make a passkey", async (values) => {

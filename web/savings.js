@@ -2,7 +2,7 @@
 
 import { bars } from "./chart.js";
 import { h } from "./dom.js";
-import { count, money, panel, table } from "./parts.js";
+import { CENT, count, money, panel, table } from "./parts.js";
 
 const PARTS = [["by_type", "Type"], ["by_tier", "Tier"], ["by_project", "Project"]];
 
@@ -25,7 +25,7 @@ export function savings(found) {
             more(all).map((line) => h("p.muted.small", line)),
           ]
         : h("p.muted", "No work has ended yet whose outcome and cost are known."),
-      PARTS.filter(([part]) => found[part].length && (part !== "by_project" || found[part].length > 1)).map(([part, name]) => rows(name, found[part])),
+      PARTS.filter(([part]) => found[part].length && (part !== "by_project" || found[part].length > 1)).map(([part, name]) => rows(name, found[part], isLittle(all))),
       found.strong.map((row) => h("p.muted.small", `Strong models at fresh work of type ${row.type}: ${row.solved} of ${row.tries} tries done, ${money(row.mean_micro_usd)} a try.`)),
       out.map((line) => h("p.muted.small", `Left out: ${line}.`)),
       h("details", h("summary", "How this is counted"), h("p.muted.small", found.method)),
@@ -33,9 +33,16 @@ export function savings(found) {
   );
 }
 
+/** A difference that says nothing yet. */
+function isLittle(all) {
+  return [all.saved_micro_usd, all.low_micro_usd, all.high_micro_usd].every((micro) => Math.abs(micro) < CENT);
+}
+
 function verdict(all) {
+  const work = `${count(all.solved)} of ${count(all.pieces)} pieces of work done in ${count(all.tries)} tries, of which ${count(all.failed_tries)} failed.`;
+  if (isLittle(all)) return `Too little to tell yet, as the difference is below a cent: ${work}`;
   const [saved, word] = all.saved_micro_usd < 0 ? [-all.saved_micro_usd, "It cost more, by"] : [all.saved_micro_usd, "Saved"];
-  return `${word} ${money(saved)}, between ${signed(all.low_micro_usd)} and ${signed(all.high_micro_usd)}: ${count(all.solved)} of ${count(all.pieces)} pieces of work done in ${count(all.tries)} tries, of which ${count(all.failed_tries)} failed.`;
+  return `${word} ${money(saved)}, between ${signed(all.low_micro_usd)} and ${signed(all.high_micro_usd)}: ${work}`;
 }
 
 function more(all) {
@@ -46,13 +53,14 @@ function more(all) {
   ].filter(Boolean);
 }
 
-function rows(name, found) {
+function rows(name, found, isLittle) {
+  const saved = [["Saved", "num"], ["Between", "num"]];
   return table(
     `Against always strong, by ${name.toLowerCase()}`,
-    [[name], ["Pieces", "num"], ["Done", "num"], ["Tries", "num"], ["Cost", "num"], ["Always strong", "num"], ["Saved", "num"], ["Between", "num"]],
+    [[name], ["Pieces", "num"], ["Done", "num"], ["Tries", "num"], ["Cost", "num"], ["Always strong", "num"], ...(isLittle ? [] : saved)],
     found.map((row) => [
-      row.name, count(row.pieces), count(row.solved), count(row.tries), money(row.micro_usd), money(row.baseline_micro_usd), signed(row.saved_micro_usd),
-      `${signed(row.low_micro_usd)} and ${signed(row.high_micro_usd)}`,
+      row.name, count(row.pieces), count(row.solved), count(row.tries), money(row.micro_usd), money(row.baseline_micro_usd),
+      ...(isLittle ? [] : [signed(row.saved_micro_usd), `${signed(row.low_micro_usd)} and ${signed(row.high_micro_usd)}`]),
     ]),
   );
 }

@@ -1,20 +1,16 @@
 // Asking a person for a signature: which of the keys that are at hand, its passphrase or a touch, and then over exactly the
 // bytes of what the person saw.
 
-import { h } from "./dom.js";
-import { KeyProblem, isPasskey, isPasskeyHere, ownKeys, signWithKey, signWithPasskey, unbase64 } from "./keys.js";
+import { h, link, linkHereBy } from "./dom.js";
+import { KeyProblem, isPasskey, isPasskeyHere, noPasskeys, ownKeys, signWithKey, signWithPasskey, unbase64 } from "./keys.js";
 
 /**
  * Signatures under `about` (what /api/v1/statement takes), one for each statement in its order; null where the person changed
  * their mind. `level` is what the signature must show at least; `from` names who may sign, empty for anybody enrolled.
  */
 export async function signatures(context, about, { level = 2, from = [], what }) {
-  const choices = await atHand(context, level, from);
-  if (!choices.length) {
-    const who = from.length ? ` of ${from.join(", ")}` : "";
-    const kind = level >= 3 ? "passkey" : "key";
-    throw new KeyProblem(`this takes a signature, and no ${kind}${who} is in this browser`, "enrol one on the page People, or sign at the command line with `--as NAME`");
-  }
+  const { choices } = await atHand(context, level, from);
+  if (!choices.length) throw keyless(level, from);
   const picked = await pick(choices, what, level);
   if (!picked) return null;
   const { at, statements } = await context.api.post("/statement", about);
@@ -23,14 +19,46 @@ export async function signatures(context, about, { level = 2, from = [], what })
   return passkeys.length ? signWithPasskey(passkeys, at, statements) : signWithKey(picked[0].kept, picked[0].passphrase, at, statements);
 }
 
-async function atHand(context, level, from) {
-  const [{ approvers }, kept] = await Promise.all([context.api.get("/approvers"), ownKeys()]);
-  const counts = (one) =>
-    one.traced && !one.revoked && one.level >= level && (!from.length || from.includes(one.name) || one.groups.some((group) => from.includes(group)));
-  return approvers.filter(counts).flatMap((one) => {
+/** `choices`: the keys in this browser that fit. `enrols`: somebody can be enrolled here, being the first or by a key that is here. */
+export async function atHand(context, level, from) {
+  const [{ approvers, any }, kept] = await Promise.all([context.api.get("/approvers"), ownKeys()]);
+  const here = approvers.filter((one) => one.traced && !one.revoked).flatMap((one) => {
     const own = kept.find(({ key }) => key === one.key);
-    return own || isPasskeyHere(one.key) ? [{ name: one.name, key: one.key, level: one.level, kept: own }] : [];
+    return own || isPasskeyHere(one.key) ? [{ name: one.name, key: one.key, level: one.level, groups: one.groups, kept: own }] : [];
   });
+  const named = (one) => !from.length || from.includes(one.name) || one.groups.some((group) => from.includes(group));
+  return { choices: here.filter((one) => one.level >= level && named(one)), enrols: !any || here.length > 0 };
+}
+
+function noKey(level, from) {
+  return `no ${level >= 3 ? "passkey" : "key"}${from.length ? ` of ${from.join(", ")}` : ""} is in this browser`;
+}
+
+export function keyless(level, from) {
+  const hint = level >= 3 ? "enrol one on the page People" : "enrol one on the page People, or sign at the command line with `--as NAME`";
+  return new KeyProblem(`this takes a signature, and ${noKey(level, from)}`, hint);
+}
+
+/** Why nobody can sign an answer here, and how to go on. */
+export function goingOn({ id, from, you: { sign } }, enrols) {
+  const people = (text) => link("/people", text);
+  const needsName = sign >= 3 && noPasskeys();
+  const here = enrols ? [people(sign >= 3 ? "Enrol a passkey" : "Enrol a key"), " in this browser."] : ["In the browser of an approver: ", people("see who is one"), "."];
+  return [
+    h("p", h("strong", `It takes a ${sign >= 3 ? "passkey" : "signature"}, and ${noKey(sign, from)}.`)),
+    h(
+      "ul.dots",
+      // Passkeys are for browsers alone.
+      sign < 3 && h("li", "At the command line, by a key of that machine: ", h("code", `phasegate approvals approve ${id}`), " or ", h("code", `reject ${id}`), "."),
+      h("li", needsName ? [needsName, " ", byName()] : here),
+    ),
+  ];
+}
+
+/** To where passkeys work, for whoever opened the page by this machine's number. */
+export function byName() {
+  if (!/^127\.|^\[::1\]$/.test(location.hostname)) return null;
+  return h("span", linkHereBy("localhost", "Open this page at localhost"), "; you sign in there once more.");
 }
 
 /** What the server gives to sign must be what the person saw. */

@@ -1,21 +1,27 @@
 // One task: where it stands, what is missing, what was handed in, what it cost, and everything that happened, in plain words.
 
+import { question } from "./approval.js";
 import { fill, h, keyed, link } from "./dom.js";
 import { story } from "./events.js";
 import { throttled } from "./live.js";
-import { ask, bar, budget, guard, money, NOT_SEEN, panel, plural, priority, quote, short, status, table, taskLink, tokens, worded } from "./parts.js";
-import { moment, since, until } from "./time.js";
+import { ask, bar, budget, guard, laidOut, money, NOT_SEEN, panel, plural, priority, quote, short, status, table, taskLink, told, tokens, worded } from "./parts.js";
+import { minutes, moment, since, span, until } from "./time.js";
 
 const PAGE = 200;
 /** Longer texts are cut on the page; the whole is one click away. */
 const SHOWN_MAX = 20_000;
+/** Of what waits for a person, so many are asked for in full. */
+const QUESTIONS_MAX = 8;
+/** In percent of a cap: below it a pace says nothing. */
+const FORETOLD_FROM = 3;
 
 export async function page(root, context) {
   const id = context.params.id;
-  const parts = { head: h("div.stack"), alerts: h("div.stack"), steps: h("div"), main: h("div.stack.task-main"), side: h("div.stack.task-side"), timeline: null };
+  const parts = { head: h("div.stack"), alerts: h("div.stack"), steps: h("div"), main: h("div.stack.task-main"), side: h("div.stack.task-side"), timeline: null, questions: new Map() };
   context.title(id);
   const look = async () => {
     const seen = await context.api.get(`/tasks/${encodeURIComponent(id)}`, {}, { signal: context.signal });
+    await asked(parts.questions, seen.card.approvals, context);
     draw(parts, seen, context);
     return seen;
   };
@@ -35,11 +41,21 @@ export async function page(root, context) {
   });
 }
 
+/** What is asked never changes: each is fetched once. */
+async function asked(known, ids, context) {
+  // An agent is shown its own only, and a browser notes each that it is refused.
+  if (!context.is("operator", "approver", "auditor")) return;
+  const missing = ids.slice(0, QUESTIONS_MAX).filter((id) => !known.has(id));
+  const found = await Promise.allSettled(missing.map((id) => context.api.get(`/inbox/${id}`, {}, { signal: context.signal })));
+  context.signal.throwIfAborted();
+  found.forEach(({ value }, at) => value && known.set(missing[at], { ask: value.ask, call: value.call, until: value.expires_at }));
+}
+
 function draw(parts, seen, context) {
   const { task, card } = seen;
   context.title(`${task.id} ${task.spec.title}`);
   head(parts.head, seen, context);
-  alerts(parts.alerts, seen, context);
+  alerts(parts, seen, context);
   steps(parts.steps, seen.phases);
   blocks(parts.main, [
     ["gates", seen.gates, () => gates(seen, context)],
@@ -113,16 +129,23 @@ function accept(seen, context) {
   return h("button.small", { type: "button", onclick: () => tend(act, seen, context) }, "Accept them…");
 }
 
-function alerts(element, seen, context) {
+function alerts({ alerts: element, questions }, seen, context) {
   const { card, violations, task } = seen;
+  const waits = card.approvals.map((id) => ({ id, ...questions.get(id) }));
   const rows = [
-    ...card.approvals.map((id) => ({ key: id, approval: id })),
+    ...(waits.length ? [{ key: "waits", waits }] : []),
     ...(violations.length ? [{ key: "violations", violations }] : []),
     ...(task.state?.blockers ?? []).map((one) => ({ key: `b${one.id}`, blocker: one })),
     ...(task.state?.reason ? [{ key: "reason", reason: task.state.reason, is: task.status }] : []),
   ];
   keyed(element, rows, (row) => row.key, (row) => {
-    if (row.approval) return h("div.banner.warn", h("strong", "It waits for a person"), link(`/inbox/${row.approval}`, `Look at ${row.approval} and answer`));
+    if (row.waits) {
+      return h(
+        "div.banner.warn",
+        h("strong", "It waits for a person", row.waits.length > 1 && `, with ${row.waits.length} questions`),
+        h("ul.questions", row.waits.map((one) => h("li", link(`/inbox/${one.id}`, one.ask ? `Answer ${one.id}` : `Look at ${one.id} and answer`), one.ask && [": ", h("q", question(one))], one.until && h("span.muted.small", " time left: ", until(one.until))))),
+      );
+    }
     if (row.blocker) return h("div.banner.bad", h("strong", "Blocked"), h("q", row.blocker.reason), h("span.muted", "by ", row.blocker.by, ", ", since(row.blocker.at)));
     if (row.reason) return h("div.banner.bad", h("strong", row.is), h("q", row.reason));
     return h(
@@ -180,8 +203,8 @@ function gates(seen, context) {
           h(
             "div",
             h("p.wrap", worded(gate.asks)),
-            gate.why && h("p.wrap", { class: gate.met ? "muted" : "" }, worded(gate.why)),
-            gate.how && !gate.met && h("p.muted.wrap", "→ ", worded(gate.how)),
+            gate.why && h("p.wrap", { class: gate.met ? "muted" : "" }, told(gate.why)),
+            gate.how && !gate.met && h("p.muted.wrap", "→ ", told(gate.how)),
             h("p.small.muted", gate.tier && [h("span.tag", { title: TIERS[gate.tier] ?? "" }, gate.tier), " "], gate.at && since(gate.at)),
             gate.output && blob(gate.output, "Output", context),
           ),
@@ -193,8 +216,8 @@ function gates(seen, context) {
 
 const TIERS = { claimed: "the agent says so", observed: "a hook saw it", executed: "phasegate ran it", signed: "a person signed it" };
 
-/** A kept text, fetched when it is opened, shown as text whatever it says it is. */
-function blob(sha256, name, context) {
+/** A kept text, fetched when it is opened, shown as text whatever it says it is; `laid(text)` may lay it out. */
+function blob(sha256, name, context, laid) {
   const place = h("div");
   const details = h("details", h("summary", name), place);
   details.addEventListener("toggle", async () => {
@@ -203,7 +226,7 @@ function blob(sha256, name, context) {
     try {
       const text = await context.api.text(`/blobs/${encodeURIComponent(sha256)}`, { signal: context.signal });
       const cut = text.length > SHOWN_MAX;
-      fill(place, h("pre", { tabindex: 0 }, h("code", cut ? text.slice(0, SHOWN_MAX) : text)), cut && h("p.muted.small", `the first ${SHOWN_MAX} of ${text.length} characters`));
+      fill(place, (!cut && laid?.(text)) || h("pre", { tabindex: 0 }, h("code", cut ? text.slice(0, SHOWN_MAX) : text)), cut && h("p.muted.small", `the first ${SHOWN_MAX} of ${text.length} characters`));
     } catch (error) {
       fill(place, h("p.muted", error.message));
     }
@@ -238,7 +261,7 @@ function artifacts(found, context) {
         return h(
           "li",
           h("div.row", h("strong", name), h("span.tag", `version ${one.version}`), h("span.tag", one.phase), h("span.small.muted", `${short(one.bytes)} bytes, ${one.media_type}, by `, one.by, ", ", since(one.at))),
-          blob(one.sha256, "Show the text", context),
+          blob(one.sha256, "Show the text", context, laidOut),
         );
       }),
     ),
@@ -270,13 +293,13 @@ function now(task, card, context) {
 
 /** When caps are reached, and what such a task usually comes to. */
 function foreseen(seen) {
-  const amount = (cap, value) => (cap.unit === "micro_usd" ? money(value) : `${short(value)} ${cap.unit === "calls" ? "answers" : cap.unit}`);
-  const soon = (minutes) => (minutes >= 120 ? `${Math.floor(minutes / 60)} hours` : plural(Math.max(1, minutes), "minute"));
+  const amount = (cap, value) => ({ micro_usd: money, minutes })[cap.unit]?.(value) ?? `${short(value)} ${cap.unit === "calls" ? "answers" : cap.unit}`;
+  const soon = (left) => (left < 1 ? "less than a minute" : `about ${span(left >= 120 ? Math.floor(left / 60) * 3600 : left * 60)}`);
   const lines = (seen.forecasts ?? [])
-    .filter((cap) => cap.minutes_left !== undefined || cap.percent >= 80)
-    .map((cap) => `Budget of ${cap.task}: ${amount(cap, cap.spent)} of ${amount(cap, cap.cap)} spent, ${cap.percent >= 100 ? "used up" : cap.minutes_left === undefined ? `${cap.percent} %` : `at this pace used up in about ${soon(cap.minutes_left)}`}`);
+    .filter((cap) => (cap.minutes_left !== undefined && cap.percent >= FORETOLD_FROM) || cap.percent >= 80)
+    .map((cap) => `Budget of ${cap.task}: ${amount(cap, cap.spent)} of ${amount(cap, cap.cap)} spent, ${cap.percent >= 100 ? "used up" : cap.minutes_left === undefined ? `${cap.percent} %` : `at this pace used up in ${soon(cap.minutes_left)}`}`);
   const usual = seen.usual;
-  if (usual) lines.push(`Usual for such a task: ${money(usual.micro_usd)}, ${short(usual.tokens)} tokens, ${plural(usual.minutes, "minute")} (each the median of ${usual.tasks} done ones)`);
+  if (usual) lines.push(`Usual for such a task: ${money(usual.micro_usd)}, ${short(usual.tokens)} tokens, ${minutes(usual.minutes)} (each the median of ${usual.tasks} done ones)`);
   return lines.length ? h("ul.dots", lines.map((line) => h("li", line))) : null;
 }
 

@@ -35,6 +35,11 @@ export function span(seconds) {
   return parts.join(" ");
 }
 
+/** The same of minutes, as caps count them. */
+export function minutes(count) {
+  return count > 0 ? span(count * 60) : "0 min";
+}
+
 /** One unit, for where there is little room. */
 function brief(seconds) {
   const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
@@ -46,12 +51,8 @@ function said(element) {
   const away = (at - now()) / 1000;
   if (element.dataset.tick === "since") return away > -2 ? "just now" : `${brief(-away)} ago`;
   if (element.dataset.tick === "for") return span(-away);
-  return away <= 0 ? "lapsed" : away < 3600 ? minutes(away) : span(away);
-}
-
-function minutes(seconds) {
-  const whole = Math.floor(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  // Seconds count in the end only; before, they would make the page flicker.
+  return away <= 0 ? "lapsed" : span(away < 120 ? Math.ceil(away) : Math.floor(away / 60) * 60);
 }
 
 function ticking(kind, at, properties) {
@@ -69,17 +70,17 @@ function mark(element, at) {
 
 /** "4 min ago" */
 export const since = (at, properties) => ticking("since", at, properties);
-/** "4:10" and, in the end, "lapsed" */
+/** "4 min", "1 min 10 s" and, in the end, "lapsed" */
 export const until = (at, properties) => ticking("until", at, properties);
 /** "4 min": how long something has lasted */
 export const lasting = (at, properties) => ticking("for", at, properties);
 
-/** The moment itself. */
+/** The moment itself, to the second; exactly in its title. */
 export function moment(at) {
   const parsed = Date.parse(at);
   if (!Number.isFinite(parsed)) return h("span.muted", "–");
   const today = new Date(now()).toDateString() === new Date(parsed).toDateString();
-  return h("time", { datetime: at, title: full.format(parsed) }, today ? clock.format(parsed) : full.format(parsed));
+  return h("time", { datetime: at, title: `${full.format(parsed)}, exactly ${at}` }, today ? clock.format(parsed) : full.format(parsed));
 }
 
 /** "2026-11-20" or a time, as a day. */

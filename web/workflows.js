@@ -4,7 +4,7 @@
 import { drawFlow } from "./flow.js";
 import { fill, h, link } from "./dom.js";
 import { count, panel, plural, table, taskLink, worded } from "./parts.js";
-import { since, span } from "./time.js";
+import { minutes, since, span } from "./time.js";
 
 export async function page(root, context) {
   if (context.params.id) await one(root, context, context.params.id);
@@ -76,7 +76,7 @@ function lint(warnings) {
 }
 
 function everywhere(workflow) {
-  const budget = Object.entries(workflow.budget ?? {}).map(([name, value]) => (name === "usd" ? `$${value}` : `${count(value)} ${name}`));
+  const budget = Object.entries(workflow.budget ?? {}).map(([name, value]) => ({ usd: `$${value}`, minutes: minutes(value) })[name] ?? `${count(value)} ${name}`);
   const rows = [
     ["Always denied", rules(workflow.protect?.deny)],
     ["Without a task", rules(workflow.unclaimed?.allow)],
@@ -91,7 +91,8 @@ function phase(one) {
     ["Allowed", rules(one.allow) ?? h("span.muted", "nothing")],
     ["Asks first", rules(one.require_approval) ?? rules(one.ask)],
     ["Denied", rules(one.deny)],
-    ["May write", rules(one.writes)],
+    // Only where the file says nothing of it, the rules alone decide.
+    ["May write", rules(one.writes) ?? h("span.muted", one.writes ? "nothing" : "wherever the rules reach")],
     ["Model", one.model?.tier && [one.model.tier, one.model.raise_on_failure ? ", a stronger one after a failure" : ""]],
     ["To leave it", one.exit?.length ? h("ul.dots", one.exit.map((gate) => h("li.wrap", gateText(gate)))) : h("span.muted", "nothing is asked for")],
     ["Leads to", (one.next ?? []).join(", ")],

@@ -185,6 +185,24 @@ export const tests = {
     await close();
   },
 
+  "a question reads the same wherever it stands, and a plan as its steps": async (stage) => {
+    const task = await stage.world.call("lea", "claim_task", { new: { title: "Work of lea" } });
+    const id = await asks(stage, "lea", { call: { tool: "raise_budget", arguments: { usd: 20 } } });
+    const asked = `May the budget of ${task.task} be $20.00? It is $5.00 now.`;
+    for (const at of ["/", `/tasks/${task.task}`, "/inbox", "/fleet"]) {
+      await opened(stage, at, {}, (page) => page.locator("main").getByText(asked).first().waitFor());
+    }
+    await stage.world.does(["approvals", "reject", id, "--yes"]);
+    await opened(stage, "/inbox", {}, async (page) => {
+      await page.locator(".waits", { hasText: "ben" }).locator("a").click();
+      await page.locator(".detail ol li", { hasText: "keep it for a minute" }).waitFor();
+      await page.locator(".detail ol li", { hasText: HOSTILE.markup }).waitFor();
+      assert.equal(/\d{4}-\d\d-\d\dT/.test(await page.locator(".on-yes").innerText()), false, "times are for people");
+      assert.deepEqual(await barriers(page), []);
+      await shot(page, "inbox-plan-light");
+    });
+  },
+
   "whoever may not answer sees why, and no button": (stage) =>
     opened(stage, "/inbox", { role: "auditor" }, async (page) => {
       await has(page, "You cannot answer this");

@@ -104,6 +104,37 @@ export const tests = {
       await close();
     }),
 
+  "where no key is at hand nothing can be pressed, and the page says how to go on": (stage) =>
+    guarded(stage, async (own) => {
+      await own.world.does(["approver", "add", "ana", "--passphrase-stdin"], "correct horse battery\n");
+      await own.world.call("bot", "claim_task", { new: { title: "Guarded work" } });
+      const two = (await own.world.call("bot", "request_approval", { gate: "approval" })).approval;
+      const three = (await own.world.call("bot", "request_approval", { gate: "approval#2" })).approval;
+      const { page, close } = await own.open(`/inbox/${two}`);
+      await page.getByText("It takes a signature, and no key is in this browser").waitFor();
+      await page.getByText(`phasegate approvals approve ${two}`).waitFor();
+      for (const name of ["Approve", "Reject"]) {
+        const button = page.getByRole("button", { name, exact: true });
+        assert.equal(await button.getAttribute("aria-disabled"), "true", name);
+        await button.click({ force: true });
+        assert.equal(await page.evaluate(() => document.activeElement.id), "keyless", name);
+      }
+      await page.keyboard.press("a");
+      assert.equal(await page.locator("dialog, .notice").count(), 0);
+      assert.deepEqual(await barriers(page), []);
+      await shot(page, "inbox-keyless-light");
+      assert.equal((await approval(own, two)).state.is, "pending");
+      await close();
+      const named = own.origin;
+      own.origin = named.replace("localhost", "127.0.0.1");
+      for (const at of ["/people", `/inbox/${three}`]) {
+        const { page, close } = await own.open(at);
+        const there = page.getByRole("link", { name: "Open this page at localhost" });
+        assert.equal(await there.evaluate((one) => one.href), named + at);
+        await close();
+      }
+    }),
+
   "one touch answers several alike, each under its own signature": (stage) =>
     guarded(stage, async (own) => {
       const { page, close } = await own.open("/people", { expected: [/pubKeyCredParams/] });

@@ -1,8 +1,8 @@
 //! Which variables a command may be given without a rule for it, and what is known of the values of variables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::shell::script::{Assignment, Script, Word};
+use super::super::shell::script::{Assignment, Expands, Script, Word};
 
 /// They change how a program prints or how much it does, never what it runs.
 const SAFE: &[&str] = &[
@@ -78,11 +78,43 @@ pub fn stays_inside(assignment: &Assignment) -> bool {
 #[derive(Debug, Default)]
 pub struct Values {
     known: BTreeMap<String, Vec<Word>>,
+    /// Every name that the text gives a value, known or not.
+    given: BTreeSet<String>,
+    /// The text sets its own positional parameters, or uses them.
+    pub positional: bool,
+    /// The shell's patterns find names that begin with a dot as well.
+    pub finds_dots: bool,
+    /// `**` goes down any number of folders.
+    pub goes_down: bool,
 }
 
 const MAX_VALUES: usize = 16;
 /// A longer value counts as not known: a few letters that name it could be put in for it hundreds of times.
 const MAX_VALUE_BYTES: usize = 2_048;
+/// Names that are given values in one text; more leave nothing known.
+const MAX_NAMES: usize = 64;
+/// Loops of one text whose words are read; more leave nothing known.
+const MAX_LOOPS: usize = 64;
+
+/// Builtins that give the names among their words a value which their words need not show.
+const GIVE_VALUES: &[&str] = &[
+    "read",
+    "printf",
+    "mapfile",
+    "readarray",
+    "declare",
+    "typeset",
+    "local",
+    "export",
+    "readonly",
+    "getopts",
+    "let",
+    "select",
+    "unset",
+    "wait",
+    "coproc",
+    "nameref",
+];
 
 impl Values {
     pub fn of(text: &str, script: &Script) -> Self {
@@ -94,59 +126,169 @@ impl Values {
                 (_, _) => *entry = None,
             }
         };
-        for command in &script.commands {
-            for assignment in &command.assignments {
-                let value = &assignment.value;
-                let short = value.text.len() <= MAX_VALUE_BYTES;
-                let plain = short && (value.expands.nothing() || is_made_here(&value.text));
-                note(assignment.name.trim_end_matches('+'), plain.then(|| vec![value.clone()]));
-            }
+        let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+        for assignment in script.commands.iter().flat_map(|command| &command.assignments) {
+            let value = &assignment.value;
+            let short = value.text.len() <= MAX_VALUE_BYTES && !value.text.starts_with('(');
+            let plain = short && (value.expands.nothing() || is_made_here(&value.text));
+            let name = identifier(&assignment.name);
+            // `a+=x` and `a[0]=x` leave something else in it.
+            note(name, (plain && name == assignment.name).then(|| vec![value.clone()]));
+            *times.entry(name).or_default() += 1;
         }
         for (name, words) in loops(text) {
             note(name, words);
         }
-        Self { known: found.into_iter().filter_map(|(name, words)| words.map(|words| (name, words))).collect() }
+        if found.len() > MAX_NAMES {
+            found.values_mut().for_each(|words| *words = None);
+        }
+        let others = GIVE_VALUES.iter().any(|builtin| text.contains(builtin));
+        for (name, words) in found.iter_mut().filter(|(_, words)| words.is_some()) {
+            let mentions = Mentions::of(name, text);
+            // Somewhere else it gets a value that is not read here: by a builtin, by an expansion, in a text within.
+            let elsewhere = mentions.given > times.get(name.as_str()).copied().unwrap_or_default();
+            if elsewhere || mentions.added_to || (others && mentions.bare) {
+                *words = None;
+            }
+        }
+        let given = found.keys().cloned().collect();
+        let known = found.into_iter().filter_map(|(name, words)| words.map(|words| (name, words))).collect();
+        Self {
+            known,
+            given,
+            positional: ["$@", "$*", "${@", "${*"].iter().any(|all| text.contains(all)),
+            finds_dots: text.contains("dotglob") || text.contains("GLOBIGNORE"),
+            goes_down: text.contains("globstar"),
+        }
+    }
+
+    /// Whether the text gives it a value, whichever.
+    pub fn gives(&self, name: &str) -> bool {
+        self.given.contains(name)
     }
 
     /// The words it can become, where all that is expanded in it is known.
     pub fn words(&self, word: &Word) -> Option<Vec<Word>> {
-        if !word.expands.value {
+        if !word.expands.value || is_made_here(&word.text) {
             return Some(vec![word.clone()]);
         }
-        if is_made_here(&word.text) {
-            return Some(vec![word.clone()]);
+        let mut made = vec![Word { text: String::new(), expands: Expands { value: false, ..word.expands } }];
+        let mut rest = word.text.as_str();
+        while let Some((before, after)) = rest.split_once('$') {
+            if before.contains('`') {
+                return None;
+            }
+            let (expansion, left) = expansion(after)?;
+            rest = left;
+            let values = match expansion {
+                Expansion::Number => vec![Word { text: "0".to_owned(), ..Word::default() }],
+                Expansion::Kept(written) => vec![Word { text: format!("${written}"), expands: VALUE }],
+                Expansion::Name(name) if FROM_THE_SYSTEM.contains(&name) && !self.gives(name) => {
+                    let written = after.get(..after.len() - left.len())?;
+                    vec![Word { text: format!("${written}"), expands: VALUE }]
+                }
+                Expansion::Name(name) => self.known.get(name)?.clone(),
+            };
+            if values.iter().any(|value| value.text.contains([' ', '\t', '\n']) || value.text.is_empty()) {
+                // It may become several words or none.
+                return Some(vec![word.clone()]);
+            }
+            let joined = |start: &Word, value: &Word| Word {
+                text: format!("{}{before}{}", start.text, value.text),
+                expands: start.expands.and(value.expands),
+            };
+            made = made.iter().flat_map(|start| values.iter().map(|value| joined(start, value))).collect();
+            if made.len() > MAX_VALUES {
+                return None;
+            }
         }
-        let (before, after) = word.text.split_once('$')?;
-        if after.contains(['$', '`']) || before.contains('`') {
+        if rest.contains('`') {
             return None;
         }
-        let (name, rest) = match after.strip_prefix('{') {
-            Some(inner) => inner.split_once('}')?,
-            None => {
-                let end = after
-                    .find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
-                    .unwrap_or(after.len())
-                    .max(usize::from(after.starts_with(['?', '#', '$', '!'])));
-                after.split_at_checked(end)?
+        made.iter_mut().for_each(|word| word.text.push_str(rest));
+        Some(made)
+    }
+}
+
+const VALUE: Expands = Expands { value: true, glob: false, brace: false, tilde: false };
+
+enum Expansion<'a> {
+    Name(&'a str),
+    /// As it is written after the `$`.
+    Kept(&'a str),
+    /// Some number that is not below zero.
+    Number,
+}
+
+/// What stands after a `$`, and what follows it.
+fn expansion(after: &str) -> Option<(Expansion<'_>, &str)> {
+    if let Some(sum) = after.strip_prefix("((") {
+        let end = sum.find("))")?;
+        let plain = |letter: char| letter.is_ascii_digit() || " +*".contains(letter);
+        let (_, rest) = after.split_at_checked(end + 4)?;
+        return sum.get(..end)?.chars().all(plain).then_some((Expansion::Number, rest));
+    }
+    if let Some(inner) = after.strip_prefix('(') {
+        // What it runs is judged by itself.
+        let end =
+            inner.find(')').filter(|end| !inner.get(..*end).is_some_and(|inner| inner.contains(['(', '\'', '"'])))?;
+        let (written, rest) = after.split_at_checked(end + 2)?;
+        return Some((Expansion::Kept(written), rest));
+    }
+    match after.strip_prefix('{') {
+        Some(inner) => {
+            let (name, rest) = inner.split_once('}')?;
+            if matches!(name, "PIPESTATUS[0]" | "PIPESTATUS[1]" | "PIPESTATUS[2]" | "PIPESTATUS[@]" | "#") {
+                return Some((Expansion::Kept(after.get(..name.len() + 2)?), rest));
             }
-        };
-        if FROM_THE_SYSTEM.contains(&name) && !self.known.contains_key(name) {
-            return Some(vec![word.clone()]);
+            Some((Expansion::Name(name), rest))
         }
-        let values = self.known.get(name)?;
-        if values.iter().any(|value| value.text.contains([' ', '\t', '\n']) || value.text.is_empty()) {
-            // It may become several words or none.
-            return Some(vec![word.clone()]);
+        None => {
+            let end = after
+                .find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
+                .unwrap_or(after.len())
+                .max(usize::from(after.starts_with(['?', '#', '$', '!'])));
+            let (name, rest) = after.split_at_checked(end)?;
+            Some((Expansion::Name(name), rest))
         }
-        Some(
-            values
-                .iter()
-                .map(|value| Word {
-                    text: format!("{before}{}{rest}", value.text),
-                    expands: super::super::shell::script::Expands { glob: value.expands.glob, ..value.expands },
-                })
-                .collect(),
-        )
+    }
+}
+
+fn identifier(name: &str) -> &str {
+    let end = name.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).unwrap_or(name.len());
+    name.get(..end).unwrap_or(name)
+}
+
+/// How a name stands in a text.
+#[derive(Default)]
+struct Mentions {
+    /// With `=` behind it.
+    given: usize,
+    /// With `+=` or an index behind it.
+    added_to: bool,
+    /// By itself, neither expanded nor given a value.
+    bare: bool,
+}
+
+impl Mentions {
+    fn of(name: &str, text: &str) -> Self {
+        let mut found = Self::default();
+        let part = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '_';
+        for (at, _) in text.match_indices(name) {
+            let before = text.get(..at).unwrap_or_default();
+            let after = text.get(at + name.len()..).unwrap_or_default();
+            if before.chars().next_back().filter(part).is_some() || after.chars().next().filter(part).is_some() {
+                continue;
+            }
+            let sets = after.trim_start_matches([':', '+']).starts_with('=') || after.starts_with('[');
+            if sets {
+                found.given += 1;
+                found.added_to |= after.starts_with(['+', '[']);
+            } else if !before.ends_with(['$', '{', '#', '!']) {
+                found.bare |= !before.trim_end().ends_with("for");
+            }
+        }
+        found
     }
 }
 
@@ -161,36 +303,50 @@ fn is_made_here(text: &str) -> bool {
 fn loops(text: &str) -> Vec<(&str, Option<Vec<Word>>)> {
     let mut found = Vec::new();
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once("for ") {
+    while let Some((before, after)) = rest.split_once("for") {
         rest = after;
-        if before.ends_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '_') {
+        let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        if before.ends_with(part) || !after.starts_with([' ', '\t', '\n', '\\']) {
             continue;
         }
-        let head = after.split([';', '\n']).next().unwrap_or_default();
-        let Some((name, words)) = head.trim_start().split_once(" in ") else { continue };
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || "_./:,+@%=*- ".contains(letter);
-        let words: Option<Vec<Word>> = (words.chars().all(plain)).then(|| {
-            words
-                .split(' ')
-                .filter(|word| !word.is_empty())
-                .map(|word| {
-                    let glob = word.contains('*');
-                    let expands = super::super::shell::script::Expands { glob, ..Default::default() };
-                    Word { text: word.to_owned(), expands }
-                })
-                .collect()
-        });
-        // Names of files that begin with anything at all are as unknown as any input.
-        let words = words
-            .filter(|words| words.len() <= MAX_VALUES && !words.iter().any(|word| word.text.starts_with(['*', '-'])));
-        found.push((name.trim(), words));
+        let after = after.trim_start_matches([' ', '\t', '\n', '\\']);
+        let name = identifier(after);
+        if name.is_empty() {
+            continue;
+        }
+        let words = if found.len() < MAX_LOOPS { looped(after.get(name.len()..).unwrap_or_default()) } else { None };
+        found.push((name, words));
     }
     found
 }
 
+/// The words after the name of a loop.
+fn looped(after: &str) -> Option<Vec<Word>> {
+    let near: String = after.chars().take(MAX_VALUE_BYTES).collect();
+    let words = near.trim_start().strip_prefix("in ")?;
+    let end = words.find([';', '\n'])?;
+    let words = words.get(..end)?;
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_./:,+@%=*-".contains(letter);
+    let mut found = Vec::new();
+    for written in words.split(' ').filter(|word| !word.is_empty()) {
+        let quote = written.chars().next().filter(|first| matches!(first, '"' | '\''));
+        let word = match quote {
+            Some(quote) => written.strip_prefix(quote)?.strip_suffix(quote)?,
+            None => written,
+        };
+        // Names of files that begin with anything at all are as unknown as any input.
+        if !word.chars().all(plain) || word.starts_with(['*', '-']) || word.is_empty() {
+            return None;
+        }
+        let glob = quote.is_none() && word.contains('*');
+        found.push(Word { text: word.to_owned(), expands: Expands { glob, ..Expands::default() } });
+    }
+    (found.len() <= MAX_VALUES).then_some(found)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::super::shell::script::{Expands, Simple};
+    use super::super::super::shell::script::Simple;
     use super::*;
 
     fn assignment(name: &str, value: &str, expands: bool) -> Assignment {

@@ -37,6 +37,8 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("base32", Way::Reads, "w"),
     ("base64", Way::Reads, "w"),
     ("bash", Way::Reads, "o"),
+    ("7z", Way::ReadsAfterFirst, ""),
+    ("basenc", Way::Reads, "w"),
     ("bat", Way::Reads, "lHr"),
     ("batcat", Way::Reads, "lHr"),
     ("bzcat", Way::Reads, ""),
@@ -49,6 +51,7 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("cksum", Way::Reads, ""),
     ("cmp", Way::Reads, "nis"),
     ("code", Way::Reads, ""),
+    ("colordiff", Way::Reads, "UCxXWLI"),
     ("column", Way::Reads, "tsco"),
     ("comm", Way::Reads, ""),
     ("cp", Way::Copies, "tS"),
@@ -59,6 +62,7 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("dd", Way::Pairs, ""),
     ("diff", Way::Reads, "UCxXWLI"),
     ("ed", Way::Moves, "p"),
+    ("diff3", Way::Reads, ""),
     ("egrep", Way::ReadsAfterFirst, "ABCmdD"),
     ("ex", Way::Moves, "cSuU"),
     ("expand", Way::Reads, "t"),
@@ -83,6 +87,8 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("link", Way::Copies, ""),
     ("ln", Way::Copies, "tS"),
     ("look", Way::Reads, ""),
+    ("man", Way::Reads, "PSMm"),
+    ("mawk", Way::ReadsAfterFirst, "Fv"),
     ("md5sum", Way::Reads, ""),
     ("mkdir", Way::Writes, "m"),
     ("mkfifo", Way::Writes, "m"),
@@ -94,10 +100,14 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("nvim", Way::Moves, ""),
     ("od", Way::Reads, "AjNStw"),
     ("openssl", Way::Reads, ""),
+    ("original-awk", Way::ReadsAfterFirst, "Fv"),
+    ("pandoc", Way::Reads, "oftr"),
     ("paste", Way::Reads, "d"),
     ("patch", Way::Writes, "p"),
     ("pg", Way::Reads, ""),
     ("pr", Way::Reads, ""),
+    ("prettier", Way::Reads, ""),
+    ("ptx", Way::Reads, ""),
     ("readarray", Way::Reads, ""),
     ("rev", Way::Reads, ""),
     ("rg", Way::ReadsAfterFirst, "ABCgmtTjMr"),
@@ -105,6 +115,7 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("rmdir", Way::Writes, ""),
     ("rsync", Way::Copies, "e"),
     ("scp", Way::Copies, "PiloF"),
+    ("sdiff", Way::Reads, "ow"),
     ("sed", Way::ReadsAfterFirst, "l"),
     ("sh", Way::Reads, "o"),
     ("sha1sum", Way::Reads, ""),
@@ -114,6 +125,7 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("sha512sum", Way::Reads, ""),
     ("shasum", Way::Reads, "a"),
     ("shred", Way::Writes, "ns"),
+    ("shuf", Way::Reads, "nio"),
     ("sort", Way::Reads, "kStT"),
     ("source", Way::Reads, ""),
     ("split", Way::Reads, "abClnt"),
@@ -135,8 +147,10 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("vi", Way::Moves, ""),
     ("view", Way::Reads, ""),
     ("vim", Way::Moves, ""),
+    ("vimdiff", Way::Moves, ""),
     ("wc", Way::Reads, ""),
     ("wget", Way::Reads, "UtTQ"),
+    ("xmllint", Way::Reads, ""),
     ("xxd", Way::Reads, "cglos"),
     ("xz", Way::Moves, ""),
     ("xzcat", Way::Reads, ""),
@@ -154,8 +168,25 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("sponge", Way::Writes, ""),
 ];
 
+/// Programs of which some options name a file that is read.
+const FROM: &[(&str, &[&str])] = &[
+    ("date", &["-f", "--file", "-r", "--reference"]),
+    ("du", &["--files0-from"]),
+    ("docker", &["--env-file"]),
+    ("gh", &["-f", "-F", "--body-file", "--notes-file", "--env-file"]),
+    ("git", &["-F", "--file"]),
+    ("make", &["-f", "--file", "--makefile"]),
+    ("kubectl", &["--from-file", "--from-env-file", "-f", "--filename"]),
+    ("mysql", &["--defaults-file", "--defaults-extra-file"]),
+    ("podman", &["--env-file"]),
+    ("psql", &["-f", "--file"]),
+    ("parallel", &["-a", "--arg-file"]),
+    ("xargs", &["-a", "--arg-file"]),
+];
+
 /// Reading subcommands of git, and those that change files of the work tree.
-const GIT_READS: &[&str] = &["annotate", "blame", "cat-file", "diff", "grep", "hash-object", "log", "show", "archive"];
+const GIT_READS: &[&str] =
+    &["add", "annotate", "blame", "cat-file", "diff", "grep", "hash-object", "log", "show", "archive"];
 const GIT_WRITES: &[&str] = &["apply", "checkout", "clean", "mv", "restore", "rm", "update-index"];
 
 /// The files among the words of one command, as far as the program is one that is known to open what it names.
@@ -164,6 +195,44 @@ pub fn named(words: &[Word]) -> Vec<Named> {
     if name == "phasegate" {
         return contexts(words);
     }
+    let mut found = operands(name, words);
+    found.extend(given(name, words).into_iter().map(|path| Named { path, access: Access::Read }));
+    found
+}
+
+/// The values of options that name a file, also behind `name=` and `@`; and what is sent elsewhere.
+fn given(name: &str, words: &[Word]) -> Vec<Word> {
+    let mut found = Vec::new();
+    for (_, options) in FROM.iter().filter(|(known, _)| *known == name) {
+        for (at, word) in words.iter().enumerate().skip(1) {
+            let (option, value) = word.text.split_once('=').map_or((word.text.as_str(), None), |(a, b)| (a, Some(b)));
+            if !options.contains(&option) {
+                continue;
+            }
+            let value = value.map(str::to_owned).or_else(|| words.get(at + 1).map(|next| next.text.clone()));
+            let Some(value) = value else { continue };
+            let file = value.rsplit(['=', '@']).next().unwrap_or(&value).to_owned();
+            let expands = words.get(at + 1).filter(|_| option == word.text).unwrap_or(word).expands;
+            found.push(Word { text: file, expands });
+        }
+    }
+    let said: Vec<&str> = words.iter().skip(1).map(|word| word.text.as_str()).take(2).collect();
+    let sends = matches!((name, said.as_slice()), ("gh", ["gist", "create"]) | ("aws", ["s3", "cp" | "mv" | "sync"]));
+    found.extend(words.iter().skip(3).filter(|word| sends && !word.text.starts_with('-')).cloned());
+    // The operands of `tar -C folder` lie there.
+    let folder = words.iter().position(|word| name == "tar" && word.text == "-C").and_then(|at| words.get(at + 1));
+    let below = |folder: &Word, word: &Word| Word {
+        text: format!("{}/{}", folder.text, word.text),
+        expands: folder.expands.and(word.expands),
+    };
+    if let Some(folder) = folder {
+        found.extend(words.iter().skip(1).filter(|word| !word.text.starts_with('-')).map(|word| below(folder, word)));
+    }
+    found
+}
+
+/// Those that the table knows to be opened.
+fn operands(name: &str, words: &[Word]) -> Vec<Named> {
     let known = COMMANDS.iter().find(|(known, _, _)| *known == name);
     // A program text is read, and printed where it is none.
     let program = is_interpreter(name).then_some(&("", Way::Reads, "cemrpWX"));
@@ -290,7 +359,7 @@ pub fn places(word: &Word, folders: &Folders, cds: &[String], around: &Around) -
             for steps in all {
                 starts.push(steps.iter().fold(around.cwd.clone(), |from, step| join(&from, &expand_home(step, home))));
             }
-            all.iter().flatten().any(|step| is_in_anothers_home(step))
+            all.iter().flatten().any(|step| is_in_anothers_home(step) || (step.starts_with('~') && home.is_none()))
         }
         Folders::Unknown => {
             starts.push(around.cwd.clone());

@@ -4,10 +4,10 @@
 use super::super::judge::Around;
 use super::super::paths::{Access, is_program};
 use super::super::shell::script::{Input, Script, Word};
-use super::effects::base;
-use super::table;
+use super::effects::{base, is_interpreter};
 use super::uses::Uses;
 use super::views::Seen;
+use super::{handed, table, together};
 
 /// What the loop of an agent needs, and what only shows. The second word where the first has several meanings.
 const OPEN: &[(&str, &[&str])] = &[
@@ -36,7 +36,7 @@ const OPEN: &[(&str, &[&str])] = &[
 ];
 
 /// Words after the program's name in a text that is not read as a command.
-const DECIDES: &[&str] = &[
+pub const DECIDES: &[&str] = &[
     "approve",
     "approvals",
     "approver",
@@ -66,7 +66,7 @@ const ONLY_SHOWS: &[&str] = &["--once", "--json", "--help"];
 const UNMARKS: &[&str] = &["unset", "export", "declare", "typeset", "set", "eval", "source", "."];
 
 /// They only print or search what stands in their words.
-const PASSIVE: &[&str] = &[
+pub const PASSIVE: &[&str] = &[
     "echo",
     "printf",
     "grep",
@@ -102,7 +102,7 @@ const PASSIVE: &[&str] = &[
     "phasegate",
 ];
 
-const KILLERS: &[&str] = &[
+pub const KILLERS: &[&str] = &[
     "kill",
     "pkill",
     "killall",
@@ -124,8 +124,21 @@ const KILLERS: &[&str] = &[
     "ptrace",
 ];
 
-const CLIENTS: &[&str] =
-    &["claude", "codex", "gemini", "opencode", "cursor-agent", "aider", "amp", "crush", "goose", "qwen"];
+const CLIENTS: &[&str] = &[
+    "claude",
+    "claude-code",
+    "codex",
+    "gemini",
+    "gemini-cli",
+    "opencode",
+    "opencode-ai",
+    "cursor-agent",
+    "aider",
+    "amp",
+    "crush",
+    "goose",
+    "qwen",
+];
 
 /// Words that start such a client without what holds it, or take that away.
 const UNGUARDED: &[&str] = &[
@@ -150,9 +163,20 @@ const UNGUARDED: &[&str] = &[
     "--disable",
 ];
 
+/// Where a client looks for its settings: elsewhere nothing holds it.
+const PLACES_OF_SETTINGS: &[&str] = &[
+    "CLAUDE_CONFIG_DIR",
+    "CODEX_HOME",
+    "GEMINI_CLI_HOME",
+    "OPENCODE_CONFIG",
+    "OPENCODE_CONFIG_DIR",
+    "HOME",
+    "XDG_CONFIG_HOME",
+];
+
 const NETWORK: &[&str] = &[
     "curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "xh", "telnet", "httpie", "curlie", "lynx",
-    "w3m", "openssl", "websocat", "aria2c", "grpcurl",
+    "w3m", "openssl", "websocat", "aria2c", "grpcurl", "ssh",
 ];
 
 pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) -> Option<String> {
@@ -162,6 +186,17 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
         for assignment in &one.simple.assignments {
             if let Some(why) = variable(&assignment.name, &mention) {
                 return Some(why);
+            }
+            let starts = base(assignment.value.text.split([' ', '|', ';']).next().unwrap_or_default()) == "phasegate";
+            if starts && !one.simple.words.is_empty() && mention.decides {
+                return Some(format!("what `{}` holds gives phasegate a command for a person", assignment.name));
+            }
+            let starts_client = one
+                .views
+                .iter()
+                .any(|view| view.words().first().is_some_and(|first| CLIENTS.contains(&base(&first.text))));
+            if starts_client && PLACES_OF_SETTINGS.contains(&assignment.name.as_str()) {
+                return Some("it would start an agent without what holds it to its phase".to_owned());
             }
         }
         for view in &one.views {
@@ -175,6 +210,9 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
     }
     if script.functions.iter().any(|name| name == "phasegate") {
         return Some("it would put something else in phasegate's place".to_owned());
+    }
+    if let Some(why) = together::verdict(seen, text, &mention, around) {
+        return Some(why);
     }
     let unclear = script.opaque.is_some() || seen.iter().any(|one| one.closed.is_some());
     if unclear && mention.decides {
@@ -210,10 +248,10 @@ fn board(seen: &[Seen<'_>], around: &Around) -> Option<String> {
 }
 
 /// Whether the text names phasegate, its files, or a decision, quotes and backslashes taken away.
-struct Mention {
+pub struct Mention {
     ours: bool,
     state: bool,
-    decides: bool,
+    pub decides: bool,
     /// One word of a command does, by itself.
     in_a_word: bool,
 }
@@ -245,7 +283,7 @@ fn decides(after: &str) -> bool {
             .any(|word| DECIDES.contains(&word))
 }
 
-fn names_state(text: &str, around: &Around) -> bool {
+pub fn names_state(text: &str, around: &Around) -> bool {
     let own = |path: &String| path.len() > 1 && text.contains(path.as_str());
     around.guard.paths.iter().any(own)
         || text.match_indices(".phasegate").any(|(at, name)| {
@@ -254,7 +292,7 @@ fn names_state(text: &str, around: &Around) -> bool {
         })
 }
 
-fn names_hooks(text: &str) -> bool {
+pub fn names_hooks(text: &str) -> bool {
     [
         ".claude/settings",
         ".codex/config",
@@ -282,6 +320,14 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
     if name == "phasegate" || around.guard.programs.contains(&first.text) {
         return ours(words);
     }
+    let decider = |word: &Word| handed::STRONG.contains(&word.text.as_str());
+    // Which program it is shows when it runs, and with these words it would be ours.
+    if !first.expands.nothing() && words.get(1).is_some_and(decider) && handed::may_be_ours(first) {
+        return Some("which program gets a command that only a person may give is not known before it runs".to_owned());
+    }
+    if let Some(why) = handed::gets_our_name(name, words, mention, around) {
+        return Some(why);
+    }
     // `npx phasegate`, `cargo run -- …` and the like are read as wrappers; here are the ways around them.
     for word in words.iter().skip(1) {
         if let Some((assigned, _)) = word.text.split_once('=')
@@ -300,7 +346,7 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
         let by_name = has(&["phasegate"]) && !matches!((name, sub), ("systemctl" | "service", "status"));
         let by_lookup = mention.ours && words.iter().skip(1).any(|word| word.expands.value);
         let by_port = around.guard.ports.iter().any(|port| has(&[&port.to_string()])) && name == "fuser";
-        if everything || by_name || by_lookup || by_port {
+        if everything || by_name || by_lookup || by_port || handed::by_pattern(name, words) {
             return Some("it would stop phasegate".to_owned());
         }
     }
@@ -315,10 +361,11 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
     {
         return Some("it would change the settings that hold an agent to its phase".to_owned());
     }
-    if NETWORK.contains(&name) && reaches_us(words, around) {
+    if (NETWORK.contains(&name) || is_interpreter(name)) && reaches_us(words, around) {
         return Some("it would speak to phasegate itself".to_owned());
     }
-    if mention.decides && runs_text_of_others(name) && (input == Input::Text || mention.in_a_word) {
+    let reads_rules = together::RUNS_FILES.iter().any(|(known, _)| *known == name) && input == Input::Text;
+    if mention.decides && (runs_text_of_others(name) || reads_rules) && (input == Input::Text || mention.in_a_word) {
         return Some("it would have a command of phasegate run that only a person may give".to_owned());
     }
     if matches!(name, "alias" | "hash" | "enable") && has(&["phasegate"]) {
@@ -460,10 +507,10 @@ fn terminal_or_clock(name: &str, sub: &str, words: &[Word], mention: &Mention) -
     }
     let sets = |word: &Word| {
         let text = word.text.as_str();
-        text == "--set"
-            || text.starts_with("--set=")
-            || text.starts_with("--se")
-            || (text.starts_with('-') && !text.starts_with("--") && !text.starts_with("-d") && text.contains('s'))
+        let bundle = text.strip_prefix('-').filter(|rest| !rest.starts_with('-')).unwrap_or_default();
+        // After these letters comes a value.
+        let letters = bundle.split(['d', 'f', 'r', 'I']).next().unwrap_or_default();
+        text.starts_with("--se") || letters.contains('s')
     };
     let moves = match name {
         "date" => words.iter().skip(1).any(sets),
@@ -477,8 +524,10 @@ fn terminal_or_clock(name: &str, sub: &str, words: &[Word], mention: &Mention) -
 }
 
 fn reaches_us(words: &[Word], around: &Around) -> bool {
-    let here = ["localhost", "127.", "[::1]", "[::]", "0.0.0.0", "::1", "0x7f", "2130706433", "[::ffff:"];
-    let local = words.iter().skip(1).any(|word| here.iter().any(|name| word.text.contains(name)));
+    let here =
+        ["localhost", "127.", "[::1]", "[::]", "0.0.0.0", "::1", "0x7f", "2130706433", "[::ffff:", "//0:", "//0/"];
+    let here = |word: &Word| here.iter().any(|name| word.text.contains(name)) || word.text.starts_with(':');
+    let local = words.iter().skip(1).any(here);
     let port = around.guard.ports.iter().any(|port| {
         let port = port.to_string();
         words
@@ -494,7 +543,7 @@ fn reaches_us(words: &[Word], around: &Around) -> bool {
 }
 
 /// They run what comes on their input or in a file that was just written.
-fn runs_text_of_others(name: &str) -> bool {
+pub fn runs_text_of_others(name: &str) -> bool {
     table::SHELLS.contains(&name)
         || table::INTERPRETERS.iter().any(|known| name.starts_with(known))
         || matches!(
@@ -508,4 +557,13 @@ fn words_decide(all: &[Seen<'_>], around: &Around) -> bool {
         .flat_map(|one| &one.views)
         .flat_map(|view| view.words())
         .any(|word| names_program(&word.text, around).is_some_and(decides))
+        || all
+            .iter()
+            .flat_map(|one| &one.simple.assignments)
+            .any(|given| names_program(&given.value.text, around).is_some_and(decides))
+        || all.iter().flat_map(|one| &one.views).any(|view| {
+            let prints = view.words().first().is_some_and(|first| matches!(base(&first.text), "echo" | "printf"));
+            let said: Vec<&str> = view.words().iter().map(|word| word.text.as_str()).collect();
+            prints && names_program(&said.join(" "), around).is_some_and(decides)
+        })
 }

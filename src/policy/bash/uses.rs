@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::super::judge::{Around, Decision, RuleSet, Verdict};
 use super::super::paths::{self, Access};
 use super::super::rule::Rule;
-use super::super::shell::script::{Expands, Folders, Redirection, Way, Word};
+use super::super::shell::script::{Assignment, Expands, Folders, Redirection, Way, Word};
 use super::assignments::Values;
 use super::effects::base;
 use super::files::{self, Named};
@@ -124,12 +124,19 @@ impl<'a> Finder<'a> {
             for (redirection, folders) in &one.redirections {
                 self.redirection(redirection, folders, &mut uses);
             }
+            let moved =
+                one.simple.words.iter().any(|word| word.text.starts_with("-C") || word.text.starts_with("--chdir"));
+            let moved = moved && one.simple.words.first().is_some_and(|first| base(&first.text) == "env");
+            if !one.simple.words.is_empty() && super::is_scoped(self.rules) {
+                one.simple.assignments.iter().for_each(|assignment| started_by_another(assignment, &mut uses));
+            }
             for view in &one.views {
                 let words = view.words();
+                let folders = if moved { &Folders::Unknown } else { &view.folders };
                 for Named { path, access } in
                     files::named(words).into_iter().chain(written(words, view.input, self.around))
                 {
-                    self.word(&path, access, &view.folders, false, &mut uses);
+                    self.word(&path, access, folders, false, &mut uses);
                 }
                 self.entered(words, &mut uses);
             }
@@ -210,8 +217,10 @@ impl<'a> Finder<'a> {
             doubt(uses, "it names more files than are looked at");
             return;
         }
-        // What a wrapper appends is looked at where it comes from.
-        if word.text == "$@" && word.expands.value && !redirected {
+        // What a wrapper appends is looked at where it comes from, and what a substitution runs is looked at by itself.
+        let appended = word.text == "$@" && !self.values.positional;
+        let substituted = word.text.starts_with("<(") || word.text.starts_with(">(");
+        if (appended || substituted) && word.expands.value && !redirected {
             return;
         }
         // The same expansion again, in a folder that is known, adds nothing.
@@ -219,15 +228,14 @@ impl<'a> Finder<'a> {
         if here && word.expands.value && !uses.expanded.insert((access == Access::Write, word.text.clone())) {
             return;
         }
-        let mut variants = self.values.words(word).unwrap_or_else(|| vec![word.clone()]);
-        let braced: Vec<Word> = variants.iter().flat_map(unbraced).collect();
-        variants.extend(braced);
-        for variant in variants {
+        let variants = self.values.words(word).unwrap_or_else(|| vec![word.clone()]);
+        for variant in variants.into_iter().flat_map(unbraced) {
             let variant = self.settled(variant);
             if !redirected && variant.expands.nothing() && is_free(&variant.text) {
                 continue;
             }
             let (places, open) = files::places(&variant, folders, &self.folders, self.around);
+            let open = open || (self.values.gives("HOME") && is_below_home(folders));
             let certain = !(variant.expands.value || variant.expands.glob || variant.expands.brace);
             if certain {
                 for place in &places {
@@ -236,6 +244,9 @@ impl<'a> Finder<'a> {
             }
             if open && redirected {
                 doubt(uses, "the folder that a redirection is relative to is not known before it runs");
+            }
+            if variant.expands.glob && !variant.expands.value && !open {
+                self.whole_folder(&places, access, uses);
             }
             if !certain || open {
                 uses.unclear += 1;
@@ -267,9 +278,22 @@ impl<'a> Finder<'a> {
         uses.all.push(Use { access, path, verdict, redirected, protected, aside });
     }
 
+    /// Of a folder that is denied whole, so is whatever a pattern finds in it.
+    fn whole_folder(&self, places: &[String], access: Access, uses: &mut Uses) {
+        for place in places {
+            let fixed = place.split(['*', '?', '[']).next().unwrap_or_default();
+            let Some((folder, _)) = fixed.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()) else { continue };
+            let within = format!("{folder}/{ANYTHING_IN_IT}");
+            let verdict = paths::judge(self.rules, access, &within, self.around);
+            if verdict.decision == Decision::Deny {
+                uses.all.push(Use { access, path: within, verdict, redirected: false, protected: false, aside: false });
+            }
+        }
+    }
+
     /// `$HOME` and `$PWD` are known; the home of somebody else is not.
     fn settled(&self, mut word: Word) -> Word {
-        if word.expands.tilde && files::is_in_anothers_home(&word.text) {
+        if word.expands.tilde && (files::is_in_anothers_home(&word.text) || self.values.gives("HOME")) {
             word.expands.value = true;
             return word;
         }
@@ -287,7 +311,8 @@ impl<'a> Finder<'a> {
             else {
                 continue;
             };
-            if (rest.is_empty() || rest.starts_with('/')) && !rest.contains(['$', '`']) {
+            let given = self.values.gives(name.trim_matches(['$', '{', '}']));
+            if (rest.is_empty() || rest.starts_with('/')) && !rest.contains(['$', '`']) && !given {
                 let expands = Expands { value: false, ..word.expands };
                 word = Word { text: format!("{value}{rest}"), expands };
                 break;
@@ -302,7 +327,11 @@ impl<'a> Finder<'a> {
     /// Rules of deny and ask that could be about it.
     fn perhaps(&self, word: &Word, places: &[String], open: bool, access: Access, uses: &mut Uses) {
         let any = word.expands.value || (word.expands.brace && word.text.contains('/'));
-        let places: Vec<Names> = places.iter().map(|place| names(place)).collect();
+        let any = any || (word.expands.glob && self.values.finds_dots);
+        // Without the option `globstar` two stars are one.
+        let read =
+            |place: &String| names(&if self.values.goes_down { place.clone() } else { place.replace("**", "*") });
+        let places: Vec<Names> = places.iter().map(read).collect();
         let anywhere = open.then(|| names(&format!("/**/{}", word.text)));
         for decision in [Decision::Deny, Decision::Ask] {
             let about = |known: &&AboutFiles<'_>| {
@@ -334,7 +363,12 @@ impl<'a> Finder<'a> {
             (holders, read(PROTECTED))
         });
         let named = access == Access::Write || word.text.contains("phas");
-        if named && (meets(holders) || (access == Access::Write && may_be_holder(word))) {
+        let root = names(&self.around.root);
+        // `/srv/*` is the work tree and what lies beside it.
+        let above = access == Access::Write
+            && self.around.root.len() > 1
+            && places.iter().any(|place| could_meet(&root, place));
+        if above || named && (meets(holders) || (access == Access::Write && may_be_holder(word))) {
             let why = format!("`{}` may be what holds agents to their phase", super::shown(&word.text));
             uses.guarded.get_or_insert(why);
         } else if access == Access::Write && meets(protected) {
@@ -356,6 +390,41 @@ impl<'a> Finder<'a> {
                 uses.guarded.get_or_insert(why);
             }
         }
+    }
+}
+
+/// Variables whose value a program runs as a command.
+const RUN: &[&str] = &[
+    "BROWSER",
+    "CARGO_BUILD_RUSTC_WRAPPER",
+    "EDITOR",
+    "GIT_ASKPASS",
+    "GIT_EDITOR",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_PAGER",
+    "GIT_SEQUENCE_EDITOR",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "LESSCLOSE",
+    "LESSOPEN",
+    "MANPAGER",
+    "PAGER",
+    "PROMPT_COMMAND",
+    "RUSTC",
+    "RUSTC_WRAPPER",
+    "SSH_ASKPASS",
+    "SUDO_ASKPASS",
+    "SYSTEMD_EDITOR",
+    "SYSTEMD_PAGER",
+    "VISUAL",
+];
+
+/// A command with words of its own, or none that is known, started by whatever reads the variable.
+fn started_by_another(assignment: &Assignment, uses: &mut Uses) {
+    let value = &assignment.value;
+    let harmless = value.expands.nothing() && !value.text.contains([' ', '\t', '\n', '|', ';', '/']);
+    if RUN.contains(&assignment.name.as_str()) && !harmless {
+        doubt(uses, &format!("what `{}` holds is run, and a rule of deny or ask may be about it", assignment.name));
     }
 }
 
@@ -387,10 +456,10 @@ fn could_be(word: &Word, name: &str) -> bool {
     last.contains(['*', '?', '[', '{']) && could_meet(&names(&format!("/{last}")), &names(&format!("/{name}")))
 }
 
-/// The words that the braces of a word stand for, as far as they are plain lists.
-fn unbraced(word: &Word) -> Vec<Word> {
+/// The words that the braces of a word stand for, where they are plain lists; else the word.
+fn unbraced(word: Word) -> Vec<Word> {
     if !word.expands.brace {
-        return Vec::new();
+        return vec![word];
     }
     let mut texts = vec![word.text.clone()];
     while let Some(at) = texts.iter().position(|text| list(text).is_some()) {
@@ -398,8 +467,11 @@ fn unbraced(word: &Word) -> Vec<Word> {
         let Some((before, inner, after)) = list(&text) else { break };
         texts.extend(inner.split(',').map(|one| format!("{before}{one}{after}")));
         if texts.len() > MAX_BRACES {
-            return Vec::new();
+            return vec![word];
         }
+    }
+    if texts.iter().any(|text| text.contains(['{', '}'])) {
+        return vec![word];
     }
     let expands = Expands { brace: false, ..word.expands };
     texts.into_iter().map(|text| Word { text, expands }).collect()
@@ -418,6 +490,10 @@ fn list(text: &str) -> Option<(&str, &str, &str)> {
         from = end + 1;
     }
     None
+}
+
+fn is_below_home(folders: &Folders) -> bool {
+    matches!(folders, Folders::Known(all) if all.iter().flatten().any(|step| step.starts_with('~')))
 }
 
 fn is_about_files(rule: &Rule, access: Access) -> bool {

@@ -24,6 +24,17 @@ const INTO: &[(&str, &str, &[&str])] = &[
     ("wget", "P", &["directory-prefix"]),
 ];
 
+/// Options whose value is a file that is written, where the table of programs does not know it; of one subcommand or of all.
+const OUTPUT: &[(&str, &str, &[&str])] = &[
+    ("find", "", &["-fprint", "-fprint0", "-fprintf", "-fls"]),
+    ("go", "build", &["-o"]),
+    ("go", "test", &["-o", "-coverprofile"]),
+    ("openssl", "", &["-out", "-keyout"]),
+    ("pandoc", "", &["-o", "--output"]),
+    ("dot", "", &["-o"]),
+    ("jq", "", &["--output"]),
+];
+
 /// What holds agents, as `find` could come upon it.
 const HELD: &[&str] =
     &[".phasegate", "phasegate.db", ".claude", "settings.json", "settings.local.json", ".mcp.json", "phasegate.yaml"];
@@ -36,10 +47,16 @@ pub fn written(words: &[Word], input: Input, around: &Around) -> Vec<Named> {
     let risks = effects::risks(words, input).into_iter().filter(|risk| risk.effect == Effect::Writes);
     let mut found: Vec<Named> = risks.filter_map(|risk| risk.target).map(writes).collect();
     for (_, letters, long) in INTO.iter().filter(|(known, _, _)| *known == name) {
-        found.extend(folders(words, letters, long).map(|folder| writes(within(&folder))));
+        found.extend(folders(words, letters, long).flat_map(|folder| [writes(within(&folder)), writes(folder)]));
     }
+    for (_, sub, options) in OUTPUT.iter().filter(|(known, _, _)| *known == name) {
+        let about = sub.is_empty() || words.get(1).is_some_and(|word| word.text == *sub);
+        found.extend(values_of(words, options).filter(|_| about).map(writes));
+    }
+    found.extend(operands(name, words).into_iter().map(writes));
     match name {
-        "find" | "gfind" => found.extend(come_upon(words, around).into_iter().map(writes)),
+        "find" | "gfind" => found.extend(come_upon(words, around)),
+        "sed" | "gsed" => found.extend(words.iter().flat_map(written_by_sed).map(writes)),
         "fd" | "fdfind" => found.extend(searched(words).into_iter().map(writes)),
         _ => {}
     }
@@ -69,15 +86,98 @@ fn folders<'w>(words: &'w [Word], letters: &'w str, long: &'w [&'w str]) -> impl
     })
 }
 
+fn values_of<'w>(words: &'w [Word], options: &'w [&'w str]) -> impl Iterator<Item = Word> + 'w {
+    words.iter().enumerate().filter_map(move |(at, word)| {
+        let (name, value) =
+            word.text.split_once('=').map_or((word.text.as_str(), None), |(name, value)| (name, Some(value)));
+        let known = options.contains(&name);
+        match value {
+            Some(text) if known => Some(Word { text: text.to_owned(), expands: word.expands }),
+            Some(_) => None,
+            None => known.then(|| words.get(at + 1).cloned())?,
+        }
+    })
+}
+
+/// Operands that are written by programs whose others are not.
+fn operands(name: &str, words: &[Word]) -> Vec<Word> {
+    let is_option = |word: &&Word| word.text.starts_with('-') && word.text.len() > 1;
+    let plain = || words.iter().skip(1).filter(|word| !is_option(word)).cloned();
+    let bundle = |wanted: char| {
+        let short = |word: &Word| {
+            word.text.strip_prefix('-').is_some_and(|rest| !rest.starts_with('-') && rest.contains(wanted))
+        };
+        words.iter().skip(1).any(short)
+    };
+    let has = |wanted: &[&str]| words.iter().skip(1).any(|word| wanted.contains(&word.text.as_str()));
+    match name {
+        "split" => plain().skip(1).take(1).collect(),
+        "zip" | "rename" | "prename" => plain().collect(),
+        "prettier" | "eslint" | "black" | "isort" | "gofmt" | "shfmt" | "clang-format"
+            if writes_in_place(name, words) =>
+        {
+            plain().collect()
+        }
+        "tar" | "gtar" | "bsdtar" if packs(words) => values_of_letter(words, 'f').collect(),
+        "git" if has(&["clone"]) => plain().skip_while(|word| word.text != "clone").skip(2).take(1).collect(),
+        // Whatever is no option of `perl -pi -e CODE FILE` may be a file.
+        _ if is_interpreter(name) && (name.starts_with("perl") || name.starts_with("ruby")) && bundle('i') => {
+            plain().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn writes_in_place(name: &str, words: &[Word]) -> bool {
+    let wanted: &[&str] = match name {
+        "prettier" => &["--write", "-w"],
+        "eslint" => &["--fix"],
+        "gofmt" | "shfmt" => &["-w"],
+        "clang-format" => &["-i"],
+        _ => return !words.iter().any(|word| matches!(word.text.as_str(), "--check" | "--diff")),
+    };
+    words.iter().any(|word| wanted.contains(&word.text.as_str()))
+}
+
+fn packs(words: &[Word]) -> bool {
+    let first = words.get(1).map_or("", |word| word.text.as_str());
+    let bundle = first.strip_prefix('-').unwrap_or(first);
+    let short = !bundle.starts_with('-') && bundle.contains(['c', 'r', 'u']);
+    short || words.iter().any(|word| matches!(word.text.as_str(), "--create" | "--append" | "--update"))
+}
+
+/// The word after the first bundle that holds the letter.
+fn values_of_letter(words: &[Word], letter: char) -> impl Iterator<Item = Word> + '_ {
+    let at = words.iter().skip(1).position(|word| !word.text.starts_with("--") && word.text.contains(letter));
+    at.and_then(|at| words.get(at + 2)).cloned().into_iter()
+}
+
+/// The files of `w` in a text for `sed`.
+fn written_by_sed(word: &Word) -> Vec<Word> {
+    let commands = word.text.split([';', '\n', '{', '}']);
+    let file = |command: &str| {
+        let (before, file) = command.split_once("w ")?;
+        let ends = before.chars().next_back().is_none_or(|letter| !letter.is_ascii_alphabetic() || letter == 'g');
+        (ends && !file.trim().is_empty()).then(|| Word { text: file.trim().to_owned(), expands: word.expands })
+    };
+    commands.filter_map(file).collect()
+}
+
 /// Tests of `find` that leave nothing out of what lies below a folder.
 const LEAVES_ALL: &[&str] =
     &["-type", "-depth", "-d", "-mindepth", "-maxdepth", "-delete", "-print", "-print0", "-mount", "-xdev", "-L", "-H"];
 
-/// What `find` removes or hands to a program that writes.
-fn come_upon(words: &[Word], around: &Around) -> Vec<Word> {
-    if !words.iter().any(|word| word.text == "-delete") && !hands_on(words) {
+/// What `find` removes, or hands to a program that writes or reads.
+fn come_upon(words: &[Word], around: &Around) -> Vec<Named> {
+    let writes = words.iter().any(|word| word.text == "-delete") || hands_on(words);
+    let access = if writes { Access::Write } else { Access::Read };
+    if !writes && !words.iter().any(|word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir")) {
         return Vec::new();
     }
+    met(words, writes, around).into_iter().map(|path| Named { path, access }).collect()
+}
+
+fn met(words: &[Word], writes: bool, around: &Around) -> Vec<Word> {
     let is_test = |word: &&Word| word.text.starts_with('-') || matches!(word.text.as_str(), "(" | "!" | ")");
     let mut starts: Vec<Word> = words.iter().skip(1).take_while(|word| !is_test(word)).cloned().collect();
     if starts.is_empty() {
@@ -103,7 +203,8 @@ fn come_upon(words: &[Word], around: &Around) -> Vec<Word> {
             _ => {}
         }
     }
-    if narrowed {
+    // What is only read of a whole folder is judged by no name.
+    if narrowed || !writes {
         return found;
     }
     let ended = words.iter().position(|word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir"));
@@ -128,7 +229,11 @@ fn named_in(start: &Word, pattern: &Word, around: &Around) -> Vec<Word> {
     // Names that begin with a dot are found as well, which the shell's own `*` does not do.
     let wanted = names(&format!("/{{,}}{}", pattern.text));
     if holds_root(start, around) && HELD.iter().any(|held| could_meet(&wanted, &names(&format!("/{held}")))) {
-        let place = if pattern.text.contains("phas") { ".phasegate" } else { PROTECTED };
+        let place = match pattern.text.as_str() {
+            "settings.json" => ".claude/settings.json",
+            text if text.contains("phas") => ".phasegate",
+            _ => PROTECTED,
+        };
         found.push(Word { text: format!("{}/{place}", around.root), ..Word::default() });
     }
     found
@@ -183,13 +288,13 @@ mod tests {
         for (command, expected) in [
             ("curl -so a/b URL", "a/b"),
             ("curl --output a/b URL", "a/b"),
-            ("curl --output-dir a -O URL", "a a/phasegate-any"),
+            ("curl --output-dir a -O URL", "a a/phasegate-any a"),
             ("wget -Oa/b URL", "a/b"),
-            ("wget -P a URL", "a a/phasegate-any"),
-            ("tar xf x.tar -C a", "a/phasegate-any"),
-            ("tar -xf x.tar --directory=a", "a/phasegate-any"),
-            ("unzip x.zip -d a", "a a/phasegate-any"),
-            ("7z x x.7z -oa", "a a/phasegate-any"),
+            ("wget -P a URL", "a a/phasegate-any a"),
+            ("tar xf x.tar -C a", "a/phasegate-any a"),
+            ("tar -xf x.tar --directory=a", "a/phasegate-any a"),
+            ("unzip x.zip -d a", "a a/phasegate-any a"),
+            ("7z x x.7z -oa", "a a/phasegate-any a"),
             ("find a -delete", "a/phasegate-any a"),
             ("find . -name *.pyc -delete", "./*.pyc"),
             ("find . -name .env -exec rm {} ;", "./.env"),
@@ -199,6 +304,13 @@ mod tests {
             ("find . -path ./.claude/* -delete", "./.claude"),
             ("find . -name *.log -not -path ./.git/* -delete", "./*.log"),
             ("find . -type f -exec grep x {} ;", ""),
+            ("find . -name .env -exec cat {} +", "./.env"),
+            ("perl -pi -e s/a/b/ f", "s/a/b/ f"),
+            ("split a b", "b"),
+            ("tar -czf a.tgz b", "a.tgz"),
+            ("tar xzf a.tgz", ""),
+            ("go build -o a/b", "a/b"),
+            ("git clone URL a", "a"),
             ("find . -type d -empty -delete", ""),
             ("find . -delete", "./.git/hooks/pre-commit"),
             ("fd phasegate -x rm", ".phasegate"),

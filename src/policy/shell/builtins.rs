@@ -249,9 +249,22 @@ impl Reader<'_> {
             [folder] if folder.is_static() && !folder.text.is_empty() && !folder.text.starts_with('-') => {
                 Outcome { good: self.place.entered(&folder.text), bad: self.place.clone() }
             }
+            [] => Outcome { good: self.place.entered("~"), bad: self.place.clone() },
+            [folder] if let Some(below) = below_home(folder) => {
+                Outcome { good: self.place.entered(&format!("~{below}")), bad: self.place.clone() }
+            }
             _ => Outcome::same(&Place::Unknown),
         }
     }
+}
+
+/// What follows `~`, `$HOME` or `${HOME}`, where nothing else is expanded.
+fn below_home(folder: &Draft) -> Option<&str> {
+    let starts = if folder.expands.value { ["$HOME", "${HOME}"] } else { ["~", "~"] };
+    let below = starts.iter().find_map(|start| folder.text.strip_prefix(start))?;
+    let plain = !below.contains(['$', '`', '~']) && (below.is_empty() || below.starts_with('/'));
+    let else_expands = folder.expands.glob || folder.expands.brace;
+    (plain && !else_expands && (folder.expands.value || folder.expands.tilde)).then_some(below)
 }
 
 /// Programs that print numbers, where their words are right.

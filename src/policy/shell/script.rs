@@ -52,6 +52,16 @@ impl Expands {
     pub fn nothing(self) -> bool {
         self == Self::default()
     }
+
+    /// Of two pieces of one word.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            value: self.value || other.value,
+            glob: self.glob || other.glob,
+            brace: self.brace || other.brace,
+            tilde: self.tilde || other.tilde,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -242,7 +242,7 @@ fn the_input_of_each_command_is_known() {
 
 #[test]
 fn folders_follow_cd() {
-    let known: [(&str, &[&[&str]]); 17] = [
+    let known: [(&str, &[&[&str]]); 20] = [
         ("zz", &[&[]]),
         ("cd a && zz", &[&["a"]]),
         ("cd a; zz", &[&["a"], &[]]),
@@ -260,6 +260,9 @@ fn folders_follow_cd() {
         ("! cd a && zz", &[&[]]),
         ("command cd -- a && zz", &[&["a"]]),
         ("cd a || exit $x; zz", &[&[], &["a"]]),
+        ("cd; zz", &[&["~"], &[]]),
+        ("cd ~/a && zz", &[&["~/a"]]),
+        ("cd \"$HOME/a\" && zz", &[&["~/a"]]),
     ];
     let last = |text: &str| read(text).commands.into_iter().rev().find(|one| one.words.iter().any(|w| w.text == "zz"));
     for (text, expected) in known {
@@ -269,9 +272,9 @@ fn folders_follow_cd() {
     }
     let unknown = [
         "cd $x; zz",
-        "cd; zz",
         "cd -; zz",
-        "cd ~/a && zz",
+        "cd ~/$x && zz",
+        "cd ~/a* && zz",
         "pushd a; zz",
         "for x in a b; do cd c; done; zz",
         "while zz; do cd a; done",

@@ -1,0 +1,86 @@
+//! What commands of one text do together and none of them alone: one makes what another runs, one finds what another stops.
+
+use super::super::judge::Around;
+use super::super::shell::script::{Input, Redirection, Way, Word};
+use super::effects::{base, is_interpreter};
+use super::guard::{KILLERS, Mention, names_hooks, names_state, runs_text_of_others};
+use super::views::{Seen, View};
+
+/// They put a file elsewhere as it is.
+const COPIERS: &[&str] = &["cp", "ln", "install", "dd", "mv", "cat", "rsync", "scp", "link", "tee"];
+
+/// They tell the numbers of processes.
+const FINDERS: &[&str] = &["lsof", "ss", "netstat", "fuser", "pgrep", "pidof"];
+
+/// They run what a file says that another command of the text may have written.
+pub const RUNS_FILES: &[(&str, &[&str])] = &[
+    ("make", &["Makefile", "makefile", "GNUmakefile"]),
+    ("gmake", &["Makefile", "makefile", "GNUmakefile"]),
+    ("just", &["justfile", "Justfile", ".justfile"]),
+    ("task", &["Taskfile.yml", "Taskfile.yaml"]),
+    ("npm", &["package.json"]),
+    ("pnpm", &["package.json"]),
+    ("yarn", &["package.json"]),
+    ("bun", &["package.json"]),
+];
+
+pub fn verdict(seen: &[Seen<'_>], text: &str, mention: &Mention, around: &Around) -> Option<String> {
+    let views: Vec<&View> = seen.iter().flat_map(|one| &one.views).collect();
+    let runs = || if mention.decides { runs_what_it_made(seen, &views) } else { None };
+    let stops = || finds_and_stops(&views, around).then(|| "it would stop phasegate".to_owned());
+    let names = || is_told_of_us(&views, text, around);
+    runs().or_else(stops).or_else(|| names().then(|| "a text in it names what holds an agent to its phase".to_owned()))
+}
+
+fn program(view: &View) -> &str {
+    view.words().first().map_or("", |first| base(&first.text))
+}
+
+fn runs_what_it_made(seen: &[Seen<'_>], views: &[&View]) -> Option<String> {
+    let written = |known: &&Redirection| matches!(known.way, Way::Write | Way::Append);
+    let redirected = seen.iter().flat_map(|one| &one.simple.redirections).filter(written);
+    let mut made: Vec<&str> = redirected.map(|known| known.target.text.as_str()).collect();
+    for view in views.iter().filter(|view| COPIERS.contains(&program(view))) {
+        let others = view.words().iter().skip(1).map(|word| word.text.as_str());
+        if others.clone().any(|path| base(path.trim_start_matches("if=")) == "phasegate") {
+            return Some("it would run phasegate under another name".to_owned());
+        }
+        made.extend(others);
+    }
+    let made = |path: &str| {
+        let path = path.trim_start_matches("./");
+        !path.is_empty() && made.iter().any(|made| made.trim_start_matches("./") == path)
+    };
+    let runs = views.iter().any(|view| {
+        let (name, words) = (program(view), view.words());
+        let rules = RUNS_FILES.iter().find(|(known, _)| *known == name);
+        rules.is_some_and(|(_, files)| files.iter().any(|file| made(file)))
+            || (runs_text_of_others(name) && words.iter().skip(1).any(|word| made(&word.text)))
+            || words.first().is_some_and(|first| first.text.contains('/') && made(&first.text))
+    });
+    runs.then(|| "it would have a command of phasegate run that only a person may give".to_owned())
+}
+
+fn finds_and_stops(views: &[&View], around: &Around) -> bool {
+    let ports: Vec<String> = around.guard.ports.iter().map(ToString::to_string).collect();
+    let ours = |word: &Word| {
+        base(&word.text) == "phasegate"
+            || around.guard.programs.contains(&word.text)
+            || ports.iter().any(|port| word.text.contains(port))
+    };
+    let finds = |view: &&View| FINDERS.contains(&program(view)) && view.words().iter().skip(1).any(ours);
+    views.iter().any(|view| KILLERS.contains(&program(view))) && views.iter().copied().any(|view| finds(&view))
+}
+
+/// A program or a patch that comes on the input.
+fn is_told_of_us(views: &[&View], text: &str, around: &Around) -> bool {
+    let told = || views.iter().filter(|view| view.input == Input::Text);
+    let names_us = |text: &str| names_hooks(text) || names_state(text, around);
+    let patches = |view: &&&View| {
+        let applies = view.words().iter().any(|word| word.text == "apply");
+        program(view) == "patch" || (program(view) == "git" && applies)
+    };
+    let mut heads = text.lines().filter(|line| line.starts_with("+++ ") || line.starts_with("--- "));
+    (told().any(|view| is_interpreter(program(view))) && names_us(text))
+        || (told().any(|view| patches(&view)) && heads.any(names_us))
+}
