@@ -40,7 +40,9 @@ pub fn start(format: LogFormat) {
         Ok(quiet) => filter.add_directive(quiet),
         Err(_) => filter,
     };
-    let log = tracing_subscriber::fmt().with_writer(Clean).with_env_filter(filter).with_ansi(false);
+    // Where a line cannot be written, the library would say so on standard error too, and end the thread that could not.
+    let log = tracing_subscriber::fmt().log_internal_errors(false);
+    let log = log.with_writer(Clean).with_env_filter(filter).with_ansi(false);
     let _ = match format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.fmt_fields(JsonFields).event_format(Json).try_init(),

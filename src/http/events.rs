@@ -103,6 +103,8 @@ enum Look {
     /// The numbers fell: a backup was put back.
     Reset(u64),
     Nothing,
+    /// The credential does not count any more.
+    Over,
 }
 
 impl Reader {
@@ -120,6 +122,7 @@ impl Reader {
                     return Some((named("reset", seq, seq), reader));
                 }
                 Ok(Look::Nothing) => {}
+                Ok(Look::Over) => return None,
                 Err(error) => {
                     tracing::warn!(%error, "a stream of events ended early");
                     return None;
@@ -160,6 +163,9 @@ impl Reader {
             let shown = page.records.last().map_or(self.last, |record| record.seq);
             self.last = page.next.unwrap_or(newest.max(shown));
             if !page.records.is_empty() {
+                if !identity::still_counts(&self.asked.app, &self.asked.parts, &self.asked.principal) {
+                    return Ok(Look::Over);
+                }
                 return Ok(Look::Some(page.records.iter().flat_map(written).collect()));
             }
         }
@@ -169,8 +175,7 @@ impl Reader {
     /// Ends the stream of a credential that does not count any more.
     async fn still_known(self) -> Option<Self> {
         let looked = tokio::task::spawn_blocking(move || {
-            let found = identity::principal(&self.asked.app, &self.asked.parts);
-            found.is_ok_and(|found| found.caller.agent == self.asked.principal.caller.agent).then_some(self)
+            identity::still_counts(&self.asked.app, &self.asked.parts, &self.asked.principal).then_some(self)
         });
         looked.await.ok()?
     }

@@ -369,6 +369,11 @@ fn parted(authority: &str) -> (&str, Option<u16>) {
     }
 }
 
+/// Whether a `Host` names this machine.
+pub fn is_this_machine(host: &str) -> bool {
+    is_loopback(parted(&host.to_ascii_lowercase()).0)
+}
+
 fn is_loopback(name: &str) -> bool {
     name == "localhost" || address(name).is_some_and(|address| address.is_loopback())
 }

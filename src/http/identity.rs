@@ -44,7 +44,7 @@ pub async fn only_known(app: &Arc<App>, request: Request, inside: impl Inside) -
     match found.and_then(|principal| under_phase(app, &parts, principal)) {
         Ok(principal) => {
             let principal = Arc::new(principal);
-            if let Err(problem) = rate::metered(app, &principal, &parts.headers) {
+            if let Err(problem) = rate::metered(app, &principal) {
                 return problem.into_response();
             }
             parts.extensions.insert(principal);
@@ -58,6 +58,11 @@ pub async fn only_known(app: &Arc<App>, request: Request, inside: impl Inside) -
 /// answer is to try again.
 pub fn principal(app: &App, parts: &Parts) -> Result<Principal, Problem> {
     known(app, parts, Engine::authenticate_now).map_err(|denied| denied.problem)
+}
+
+/// Whether who began a stream may still have it.
+pub fn still_counts(app: &App, parts: &Parts, began: &Principal) -> bool {
+    principal(app, parts).is_ok_and(|found| found.caller.agent == began.caller.agent)
 }
 
 /// Reads the keys of issuers before anybody needs them.

@@ -1,15 +1,15 @@
 //! How often: calls a minute of one principal, and credentials that do not count from one address. Time is the engine's
 //! clock, so that a test can move it.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 
 use crate::domain::credential::Principal;
 use crate::domain::ids::{AgentName, Time};
@@ -24,9 +24,6 @@ const MINUTE_MS: f64 = 60_000.0;
 const CALLERS_MAX: usize = 4096;
 /// Credentials that do not count, from one address in a minute, before it has to wait.
 const GUESSES_PER_MINUTE: u32 = 30;
-/// Credentials that counted lately, by a hash of this process. They pass where their address has to wait, so that one bad
-/// neighbour behind the same address does not lock out the others.
-const KNOWN_MAX: usize = 1024;
 pub const SIGN_IN: &str = "/api/v1/sign-in";
 
 /// Token buckets: each holds a minute's worth and fills evenly.
@@ -49,15 +46,6 @@ impl<K> Default for Buckets<K> {
 impl<K: Eq + Hash + Clone> Buckets<K> {
     /// Takes one; where there is none, says after how many seconds there will be one.
     pub fn take(&self, who: &K, per_minute: u32, now: Time) -> Result<(), u32> {
-        self.update(who, per_minute, now, 1.0)
-    }
-
-    /// The same without taking.
-    pub fn look(&self, who: &K, per_minute: u32, now: Time) -> Result<(), u32> {
-        if self.held().contains_key(who) { self.update(who, per_minute, now, 0.0) } else { Ok(()) }
-    }
-
-    fn update(&self, who: &K, per_minute: u32, now: Time, taken: f64) -> Result<(), u32> {
         let full = f64::from(per_minute);
         let mut buckets = self.held();
         if buckets.len() >= CALLERS_MAX && !buckets.contains_key(who) {
@@ -72,7 +60,7 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
             let wait_ms = (1.0 - bucket.tokens) * MINUTE_MS / full.max(f64::MIN_POSITIVE);
             return Err((wait_ms / 1000.0).ceil().clamp(1.0, 60.0) as u32);
         }
-        bucket.tokens -= taken;
+        bucket.tokens -= 1.0;
         Ok(())
     }
 
@@ -99,47 +87,11 @@ fn forget_oldest<K: Eq + Hash + Clone>(buckets: &mut HashMap<K, Bucket>) {
 pub struct Rates {
     calls: Buckets<AgentName>,
     guesses: Buckets<IpAddr>,
-    known: Mutex<Known>,
-}
-
-/// Two generations, so that forgetting needs no order: what is used moves to the younger.
-#[derive(Default)]
-struct Known {
-    young: HashSet<u64>,
-    old: HashSet<u64>,
-    hasher: RandomState,
-}
-
-impl Known {
-    fn mark(&self, secret: &[u8]) -> u64 {
-        self.hasher.hash_one(secret)
-    }
-
-    fn note(&mut self, secret: &[u8]) {
-        let mark = self.mark(secret);
-        if self.young.insert(mark) && self.young.len() >= KNOWN_MAX {
-            self.old = std::mem::take(&mut self.young);
-        }
-    }
-
-    fn has(&self, secret: &[u8]) -> bool {
-        let mark = self.mark(secret);
-        self.young.contains(&mark) || self.old.contains(&mark)
-    }
-}
-
-impl Rates {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// So many calls a minute for each principal.
-pub fn metered(app: &App, principal: &Principal, headers: &HeaderMap) -> Result<(), Problem> {
+pub fn metered(app: &App, principal: &Principal) -> Result<(), Problem> {
     let per_minute = principal.calls_per_minute.unwrap_or(app.options.limits.calls_per_minute);
-    if let Some(secret) = headers.get(AUTHORIZATION) {
-        app.rates.known().note(secret.as_bytes());
-    }
     app.rates.calls.take(&principal.caller.agent, per_minute, app.engine.now()).map_err(|seconds| {
         let detail = format!("`{}` has made its {per_minute} calls of this minute", principal.caller.agent);
         let hint = format!("wait {seconds} s; `phasegate token create --rate N` makes a credential that may call more");
@@ -147,25 +99,22 @@ pub fn metered(app: &App, principal: &Principal, headers: &HeaderMap) -> Result<
     })
 }
 
-/// Around everything: who keeps trying credentials that do not count has to wait.
+/// Around everything: who keeps trying credentials that do not count has to wait. Those that count pass from the same address:
+/// one bad neighbour behind a proxy locks nobody out, and a secret is too long to be found by trying.
 pub async fn guessing(app: &App, request: Request, inside: impl Inside) -> Response {
-    let headers = request.headers();
-    let tries =
-        headers.contains_key(AUTHORIZATION) || request.method() == Method::POST && request.uri().path() == SIGN_IN;
     let address = request.extensions().get::<Peer>().map(|peer| neighbourhood(peer.address.ip()));
-    let (true, Some(address)) = (tries, address) else { return caught(request, inside).await };
-    if let Err(seconds) = app.rates.guesses.look(&address, GUESSES_PER_MINUTE, app.engine.now())
-        && !headers.get(AUTHORIZATION).is_some_and(|secret| app.rates.known().has(secret.as_bytes()))
-    {
-        let detail = "too many credentials that do not count came from this address";
-        let hint = format!("wait {seconds} s, and mind the token; `phasegate token list` shows which count");
-        return too_many("too_many_guesses", detail.to_owned(), hint, seconds).into_response();
-    }
+    let signs_in = request.method() == Method::POST && request.uri().path() == SIGN_IN;
+    let tries = request.headers().contains_key(AUTHORIZATION) || signs_in;
     let response = caught(request, inside).await;
-    if response.status() == StatusCode::UNAUTHORIZED {
-        let _ = app.rates.guesses.take(&address, GUESSES_PER_MINUTE, app.engine.now());
+    let (true, Some(address), StatusCode::UNAUTHORIZED) = (tries, address, response.status()) else { return response };
+    match app.rates.guesses.take(&address, GUESSES_PER_MINUTE, app.engine.now()) {
+        Ok(()) => response,
+        Err(seconds) => {
+            let detail = "too many credentials that do not count came from this address";
+            let hint = format!("wait {seconds} s, and mind the token; `phasegate token list` shows which count");
+            too_many("too_many_guesses", detail.to_owned(), hint, seconds).into_response()
+        }
     }
-    response
 }
 
 fn too_many(code: &str, detail: String, hint: String, seconds: u32) -> Problem {
@@ -204,16 +153,6 @@ mod tests {
     }
 
     #[test]
-    fn looking_takes_nothing() {
-        let buckets = Buckets::default();
-        let now = Time(0);
-        assert!((0..10).all(|_| buckets.look(&1, 2, now).is_ok()));
-        assert!(buckets.held().is_empty(), "a look alone is remembered");
-        assert_eq!((buckets.take(&1, 2, now), buckets.take(&1, 2, now)), (Ok(()), Ok(())));
-        assert_eq!(buckets.look(&1, 2, now), Err(30));
-    }
-
-    #[test]
     fn a_flood_of_names_takes_bounded_room_and_the_youngest_are_kept() {
         let buckets = Buckets::default();
         for number in 0..20_000_i64 {
@@ -234,15 +173,5 @@ mod tests {
         for (address, expected) in table {
             assert_eq!(neighbourhood(address.parse().unwrap()), expected.parse::<IpAddr>().unwrap(), "{address}");
         }
-    }
-
-    #[test]
-    fn what_counted_lately_is_known_in_bounded_room() {
-        let mut known = Known::default();
-        for number in 0..10_000_u32 {
-            known.note(&number.to_be_bytes());
-        }
-        assert!(known.young.len() + known.old.len() <= 2 * KNOWN_MAX);
-        assert!(known.has(&9_999_u32.to_be_bytes()) && !known.has(&0_u32.to_be_bytes()));
     }
 }

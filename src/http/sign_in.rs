@@ -18,6 +18,7 @@ use crate::domain::credential::Principal;
 use crate::identity::cookie::LIFE_SECONDS;
 
 use super::problem::Problem;
+use super::rate::SIGN_IN;
 use super::{App, apart};
 
 const COOKIE_NAME: &str = "phasegate";
@@ -26,7 +27,7 @@ const OWN_HEADER: &str = "x-phasegate";
 const FETCH_SITE: &str = "sec-fetch-site";
 
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/sign-in", post(sign_in)).route("/api/v1/sign-out", post(sign_out))
+    Router::new().route(SIGN_IN, post(sign_in)).route("/api/v1/sign-out", post(sign_out))
 }
 
 #[derive(Deserialize)]

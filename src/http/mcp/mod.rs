@@ -6,6 +6,7 @@ mod replay;
 mod sessions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -14,6 +15,7 @@ use axum::routing::any;
 use axum::{Extension, Router};
 use futures::StreamExt;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -27,12 +29,14 @@ use crate::mcp::straight::Plain;
 use super::inside::Inside;
 use super::limits::Permit;
 use super::problem::{BEGIN_SESSION, Problem};
-use super::{App, identity, metrics};
+use super::{App, apart, identity, metrics};
 use sessions::{Owner, Sessions, Visit};
 
 pub const PATH: &str = "/mcp";
 const SESSION: &str = "mcp-session-id";
 const SESSION_RETRY_SECONDS: u32 = 30;
+/// How often it is asked whether the credential behind a stream still counts.
+const LOOKED_AT: Duration = Duration::from_secs(5);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The MCP service of this workspace, with every check before it.
@@ -129,6 +133,9 @@ impl<H: ServerHandler> Door<H> {
         } else {
             None
         };
+        let (parts, body) = request.into_parts();
+        let shown = permit.is_some().then(|| parts.clone());
+        let request = Request::from_parts(parts, body);
         let ends_session = request.method() == Method::DELETE;
         let visit = Visit::new(owner);
         // On the heap, so that what rmcp keeps of a call is not copied for those that it never sees.
@@ -141,8 +148,13 @@ impl<H: ServerHandler> Door<H> {
             *response.status_mut() = StatusCode::NO_CONTENT;
         }
         let response = response.map(Body::new);
-        match permit {
-            Some(permit) => response.map(|body| self.endless(body, permit)),
+        match permit.zip(shown) {
+            Some((permit, shown)) => {
+                // Of another service nobody shows a credential.
+                let shown = self.straight.as_ref().map(|_| (shown, principal.clone()));
+                let over = until_over(Arc::clone(&self.app), shown);
+                response.map(|body| endless(body, permit, over))
+            }
             None => response,
         }
     }
@@ -170,15 +182,32 @@ impl<H: ServerHandler> Door<H> {
         }
         Read::Left { request: Request::from_parts(parts, Body::from(bytes)), listens }
     }
+}
 
-    /// A body that ends when the server stops, and counts as a stream for as long as it lives. Calls in flight are not ended:
-    /// they have the time to finish.
-    fn endless(&self, body: Body, permit: Permit) -> Body {
-        let pieces = body.into_data_stream().take_until(self.app.stopping.clone().cancelled_owned());
-        Body::from_stream(pieces.map(move |piece| {
-            let _held = &permit;
-            piece
-        }))
+/// A body that ends then, and counts as a stream for as long as it lives. Calls in flight are not ended: they have the time to
+/// finish.
+fn endless(body: Body, permit: Permit, over: impl Future<Output = ()> + Send + 'static) -> Body {
+    let pieces = body.into_data_stream().take_until(Box::pin(over));
+    Body::from_stream(pieces.map(move |piece| {
+        let _held = &permit;
+        piece
+    }))
+}
+
+/// Until the server stops, or the credential does not count any more.
+async fn until_over(app: Arc<App>, shown: Option<(Parts, Principal)>) {
+    let stopping = app.stopping.clone();
+    let Some((shown, began)) = shown else { return stopping.cancelled().await };
+    let (shown, began) = (Arc::new(shown), Arc::new(began));
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(LOOKED_AT) => {}
+        }
+        let (app, shown, began) = (Arc::clone(&app), Arc::clone(&shown), Arc::clone(&began));
+        if !apart(move || identity::still_counts(&app, &shown, &began)).await.unwrap_or_default() {
+            return;
+        }
     }
 }
 

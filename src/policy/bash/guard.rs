@@ -174,7 +174,7 @@ const PLACES_OF_SETTINGS: &[&str] = &[
     "XDG_CONFIG_HOME",
 ];
 
-const NETWORK: &[&str] = &[
+pub const NETWORK: &[&str] = &[
     "curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "xh", "telnet", "httpie", "curlie", "lynx",
     "w3m", "openssl", "websocat", "aria2c", "grpcurl", "ssh",
 ];
@@ -317,8 +317,14 @@ fn variable(name: &str, mention: &Mention) -> Option<String> {
 fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> Option<String> {
     let first = words.first()?;
     let name = base(&first.text);
-    if name == "phasegate" || around.guard.programs.contains(&first.text) {
+    // Some file systems do not mind the case of letters.
+    if name.eq_ignore_ascii_case("phasegate") || around.guard.programs.contains(&first.text) {
         return ours(words);
+    }
+    let settings = words.windows(2).filter(|pair| pair.first().is_some_and(|option| option.text == "-c"));
+    let mut values = settings.filter_map(|pair| pair.last()?.text.split_once('=').map(|(_, value)| value));
+    if name == "git" && values.any(|value| names_program(value, around).is_some_and(decides)) {
+        return Some("it would have git run a command of phasegate that only a person may give".to_owned());
     }
     let decider = |word: &Word| handed::STRONG.contains(&word.text.as_str());
     // Which program it is shows when it runs, and with these words it would be ours.

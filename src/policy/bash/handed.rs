@@ -53,7 +53,9 @@ pub fn gets_our_name(name: &str, words: &[Word], mention: &Mention, around: &Aro
     if PACKAGES.contains(&name) && rest.iter().any(removes) && rest.iter().any(|word| word.text.contains("phasegate")) {
         return Some("it would take phasegate off this machine".to_owned());
     }
-    if PASSIVE.contains(&name) {
+    // Of a package of that name, not of the program.
+    let builds = name == "cargo" && !rest.iter().any(|word| matches!(word.text.as_str(), "run" | "r" | "install"));
+    if PASSIVE.contains(&name) || builds {
         return None;
     }
     let for_a_person = |words: &[Word]| words.iter().any(|word| DECIDES.contains(&word.text.as_str()));

@@ -3,7 +3,7 @@
 use super::super::judge::Around;
 use super::super::shell::script::{Input, Redirection, Way, Word};
 use super::effects::{base, is_interpreter};
-use super::guard::{KILLERS, Mention, names_hooks, names_state, runs_text_of_others};
+use super::guard::{KILLERS, Mention, NETWORK, names_hooks, names_state, runs_text_of_others};
 use super::views::{Seen, View};
 
 /// They put a file elsewhere as it is.
@@ -28,8 +28,13 @@ pub fn verdict(seen: &[Seen<'_>], text: &str, mention: &Mention, around: &Around
     let views: Vec<&View> = seen.iter().flat_map(|one| &one.views).collect();
     let runs = || if mention.decides { runs_what_it_made(seen, &views) } else { None };
     let stops = || finds_and_stops(&views, around).then(|| "it would stop phasegate".to_owned());
+    let asks = || {
+        let told = views.iter().any(|view| view.input == Input::Text && NETWORK.contains(&program(view)));
+        let ours = told && around.guard.ports.iter().any(|port| text.contains(&format!(":{port}")));
+        ours.then(|| "it would speak to phasegate itself".to_owned())
+    };
     let names = || is_told_of_us(&views, text, around);
-    runs().or_else(stops).or_else(|| names().then(|| "a text in it names what holds an agent to its phase".to_owned()))
+    runs().or_else(stops).or_else(asks).or_else(|| names().then(|| "a text in it names what holds an agent to its phase".to_owned()))
 }
 
 fn program(view: &View) -> &str {

@@ -163,6 +163,10 @@ impl<'a> Finder<'a> {
         }
         if target.text.starts_with("/dev/tcp/") || target.text.starts_with("/dev/udp/") {
             doubt(uses, "a redirection opens a connection");
+            let port = target.text.rsplit('/').next().and_then(|port| port.parse().ok());
+            if port.is_some_and(|port| self.around.guard.ports.contains(&port)) {
+                uses.guarded.get_or_insert("it would speak to phasegate itself".to_owned());
+            }
         }
         let access = if writes { Access::Write } else { Access::Read };
         self.word(target, access, folders, true, uses);
