@@ -71,6 +71,19 @@ export const live = {
   },
 };
 
+// A page that the browser keeps for the way back stands still, its timers too, and would keep its connection.
+let left = false;
+addEventListener("pagehide", () => {
+  left = live.stopper !== null && live.stopper !== undefined;
+  if (left) live.stop();
+});
+addEventListener("pageshow", () => {
+  if (!left) return;
+  left = false;
+  live.start();
+  tell(live, null);
+});
+
 function become(self, state) {
   if (self.state === state) return;
   self.state = state;

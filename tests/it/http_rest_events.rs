@@ -43,6 +43,22 @@ fn a_stream_that_was_cut_goes_on_without_a_gap() {
 }
 
 #[test]
+fn a_stream_ends_with_its_credential_however_much_happens() {
+    let env = TestEnv::new();
+    let served = Served::over(&env.engine);
+    let aud = served.token("aud", Role::Auditor);
+    let mut stream = served.events(&aud, "", None);
+    assert_eq!(kinds(&mut stream, 1), ["hello"]);
+    submit(&env.engine, "one");
+    assert_eq!(kinds(&mut stream, 1), ["TaskSubmitted"]);
+    let known = env.engine.credentials_for(&person("owner")).unwrap();
+    let id = known.iter().find(|known| known.name.0 == "aud").unwrap().id;
+    env.engine.revoke_credential(&person("owner"), id, "left".to_owned()).unwrap();
+    submit(&env.engine, "two");
+    assert_eq!(stream.next(), None, "what came after the credential was revoked is still told");
+}
+
+#[test]
 fn what_another_process_commits_arrives() {
     let env = TestEnv::new();
     let served = Served::over(&env.engine);
