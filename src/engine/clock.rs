@@ -15,8 +15,13 @@ pub trait Clock: Send + Sync {
     fn now_ns(&self) -> u64 {
         u64::try_from(self.now().0).unwrap_or(0).saturating_mul(1_000_000)
     }
+    fn fill(&self, random: &mut [u8]);
     /// A random name of `bytes` bytes, in hex.
-    fn random_hex(&self, bytes: usize) -> String;
+    fn random_hex(&self, bytes: usize) -> String {
+        let mut random = vec![0; bytes];
+        self.fill(&mut random);
+        canonical::hex(&random)
+    }
 }
 
 pub struct System;
@@ -39,13 +44,11 @@ impl Clock for System {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that makes randomness")]
-    fn random_hex(&self, bytes: usize) -> String {
-        let mut random = vec![0u8; bytes];
+    fn fill(&self, random: &mut [u8]) {
         // Without randomness a handle could be guessed; there is no way on from here.
-        if getrandom::fill(&mut random).is_err() {
+        if getrandom::fill(random).is_err() {
             std::process::abort();
         }
-        canonical::hex(&random)
     }
 }
 
@@ -85,8 +88,9 @@ impl Clock for Fixed {
         Time(self.now.load(Ordering::SeqCst))
     }
 
-    fn random_hex(&self, bytes: usize) -> String {
-        let name = self.names.fetch_add(1, Ordering::SeqCst).saturating_add(1);
-        format!("{name:0width$x}", width = bytes * 2)
+    fn fill(&self, random: &mut [u8]) {
+        let name = self.names.fetch_add(1, Ordering::SeqCst).saturating_add(1).to_be_bytes();
+        random.fill(0);
+        random.iter_mut().rev().zip(name.iter().rev()).for_each(|(to, from)| *to = *from);
     }
 }

@@ -190,8 +190,15 @@ impl Call<'_> {
                 watch.progress(&format!("{}: {} s, {}", gate.id, progress.elapsed_ms / 1000, progress.last_line));
             })
         });
-        let after = self.tree(&plan.target)?;
-        let report = honest(report, &before, &after);
+        // A run that was begun gets an end, whatever became of the work tree.
+        let after = self.tree(&plan.target);
+        let report = match &after {
+            Ok(after) => honest(report, &before, after),
+            Err(failure) => {
+                let summary = format!("{}, but the work tree cannot be read any more: {failure}", report.summary);
+                GateReport { passed: false, summary, ..report }
+            }
+        };
 
         let cancelled = watch.cancelled() && !report.passed;
         let printed = self.engine.screening.clean(report.detail.clone());
@@ -210,6 +217,7 @@ impl Call<'_> {
         };
         let scope = Scope::Task { target: plan.target.clone(), with: With::Nothing };
         self.engine.command(self.caller, self.tool.name, scope, Command::FinishGate(finish), blob)?;
+        let after = after?;
         if cancelled {
             let message = format!("the call was cancelled while gate `{}` ran", gate.id);
             return Err(

@@ -13,6 +13,7 @@ pub mod credentials;
 mod deferred;
 mod each_second;
 pub mod erase;
+pub mod failure;
 mod feed;
 mod gate_runs;
 pub mod gates;
@@ -79,6 +80,7 @@ use crate::tools::{self, Output, Reply, Request, Tool};
 use clock::{Clock, Stopwatch};
 
 pub use crate::store::{Server, StoreError};
+pub use failure::Failure;
 pub use startup::{open, open_for_one, read_workflow, system, with_backend};
 
 pub struct Engine {
@@ -136,15 +138,6 @@ pub trait Watch: Send + Sync {
 pub struct Unwatched;
 
 impl Watch for Unwatched {}
-
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The caller learns the reference, the log the cause.
-    #[error(transparent)]
-    Broken(#[from] StoreError),
-}
 
 const RENEWAL_LOOK_MS: i64 = 1000;
 
@@ -325,8 +318,9 @@ impl Engine {
 
     /// Random bytes, for keys that a person makes.
     pub fn random<const N: usize>(&self) -> [u8; N] {
-        // What the clock gives is hex of just so many bytes.
-        canonical::from_hex(&self.clock.random_hex(N)).unwrap_or([0; N])
+        let mut random = [0; N];
+        self.clock.fill(&mut random);
+        random
     }
 
     /// A secret of this process: 256 random bits, in hex.

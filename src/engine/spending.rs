@@ -180,12 +180,7 @@ impl Engine {
 
     /// Gives a reservation back; false when it had lapsed. What was spent is counted as it is read.
     pub fn settle(&self, reservation: u64) -> Result<bool, StoreError> {
-        let known = self.view(|tx| spending::reserved(tx, reservation))?;
-        self.backend().write(
-            Lock::named([spending::COUNTED.to_owned()]),
-            Box::new(move |tx| spending::settle(tx, reservation).map(drop)),
-        )?;
-        Ok(known)
+        self.counting(move |tx| spending::settle(tx, reservation))
     }
 
     /// Keeps a reservation of a holder that is still at work.

@@ -17,6 +17,7 @@ impl Engine {
     /// True when something was done.
     pub fn sweep(&self) -> Result<bool, Failure> {
         let mut did = false;
+        store::sessions::forget_old_calls(self.backend(), self.now())?;
         for _ in 0..PASSES {
             let now = self.now();
             if !self.view(|tx| store::read::something_is_due(tx, now))? {

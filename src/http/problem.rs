@@ -1,7 +1,6 @@
 //! Answers that say no, as RFC 9457 problem documents: a refusal's code, message and hint, or what is wrong with the request.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
 use axum::extract::Request;
@@ -13,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::refusal::{Code, Refusal};
-use crate::engine::{Failure, StoreError};
+use crate::engine::{Failure, StoreError, failure};
 
 use super::inside::Inside;
 
@@ -76,7 +75,7 @@ impl Problem {
 
     /// A fault of ours: the caller learns a reference, the log the cause. A database that is away is there again later.
     pub fn broken(error: &StoreError) -> Self {
-        let reference = reference();
+        let reference = failure::reference();
         tracing::error!(reference, %error, "a request failed");
         if error.is_away() {
             let detail = format!("phasegate does not reach the database of its store now (reference {reference})");
@@ -149,7 +148,7 @@ pub async fn no_such_page() -> Problem {
 pub async fn caught(request: Request, inside: impl Inside) -> Response {
     let (method, is_mcp) = (request.method().clone(), request.uri().path() == "/mcp");
     let Ok(response) = AssertUnwindSafe(inside.answer(request)).catch_unwind().await else {
-        let reference = reference();
+        let reference = failure::reference();
         tracing::error!(reference, "a request ended in a fault of phasegate");
         return internal(&reference)
             .hint("try again; the log of the server has the cause under this reference")
@@ -202,12 +201,6 @@ fn of_mcp(status: StatusCode) -> (&'static str, &'static str) {
         StatusCode::NOT_FOUND => ("no_such_session", BEGIN_SESSION),
         other => framework(other),
     }
-}
-
-/// By what a fault is found in the log.
-fn reference() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(1);
-    format!("{:x}-{:x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn internal(reference: &str) -> Problem {

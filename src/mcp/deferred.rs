@@ -116,7 +116,11 @@ impl Long {
             let kept = match id.filter(|_| pending) {
                 Some(id) => {
                     let expires = engine.approval(id)?.map(|known| (id, known.expires_at));
-                    engine.defer(&owner, tool.name, expires)?
+                    // The question is asked and on record: without a handle the agent is told of it as it stands.
+                    engine.defer(&owner, tool.name, expires).unwrap_or_else(|failure| {
+                        tracing::warn!(%failure, "a call that waits for a person could not be deferred");
+                        None
+                    })
                 }
                 None => None,
             };
@@ -129,7 +133,10 @@ impl Long {
             }
             Ok(Ok((reply, None))) => rendered(Ok(reply)).into(),
             Ok(Err(failure)) => rendered(Err(failure)).into(),
-            Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => CallToolResult::error(Vec::new()).into(),
+            },
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::approval::Approval;
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{AgentName, Time};
 use crate::domain::refusal::{Code, Refusal};
-use crate::engine::{Engine, Failure, Watch};
+use crate::engine::{Engine, Failure, Watch, failure};
 use crate::telemetry::TraceParent;
 use crate::tools::{self, Reply, TOOLS, schema};
 
@@ -303,7 +303,7 @@ pub(super) fn rendered(result: Result<Reply, Failure>) -> CallToolResult {
         }
         Err(Failure::Refused(refusal)) => refused(&refusal),
         Err(Failure::Broken(error)) => {
-            let reference = format!("{:x}", std::process::id());
+            let reference = failure::reference();
             tracing::error!(reference, error = %error, "a call failed");
             let message = format!("phasegate could not do this (reference {reference})");
             let mut result =
@@ -334,8 +334,9 @@ pub(super) fn invalid(message: impl Into<String>) -> ErrorData {
 }
 
 pub(super) fn internal(failure: &dyn std::fmt::Display) -> ErrorData {
-    tracing::error!(error = %failure, "a request failed");
-    ErrorData::internal_error(format!("phasegate could not do this (reference {:x})", std::process::id()), None)
+    let reference = failure::reference();
+    tracing::error!(reference, error = %failure, "a request failed");
+    ErrorData::internal_error(format!("phasegate could not do this (reference {reference})"), None)
 }
 
 impl ServerHandler for Server {

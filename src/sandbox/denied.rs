@@ -26,7 +26,12 @@ impl Denied {
         let mut found = Self::default();
         let mut in_tree = Vec::new();
         for text in patterns.iter().flat_map(|text| pattern::alternatives(text)) {
-            let Some(wanted) = Wanted::read(&text, root, home) else { continue };
+            let Some(wanted) = Wanted::read(&text, root, home) else {
+                if text.trim().starts_with("~/") {
+                    found.left_out.push(format!("`{text}` is not looked for, since there is no home folder"));
+                }
+                continue;
+            };
             match wanted.parts.iter().any(|part| part == DEEP) {
                 false => found.exact(&wanted),
                 true if wanted.base == *root => in_tree.push(wanted.parts),

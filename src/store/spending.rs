@@ -421,15 +421,6 @@ pub fn settle(tx: &mut dyn Tx, reservation: u64) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-pub fn reserved(tx: &mut dyn Tx, reservation: u64) -> Result<bool, StoreError> {
-    let mut known = false;
-    tx.query("SELECT 1 FROM reservations WHERE id = ?1", &[Param::id(reservation)], &mut |_| {
-        known = true;
-        Ok(())
-    })?;
-    Ok(known)
-}
-
 /// Settles reservations whose time is over.
 pub fn lapse(tx: &mut dyn Tx, now: Time) -> Result<(), StoreError> {
     let mut due = Vec::new();

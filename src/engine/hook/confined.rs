@@ -6,9 +6,11 @@ use std::sync::{MutexGuard, PoisonError};
 
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::facts::Facts;
+use crate::domain::refusal::Refusal;
 use crate::domain::task::Task;
 use crate::policy::effects::never_written;
 use crate::policy::paths::effective_writes;
+use crate::policy::rule::Rule;
 use crate::sandbox::{self, Blank, Bounds, Rung, Ticket, TicketId};
 
 use super::Told;
@@ -19,6 +21,8 @@ const TICKETS: &str = "exec";
 /// The file itself, and by their names what belongs to it.
 const BESIDE_STORE: [&str; 5] = ["", "-wal", "-shm", "-journal", ".queue"];
 /// A ticket that is not used by then is void.
+/// Tools whose denials keep a file from being changed.
+const WRITING: [&str; 4] = ["Edit", "Write", "MultiEdit", "NotebookEdit"];
 const TICKET_SECONDS: u64 = 10 * 60;
 
 impl Engine {
@@ -122,16 +126,24 @@ impl Engine {
     pub(super) fn bounds(&self, told: &Told, facts: &Facts, task: &Task) -> Result<Bounds, Failure> {
         let workflow = facts.workflow_of(task)?;
         let phase = facts.phase_of(task)?;
+        // What is denied to whom a subagent works for is denied to it.
+        let lent = facts.lent.iter().filter_map(|id| facts.state.tasks.get(id));
+        let lent = lent.map(|task| Ok((facts.workflow_of(task)?, facts.phase_of(task)?)));
+        let lent = lent.collect::<Result<Vec<_>, Refusal>>()?;
+        let all = || lent.iter().copied().chain([(workflow, phase)]);
+        let rules: Vec<Rule> = all()
+            .flat_map(|(workflow, phase)| workflow.protect.deny.iter().chain(&phase.rules.deny))
+            .filter_map(|text| Rule::parse(text).ok())
+            .collect();
         let denied = |tools: &[&str]| -> Vec<String> {
-            let rules = workflow.protect.deny.iter().chain(&phase.rules.deny);
-            let specs = rules.filter_map(|rule| rule.trim().strip_suffix(')')?.split_once('('));
-            specs.filter(|(tool, _)| tools.contains(tool)).map(|(_, spec)| spec.to_owned()).collect()
+            let about = rules.iter().filter(|rule| tools.iter().any(|tool| rule.tool.matches(tool)));
+            about.filter_map(|rule| rule.spec.clone()).collect()
         };
         let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
         let temp = self.temp_folder(&task.id.to_string());
         let (root, can) = (self.workspace.root.clone(), self.kernel(&told.binary));
         let mut bounds = Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp);
-        (bounds.read_denied, bounds.edit_denied) = (denied(&["Read"]), denied(&["Edit", "Write"]));
+        (bounds.read_denied, bounds.edit_denied) = (denied(&["Read"]), denied(&WRITING));
         bounds.write_denied = vec![self.workspace.state.clone(), told.binary.clone()];
         bounds.write_denied.extend(never_written().map(|name| self.workspace.root.join(name)));
         bounds.private = vec![self.workspace.state.join(TICKETS)];

@@ -34,7 +34,10 @@ pub fn verdict(seen: &[Seen<'_>], text: &str, mention: &Mention, around: &Around
         ours.then(|| "it would speak to phasegate itself".to_owned())
     };
     let names = || is_told_of_us(&views, text, around);
-    runs().or_else(stops).or_else(asks).or_else(|| names().then(|| "a text in it names what holds an agent to its phase".to_owned()))
+    runs()
+        .or_else(stops)
+        .or_else(asks)
+        .or_else(|| names().then(|| "a text in it names what holds an agent to its phase".to_owned()))
 }
 
 fn program(view: &View) -> &str {
