@@ -155,6 +155,8 @@ pub struct Facts {
     pub leases: BTreeMap<TaskId, Time>,
     /// Tasks under a lease that has run out.
     pub expired: Vec<TaskId>,
+    /// Holders whose clients have ended every session, and when the last one ended.
+    pub left: BTreeMap<AgentName, Time>,
     /// The most urgent ready task that fits the caller and its filter.
     pub candidate: Option<TaskId>,
     /// Tasks with an edge to the subject.

@@ -97,6 +97,9 @@ pub fn note(backend: &dyn Backend, seen: SeenCall, now: Time) -> Result<(), Stor
     )
 }
 
+/// Of so many sessions it is looked up whose they were.
+const LOOKED_THROUGH: u32 = 200;
+
 /// Calls nobody will tell the end of.
 pub fn forget_old_calls(backend: &dyn Backend, now: Time) -> Result<(), StoreError> {
     let before = now.0 - CALL_KEPT_MS;
@@ -126,6 +129,34 @@ pub fn open(tx: &mut dyn Tx, limit: u32) -> Result<Vec<(Session, Time)>, StoreEr
 pub fn latest(tx: &mut dyn Tx, limit: u32) -> Result<Vec<(Session, Time)>, StoreError> {
     let sql = "SELECT seen_at, body FROM sessions ORDER BY seen_at DESC, id LIMIT ?1";
     listed(tx, sql, &[Param::Int(i64::from(limit))])
+}
+
+/// When the last session of this agent ended, where it has had one and none is open.
+pub fn ended(tx: &mut dyn Tx, agent: &AgentName) -> Result<Option<Time>, StoreError> {
+    let all = latest(tx, LOOKED_THROUGH)?;
+    let mut last = None;
+    for (session, _) in all.into_iter().filter(|(session, _)| session.agent == *agent) {
+        let Some(ended) = session.ended else { return Ok(None) };
+        last = last.max(Some(ended));
+    }
+    Ok(last)
+}
+
+/// Tasks whose holders have ended every session, the first few.
+pub fn left(tx: &mut dyn Tx) -> Result<Vec<TaskId>, StoreError> {
+    let mut held = Vec::new();
+    tx.query("SELECT task, agent FROM leases ORDER BY task LIMIT 20", &[], &mut |row| {
+        let task = row.int(0)?.and_then(|id| u64::try_from(id).ok()).map(TaskId);
+        held.extend(task.zip(row.text(1)?.map(|agent| AgentName(agent.to_owned()))));
+        Ok(())
+    })?;
+    let mut found = Vec::new();
+    for (task, agent) in held {
+        if ended(tx, &agent)?.is_some() {
+            found.push(task);
+        }
+    }
+    Ok(found)
 }
 
 /// A few of those whose id begins so.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::claim::{LEASE_SECONDS_MAX, LEASE_SECONDS_MIN};
+use crate::domain::claim::{Claim, LEASE_SECONDS_MAX, LEASE_SECONDS_MIN};
 use crate::domain::command::{ClaimTask, Filter, NewTask, Want};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Sighting};
@@ -14,6 +14,9 @@ use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Enforcement;
 
 use super::{budget, submit};
+
+/// The end of a session may itself renew the claim, just after it.
+const END_SECONDS: u64 = 1;
 
 pub fn claim(facts: &Facts, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {
     if !(LEASE_SECONDS_MIN..=LEASE_SECONDS_MAX).contains(&command.lease_seconds) {
@@ -183,6 +186,13 @@ fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Re
         Status::Claimed => {
             let lapsed = facts.leases.get(&task.id).is_none_or(|until| *until <= context.now);
             match task.claim() {
+                Some(claim) if !lapsed && was_left(facts, task.id, claim) => {
+                    budget::within(facts, task.id, Spent::default(), context.now)?;
+                    let reason = "the session of its holder has ended".to_owned();
+                    let (agent, fence) = (claim.agent.clone(), claim.fence);
+                    let released = Event::ClaimReleased { task: task.id, agent, fence, reason };
+                    Ok(vec![released, claimed(task, command, context)])
+                }
                 Some(claim) if lapsed => {
                     budget::within(facts, task.id, Spent::default(), context.now)?;
                     let expired = Event::ClaimExpired { task: task.id, agent: claim.agent.clone(), fence: claim.fence };
@@ -214,6 +224,13 @@ fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Re
             "list_tasks {\"status\":\"ready\"} shows what can be claimed",
         ),
     }
+}
+
+/// Its holder's last session has ended, and nothing has renewed the claim since: whoever names the task need not wait for the
+/// lease to run out.
+fn was_left(facts: &Facts, task: TaskId, claim: &Claim) -> bool {
+    let (Some(ended), Some(until)) = (facts.left.get(&claim.agent), facts.leases.get(&task)) else { return false };
+    claim.parked_until.is_none() && *until <= ended.plus_seconds(claim.lease_seconds + END_SECONDS)
 }
 
 fn fresh(facts: &Facts, new: &NewTask, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {

@@ -15,11 +15,15 @@ use crate::domain::ids::Time;
 use crate::domain::refusal::Refusal;
 use crate::domain::session::Opened;
 use crate::domain::task::Task;
+use crate::domain::visible::visible;
 use crate::store::{self, Decide, Scope, With, contexts};
 use crate::tools::Output;
 
 use super::{Actor, TOOL, Told};
-use crate::engine::{Engine, Failure};
+use crate::engine::{Engine, Failure, StoreError};
+
+/// Tasks that a new session is told of; more it can list.
+const LEFT_MAX: usize = 3;
 
 impl Engine {
     pub(super) fn session_started(&self, told: &Told, actor: &Actor, how: Start) -> Result<HookAnswer, Failure> {
@@ -48,9 +52,25 @@ impl Engine {
             text.push_str(&format!(" You hold {} and go on with it.\n\n{}", task.id, brief.text()));
         }
         if held.is_empty() {
+            for task in self.left()? {
+                let (id, title) = (task.id, visible(&task.spec.title));
+                text.push_str(&format!(
+                    " {id} “{title}” was left in phase {} by a session that has ended: claim_task {{\"id\":\"{id}\"}} goes on with it.",
+                    task.phase
+                ));
+            }
             text.push_str(" You hold no task: claim_task {\"new\":{\"title\":\"…\"}} makes one of what you are asked to do, claim_task takes the next that waits.");
         }
         Ok(HookAnswer::Tell { context: text })
+    }
+
+    /// What other sessions have held to their end.
+    fn left(&self) -> Result<Vec<Task>, StoreError> {
+        self.view(|tx| {
+            let ids = store::sessions::left(tx)?;
+            let tasks = ids.into_iter().take(LEFT_MAX).map(|id| store::read::task(tx, id));
+            Ok(tasks.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().map(|(task, _)| task).collect())
+        })
     }
 
     /// What was given before stands in this session's context no more.

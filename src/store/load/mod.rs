@@ -308,6 +308,12 @@ fn claim(tx: &mut dyn Tx, facts: &mut Facts, id: Option<TaskId>, hash: Option<&H
     for id in id.into_iter().chain(by_handle) {
         task(tx, facts, id)?;
         lease(tx, facts, id)?;
+        let holder = facts.state.tasks.get(&id).and_then(|task| task.claim()).map(|claim| claim.agent.clone());
+        if let Some(holder) = holder
+            && let Some(ended) = super::sessions::ended(tx, &holder)?
+        {
+            facts.left.insert(holder, ended);
+        }
     }
     Ok(())
 }

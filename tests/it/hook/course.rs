@@ -132,6 +132,29 @@ fn a_limit_of_the_service_parks_the_claim_and_the_end_of_the_session_leaves_it()
 }
 
 #[test]
+fn what_a_session_leaves_behind_another_one_is_told_of_and_may_take_up_at_once() {
+    let world = World::new(FLOW);
+    let (first, second) = (world.session("5e55-1"), world.session("77aa-2"));
+    first.start("startup");
+    let mut server = Server::of(&world);
+    first.claim(&mut server);
+    assert!(!second.start("startup").context().contains("T-1"), "it is at work");
+    let mut other = Server::of(&world);
+    let refused = second.own(&mut other, "claim_task", json!({"id": "T-1"}));
+    assert!(refused["refused"].as_str().is_some_and(|why| why.contains("is held by")), "{refused}");
+    first.tell("SessionEnd", json!({"reason": "logout"}));
+    let told = second.start("startup");
+    assert!(told.context().contains("was left in phase"), "{told:?}");
+    let claimed = second.own(&mut other, "claim_task", json!({"id": "T-1"}));
+    assert_eq!(claimed["task"], "T-1", "{claimed}");
+    let released = world.events("ClaimReleased");
+    assert_eq!(released[0]["reason"], "the session of its holder has ended", "{released:?}");
+    // Whoever comes back after all is told, and writes nothing.
+    let back = first.start("resume");
+    assert!(!back.context().contains("You hold T-1"), "{back:?}");
+}
+
+#[test]
 fn two_sessions_are_two_agents_however_like_their_ids_are() {
     let world = World::new(FLOW);
     // The front of these ids is the time of day: it is the same for sessions that begin soon after one another.
