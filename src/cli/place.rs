@@ -93,7 +93,7 @@ impl Place {
         if !self.has_store() {
             return Err(Ended::usage(
                 format!("there is no phasegate workspace in {}", self.workspace.root.display()),
-                "an agent's first call makes one, and so does `phasegate workflow trust`; `phasegate demo` shows how it works",
+                "`phasegate init` sets this repository and its clients up; `phasegate demo` shows how it works",
             ));
         }
         self.open()

@@ -183,14 +183,19 @@ fn list(engine: &Engine, all: bool, out: &Out) -> Result<(), Ended> {
     for approval in found.iter().rev() {
         let task = approval.task.map(|task| task.to_string()).unwrap_or_default();
         let waits = approval.state.is_pending() && !approval.has_run_out(now);
-        let when = if waits { left(now.seconds_until(approval.expires_at)) } else { String::new() };
-        let (id, state) = (approval.id.to_string(), shown::state(approval, now));
+        let void = waits && engine.void(approval.id)?.is_some();
+        let when = if waits && !void { left(now.seconds_until(approval.expires_at)) } else { String::new() };
+        let state = if void { "void" } else { shown::state(approval, now) };
+        let id = approval.id.to_string();
         let together = approval.batch.map(|first| format!(" [with {first}]")).unwrap_or_default();
         let line =
             format!("{id:<6} {task:<7} {state:<9} {when:<10} {}{together}", one_line(&shown::headline(approval)));
         out.text(&visible(&line));
     }
-    let open = |approval: &&Approval| approval.state.is_pending() && !approval.has_run_out(now);
+    let open = |approval: &&Approval| {
+        let waits = approval.state.is_pending() && !approval.has_run_out(now);
+        waits && engine.void(approval.id).is_ok_and(|void| void.is_none())
+    };
     if let Some(oldest) = found.iter().rev().find(open) {
         out.text(&format!("Look and answer: phasegate approvals show {}", oldest.id));
     }

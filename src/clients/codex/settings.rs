@@ -32,15 +32,16 @@ const EVENTS: [(&str, bool); 10] = [
 ];
 
 const HOOK_SECONDS: u32 = 10;
+/// Codex gives its end no more, and says so at each start where more is asked for.
+const END_SECONDS: u32 = 3;
 
 fn wanted(setup: &Setup) -> Vec<Wanted> {
     // Codex starts a hook by a shell and passes no `args`.
     let command = format!("{} hook {}", setup.shell_word(), CLIENT.name);
-    let handler = json!({ "type": "command", "command": command, "timeout": HOOK_SECONDS });
-    let hook = |(event, tool): (&'static str, bool)| Want::Hook {
-        event,
-        matcher: tool.then_some("*"),
-        handler: handler.clone(),
+    let hook = |(event, tool): (&'static str, bool)| {
+        let seconds = if event == "SessionEnd" { END_SECONDS } else { HOOK_SECONDS };
+        let handler = json!({ "type": "command", "command": command, "timeout": seconds });
+        Want::Hook { event, matcher: tool.then_some("*"), handler }
     };
     let wants = EVENTS.into_iter().map(hook).collect();
     vec![

@@ -82,7 +82,12 @@ pub fn usable(
         ApprovalState::Pending if approval.has_run_out(context.now) => {
             return Err("ran out without an answer".to_owned());
         }
-        ApprovalState::Pending => return Err("waits for an answer".to_owned()),
+        // Nobody can answer what is void.
+        ApprovalState::Pending => {
+            return Err(
+                void(facts, approval).map_or_else(|| "waits for an answer".to_owned(), |why| format!("is void: {why}"))
+            );
+        }
         ApprovalState::Rejected(answer) if answer.reason.is_empty() => {
             return Err("was rejected: no reason given".to_owned());
         }
