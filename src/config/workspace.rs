@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 pub const STATE_FOLDER: &str = ".phasegate";
 pub const WORKFLOW_FILE: &str = "phasegate.yaml";
-pub const WORKFLOW_FOLDER: &str = "phasegate.d";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workspace {

@@ -224,11 +224,6 @@ impl Engine {
             }))
         })
     }
-
-    /// What everything has cost, work outside any task included.
-    pub fn all_costs(&self) -> Result<Vec<Cost>, StoreError> {
-        self.view(|tx| spending::costs(tx, None))
-    }
 }
 
 /// What a task has cost and what it may.

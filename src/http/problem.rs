@@ -196,7 +196,7 @@ fn of_mcp(status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::BAD_REQUEST => (
             "bad_request",
-            "a session is named in `Mcp-Session-Id`, as the answer to `initialize` had it; docs/http.md",
+            "a session is named in `Mcp-Session-Id`, as the answer to `initialize` had it; docs/mcp-over-http.md",
         ),
         StatusCode::NOT_FOUND => ("no_such_session", BEGIN_SESSION),
         other => framework(other),

@@ -38,11 +38,6 @@ impl StdioHandle {
         self.flow.state().working()
     }
 
-    /// The client no longer takes replies.
-    pub fn client_gone(&self) -> bool {
-        self.flow.broken()
-    }
-
     /// Says that every handler will `enter`.
     pub(super) fn will_enter(&self) {
         self.flow.state().counted = true;

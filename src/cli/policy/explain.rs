@@ -39,7 +39,10 @@ pub fn run(args: &ExplainArgs, place: &Place, out: &Out) -> Result<(), Ended> {
     let stands = phase.map_or("unclaimed", |phase| phase.name.as_str());
     let bypass = told.verdict.rule.as_deref().and_then(|rule| open_bypass(place, rule, args.task));
     let next = match &bypass {
-        Some(open) => format!("nothing; the bypass {} of {} lets it through until {}", open.id, open.by, open.until),
+        Some(open) => format!(
+            "the bypass {} of {} takes this rule away until {}; the others still count",
+            open.id, open.by, open.until
+        ),
         None => next(&told, &workflow, phase, &tool),
     };
     let value = json!({
