@@ -53,6 +53,9 @@ impl Pattern {
         }
         let (deep, rest) = text.strip_prefix("*.").map_or((false, text), |rest| (true, rest));
         let rest = rest.strip_suffix('.').unwrap_or(rest);
+        if rest.ends_with('.') {
+            return None;
+        }
         let rest = if rest.contains('*') {
             let plain = |character: char| character.is_ascii_alphanumeric() || "-_.*".contains(character);
             rest.chars().all(plain).then(|| rest.to_lowercase())?
@@ -92,7 +95,8 @@ fn labels(host: &str) -> Vec<String> {
 
 fn host_text<S: AsRef<str>>(host: &Host<S>) -> String {
     match host {
-        Host::Domain(name) => name.as_ref().trim_end_matches('.').to_lowercase(),
+        // One dot ends a full name; a second one is an empty label, and no resolver knows such a name.
+        Host::Domain(name) => name.as_ref().strip_suffix('.').unwrap_or(name.as_ref()).to_lowercase(),
         Host::Ipv4(address) => address.to_string(),
         Host::Ipv6(address) => match inner(*address) {
             Some(inner) if address.to_ipv4_mapped().is_some() => inner.to_string(),
@@ -108,15 +112,15 @@ pub fn judge(rules: &RuleSet, input: &Value, around: &Around) -> Verdict {
     let url = written.filter(|url| url.len() <= URL_BYTES_MAX).and_then(|url| Url::parse(url).ok());
     let host = url.as_ref().and_then(|url| url.host().map(|host| host_text(&host)));
     let parts = host.as_deref().map(labels);
+    let without_dots = host.as_deref().map(|host| labels(host.trim_end_matches('.')));
     let near = url.as_ref().and_then(|url| url.host()).and_then(|host| near(&host));
     let refuses = |rule: &Rule, list: RuleList| {
         names::covers(rule, list, TOOL)
             || fields.hold(rule, list, TOOL)
             || names::pattern_covers(&rule.tool, list, TOOL)
-                && rule
-                    .host
-                    .as_ref()
-                    .is_some_and(|pattern| pattern.every || parts.as_ref().is_some_and(|parts| pattern.covers(parts)))
+                && rule.host.as_ref().is_some_and(|pattern| {
+                    pattern.every || without_dots.as_ref().is_some_and(|parts| pattern.covers(parts))
+                })
     };
     let own_port =
         url.as_ref().and_then(Url::port_or_known_default).is_some_and(|port| around.guard.ports.contains(&port));
@@ -132,7 +136,7 @@ pub fn judge(rules: &RuleSet, input: &Value, around: &Around) -> Verdict {
             (None, Some(_)) => false,
             (Some(pattern), near) => {
                 names::pattern_covers(&rule.tool, RuleList::Allow, TOOL)
-                    && pattern.covers(parts)
+                    && (pattern.every || pattern.covers(parts))
                     && (near.is_none() || pattern.is_literal())
             }
         };
@@ -208,8 +212,10 @@ fn near_v6(address: Ipv6Addr) -> Option<&'static str> {
         return Some("this is an address of this machine");
     }
     let [first, second, ..] = address.segments();
+    // Of what else is global by its first bits: for protocols, for documents (twice), and given back.
+    let reserved = first == 0x2001 && second < 0x200 || first == 0x3fff && second < 0x1000 || first == 0x3ffe;
     let local = address.is_unique_local() || address.is_unicast_link_local() || first & 0xffc0 == 0xfec0;
-    let special = address.is_multicast() || first & 0xe000 != 0x2000 || (first, second) == (0x2001, 0xdb8);
+    let special = address.is_multicast() || reserved || first & 0xe000 != 0x2000 || (first, second) == (0x2001, 0xdb8);
     (local || special).then_some("this is an address of a private or reserved range")
 }
 
