@@ -5,7 +5,7 @@ use super::place::Place;
 use crate::policy::judge::Around;
 
 /// Folders all of which count, wherever they stand, and why.
-const FOLDERS: [(&str, &str); 20] = [
+const FOLDERS: [(&str, &str); 22] = [
     (".git", GIT),
     (".githooks", GIT),
     (".husky", GIT),
@@ -25,6 +25,8 @@ const FOLDERS: [(&str, &str); 20] = [
     (".aws", KEYS),
     (".kube", KEYS),
     (".docker", KEYS),
+    (".vim", START),
+    (".emacs.d", START),
     ("phasegate.d", OURS),
 ];
 
@@ -84,28 +86,55 @@ const FILES: [(&str, &str); 52] = [
     (".git-credentials", KEYS),
 ];
 
-/// Ends of paths below a home or the system.
-const PLACES: [(&str, &str); 16] = [
+/// Names that stand one after another, below a home.
+const PLACES: [(&str, &str); 15] = [
     (".config/git", GIT),
     (".config/fish", START),
     (".config/autostart", START),
     (".config/systemd", START),
     (".config/environment.d", START),
     (".config/nvim", START),
+    (".config/vim", START),
+    (".config/emacs", START),
+    (".config/direnv", START),
     (".config/opencode", CLIENT),
     (".config/gh", KEYS),
     (".config/gcloud", KEYS),
     ("Library/LaunchAgents", START),
-    ("etc/profile.d", START),
-    ("etc/profile", START),
+    ("Application Support/ClaudeCode", CLIENT),
+    ("ProgramData/ClaudeCode", CLIENT),
+];
+
+/// What the system or a client takes for everybody, from the root; a last name that ends with `*` is a beginning.
+const OF_THE_SYSTEM: [(&str, &str); 24] = [
+    ("etc/profile*", START),
     ("etc/bash.bashrc", START),
+    ("etc/bashrc", START),
+    ("etc/zsh", START),
+    ("etc/zshrc", START),
+    ("etc/zshenv", START),
+    ("etc/zprofile", START),
+    ("etc/environment", START),
+    ("etc/crontab", START),
+    ("etc/cron.*", START),
+    ("etc/anacrontab", START),
+    ("etc/systemd", START),
+    ("etc/init.d", START),
+    ("etc/rc.local", START),
+    ("etc/ld.so.preload", START),
+    ("etc/ld.so.conf*", START),
+    ("etc/pam.d", START),
+    ("etc/sudoers*", KEYS),
+    ("etc/gitconfig", GIT),
     ("etc/claude-code", CLIENT),
-    ("etc/cron.d", START),
+    ("etc/codex", CLIENT),
+    ("etc/gemini-cli", CLIENT),
+    ("etc/opencode", CLIENT),
     ("var/spool/cron", START),
 ];
 
 /// What others run by themselves: open to a rule that names it, not to a wide one.
-const RUN_LATER: [&str; 29] = [
+const RUN_LATER: [&str; 40] = [
     ".envrc",
     ".pre-commit-config.yaml",
     ".pre-commit-config.yml",
@@ -123,6 +152,17 @@ const RUN_LATER: [&str; 29] = [
     ".yarnrc.yml",
     ".yarn",
     ".pnpmfile.cjs",
+    ".pnp.cjs",
+    ".pnp.loader.mjs",
+    "bunfig.toml",
+    ".bunfig.toml",
+    ".mvn",
+    "maven-wrapper.properties",
+    "gradle-wrapper.properties",
+    ".bazelrc",
+    ".bazelversion",
+    ".bazeliskrc",
+    "pyrightconfig.json",
     ".pypirc",
     ".mise.toml",
     "mise.toml",
@@ -144,18 +184,31 @@ const OURS: &str = "it is a workflow or a setting of phasegate";
 const START: &str = "a shell or a program runs it when it starts";
 const LATER: &str = "other programs run it by themselves; a rule that names it can allow it";
 
-/// Files of clients that hold the hooks: the ends of their paths.
-const HOOKS: [(&str, &str); 9] = [
-    (".claude", "settings.json"),
-    (".claude", "settings.local.json"),
-    (".codex", "hooks.json"),
-    (".codex", "config.toml"),
-    (".gemini", "settings.json"),
-    (".opencode", "plugin"),
-    (".opencode", "plugins"),
-    (".cursor", "hooks.json"),
-    ("etc/claude-code", "managed-settings.json"),
+/// Files and folders of clients that hold the hooks.
+const HOOKS: [&str; 19] = [
+    ".claude/settings.json",
+    ".claude/settings.local.json",
+    ".codex/hooks.json",
+    ".codex/config.toml",
+    ".gemini/settings.json",
+    "opencode.json",
+    "opencode.jsonc",
+    ".opencode/plugin",
+    ".opencode/plugins",
+    ".config/opencode/plugin",
+    ".config/opencode/plugins",
+    ".config/opencode/config.json",
+    ".cursor/hooks.json",
+    "etc/claude-code/managed-settings.json",
+    "etc/claude-code/managed-settings.d",
+    "Application Support/ClaudeCode/managed-settings.json",
+    "Application Support/ClaudeCode/managed-settings.d",
+    "ProgramData/ClaudeCode/managed-settings.json",
+    "ProgramData/ClaudeCode/managed-settings.d",
 ];
+
+/// Where a client keeps whole work trees among its settings: plain files, each tree under a name of its own.
+const WORKTREES: [&str; 2] = [".claude", "worktrees"];
 
 const STATE: &str = ".phasegate";
 
@@ -168,11 +221,26 @@ fn protected_spelling(names: &[String]) -> Option<&'static str> {
     let named = |name: &&String, table: &[(&str, &'static str)]| {
         table.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, why)| *why)
     };
+    let names = in_worktree(names);
     // The folder itself counts too: taking it away is a change.
     let within = names.iter().find_map(|name| named(&name, &FOLDERS));
     within
         .or_else(|| names.last().and_then(|name| named(&name, &FILES)))
         .or_else(|| PLACES.iter().find(|(place, _)| holds(names, place)).map(|(_, why)| *why))
+        .or_else(|| OF_THE_SYSTEM.iter().find(|(place, _)| begins(names, place)).map(|(_, why)| *why))
+}
+
+/// What is below a client's work tree, for a path in one; else the path.
+fn in_worktree(names: &[String]) -> &[String] {
+    let is =
+        |at: usize| WORKTREES.iter().enumerate().all(|(next, name)| names.get(at + next).is_some_and(|n| n == name));
+    let inside = |at: &usize| is(*at) && names.len() > at + WORKTREES.len() + 1;
+    let outside = |at: &usize| {
+        let before = names.get(..*at).unwrap_or_default();
+        !before.iter().any(|name| FOLDERS.iter().any(|(known, _)| known == name))
+    };
+    let found = (0..names.len()).find(|at| inside(at) && outside(at));
+    found.and_then(|at| names.get(at + WORKTREES.len() + 1..)).unwrap_or(names)
 }
 
 /// Why only a rule that names it opens writing here, and the name that it must hold.
@@ -205,6 +273,7 @@ fn guarded_spelling(path: &str, write: bool, around: &Around) -> Option<String> 
     let inside: Vec<String> = inside.map_or_else(|| folded(path), |rest| rest.iter().map(|name| fold(name)).collect());
     if inside.iter().any(|name| name == STATE)
         || holds(&inside, ".config/phasegate")
+        || holds(&inside, ".local/state/phasegate")
         || holds(&inside, "share/phasegate")
     {
         return Some("state, settings and keys of phasegate lie there".to_owned());
@@ -216,7 +285,7 @@ fn guarded_spelling(path: &str, write: bool, around: &Around) -> Option<String> 
         return Some("it would put something else in phasegate's place".to_owned());
     }
     let names = folded(path);
-    let hook = HOOKS.iter().any(|(folder, file)| holds(&names, &format!("{folder}/{file}")));
+    let hook = HOOKS.iter().any(|file| holds(&names, file));
     let other = names.windows(2).any(|pair| match pair {
         [folder, file] => folder == ".claude" && file.starts_with("settings") && file.ends_with(".json"),
         _ => false,
@@ -237,6 +306,16 @@ fn fold(name: &str) -> String {
 
 fn folded(path: &str) -> Vec<String> {
     names(path).into_iter().map(fold).collect()
+}
+
+/// Whether the path begins so; on one system `/etc` and its like lie in `/private`.
+fn begins(path: &[String], run: &str) -> bool {
+    let path = path.strip_prefix(&["private".to_owned()] as &[String]).unwrap_or(path);
+    let is = |(name, wanted): (&String, &str)| match wanted.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == wanted,
+    };
+    path.len() >= run.split('/').count() && path.iter().zip(run.split('/')).all(is)
 }
 
 /// Whether these names stand one after another in the path.
