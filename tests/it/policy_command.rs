@@ -63,6 +63,9 @@ fn cases_are_judged_line_by_line_and_in_order() {
         "no JSON".to_owned(),
         case(json!(2), "Read", json!({ "file_path": "link/id" })).to_string(),
         json!({ "id": "c", "tool": "Read" }).to_string(),
+        case(json!("twice"), "Read", json!({ "file_path": "x" }))
+            .to_string()
+            .replace("\"file_path\"", "\"file_path\":\"y\",\"file_path\""),
         case(json!("d"), "mcp__a__b", json!({})).to_string(),
         case(json!("e"), "Edit", json!({ "file_path": "x" })).to_string(),
     ];
@@ -75,6 +78,7 @@ fn cases_are_judged_line_by_line_and_in_order() {
         (Value::Null, "none"),
         (json!(2), "deny"),
         (json!("c"), "none"),
+        (json!("twice"), "none"),
         (json!("d"), "ask"),
         (json!("e"), "none"),
     ];

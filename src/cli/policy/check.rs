@@ -6,9 +6,19 @@ use serde_json::{Value, json};
 
 use super::super::{Ended, Out};
 use super::given;
+use crate::domain::strict_json;
 
 /// Of one line, in bytes.
 const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Of values within values.
+const DEPTH_MAX: usize = 64;
+
+/// The id of a line that is not judged, so that its answer is found.
+fn loose_id(line: &[u8]) -> Value {
+    let read = serde_json::from_slice::<Value>(line).ok();
+    read.and_then(|case| case.get("id").cloned()).unwrap_or(Value::Null)
+}
 
 pub fn run(out: &Out) -> Result<(), Ended> {
     let mut input = std::io::stdin().lock();
@@ -31,9 +41,10 @@ pub fn run(out: &Out) -> Result<(), Ended> {
         let case = if cut {
             Err(format!("the line is longer than {LINE_BYTES_MAX} bytes"))
         } else {
-            serde_json::from_slice::<Value>(&line).map_err(|error| format!("the line is not JSON: {error}"))
+            // As the hook reads: a key that stands twice could be read otherwise elsewhere.
+            strict_json::object(&line, DEPTH_MAX).map(Value::Object).map_err(|why| format!("the line {why}"))
         };
-        let id = case.as_ref().ok().and_then(|case| case.get("id")).cloned().unwrap_or(Value::Null);
+        let id = case.as_ref().ok().and_then(|case| case.get("id")).cloned().unwrap_or_else(|| loose_id(&line));
         match case.and_then(|case| given::judged(&case)) {
             Ok(verdict) => out.value(&json!({
                 "id": id, "verdict": verdict.decision.word(), "rule": verdict.rule, "reason": verdict.reason,
