@@ -14,8 +14,8 @@ use bytes::{Buf, Bytes};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CACHE_CONTROL,
-    CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, HeaderName, ORIGIN,
-    REFERRER_POLICY, TRANSFER_ENCODING, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, HeaderName,
+    ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body::{Frame, SizeHint};
@@ -182,11 +182,17 @@ fn form_is_json(request: &Request) -> Result<(), Problem> {
     if !brings || !is_data(request.uri().path()) {
         return Ok(());
     }
+    let packed = |value: &HeaderValue| !value.to_str().is_ok_and(|name| name.trim().eq_ignore_ascii_case("identity"));
+    if request.headers().get_all(CONTENT_ENCODING).iter().any(packed) {
+        return Err(refused(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_json",
+            "what is sent here is not unpacked",
+            "send it without `Content-Encoding`",
+        ));
+    }
     let named = request.headers().get(CONTENT_TYPE);
-    let is_json = named.is_some_and(|named| {
-        let essence = named.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/json")
-    });
+    let is_json = named.and_then(|named| named.to_str().ok()).is_some_and(is_json);
     if is_json || named.is_none() && is_empty(request.headers()) {
         return Ok(());
     }
@@ -196,6 +202,18 @@ fn form_is_json(request: &Request) -> Result<(), Problem> {
         "what is sent here is JSON and says so",
         "send `Content-Type: application/json`",
     ))
+}
+
+/// JSON, in the one encoding that it has.
+fn is_json(named: &str) -> bool {
+    let mut parts = named.split(';').map(str::trim);
+    let is_utf8 = |parameter: &str| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    };
+    parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) && parts.all(is_utf8)
 }
 
 fn is_empty(headers: &HeaderMap) -> bool {
@@ -405,6 +423,20 @@ mod tests {
         ];
         for (authority, name, port) in table {
             assert_eq!(parted(authority), (name, port), "{authority}");
+        }
+    }
+
+    #[test]
+    fn json_has_one_encoding() {
+        for (named, expected) in [
+            ("application/json", true),
+            ("Application/JSON ; Charset=\"UTF-8\"", true),
+            ("application/json; charset=utf-8; v=1", true),
+            ("application/json; charset=utf-16", false),
+            ("application/json; charset=latin1", false),
+            ("text/plain; charset=utf-8", false),
+        ] {
+            assert_eq!(is_json(named), expected, "{named}");
         }
     }
 

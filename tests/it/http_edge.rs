@@ -171,7 +171,7 @@ fn what_the_guard_lets_through_and_what_not() {
     let served = Served::start(&["--host", "board.example.com", "--origin", "https://pages.example.com"]);
     let bearer = served.bearer();
     let own = "Host: localhost:$\r\n";
-    let table: [(&str, &str, &str, &str); 30] = [
+    let table: [(&str, &str, &str, &str); 32] = [
         ("GET /api/v1/me", "Host: localhost:$\r\n", "", "200"),
         ("GET /api/v1/me", "Host: 127.0.0.1:$\r\n", "", "200"),
         ("GET /api/v1/me", "Host: [::1]:$\r\n", "", "200"),
@@ -197,6 +197,8 @@ fn what_the_guard_lets_through_and_what_not() {
         ("GET /api/v1/me?access_token=x", own, "", "400"),
         ("GET /api/v1/me?a=b&%74oken=x", own, "", "400"),
         ("POST /mcp", own, "Content-Type: text/plain\r\nContent-Length: 2\r\n", "415"),
+        ("POST /mcp", own, "Content-Type: application/json; charset=utf-16\r\nContent-Length: 2\r\n", "415"),
+        ("POST /mcp", own, "Content-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n", "415"),
         ("POST /api/v1/tools/list_tasks", own, "Content-Length: 2\r\n", "415"),
         ("POST /mcp", own, "Content-Type: application/json\r\nContent-Length: 1073741824\r\n", "413"),
         (

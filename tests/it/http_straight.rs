@@ -196,6 +196,23 @@ fn a_read_in_a_session_is_answered_at_once_and_a_write_by_its_stream() {
 }
 
 #[test]
+fn a_version_that_is_said_twice_is_refused() {
+    let env = TestEnv::trusting(WORKFLOW);
+    let served = Served::over(&env.engine);
+    let ana = served.token("ana", Role::Agent);
+    let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": "list_tasks", "_meta": {
+        "io.modelcontextprotocol/protocolVersion": VERSION, "io.modelcontextprotocol/clientCapabilities": {} } } });
+    let once =
+        [("Accept", BOTH), ("Mcp-Method", "tools/call"), ("Mcp-Name", "list_tasks"), ("MCP-Protocol-Version", VERSION)];
+    assert_eq!(served.post(&ana, "/mcp", &once, &body).status, 200);
+    for second in [VERSION, "2025-11-25"] {
+        let twice = [&once[..], &[("MCP-Protocol-Version", second)]].concat();
+        let answer = served.post(&ana, "/mcp", &twice, &body);
+        assert_eq!((answer.status, &answer.json()["id"]), (400, &json!(7)), "{second}: {}", answer.text);
+    }
+}
+
+#[test]
 fn a_session_is_its_owners_and_begins_with_a_greeting() {
     let env = TestEnv::trusting(WORKFLOW);
     let served = Served::over(&env.engine);

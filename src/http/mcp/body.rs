@@ -5,13 +5,15 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rmcp::model::{ErrorCode, ErrorData, RequestId, ServerJsonRpcMessage};
 
 use crate::mcp::frame::{self, Frame, FrameLimits, Id};
 
 use super::super::problem::Problem;
+
+const VERSION: &str = "mcp-protocol-version";
 
 /// The body of a POST, whole. `Err` is the answer to one that is none.
 pub async fn whole(request: Request, bytes_max: usize) -> Result<(Parts, Bytes), Box<Response>> {
@@ -31,10 +33,7 @@ pub async fn whole(request: Request, bytes_max: usize) -> Result<(Parts, Bytes),
 pub fn sound(bytes: &Bytes) -> Result<Frame<'_>, Box<Response>> {
     match frame::check(bytes, &FrameLimits::default()) {
         Frame::Refused(frame::Refusal { code, message, id }) => {
-            let id = id.map(|id| match id {
-                Id::Number(number) => RequestId::Number(number),
-                Id::Text(text) => RequestId::String(text.into()),
-            });
+            let id = id.as_ref().map(request_id);
             Err(Box::new(wrong(ErrorData::new(ErrorCode(code), message, None), id)))
         }
         Frame::Nothing => {
@@ -42,6 +41,23 @@ pub fn sound(bytes: &Bytes) -> Result<Frame<'_>, Box<Response>> {
             Err(Box::new(wrong(ErrorData::invalid_request(message, None), None)))
         }
         sound => Ok(sound),
+    }
+}
+
+/// The answer to a message whose version is said twice: another reader may take the other one.
+pub fn said_twice(headers: &HeaderMap, frame: &Frame<'_>) -> Option<Response> {
+    let _second = headers.get_all(VERSION).iter().nth(1)?;
+    let id = match frame {
+        Frame::Request { id, .. } => Some(request_id(id)),
+        Frame::Notification { .. } | Frame::Response(_) | Frame::Refused(_) | Frame::Nothing => None,
+    };
+    Some(wrong(ErrorData::header_mismatch("the header `MCP-Protocol-Version` stands twice; send it once", None), id))
+}
+
+fn request_id(id: &Id<'_>) -> RequestId {
+    match id {
+        Id::Number(number) => RequestId::Number(*number),
+        Id::Text(text) => RequestId::String(text.as_ref().into()),
     }
 }
 

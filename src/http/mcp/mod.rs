@@ -169,6 +169,9 @@ impl<H: ServerHandler> Door<H> {
             Ok(frame) => frame,
             Err(response) => return Read::Answered(*response),
         };
+        if let Some(response) = body::said_twice(&parts.headers, &frame) {
+            return Read::Answered(response);
+        }
         let mut listens = false;
         if let Frame::Request { id, method, params } = frame {
             listens = method == "subscriptions/listen";
