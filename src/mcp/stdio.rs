@@ -312,8 +312,14 @@ impl Desk {
             let message = format!("`{VERSION_KEY}` is not a string; send a protocol version");
             return Err(ErrorData::invalid_params(message, None));
         }
-        if self.flow.lifecycle_chosen() || matches!(request, ClientRequest::PingRequest(_)) {
+        if self.flow.lifecycle_chosen() {
             return Ok(());
+        }
+        let complete = meta.missing_required_keys(&ProtocolVersion::V_2026_07_28).is_empty();
+        if matches!(request, ClientRequest::PingRequest(_)) {
+            // That version has no ping, first or later; rmcp knows that only once a lifecycle is chosen.
+            let modern = complete && version == Some(ProtocolVersion::V_2026_07_28);
+            return if modern { Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "ping", None)) } else { Ok(()) };
         }
         if matches!(request, ClientRequest::InitializeRequest(_)) {
             self.flow.choose_lifecycle();
@@ -324,7 +330,6 @@ impl Desk {
         {
             return Err(ErrorData::unsupported_protocol_version(version, &self.limits.versions));
         }
-        let complete = meta.missing_required_keys(&ProtocolVersion::V_2026_07_28).is_empty();
         if complete && !matches!(request, ClientRequest::DiscoverRequest(_)) {
             self.flow.choose_lifecycle();
         }

@@ -250,6 +250,20 @@ fn notifications_before_the_lifecycle_are_ignored() {
 }
 
 #[test]
+fn the_version_without_a_ping_has_none_in_the_first_request_either() {
+    let ping = DISCOVER.replace("server/discover", "ping");
+    let legacy = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    for (lines, expected) in [
+        (format!("{ping}\n"), vec![-32601]),
+        (format!("{}\n{ping}\n", DISCOVER.replace("server/discover", "tools/list")), vec![0, -32601]),
+        (format!("{legacy}\n"), vec![0]),
+    ] {
+        let codes = |reply: &Value| reply["error"]["code"].as_i64().unwrap_or_default();
+        assert_eq!(replies(&lines).iter().map(codes).collect::<Vec<_>>(), expected, "{lines}");
+    }
+}
+
+#[test]
 fn initialize_works_after_discover_and_an_early_end_is_no_failure() {
     let mut session = Session::start();
     session.say(DISCOVER);
