@@ -1,14 +1,24 @@
 //! One call and what is said about it by a set of rules. Where the rules come from and what follows is not here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::client_call::{OWN_AFFAIRS, SHELL};
+use super::commands::Command;
+use super::fields;
 use super::hosts;
 use super::names::{self, Kind};
 use super::parameters::Fields;
-use super::paths;
-use super::rule::{Rule, RuleList};
+use super::paths::{self, Access};
+use super::prompts;
+use super::rule::{Rule, RuleList, ToolPattern};
+
+/// Folders that are links on some systems, and that rules name by the link.
+const OFTEN_LINKS: [&str; 4] = ["/etc", "/home", "/tmp", "/var"];
+/// Fields of one call whose real place is looked up.
+const PLACES_MAX: usize = 64;
 
 /// The call's surroundings, looked up beforehand: a verdict reads no file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,9 +36,18 @@ pub struct Around {
     pub links: BTreeMap<String, String>,
     /// The file system takes `A` and `a` for one.
     pub case_insensitive: bool,
+    /// Paths of calls begin with a drive and have backslashes; those here are in the form of patterns, `/c/x`.
+    pub windows: bool,
     /// Other servers that offer a tool of the same name, unseen until now: such a call is asked about first.
     pub namesakes: Vec<String>,
     pub guard: Guard,
+}
+
+impl Around {
+    /// A path of these surroundings in the form of patterns.
+    pub fn path(&self, written: &str) -> String {
+        if self.windows { paths::as_posix(written) } else { written.to_owned() }
+    }
 }
 
 /// What is phasegate's own: agents keep off it whatever the rules say.
@@ -194,12 +213,30 @@ pub fn judge(rules: &RuleSet, tool: &str, input: &Value, around: &Around) -> Ver
             let Some(command) = text("command") else {
                 return by_name.stricter(Verdict::none("the call has no command that could be judged"));
             };
-            shell(by_name, super::bash::judge(rules, command, around))
+            shell(by_name, super::bash::judge(&as_of_bash(rules, &tool), command, around))
         }
         Kind::File(file) => paths::call(rules, file, &tool, input, around),
         Kind::Fetch => hosts::judge(rules, input, around),
         Kind::Other => named(rules, &tool, input, around),
     }
+}
+
+/// The rules that hold for a tool that runs commands of bash. What denies a command denies it there too; what allows one
+/// to `Bash`, which the kernel may hold besides, does not.
+fn as_of_bash<'r>(rules: &'r RuleSet, tool: &str) -> Cow<'r, RuleSet> {
+    if tool == SHELL {
+        return Cow::Borrowed(rules);
+    }
+    let is = |rule: &Rule, name: &str| matches!(&rule.tool, ToolPattern::Name(known) if known == name);
+    let read = |list: &[Rule], with_bash: bool| -> Vec<Rule> {
+        let kept = list.iter().filter(|rule| with_bash || !is(rule, SHELL));
+        let named = |rule: &Rule| {
+            let tool = if is(rule, tool) { ToolPattern::Name(SHELL.to_owned()) } else { rule.tool.clone() };
+            Rule { tool, ..rule.clone() }
+        };
+        kept.map(named).collect()
+    };
+    Cow::Owned(RuleSet { deny: read(&rules.deny, true), ask: read(&rules.ask, true), allow: read(&rules.allow, false) })
 }
 
 /// What the shell's own rules say, unless a rule by name or parameter is stricter. `none` by name decides nothing.
@@ -212,12 +249,23 @@ fn shell(by_name: Verdict, by_command: Verdict) -> Verdict {
     }
 }
 
-/// By the tool's name, its parameters, and the name in the brackets (`Agent(Explore)`).
+/// By the tool's name, its parameters, and what stands in the brackets: a name (`Agent(Explore)`) or a command.
 fn named(rules: &RuleSet, tool: &str, input: &Value, around: &Around) -> Verdict {
     let what = format!("`{}`", paths::shown(tool));
     let (fields, called) = (Fields::of(input), names::Called::of(tool, input));
+    let texts = commands(tool, input);
+    let commands: Vec<Command<'_>> = texts.iter().map(|text| Command::of(text)).collect();
+    let means = |rule: &Rule, list: RuleList| {
+        let spec = rule.spec.as_deref().filter(|_| names::pattern_covers(&rule.tool, list, tool));
+        spec.is_some_and(|spec| commands.iter().any(|command| command.may_be(spec)))
+    };
+    let about_file = commands.iter().find_map(|command| command.denied_file(rules, around));
     let refuses = |rule: &Rule, list| {
-        names::covers(rule, list, tool) || called.is_named(rule, list, tool) || fields.hold(rule, list, tool)
+        names::covers(rule, list, tool)
+            || called.is_named(rule, list, tool)
+            || fields.hold(rule, list, tool)
+            || means(rule, list)
+            || list == RuleList::Deny && about_file.is_some_and(|about| about.text == rule.text)
     };
     // A rule about a field that is not a plain value could be meant: it is not known to miss.
     let unsure = fields.unsure(rules, tool);
@@ -228,24 +276,27 @@ fn named(rules: &RuleSet, tool: &str, input: &Value, around: &Around) -> Verdict
             return Verdict::by(Decision::None, rule, reason);
         }
     }
-    let direct = names::behind_gateway(tool);
-    let hidden = direct.as_deref().and_then(|direct| {
-        let refused = |list| move |rule: &&Rule| names::covers(rule, list, direct);
-        rules.deny.iter().find(refused(RuleList::Deny)).or_else(|| rules.ask.iter().find(refused(RuleList::Ask)))
-    });
-    let hidden =
-        hidden.map(|rule| format!("by its name it may be what the rule `{}` means, behind a gateway", rule.text));
-    let doubt = names::doubt(tool).map(str::to_owned).or(hidden).or_else(|| {
+    let hidden = behind_gateway(rules, tool, &fields);
+    let some = |list: &[Rule], which| {
+        list.iter().any(|rule| rule.is_about_commands() && names::pattern_covers(&rule.tool, which, tool))
+    };
+    let is_scoped = !commands.is_empty() && (some(&rules.deny, RuleList::Deny) || some(&rules.ask, RuleList::Ask));
+    let unread = commands.iter().filter(|_| is_scoped).find_map(Command::unread).map(str::to_owned);
+    let doubt = names::doubt(tool).map(str::to_owned).or(hidden).or(unread).or_else(|| {
         unsure.map(|rule| format!("the rule `{}` looks at a field that holds more than one value", rule.text))
     });
     let allows = || {
-        let covers =
-            |rule: &&Rule| names::covers(rule, RuleList::Allow, tool) || called.is_named(rule, RuleList::Allow, tool);
+        let is = |rule: &Rule| {
+            let spec = rule.spec.as_deref().filter(|_| names::pattern_covers(&rule.tool, RuleList::Allow, tool));
+            spec.is_some_and(|spec| !commands.is_empty() && commands.iter().all(|command| command.is(spec)))
+        };
+        let covers = |rule: &&Rule| {
+            names::covers(rule, RuleList::Allow, tool) || called.is_named(rule, RuleList::Allow, tool) || is(rule)
+        };
         let rule = rules.allow.iter().find(covers)?;
         Some((rule, format!("the rule `{}` allows {what}", rule.text)))
     };
-    let guard = names::hands_on_a_persons_act(tool, input)
-        .then(|| "it tells a subagent to give a command of phasegate that only a person gives".to_owned());
+    let guard = guarded(tool, input, &commands, around);
     let verdict = order(Parts { rules, what: what.clone(), refuses, guard, doubt, allows });
     if verdict.decision == Decision::Allow && tool.starts_with("mcp__") && !around.namesakes.is_empty() {
         let others = around.namesakes.iter().map(|server| format!("`{}`", paths::shown(server)));
@@ -254,6 +305,56 @@ fn named(rules: &RuleSet, tool: &str, input: &Value, around: &Around) -> Verdict
         return Verdict { decision: Decision::Ask, reason, ..verdict };
     }
     verdict
+}
+
+/// Why a rule may mean a tool that a gateway offers under another name.
+fn behind_gateway(rules: &RuleSet, tool: &str, fields: &Fields<'_>) -> Option<String> {
+    let direct = names::behind_gateway(tool);
+    let direct = &direct;
+    let means =
+        |list| move |rule: &&Rule| direct.iter().any(|at| names::covers(rule, list, at) || fields.hold(rule, list, at));
+    let unsure = || direct.iter().find_map(|at| fields.unsure(rules, at));
+    let rule = rules.deny.iter().find(means(RuleList::Deny)).or_else(|| rules.ask.iter().find(means(RuleList::Ask)));
+    let rule = rule.or_else(unsure)?;
+    Some(format!("by its name it may be what the rule `{}` means, behind a gateway", rule.text))
+}
+
+/// The commands that a tool other than the known ones would run.
+fn commands(tool: &str, input: &Value) -> Vec<String> {
+    let runs_none = matches!(tool, "Agent" | "Skill" | "SlashCommand") || fields::is_own(tool);
+    if runs_none || names::kind(tool) != Kind::Other { Vec::new() } else { fields::commands(tool, input) }
+}
+
+/// Why every agent keeps off what the fields of a call name, whatever the rules say.
+fn guarded(tool: &str, input: &Value, commands: &[Command<'_>], around: &Around) -> Option<String> {
+    if let Some(why) = prompts::orders(tool, input, around) {
+        return Some(why.to_owned());
+    }
+    if names::kind(tool) != Kind::Other || fields::is_own(tool) || OWN_AFFAIRS.contains(&tool) {
+        return None;
+    }
+    let access = if fields::only_looks(tool) { Access::Read } else { Access::Write };
+    if let Some(why) = fields::paths(input).into_iter().find_map(|path| paths::guarded(path, access, around)) {
+        return Some(why);
+    }
+    let nothing = RuleSet::default();
+    let by_guard = |verdict: Verdict| {
+        let why = verdict.reason.split("; ").next().unwrap_or_default().to_owned();
+        (verdict.decision == Decision::Deny).then_some(why)
+    };
+    let of_bash = |command: &Command<'_>| {
+        command.as_bash().iter().find_map(|text| by_guard(super::bash::judge(&nothing, text, around)))
+    };
+    if let Some(why) = commands.iter().find_map(|command| command.guarded(around).or_else(|| of_bash(command))) {
+        return Some(why);
+    }
+    let fetched = |url: &str| by_guard(hosts::judge(&nothing, &serde_json::json!({ "url": url }), around));
+    fields::addresses(input).into_iter().filter(|_| !around.guard.ports.is_empty()).find_map(fetched)
+}
+
+/// The same of the rules that deny and ask: what they spell out may be a link to what a call names by its real place.
+pub fn paths_of_rules(rules: &RuleSet, around: &Around) -> Vec<String> {
+    paths::of_rules(rules, around)
 }
 
 /// The absolute paths whose real place the verdict may depend on, for `Around::links`. With them the folders that patterns
@@ -265,6 +366,7 @@ pub fn paths(tool: &str, input: &Value, around: &Around) -> Vec<String> {
         .flatten()
         .filter(|folder| folder.starts_with('/'))
         .map(|folder| paths::normal(folder))
+        .chain(OFTEN_LINKS.map(str::to_owned))
         .collect();
     match names::kind(&tool) {
         Kind::Shell => {
@@ -273,7 +375,12 @@ pub fn paths(tool: &str, input: &Value, around: &Around) -> Vec<String> {
             }
         }
         Kind::File(file) => found.extend(paths::of_call(file, input, around)),
-        Kind::Fetch | Kind::Other => {}
+        Kind::Fetch => {}
+        Kind::Other if fields::is_own(&tool) => {}
+        Kind::Other => {
+            let named = fields::paths(input).into_iter().filter(|path| path.contains(['/', '.', '~'])).take(PLACES_MAX);
+            found.extend(named.flat_map(|path| paths::looked_up(path, around)));
+        }
     }
     found.sort();
     found.dedup();

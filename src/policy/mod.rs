@@ -3,7 +3,9 @@
 pub mod backtest;
 pub mod bash;
 pub mod client_call;
+pub mod commands;
 pub mod effects;
+pub mod fields;
 pub mod glob;
 pub mod hosts;
 pub mod judge;
@@ -12,6 +14,7 @@ pub mod observed;
 pub mod parameters;
 pub mod paths;
 pub mod permit;
+pub mod prompts;
 pub mod results;
 pub mod rule;
 pub mod screening;

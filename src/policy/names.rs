@@ -48,7 +48,7 @@ pub fn canonical(tool: &str) -> String {
 
 pub fn kind(tool: &str) -> Kind {
     match tool {
-        "Bash" => Kind::Shell,
+        "Bash" | "Monitor" => Kind::Shell,
         "Read" => file("file_path", false),
         "NotebookRead" => file("notebook_path", false),
         "Grep" => folder(Some("glob")),
@@ -75,16 +75,19 @@ pub fn pattern_covers(pattern: &ToolPattern, list: RuleList, tool: &str) -> bool
         return false;
     }
     // Refusing goes further: the case of letters does not matter, and `a__b` may be a server or a tool of `a`.
-    let Some(rest) = tool.strip_prefix("mcp__") else { return false };
-    let (text, lower) = (pattern.text().to_lowercase(), rest.to_lowercase());
-    match pattern {
-        ToolPattern::Glob(_) => glob_matches(&text, &format!("mcp__{lower}")),
-        ToolPattern::Name(_) | ToolPattern::Server(_) => text
-            .strip_prefix("mcp__")
-            .map(|name| name.trim_end_matches("__"))
-            .and_then(|name| lower.strip_prefix(name))
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with("__")),
+    let lower = tool.to_lowercase();
+    if !lower.starts_with("mcp__") {
+        return false;
     }
+    let wanted = match pattern {
+        ToolPattern::Glob(glob) => return glob_matches(&glob.to_lowercase(), &lower),
+        ToolPattern::Name(name) => name.to_lowercase(),
+        ToolPattern::Server(server) => format!("mcp__{}", server.to_lowercase()),
+    };
+    wanted.starts_with("mcp__")
+        && lower
+            .strip_prefix(wanted.trim_end_matches("__"))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("__"))
 }
 
 /// `Edit` stands for all that writes files, `Read` for all that reads them.
@@ -162,10 +165,21 @@ impl Called {
     }
 }
 
-/// The name that a tool of a gateway has at its own server: `mcp__gw__github__get` is `mcp__github__get` there.
-pub fn behind_gateway(tool: &str) -> Option<String> {
-    let (_, name) = tool.strip_prefix("mcp__")?.split_once("__")?;
-    name.contains("__").then(|| format!("mcp__{name}"))
+/// Gateways behind gateways are looked through as far as this.
+const GATEWAYS_MAX: usize = 8;
+
+/// The names that a tool of a gateway may have at its own server: `mcp__gw__github__get` is `mcp__github__get` there.
+pub fn behind_gateway(tool: &str) -> Vec<String> {
+    let mut rest = tool.strip_prefix("mcp__").unwrap_or_default();
+    let mut found = Vec::new();
+    while let Some((_, name)) = rest.split_once("__").filter(|(_, name)| name.contains("__")) {
+        if found.len() == GATEWAYS_MAX {
+            break;
+        }
+        found.push(format!("mcp__{name}"));
+        rest = name;
+    }
+    found
 }
 
 /// The path that a call of a file tool would write.
@@ -174,28 +188,6 @@ pub fn written<'i>(tool: &str, input: &'i Value) -> Option<&'i str> {
         Kind::File(file) if file.writes => input.get(file.field).and_then(Value::as_str),
         Kind::File(_) | Kind::Shell | Kind::Fetch | Kind::Other => None,
     }
-}
-
-/// Commands that only a person gives, as the words after phasegate's name.
-const A_PERSONS: [&str; 10] = [
-    "approve ",
-    "reject ",
-    "approvals approve",
-    "approvals reject",
-    "approvals adjust",
-    "approver ",
-    "workflow trust",
-    "token create",
-    "bypass open",
-    "restore ",
-];
-
-/// Whether a subagent is told to give a command that only a person gives. Its own call is judged too; this says no earlier.
-pub fn hands_on_a_persons_act(tool: &str, input: &Value) -> bool {
-    let Some(prompt) = input.get("prompt").and_then(Value::as_str).filter(|_| tool == "Agent") else { return false };
-    let prompt = prompt.to_lowercase();
-    let mut after = prompt.match_indices("phasegate ").filter_map(|(at, name)| prompt.get(at + name.len()..));
-    after.any(|after| A_PERSONS.iter().any(|words| after.trim_start().starts_with(words)))
 }
 
 /// A tool of ours that is open in every phase unless a rule says otherwise.

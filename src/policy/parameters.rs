@@ -14,12 +14,12 @@ use super::rule::{Rule, RuleList, glob_matches};
 /// The field that a tool's brackets are about anyway.
 fn primary(tool: &str) -> &'static str {
     match tool {
-        "Bash" | "SlashCommand" => "command",
+        "Bash" | "PowerShell" | "Monitor" | "SlashCommand" => "command",
         "Read" | "Edit" | "MultiEdit" | "Write" => "file_path",
         "NotebookEdit" | "NotebookRead" => "notebook_path",
-        "Grep" | "Glob" => "pattern",
+        // What is searched for is a field like any other; the brackets are about where.
+        "Grep" | "Glob" | "LS" => "path",
         "WebFetch" => "url",
-        "Skill" => "skill",
         _ => "",
     }
 }

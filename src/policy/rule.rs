@@ -27,8 +27,10 @@ pub const OWN_TOOLS: [&str; 14] = [
 const OWN_PREFIX: &str = "mcp__phasegate__";
 
 /// Tools whose brackets hold something else than `param:value`: a command, a path, a host, a name.
-const SPECIFIED: [&str; 12] = [
+const SPECIFIED: [&str; 14] = [
     "Bash",
+    "PowerShell",
+    "Monitor",
     "Read",
     "Edit",
     "Write",
@@ -137,6 +139,11 @@ impl Rule {
             ));
         }
         None
+    }
+
+    /// Whether its brackets hold a command, where the tool is one that runs commands.
+    pub fn is_about_commands(&self) -> bool {
+        self.spec.as_deref().is_some_and(|spec| spec.ends_with(":*") || !is_parameter(spec))
     }
 
     /// Whether the rule covers every call of this tool. A rule with brackets never does by name alone.

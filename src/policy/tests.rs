@@ -99,6 +99,119 @@ fn files_are_judged_by_where_they_are() {
 }
 
 #[test]
+fn a_rule_that_names_a_link_is_about_what_lies_where_it_leads() {
+    let link = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+    let links = [
+        link("/etc", "/private/etc"),
+        link("/home/ana/keys", "/vault/ana"),
+        link("/srv/app/data", "/mnt/data"),
+        link("/srv/app/.env", "/vault/env"),
+    ];
+    let around = Around { links: links.into(), ..around() };
+    for (rule, path, expected) in [
+        ("Read(//etc/**)", "/private/etc/hosts", "deny"),
+        ("Read(//etc/hosts)", "/private/etc/hosts", "deny"),
+        ("Read(//etc/ssh/*.conf)", "/private/etc/ssh/a.conf", "deny"),
+        ("Read(//etc/{hosts,shadow})", "/private/etc/shadow", "deny"),
+        ("Read(//etc/hosts)", "/private/etc/passwd", "allow"),
+        ("Read(~/keys/**)", "/vault/ana/id", "deny"),
+        ("Read(/data/**)", "/mnt/data/x", "deny"),
+        ("Read(data/*.csv)", "/mnt/data/x.csv", "deny"),
+        ("Read(data/*.csv)", "/mnt/data/x.txt", "allow"),
+        ("Read(.env)", "/vault/env", "deny"),
+        ("Read(//opt/**)", "/private/etc/hosts", "allow"),
+    ] {
+        let verdict = judge(&set(&[rule], &[], &["Read"]), "Read", &json!({ "file_path": path }), &around);
+        assert_eq!(verdict.decision.word(), expected, "{rule} {path}");
+    }
+    let rules = set(&["Read(//etc/ssh/**)", "Read(~/keys/{a,b})"], &["Read(data/*.csv)"], &[]);
+    let looked_up = super::judge::paths_of_rules(&rules, &around);
+    for path in ["/etc/ssh", "/home/ana/keys", "/srv/app/data"] {
+        assert!(looked_up.iter().any(|known| known == path), "{path}: {looked_up:?}");
+    }
+}
+
+#[test]
+fn a_pattern_of_a_call_that_picks_out_what_is_denied_is_not_allowed() {
+    let many = |first: &str| {
+        let names: Vec<String> = (0..70).map(|number| format!("x{number}")).collect();
+        format!("{{{first},{}}}", names.join(","))
+    };
+    for (deny, tool, glob, expected) in [
+        (".env", "Grep", ".env", "deny"),
+        (".env", "Grep", "{.env,a}", "deny"),
+        (".env", "Grep", "*.ts .env", "deny"),
+        (".env", "Grep", "*.ts,.env", "deny"),
+        (".env", "Grep", &many(".env"), "none"),
+        (".env", "Grep", ".en?", "none"),
+        (".env", "Grep", ".[e]nv", "none"),
+        (".env", "Grep", ".env*", "none"),
+        (".env", "Grep", "*.env", "none"),
+        (".env", "Grep", "**/.e*", "none"),
+        (".env", "Glob", "sub/.en?", "none"),
+        ("secrets/**", "Grep", "secret*/**", "none"),
+        ("secrets/**", "Glob", "secret?/*.pem", "none"),
+        ("/secrets/deep/**", "Grep", "secrets/d*/**", "none"),
+        ("*.pem", "Glob", "**/*.p?m", "none"),
+        ("{a,.env}", "Grep", ".en?", "none"),
+        (".env", "Grep", "*", "allow"),
+        (".env", "Grep", "*.*", "allow"),
+        (".env", "Grep", "*.ts", "allow"),
+        (".env", "Grep", "*.{ts,tsx}", "allow"),
+        (".env", "Grep", "**/*.rs", "allow"),
+        (".env", "Grep", "src/**", "allow"),
+        (".env", "Glob", "src/**/*.test.ts", "allow"),
+        ("secrets/**", "Grep", "**/*.json", "allow"),
+        ("secrets/**", "Glob", "src/*", "allow"),
+        ("config/credentials.json", "Glob", "**/*.json", "allow"),
+        ("/src/secret/**", "Grep", "src/**", "allow"),
+        ("**/*.pem", "Grep", "**/*", "allow"),
+        (&many(".env"), "Read", "x", "allow"),
+        (&many(".env"), "Read", ".env", "deny"),
+    ] {
+        let rules = set(&[&format!("Read({deny})")], &[], &["Read"]);
+        let input = match tool {
+            "Grep" => json!({ "pattern": "x", "glob": glob }),
+            "Glob" => json!({ "pattern": glob }),
+            _ => json!({ "file_path": glob }),
+        };
+        assert_eq!(word(&rules, tool, &input), expected, "{deny} {tool} {glob}");
+    }
+}
+
+#[test]
+fn paths_of_windows_are_judged_in_the_form_of_the_rules() {
+    let around = super::paths::on_windows(Around {
+        cwd: "C:\\work\\proj".into(),
+        home: Some("C:\\Users\\alice".into()),
+        root: "C:\\work\\proj".into(),
+        ..Around::default()
+    });
+    for (deny, allow, tool, path, expected) in [
+        ("Read(./.env)", "Read", "Read", "C:\\work\\proj\\.env", "deny"),
+        ("Read(.env)", "Read", "Read", "C:/work/proj/.env", "deny"),
+        ("Read(.env)", "Read", "Read", "c:\\work\\PROJ\\.ENV", "deny"),
+        ("Read(.env)", "Read", "Read", ".env", "deny"),
+        ("Read(.env)", "Read", "Read", "src\\..\\.env", "deny"),
+        ("Read(.env)", "Read", "Read", "C:\\work\\proj\\.env. ", "deny"),
+        ("Read(.env)", "Read", "Read", ".env::$DATA", "deny"),
+        ("Read(.env)", "Read", "Read", "/c/work/proj/.env", "deny"),
+        ("Read(//c/**/.env)", "Read", "Read", "C:\\Users\\alice\\.env", "deny"),
+        ("Read(//**/.env)", "Read", "Read", "C:\\Users\\alice\\.env", "deny"),
+        ("Read(~/.ssh/**)", "Read", "Read", "C:\\Users\\alice\\.ssh\\id", "deny"),
+        ("Read(.env)", "Read", "Read", "C:\\work\\proj\\a.txt", "allow"),
+        ("Read(.env)", "Read", "Read", "\\\\server\\share\\a.txt", "none"),
+        ("", "Edit", "Write", "C:\\work\\proj\\.claude\\settings.json", "deny"),
+        ("", "Edit", "Write", "C:\\work\\proj\\.git\\config", "none"),
+        ("", "Edit(src/**)", "Edit", "C:\\work\\proj\\src\\a.ts", "allow"),
+        ("", "Edit(src/**)", "Edit", "C:\\work\\proj\\lib\\a.ts", "none"),
+    ] {
+        let verdict = judge(&set(&[deny], &[], &[allow]), tool, &json!({ "file_path": path }), &around);
+        assert_eq!(verdict.decision.word(), expected, "{deny} {allow} {tool} {path}");
+    }
+}
+
+#[test]
 fn what_runs_later_and_what_is_the_guard_is_not_written_by_a_rule() {
     for (allow, path, expected) in [
         ("Edit", ".git/hooks/pre-commit", "none"),
@@ -116,6 +229,51 @@ fn what_runs_later_and_what_is_the_guard_is_not_written_by_a_rule() {
         ("Edit", ".github/workflows/ci.yml", "none"),
         ("Edit(/.github/**)", ".github/workflows/ci.yml", "allow"),
         ("Edit", ".github/CODEOWNERS", "allow"),
+        ("Edit", ".mvn/jvm.config", "none"),
+        ("Edit", "gradle/wrapper/gradle-wrapper.properties", "none"),
+        ("Edit(gradle-wrapper.properties)", "gradle/wrapper/gradle-wrapper.properties", "allow"),
+        ("Edit", ".mvn/wrapper/maven-wrapper.properties", "none"),
+        ("Edit", ".pnp.cjs", "none"),
+        ("Edit", ".pnp.loader.mjs", "none"),
+        ("Edit", "web/bunfig.toml", "none"),
+        ("Edit", ".bunfig.toml", "none"),
+        ("Edit", ".bazelrc", "none"),
+        ("Edit", ".bazelversion", "none"),
+        ("Edit", ".bazeliskrc", "none"),
+        ("Edit", "pyrightconfig.json", "none"),
+        ("Edit", "/etc/systemd/system/x.service", "none"),
+        ("Edit", "/etc/crontab", "none"),
+        ("Edit", "/etc/cron.daily/x", "none"),
+        ("Edit", "/private/etc/crontab", "none"),
+        ("Edit", "/etc/ld.so.preload", "none"),
+        ("Edit", "/etc/sudoers.d/x", "none"),
+        ("Edit", "/etc/gitconfig", "none"),
+        ("Edit", "/etc/zsh/zshrc", "none"),
+        ("Edit", "/etc/profile.d/x.sh", "none"),
+        ("Edit", "/etc/bash.bashrc", "none"),
+        ("Edit", "/etc/codex/requirements.toml", "none"),
+        ("Edit", "packaging/etc/systemd/x.service", "allow"),
+        ("Edit", "~/.vim/plugin/x.vim", "none"),
+        ("Edit", "~/.vimrc", "none"),
+        ("Edit", "~/.emacs.d/init.el", "none"),
+        ("Edit", "~/.config/direnv/direnvrc", "none"),
+        ("Edit", ".claude/worktrees/a/src/x.ts", "allow"),
+        ("Edit", ".claude/worktrees/a", "none"),
+        ("Edit", ".claude/worktrees/../agents/x.md", "none"),
+        ("Edit", ".claude/worktrees/a/.git", "none"),
+        ("Edit", ".claude/worktrees/a/.git/hooks/x", "none"),
+        ("Edit", ".claude/worktrees/a/.claude/agents/x.md", "none"),
+        ("Edit", ".claude/worktrees/a/.claude/settings.json", "deny"),
+        ("Edit", "opencode.json", "deny"),
+        ("Edit", "~/.config/opencode/opencode.jsonc", "deny"),
+        ("Edit", "~/.config/opencode/plugin/phasegate.js", "deny"),
+        ("Edit", "~/.config/opencode/plugins/phasegate.js", "deny"),
+        ("Edit", "/etc/claude-code/managed-settings.json", "deny"),
+        ("Edit", "/etc/claude-code/managed-settings.d/10-hooks.json", "deny"),
+        ("Edit", "/Library/Application Support/ClaudeCode/managed-settings.json", "deny"),
+        ("Edit", "/Library/Application Support/ClaudeCode/managed-settings.d/a.json", "deny"),
+        ("Edit", "/Library/Application Support/ClaudeCode/managed-mcp.json", "none"),
+        ("Edit", "~/.local/state/phasegate/log", "deny"),
         ("Edit", ".gitignore", "allow"),
         ("Edit", ".claude/settings.json", "deny"),
         ("Edit", "~/.claude/settings.local.json", "deny"),
@@ -155,6 +313,17 @@ fn hosts_are_read_as_browsers_do() {
     for (deny, allow, url, expected) in [
         ("", "domain:example.com", "https://example.com./a", "allow"),
         ("", "domain:EXAMPLE.com", "https://example.com:8443/a", "allow"),
+        ("", "domain:example.com", "https://example.com../a", "none"),
+        ("", "domain:example.com..", "https://example.com/a", "none"),
+        ("domain:example.com", "", "https://example.com../a", "deny"),
+        ("", "", "https://example.com../a", "none"),
+        ("", "domain:*", "https://a.b.c/", "allow"),
+        ("", "domain:*", "http://127.0.0.1/", "none"),
+        ("", "domain:*", "http://localhost/", "none"),
+        ("", "domain:*", "https://a.b../", "none"),
+        ("", "", "http://[3fff::1]/", "none"),
+        ("", "", "http://[2001:2::1]/", "none"),
+        ("", "", "http://[2001:4860:4860::8888]/", "allow"),
         ("", "domain:example.com", "https://sub.example.com/", "none"),
         ("", "domain:*.example.com", "https://a.b.example.com/", "allow"),
         ("", "domain:*.example.com", "https://example.com/", "none"),
@@ -220,13 +389,29 @@ fn names_and_parameters_decide_about_other_tools() {
         ("mcp__git__log", "", "mcp__GIT", "mcp__GIT__LOG", json!({}), "deny"),
         ("mcp__a__b", "", "mcp__a", "mcp__a__b__c", json!({}), "deny"),
         ("mcp__*__delete_*", "", "mcp__crm", "mcp__crm__delete_all", json!({}), "deny"),
+        ("mcp__git", "", "mcp__GIT", "mcp__GIT__drop", json!({}), "deny"),
+        ("mcp__Git", "", "mcp__git", "mcp__git__drop", json!({}), "deny"),
+        ("mcp__git", "", "mcp__GITHUB", "mcp__GITHUB__drop", json!({}), "allow"),
+        ("", "mcp__git", "mcp__GIT", "mcp__GIT__drop", json!({}), "ask"),
+        ("mcp__DB(mode:write)", "", "mcp__db", "mcp__db__run", json!({ "mode": "write" }), "deny"),
+        ("mcp__db(mode:write)", "", "mcp__DB", "mcp__DB__run", json!({ "mode": "read" }), "allow"),
         ("mcp__b__drop", "", "mcp__gw", "mcp__gw__b__drop", json!({}), "none"),
+        ("mcp__b", "", "mcp__gw", "mcp__gw__B__drop", json!({}), "none"),
+        ("", "mcp__b", "mcp__gw", "mcp__gw__inner__B__drop", json!({}), "none"),
+        ("mcp__b__run(mode:write)", "", "mcp__gw", "mcp__gw__b__run", json!({ "mode": "write" }), "none"),
+        ("mcp__B(mode:write)", "", "mcp__gw", "mcp__gw__b__run", json!({ "mode": "write" }), "none"),
+        ("mcp__b__run(mode:write)", "", "mcp__gw", "mcp__gw__b__run", json!({ "mode": ["write"] }), "none"),
+        ("mcp__b__run(mode:write)", "", "mcp__gw", "mcp__gw__b__run", json!({ "mode": "read" }), "allow"),
         ("", "mcp__git__push", "mcp__git", "mcp__git__push", json!({}), "ask"),
         ("mcp__db__run(mode:write)", "", "mcp__db", "mcp__db__run", json!({ "mode": "write" }), "deny"),
         ("mcp__db__run(mode:wr*)", "", "mcp__db", "mcp__db__run", json!({ "mode": "write" }), "deny"),
         ("mcp__db__run(mode:write)", "", "mcp__db", "mcp__db__run", json!({ "mode": "read" }), "allow"),
         ("mcp__db__run(mode:write)", "", "mcp__db", "mcp__db__run", json!({ "mode": ["write"] }), "none"),
         ("mcp__db__run(n:1)", "", "mcp__db", "mcp__db__run", json!({ "n": 1.0 }), "deny"),
+        ("Grep(pattern:AKIA*)", "", "Read", "Grep", json!({ "pattern": "AKIA[0-9A-Z]+" }), "deny"),
+        ("Grep(pattern:AKIA*)", "", "Read", "Grep", json!({ "pattern": "TODO" }), "allow"),
+        ("", "Glob(pattern:*.pem)", "Read", "Glob", json!({ "pattern": "certs/*.pem" }), "ask"),
+        ("Skill(skill:deploy)", "", "Skill", "Skill", json!({ "skill": "deploy" }), "deny"),
         ("Agent(model:opus)", "", "Agent", "Task", json!({ "model": "opus" }), "deny"),
         ("Task(Explore)", "", "Agent", "Agent", json!({ "subagent_type": "Explore" }), "deny"),
         ("", "", "Agent(Explore)", "Agent", json!({ "subagent_type": "Plan" }), "none"),
@@ -254,6 +439,75 @@ fn names_and_parameters_decide_about_other_tools() {
             expected,
             "{deny} {ask} {allow} {tool} {input}"
         );
+    }
+}
+
+#[test]
+fn commands_of_other_shells_are_denied_by_their_text() {
+    for (deny, ask, allow, tool, command, expected) in [
+        ("PowerShell(Remove-Item *)", "", "PowerShell", "PowerShell", "Remove-Item x", "deny"),
+        ("PowerShell(Remove-Item *)", "", "PowerShell", "PowerShell", "cd a; rm x", "deny"),
+        ("PowerShell(Remove-Item *)", "", "PowerShell", "PowerShell", "Get-ChildItem src", "allow"),
+        ("PowerShell(Remove-Item *)", "", "PowerShell", "PowerShell", "& ('Remove'+'-Item') x", "none"),
+        ("", "PowerShell(git push:*)", "PowerShell", "PowerShell", "git push -f", "ask"),
+        ("", "", "PowerShell", "PowerShell", "& $a", "allow"),
+        ("", "", "PowerShell(Get-*)", "PowerShell", "Get-Date", "none"),
+        ("", "", "PowerShell(Get-Date)", "PowerShell", "Get-Date", "allow"),
+        ("Read(.env)", "", "PowerShell", "PowerShell", "Get-Content .env", "deny"),
+        ("Edit(src/**)", "", "PowerShell", "PowerShell", "Set-Content src/a.rs x", "deny"),
+        ("Edit(src/**)", "", "PowerShell", "PowerShell", "Get-Content src/a.rs", "allow"),
+        ("Terminal(rm *)", "", "Terminal", "Terminal", "ls; rm x", "deny"),
+        ("Monitor(rm *)", "", "Monitor", "Monitor", "cd a && rm x", "deny"),
+        ("Bash(rm *)", "", "Monitor", "Monitor", "rm x", "deny"),
+        ("Bash(rm *)", "", "Monitor", "Monitor", "tail -f log", "allow"),
+        ("", "", "Monitor(tail *)", "Monitor", "tail -f log", "allow"),
+        ("", "", "Monitor(tail *)", "Monitor", "tail -f log; rm x", "none"),
+        ("", "", "Bash", "Monitor", "tail -f log", "none"),
+        ("mcp__sh__run(mode:write)", "", "mcp__sh", "mcp__sh__run", "echo $HOME", "allow"),
+        ("mcp__sh__run(rm *)", "", "mcp__sh", "mcp__sh__run", "rm x", "deny"),
+    ] {
+        let rules = set(&[deny], &[ask], &[allow]);
+        let found = word(&rules, tool, &json!({ "command": command }));
+        assert_eq!(found, expected, "{deny} {ask} {allow} {tool} {command}");
+    }
+}
+
+#[test]
+fn what_is_kept_from_agents_is_kept_from_every_tool() {
+    for (tool, input, expected) in [
+        ("mcp__filesystem__write_file", json!({ "path": "/srv/app/.claude/settings.json", "content": "{}" }), "deny"),
+        ("mcp__filesystem__read_file", json!({ "path": "/srv/app/.claude/settings.json" }), "allow"),
+        ("mcp__filesystem__read_file", json!({ "path": "/state/pg/phasegate.db" }), "deny"),
+        ("mcp__filesystem__move_file", json!({ "source": "/srv/app/.phasegate", "destination": "/tmp/x" }), "deny"),
+        ("mcp__filesystem__edit_file", json!({ "edits": [{ "filePath": ".codex/hooks.json" }] }), "deny"),
+        ("mcp__filesystem__write_file", json!({ "uri": "file:///srv/app/.phasegate/x" }), "deny"),
+        ("mcp__filesystem__write_file", json!({ "path": "docs/phasegate.md", "content": "see .phasegate" }), "allow"),
+        ("mcp__filesystem__read_file", json!({ "path": "/srv/app/docs/phasegate/README.md" }), "allow"),
+        ("mcp__shell__run", json!({ "command": "phasegate approve 42" }), "deny"),
+        ("mcp__shell__run", json!({ "command": "phasegate", "args": ["approve", "42"] }), "deny"),
+        ("mcp__shell__run", json!({ "cmd": ["phasegate", "approve", "42"] }), "deny"),
+        ("mcp__terminal__send_text", json!({ "text": "phasegate approve 42" }), "allow"),
+        ("mcp__shell__execute_code", json!({ "code": "system('phasegate approve 42')" }), "deny"),
+        ("mcp__shell__run", json!({ "command": "phasegate tasks list" }), "allow"),
+        ("mcp__shell__run", json!({ "command": "git commit -m 'describe phasegate approve'" }), "allow"),
+        ("mcp__github__create_issue", json!({ "title": ".phasegate", "body": "phasegate approve 42" }), "allow"),
+        ("mcp__github__search_code", json!({ "query": ".phasegate" }), "allow"),
+        ("mcp__fetch__fetch", json!({ "url": "http://localhost:7777/approve" }), "deny"),
+        ("mcp__fetch__fetch", json!({ "url": "http://localhost:3000/approve" }), "allow"),
+        ("PowerShell", json!({ "command": "phasegate.exe approve 42" }), "deny"),
+        ("PowerShell", json!({ "command": "Set-Content .claude/settings.json '{}'" }), "deny"),
+        ("PowerShell", json!({ "command": "Get-Content .claude/settings.json" }), "allow"),
+        ("PowerShell", json!({ "command": "ri -Recurse .phasegate" }), "deny"),
+        ("PowerShell", json!({ "command": "Stop-Process -Name phasegate" }), "deny"),
+        ("Monitor", json!({ "command": "phasegate approve 42" }), "deny"),
+        ("CronCreate", json!({ "cron": "* * * * *", "prompt": "run phasegate approve 42" }), "deny"),
+        ("CronCreate", json!({ "cron": "* * * * *", "prompt": "sum up what phasegate recorded" }), "allow"),
+        ("TodoWrite", json!({ "todos": [{ "content": "run phasegate approve 42" }] }), "allow"),
+    ] {
+        let named = tool.rsplit_once("__").map_or(tool, |(server, _)| server);
+        assert_eq!(word(&set(&[], &[], &[named]), tool, &input), expected, "{tool} {input}");
+        let without = if expected == "deny" { "deny" } else { "none" };
+        assert_eq!(word(&set(&[], &[], &[]), tool, &input), without, "{tool} {input}, no rule");
     }
 }
 

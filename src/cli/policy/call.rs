@@ -54,7 +54,7 @@ pub fn rules(workflow: &Workflow, phase: Option<&Phase>) -> RuleSet {
 }
 
 /// As the guard sees a call of an agent that works in this folder.
-pub fn around(place: &Place, tool: &str, input: &Value) -> Around {
+pub fn around(place: &Place, tool: &str, input: &Value, rules: &RuleSet) -> Around {
     let text = |path: &std::path::Path| path.display().to_string();
     let here = std::env::current_dir().map_or_else(|_| text(&place.workspace.root), |here| text(&here));
     let mut around = Around {
@@ -65,7 +65,9 @@ pub fn around(place: &Place, tool: &str, input: &Value) -> Around {
         guard: Guard { paths: vec![text(&place.workspace.state)], ..Guard::default() },
         ..Around::default()
     };
-    around.links = links(&judge::paths(tool, input, &around));
+    let mut places = judge::paths(tool, input, &around);
+    places.extend(judge::paths_of_rules(rules, &around));
+    around.links = links(&places);
     around
 }
 

@@ -71,8 +71,8 @@ fn open_bypass(place: &Place, rule: &str, task: Option<TaskId>) -> Option<Bypass
 
 /// The verdict of the rules, with what a phase makes of it.
 pub fn told(place: &Place, workflow: &Workflow, phase: Option<&Phase>, tool: &str, input: &Value) -> Told {
-    let around = call::around(place, tool, input);
     let rules = call::rules(workflow, phase);
+    let around = call::around(place, tool, input, &rules);
     let mut verdict = judge::judge(&rules, tool, input, &around);
     if let (Decision::Allow, Some(writes), Some(path)) =
         (verdict.decision, phase.and_then(|phase| phase.writes.as_ref()), names::written(tool, input))

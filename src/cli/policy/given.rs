@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::policy::judge::{self, Around, Guard, RuleSet, Verdict};
+use crate::policy::paths;
 
 /// Links that one path may go through, as the system counts them.
 const LINKS_MAX: usize = 40;
@@ -16,7 +17,7 @@ pub fn judged(case: &Value) -> Result<Verdict, String> {
     let mut around = around(case.get("context"))?;
     around.namesakes.extend(texts(case.get("fixture"), "other_servers_with_tool"));
     let (rules, _) = rules(case.get("rules"))?;
-    Ok(judge::judge(&rules, tool, input, &linked(around, case.get("context"), tool, input)))
+    Ok(judge::judge(&rules, tool, input, &linked(around, case.get("context"), tool, input, &rules)))
 }
 
 pub fn rules(rules: Option<&Value>) -> Result<(RuleSet, Vec<String>), String> {
@@ -47,16 +48,19 @@ fn around(context: Option<&Value>) -> Result<Around, String> {
             .filter_map(|port| u16::try_from(port.as_u64()?).ok())
             .collect(),
     });
-    Ok(Around {
+    let around = Around {
         home: text("home"),
         base: None,
         root: text("settings_source").unwrap_or_else(|| cwd.clone()),
         cwd,
         links: BTreeMap::new(),
         case_insensitive: context.get("case_insensitive").and_then(Value::as_bool).unwrap_or(false),
+        windows: false,
         namesakes: texts(Some(context), "other_servers_with_tool"),
         guard,
-    })
+    };
+    let on_windows = text("platform").is_some_and(|platform| platform.to_lowercase().starts_with("win"));
+    Ok(if on_windows { paths::on_windows(around) } else { around })
 }
 
 fn texts(place: Option<&Value>, name: &str) -> Vec<String> {
@@ -65,19 +69,19 @@ fn texts(place: Option<&Value>, name: &str) -> Vec<String> {
 }
 
 /// With what the links of `context.symlinks` (or `links`) make of the paths of the call.
-fn linked(mut around: Around, context: Option<&Value>, tool: &str, input: &Value) -> Around {
+fn linked(mut around: Around, context: Option<&Value>, tool: &str, input: &Value, rules: &RuleSet) -> Around {
     let mut links: BTreeMap<String, String> = BTreeMap::new();
     for name in ["symlinks", "links"] {
         let given = context.and_then(|context| context.get(name)).and_then(Value::as_object);
         for (from, to) in given.into_iter().flatten() {
-            links.extend(to.as_str().map(|to| (from.clone(), to.to_owned())));
+            links.extend(to.as_str().map(|to| (around.path(from), around.path(to))));
         }
     }
     if links.is_empty() {
         return around;
     }
     // A `..` in a path makes more paths to look up only by its letters, so once is enough.
-    for path in judge::paths(tool, input, &around) {
+    for path in judge::paths(tool, input, &around).into_iter().chain(judge::paths_of_rules(rules, &around)) {
         let real = followed(&path, &links);
         if real != path {
             around.links.insert(path, real);

@@ -1,5 +1,6 @@
 //! A call's surroundings, looked up before it is judged: where links lead, what is phasegate's own.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -17,15 +18,18 @@ impl Engine {
         let mut around = self.around(told);
         let also = call.also.iter().map(|(tool, input)| (tool.as_str(), input));
         let parts: Vec<(&str, &Value)> = std::iter::once((call.tool.as_str(), &call.input)).chain(also).collect();
-        let places: Vec<String> = parts.iter().flat_map(|(tool, input)| judge::paths(tool, input, &around)).collect();
+        let theirs = RuleSet::compile(&told.theirs.deny, &told.theirs.ask, &[]).0;
+        let of_calls = parts.iter().flat_map(|(tool, input)| judge::paths(tool, input, &around));
+        let mut known = BTreeSet::new();
+        let places = of_calls.chain(judge::paths_of_rules(&theirs, &around));
+        let places: Vec<String> = places.filter(|path| known.insert(path.clone())).collect();
         around.links = links(&places);
-        let (deny, ask) = (&told.theirs.deny, &told.theirs.ask);
         ClientCall {
             tool: call.tool.clone(),
             input: call.input.clone(),
             also: call.also.clone(),
             around,
-            theirs: RuleSet::compile(deny, ask, &[]).0,
+            theirs,
             kernel,
         }
     }

@@ -1,15 +1,17 @@
 //! May this path be read or written? Patterns, the real place behind a link, and what is never written without a person.
 //! No file is looked at.
 
+mod meet;
 mod pattern;
 mod place;
 mod protected;
 mod target;
+mod windows;
 mod writes;
 
 use serde_json::Value;
 
-use super::judge::{Around, Parts, RuleSet, Verdict, order};
+use super::judge::{Around, Guard, Parts, RuleSet, Verdict, order};
 use super::names::{self, File};
 use super::parameters::Fields;
 use super::rule::{Rule, RuleList, ToolPattern};
@@ -31,6 +33,9 @@ pub enum Access {
 const SHOWN_MAX: usize = 120;
 /// The system opens no longer path, and each is held against every rule.
 const PATH_BYTES_MAX: usize = 4_096;
+
+/// Ways of writing out the braces of a call's pattern.
+const ALTERNATIVES_MAX: usize = 64;
 
 /// `path` as written: absolute, or relative to `around.cwd`.
 pub fn judge(rules: &RuleSet, access: Access, path: &str, around: &Around) -> Verdict {
@@ -66,13 +71,16 @@ pub(super) fn call(rules: &RuleSet, file: File, tool: &str, input: &Value, aroun
         }
     };
     let mut place = Place::of(path, around);
-    let mut also = Vec::new();
+    let (mut also, mut too_many) = (Vec::new(), None);
     if file.folder {
         place = place.folder();
-        also = globbed(file, path, input).iter().map(|path| Place::of(path, around)).collect();
+        let (globs, all) = globbed(file, path, input);
+        also = globs.iter().map(|path| Place::of(path, around)).collect();
+        too_many = (!all).then(|| "its pattern names more alternatives than are looked at".to_owned());
     }
     let unsure = fields.unsure(rules, tool);
     let doubt = unsure.map(|rule| format!("the rule `{}` looks at a field that holds more than one value", rule.text));
+    let doubt = doubt.or(too_many).or_else(|| picked_out(rules, tool, &also, file.writes, around));
     let asked = Asked { tool, writes: file.writes, place, also, what: what(path) };
     let refuses = |rule: &Rule, list| {
         // No tool of the family is left out: what denies reading denies writing.
@@ -81,6 +89,34 @@ pub(super) fn call(rules: &RuleSet, file: File, tool: &str, input: &Value, aroun
             || fields.hold(rule, list, tool)
     };
     decide(rules, &asked, refuses, doubt, around)
+}
+
+/// Why every agent keeps off this path, whatever the rules say.
+pub fn guarded(path: &str, access: Access, around: &Around) -> Option<String> {
+    protected::guarded(&Place::of(path, around), access == Access::Write, around)
+}
+
+/// The absolute paths whose real place says whether a path is kept from agents.
+pub(super) fn looked_up(path: &str, around: &Around) -> Vec<String> {
+    place::looked_up(path, around)
+}
+
+/// Why the patterns of a call may mean files that a rule keeps from it.
+fn picked_out(rules: &RuleSet, tool: &str, globs: &[Place], writes: bool, around: &Around) -> Option<String> {
+    let targets: Vec<(&Place, Target<'_>)> = globs
+        .iter()
+        .filter(|glob| glob.path.contains(['*', '?', '[']))
+        .map(|glob| (glob, Target::of(glob, around)))
+        .collect();
+    let meets = |list: RuleList| {
+        let targets = &targets;
+        move |rule: &&Rule| {
+            let path = rule.path.as_ref().filter(|_| is_about(rule, tool, writes, list));
+            path.is_some_and(|path| targets.iter().any(|(glob, target)| path.is_met_by(&glob.path, target)))
+        }
+    };
+    let rule = rules.deny.iter().find(meets(RuleList::Deny)).or_else(|| rules.ask.iter().find(meets(RuleList::Ask)))?;
+    Some(format!("its pattern may mean files that the rule `{}` is about", rule.text))
 }
 
 struct Asked<'a> {
@@ -211,25 +247,72 @@ fn written(file: File, input: &Value) -> Result<&str, String> {
     }
 }
 
-/// Paths that a pattern of the call spells, with its wildcards as letters.
-fn globbed(file: File, folder: &str, input: &Value) -> Vec<String> {
-    let Some(glob) = file.glob.and_then(|field| input.get(field)).and_then(Value::as_str) else { return Vec::new() };
-    let glob = glob.strip_prefix('!').unwrap_or(glob);
-    let mut all = pattern::braces(glob);
-    all.push(glob.to_owned());
+/// Paths that the patterns of the call spell, with their wildcards as letters, and whether these are all.
+fn globbed(file: File, folder: &str, input: &Value) -> (Vec<String>, bool) {
+    let written = file.glob.and_then(|field| input.get(field)).and_then(Value::as_str);
+    let Some(written) = written else { return (Vec::new(), true) };
+    let (mut found, mut is_all) = (Vec::new(), true);
+    for glob in one_by_one(written) {
+        let glob = glob.strip_prefix('!').unwrap_or(glob);
+        match pattern::braces(glob, ALTERNATIVES_MAX) {
+            Some(all) => found.extend(all),
+            None => is_all = false,
+        }
+        found.push(glob.to_owned());
+    }
     let join =
         |glob: String| if glob.starts_with('/') || glob.starts_with('~') { glob } else { format!("{folder}/{glob}") };
-    all.into_iter().map(join).collect()
+    (found.into_iter().map(join).collect(), is_all)
+}
+
+/// Clients take several patterns in one field, parted by blanks, and by commas where there are no braces.
+fn one_by_one(written: &str) -> Vec<&str> {
+    let mut found = vec![written];
+    let parts = written.split_whitespace().flat_map(|part| {
+        let comma = if part.contains('{') { '\0' } else { ',' };
+        part.split(comma)
+    });
+    found.extend(parts.filter(|part| !part.is_empty() && *part != written));
+    found
 }
 
 /// The absolute paths of a call whose real place counts.
 pub(super) fn of_call(file: File, input: &Value, around: &Around) -> Vec<String> {
     let Ok(path) = written(file, input) else { return Vec::new() };
     let mut found = place::looked_up(path, around);
-    for other in globbed(file, path, input) {
+    for other in globbed(file, path, input).0 {
         found.extend(place::looked_up(&other, around));
     }
     found
+}
+
+/// The absolute paths that rules of deny and ask spell out: where they lead may be what a rule is about.
+pub(super) fn of_rules(rules: &RuleSet, around: &Around) -> Vec<String> {
+    let paths = rules.deny.iter().chain(&rules.ask).filter_map(|rule| rule.path.as_ref());
+    paths.flat_map(|path| path.spelled_out(around)).collect()
+}
+
+/// The surroundings of a machine on which paths begin with a drive, in the form in which patterns are written.
+pub fn on_windows(around: Around) -> Around {
+    let read = |path: String| windows::as_posix(&path).path;
+    let Guard { programs, paths, ports } = around.guard;
+    let each = |paths: Vec<String>| paths.into_iter().map(read).collect();
+    Around {
+        cwd: read(around.cwd),
+        base: around.base.map(read),
+        home: around.home.map(read),
+        root: read(around.root),
+        links: around.links.into_iter().map(|(from, to)| (read(from), read(to))).collect(),
+        case_insensitive: true,
+        windows: true,
+        guard: Guard { programs: each(programs), paths: each(paths), ports },
+        ..around
+    }
+}
+
+/// A path of Windows in the form of patterns.
+pub(super) fn as_posix(written: &str) -> String {
+    windows::as_posix(written).path
 }
 
 /// What came from outside, on one line and not too long.

@@ -2,8 +2,10 @@
 
 use std::sync::OnceLock;
 
-use super::target::Target;
+use super::meet;
+use super::target::{Target, starts};
 use crate::policy::glob::Needs;
+use crate::policy::judge::Around;
 
 /// What stands in the brackets of a path rule, read once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +54,11 @@ impl Alternatives {
     }
 
     fn all(&self) -> &[Pattern] {
-        self.read.get_or_init(|| braces(&self.spec).iter().map(|text| Pattern::plain(text)).collect())
+        self.read.get_or_init(|| {
+            // More than is sane: then each choice stands for any text, since a deny must not lose one.
+            let all = braces(&self.spec, ALTERNATIVES_MAX).unwrap_or_else(|| vec![without_braces(&self.spec)]);
+            all.iter().map(|text| Pattern::plain(text)).collect()
+        })
     }
 }
 
@@ -68,14 +74,14 @@ pub(super) enum From {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Part {
+pub(super) enum Part {
     /// `**`: any number of names, none too.
     Deep,
     Name(Vec<Atom>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Atom {
+pub(super) enum Atom {
     Is(char),
     /// `?`
     One,
@@ -97,7 +103,8 @@ pub enum Reach {
     Narrow,
 }
 
-const ALTERNATIVES_MAX: usize = 64;
+/// Ways of writing out the braces of a rule.
+const ALTERNATIVES_MAX: usize = 1_024;
 
 impl Pattern {
     pub fn read(spec: &str) -> Self {
@@ -127,12 +134,8 @@ impl Pattern {
                         up += 1;
                     }
                 }
-                "**" => {
-                    if parts.last() != Some(&Part::Deep) {
-                        parts.push(Part::Deep);
-                    }
-                }
-                name => parts.push(Part::Name(atoms(name))),
+                "**" if parts.last() == Some(&Part::Deep) => {}
+                name => parts.push(part(name)),
             }
         }
         let deep_end = parts.last() == Some(&Part::Deep);
@@ -150,9 +153,12 @@ impl Pattern {
             Reach::Wide => {
                 let own = || target.spellings.iter().any(|names| self.wide(names, target));
                 let written_out = |others: &Alternatives| {
-                    target.may_fit(&others.needs) && others.all().iter().any(|other| other.covers(reach, target))
+                    (target.may_fit(&others.needs) || !target.links.is_empty())
+                        && others.all().iter().any(|other| other.covers(reach, target))
                 };
-                target.may_fit(&self.needs) && own() || self.alternatives.as_ref().is_some_and(written_out)
+                target.may_fit(&self.needs) && own()
+                    || self.through_links(target)
+                    || self.alternatives.as_ref().is_some_and(written_out)
             }
             Reach::Narrow => target.spellings.iter().all(|names| self.covers_spelling(names, target)),
         }
@@ -174,6 +180,54 @@ impl Pattern {
         target.starts(self.from, self.up, Reach::Wide).iter().any(|from| {
             let Some(rest) = below_names(path, from, fold) else { return false };
             self.parts.is_empty() || fits(lead.iter().chain(&self.parts), rest, true, fold)
+        })
+    }
+
+    /// Wide, where a folder or a file that the pattern spells out is a link and the path lies where it leads.
+    fn through_links(&self, target: &Target<'_>) -> bool {
+        let fold = target.fold;
+        let leads = |(link, real): &(Vec<&str>, Vec<&str>), from: &[String]| {
+            let Some(spelled) = below_names(link, from, fold) else { return false };
+            let Some(parts) = self.parts.get(spelled.len()..).filter(|_| !spelled.is_empty()) else { return false };
+            let literal = |(part, name): (&Part, &&str)| part.is_literal() && part.fits(name, fold);
+            self.parts.iter().zip(spelled).all(literal)
+                && target
+                    .spellings
+                    .iter()
+                    .filter_map(|names| below_names(names, real, fold))
+                    .any(|rest| parts.is_empty() || fits(parts.iter(), rest, true, fold))
+        };
+        !target.links.is_empty()
+            && target
+                .starts(self.from, self.up, Reach::Wide)
+                .iter()
+                .any(|from| target.links.iter().any(|link| leads(link, from)))
+    }
+
+    /// The longest path that the pattern spells out, from each folder that it may start from.
+    pub fn spelled_out(&self, around: &Around) -> Vec<String> {
+        let literal = self.parts.iter().map_while(Part::literal).take_while(|name| !name.contains('{'));
+        let literal: Vec<String> = literal.collect();
+        let starts = starts(self.from, self.up, Reach::Wide, around);
+        starts
+            .into_iter()
+            .map(|from| format!("/{}", from.iter().chain(&literal).cloned().collect::<Vec<_>>().join("/")))
+            .collect()
+    }
+
+    /// Whether a pattern of a call picks out what this one is about: some path fits both, and the name that decides is not
+    /// one that fits nearly every file.
+    pub fn is_met_by(&self, glob: &str, target: &Target<'_>) -> bool {
+        let others = self.alternatives.iter().flat_map(Alternatives::all);
+        let glob: Vec<Part> = names(glob).into_iter().map(part).collect();
+        std::iter::once(self).chain(others).any(|pattern| {
+            let at_any_depth = pattern.slashless || pattern.dotted && pattern.parts.len() == 1;
+            let lead = at_any_depth.then_some(Part::Deep);
+            target.starts(pattern.from, pattern.up, Reach::Wide).iter().any(|from| {
+                let start = from.iter().map(|name| Part::Name(name.chars().map(Atom::Is).collect()));
+                let rule: Vec<Part> = start.chain(lead.clone()).chain(pattern.parts.iter().cloned()).collect();
+                !pattern.parts.is_empty() && meet::picks_out(&glob, &rule, target.fold)
+            })
         })
     }
 
@@ -203,9 +257,24 @@ impl Pattern {
 
 impl Part {
     fn is_literal(&self) -> bool {
+        self.literal().is_some()
+    }
+
+    /// Its letters, where it has no others.
+    fn literal(&self) -> Option<String> {
+        match self {
+            Self::Deep => None,
+            Self::Name(atoms) => {
+                let letter = |atom: &Atom| if let Atom::Is(letter) = atom { Some(*letter) } else { None };
+                atoms.iter().map(letter).collect()
+            }
+        }
+    }
+
+    fn fits(&self, name: &str, fold: bool) -> bool {
         match self {
             Self::Deep => false,
-            Self::Name(atoms) => atoms.iter().all(|atom| matches!(atom, Atom::Is(_))),
+            Self::Name(atoms) => name_fits(atoms, name, fold),
         }
     }
 
@@ -217,6 +286,10 @@ impl Part {
             }
         }
     }
+}
+
+fn part(name: &str) -> Part {
+    if name == "**" { Part::Deep } else { Part::Name(atoms(name)) }
 }
 
 /// The names of a normal absolute path.
@@ -285,8 +358,8 @@ fn needs_outside(spec: &str) -> Needs {
     Needs::of(outside.split(['/', '*', '?']))
 }
 
-/// `{a,b}` written out; empty where there is none, or more than is sane.
-pub fn braces(text: &str) -> Vec<String> {
+/// `{a,b}` written out; empty where there is none, and nothing where there are more than `most`.
+pub fn braces(text: &str, most: usize) -> Option<Vec<String>> {
     let (mut open, mut done) = (vec![text.to_owned()], Vec::new());
     while let Some(next) = open.pop() {
         let inner = next.rfind('{').and_then(|start| next.get(start..)?.find('}').map(|end| (start, start + end)));
@@ -297,12 +370,29 @@ pub fn braces(text: &str) -> Vec<String> {
         let part = |from: usize, to: usize| next.get(from..to).unwrap_or_default();
         let (before, choices, after) = (part(0, start), part(start + 1, end), part(end + 1, next.len()));
         open.extend(choices.split(',').map(|choice| format!("{before}{choice}{after}")));
-        if open.len() + done.len() > ALTERNATIVES_MAX {
-            return Vec::new();
+        if open.len() + done.len() > most {
+            return None;
         }
     }
     done.retain(|other| other != text);
-    done
+    Some(done)
+}
+
+/// Each pair of braces as any text.
+fn without_braces(text: &str) -> String {
+    let (mut depth, mut out) = (0_usize, String::new());
+    for letter in text.chars() {
+        match letter {
+            '{' => {
+                depth += 1;
+                out.push_str(if depth == 1 { "*" } else { "" });
+            }
+            '}' if depth > 0 => depth -= 1,
+            other if depth == 0 => out.push(other),
+            _ => {}
+        }
+    }
+    out
 }
 
 fn atoms(name: &str) -> Vec<Atom> {
@@ -420,7 +510,7 @@ fn name_fits(atoms: &[Atom], text: &str, fold: bool) -> bool {
 }
 
 impl Atom {
-    fn fits(&self, character: char, fold: bool) -> bool {
+    pub(super) fn fits(&self, character: char, fold: bool) -> bool {
         let one = |character: char| match self {
             Self::Is(wanted) => *wanted == character,
             Self::One | Self::Any => true,

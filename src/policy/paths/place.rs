@@ -1,6 +1,9 @@
 //! One path as a call writes it, in every spelling under which a rule may know it. No file is looked at: what links lead to
 //! was looked up before.
 
+use std::borrow::Cow;
+
+use super::windows;
 use crate::policy::judge::Around;
 
 /// The longest path that the system opens, in bytes.
@@ -22,7 +25,9 @@ pub struct Place {
 
 impl Place {
     pub fn of(written: &str, around: &Around) -> Self {
-        let mut doubt = strange(written).map(str::to_owned);
+        let (read, unsure) = read(written, around);
+        let written = read.as_ref();
+        let mut doubt = unsure.or_else(|| strange(written)).map(str::to_owned);
         let absolute = match absolute(written, around) {
             Ok(absolute) => absolute,
             Err(why) => {
@@ -84,7 +89,8 @@ impl Place {
 
 /// The absolute paths whose real place the verdict depends on: the path, and each folder that a `..` leaves.
 pub fn looked_up(written: &str, around: &Around) -> Vec<String> {
-    let Ok(absolute) = absolute(written, around) else { return Vec::new() };
+    let (written, _) = read(written, around);
+    let Ok(absolute) = absolute(&written, around) else { return Vec::new() };
     if absolute.len() > PATH_BYTES_MAX || absolute.contains('\0') {
         return Vec::new();
     }
@@ -105,6 +111,15 @@ pub fn looked_up(written: &str, around: &Around) -> Vec<String> {
         so_far.pop();
     }
     found
+}
+
+/// In the form of patterns, with why it is not certain which file is meant.
+fn read<'w>(written: &'w str, around: &Around) -> (Cow<'w, str>, Option<&'static str>) {
+    if !around.windows {
+        return (Cow::Borrowed(written), None);
+    }
+    let windows::Posix { path, doubt } = windows::as_posix(written);
+    (Cow::Owned(path), doubt)
 }
 
 fn absolute(written: &str, around: &Around) -> Result<String, String> {
