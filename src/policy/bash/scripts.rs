@@ -1,50 +1,75 @@
 //! Whether a sed or awk program does more than print: runs a command, writes or reads a file. Not an interpreter: what
 //! is not understood counts as acting.
 
-/// True unless every command of the script is one that only edits the text that passes.
+use std::collections::BTreeSet;
+
+/// True unless every command of the script is one that only edits the text that passes. Where versions of sed read a text
+/// in several ways, every way counts.
 pub fn sed_acts(script: &str) -> bool {
-    let mut rest = script;
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', '\n', ';', '{', '}', '!']);
-        let Some(first) = rest.chars().next() else { return false };
-        let after = rest.get(first.len_utf8()..).unwrap_or_default();
-        rest = match first {
-            '#' => after.split_once('\n').map_or("", |(_, next)| next),
-            '0'..='9' | '$' | ',' | '~' | '+' => after,
-            '/' => match delimited(after, '/') {
-                Some(next) => next.trim_start_matches(['I', 'M']),
-                None => return true,
-            },
-            '\\' => match after.chars().next().and_then(|mark| delimited(after.get(mark.len_utf8()..)?, mark)) {
-                Some(next) => next.trim_start_matches(['I', 'M']),
-                None => return true,
-            },
-            'p' | 'd' | 'q' | 'Q' | 'n' | 'N' | 'h' | 'H' | 'g' | 'G' | 'x' | 'P' | 'D' | '=' | 'l' | 'z' | 'F' => {
-                after
-            }
-            'a' | 'i' | 'c' | ':' | 'b' | 't' | 'T' => after.split_once('\n').map_or("", |(_, next)| next),
-            's' => match substitution(after) {
-                Some(next) => next,
-                None => return true,
-            },
-            'y' => match after
-                .chars()
-                .next()
-                .and_then(|mark| delimited(delimited(after.get(mark.len_utf8()..)?, mark)?, mark))
-            {
-                Some(next) => next,
-                None => return true,
-            },
-            _ => return true,
-        };
+    let mut waiting = vec![script];
+    // Each rest of the script is read once, so that the ways do not multiply.
+    let mut known = BTreeSet::new();
+    while let Some(rest) = waiting.pop() {
+        let rest = rest.trim_start_matches([' ', '\t', '\n', ';', '{', '}', '!']);
+        if rest.is_empty() || !known.insert(rest.len()) {
+            continue;
+        }
+        match sed_step(rest) {
+            Some(next) => waiting.extend(next),
+            None => return true,
+        }
     }
+    false
 }
 
-/// What follows the next unescaped mark; a mark in a bracket expression does not count for sed, and is taken as unclear.
-fn delimited(text: &str, mark: char) -> Option<&str> {
+/// What may follow the command or address that a text begins with; nothing where it acts. No rest at all: sed refuses the
+/// whole script.
+fn sed_step(rest: &str) -> Option<Vec<&str>> {
+    let first = rest.chars().next()?;
+    let after = rest.get(first.len_utf8()..)?;
+    let line = || after.split_once('\n').map_or("", |(_, next)| next);
+    Some(match first {
+        '#' | 'a' | 'i' | 'c' => vec![line()],
+        '0'..='9' | '$' | ',' | '~' | '+' => vec![after],
+        'p' | 'd' | 'q' | 'Q' | 'n' | 'N' | 'h' | 'H' | 'g' | 'G' | 'x' | 'P' | 'D' | '=' | 'l' | 'z' | 'F' => {
+            vec![after]
+        }
+        '/' => addressed(after, '/')?,
+        '\\' => {
+            let mark = after.chars().next()?;
+            addressed(after.get(mark.len_utf8()..)?, mark)?
+        }
+        // A label ends with the line, or at the first mark that ends a command.
+        ':' | 'b' | 't' | 'T' => {
+            let name = after.trim_start_matches([' ', '\t']);
+            let end = name.find([';', '}', ' ', '\t', '\n']).unwrap_or(name.len());
+            vec![name.get(end..)?, line()]
+        }
+        's' => substitution(after)?,
+        'y' => {
+            let mark = after.chars().next()?;
+            let from = delimited(after.get(mark.len_utf8()..)?, mark)?;
+            let to: Option<Vec<Vec<&str>>> = from.into_iter().map(|text| delimited(text, mark)).collect();
+            to?.concat()
+        }
+        letter if letter.is_alphabetic() => return None,
+        // No sed has a command of that name.
+        _ => Vec::new(),
+    })
+}
+
+fn addressed(text: &str, mark: char) -> Option<Vec<&str>> {
+    let ends = delimited(text, mark)?;
+    Some(ends.into_iter().map(|next| next.trim_start_matches(['I', 'M'])).collect())
+}
+
+/// What follows the next unescaped mark; programs differ on whether one inside brackets counts, so there may be two.
+/// Nothing where the mark itself is unclear.
+fn delimited(text: &str, mark: char) -> Option<Vec<&str>> {
     if mark == '\n' || mark == '\\' {
         return None;
     }
+    let mut ends = Vec::new();
     let mut escaped = false;
     let mut bracket: Option<usize> = None;
     for (place, letter) in text.char_indices() {
@@ -53,30 +78,41 @@ fn delimited(text: &str, mark: char) -> Option<&str> {
         } else if letter == '\\' {
             escaped = true;
         } else if letter == mark {
-            // Programs differ on a mark inside brackets.
-            return if bracket.is_some() { None } else { text.get(place + letter.len_utf8()..) };
+            if bracket.is_none() || ends.is_empty() {
+                ends.extend(text.get(place + letter.len_utf8()..));
+            }
+            if bracket.is_none() {
+                return Some(ends);
+            }
         } else if letter == '[' && bracket.is_none() {
-            bracket = Some(place);
+            let negated = text.get(place + 1..).is_some_and(|rest| rest.starts_with('^'));
+            bracket = Some(place + usize::from(negated));
         } else if letter == ']' && bracket.is_some_and(|start| place > start + 1) {
             bracket = None;
         }
     }
-    None
+    // Without an end sed refuses the script, except in the ways that found one.
+    if ends.is_empty() { None } else { Some(ends) }
 }
 
-/// After `s`: pattern, replacement, flags. No answer where a flag runs or writes.
-fn substitution(text: &str) -> Option<&str> {
+/// After `s`: pattern, replacement, flags. Nothing where a flag runs or writes.
+fn substitution(text: &str) -> Option<Vec<&str>> {
     let mark = text.chars().next()?;
-    let pattern = delimited(text.get(mark.len_utf8()..)?, mark)?;
-    let flags = replaced(pattern, mark)?;
-    let end = flags
-        .find(|letter: char| !(letter.is_ascii_digit() || matches!(letter, 'g' | 'p' | 'i' | 'I' | 'm' | 'M')))
-        .unwrap_or(flags.len());
-    let rest = flags.get(end..)?;
-    match rest.chars().next() {
-        None | Some(';' | '\n' | '}' | ' ' | '\t' | '#') => Some(rest),
-        Some(_) => None,
+    let mut found = Vec::new();
+    for pattern in delimited(text.get(mark.len_utf8()..)?, mark)? {
+        let flags = replaced(pattern, mark)?;
+        let end = flags
+            .find(|letter: char| !(letter.is_ascii_digit() || matches!(letter, 'g' | 'p' | 'i' | 'I' | 'm' | 'M')))
+            .unwrap_or(flags.len());
+        let rest = flags.get(end..)?;
+        match rest.chars().next() {
+            None | Some(';' | '\n' | '}' | ' ' | '\t' | '#') => found.push(rest),
+            // The mark once more is no flag: read in this way, sed refuses the script.
+            Some(letter) if letter == mark => {}
+            Some(_) => return None,
+        }
     }
+    Some(found)
 }
 
 fn replaced(text: &str, mark: char) -> Option<&str> {
@@ -134,6 +170,7 @@ pub fn awk_acts(program: &str) -> bool {
                 value = false;
             }
             '@' => return true,
+            '>' if printing && depth == 0 && to_its_own_output(letters.clone()) => {}
             '>' if printing && depth == 0 => return true,
             '>' if printing && letters.peek() == Some(&'>') => return true,
             '(' | '[' => {
@@ -160,14 +197,52 @@ fn awk_word_acts(word: &str) -> bool {
     matches!(word, "system" | "getline" | "close" | "fflush" | "ARGV" | "ENVIRON" | "PROCINFO" | "ARGC")
 }
 
+/// `print > "/dev/stderr"`, and nothing put behind that name.
+fn to_its_own_output(rest: std::iter::Peekable<std::str::Chars<'_>>) -> bool {
+    const LONGEST: usize = 64;
+    let rest: String = rest.take(LONGEST).collect();
+    let after = ["/dev/stderr", "/dev/stdout", "/dev/null"]
+        .iter()
+        .find_map(|name| rest.trim_start_matches([' ', '\t']).strip_prefix('"')?.strip_prefix(name)?.strip_prefix('"'));
+    after.is_some_and(|after| {
+        let after = after.trim_start_matches([' ', '\t']);
+        after.starts_with([';', '}', '\n']) || (after.is_empty() && rest.len() < LONGEST)
+    })
+}
+
+/// Past the end of a string or pattern; false where it is not clear where that is.
 fn skip(letters: &mut std::iter::Peekable<std::str::Chars<'_>>, end: char) -> bool {
+    let pattern = end == '/';
+    let mut bracket = false;
     while let Some(letter) = letters.next() {
-        if letter == '\\' {
-            letters.next();
-        } else if letter == end {
-            return true;
-        } else if letter == '\n' || (end == '/' && letter == '[') {
-            return false;
+        match letter {
+            '\\' => {
+                letters.next();
+            }
+            '\n' => return false,
+            // Programs differ on whether a mark inside brackets ends a pattern, and on what `[:` begins.
+            _ if letter == end => return !bracket,
+            '[' if pattern && bracket && matches!(letters.peek(), Some(':' | '.' | '=')) => {
+                let mut last = ' ';
+                let mut closed = false;
+                while let Some(next) = letters.next_if(|next| *next != '\n' && *next != end) {
+                    if next == ']' && matches!(last, ':' | '.' | '=') {
+                        closed = true;
+                        break;
+                    }
+                    last = next;
+                }
+                if !closed {
+                    return false;
+                }
+            }
+            '[' if pattern && !bracket => {
+                bracket = true;
+                letters.next_if_eq(&'^');
+                letters.next_if_eq(&']');
+            }
+            ']' => bracket = false,
+            _ => {}
         }
     }
     false
@@ -200,6 +275,16 @@ mod tests {
             ("1,3W f", true),
             ("r /etc/passwd", true),
             ("s/[/]/x/;e", true),
+            ("s/[^/]*$//", false),
+            ("/[^/]*$/p", false),
+            ("s/[^/]*$//w out", true),
+            (":a;w out", true),
+            (":a;N;$!ba;s/\\n/ /g", false),
+            (":a;N;$!ba;e date", true),
+            ("b;e date", true),
+            ("t}w x", true),
+            ("b;s/a/\\\nw x/", true),
+            ("b end\np\n:end", false),
             ("s/a/b", true),
             ("{p;e date\n}", true),
             ("1i x\ne date", true),
@@ -228,6 +313,15 @@ mod tests {
             ("@load \"x\"", true),
             ("{while ((getline l < \"/etc/passwd\") > 0) print l}", true),
             ("{f=\"sys\" \"tem\"; @f(1)}", true),
+            ("$1 ~ /^[0-9]+$/ {print}", false),
+            ("/fn [a-z_]+\\(/{print FILENAME\":\"FNR}", false),
+            ("/[[:alpha:]_]/", false),
+            ("/[]a]/", false),
+            ("/[/]/ {print | \"sh\"}", true),
+            ("/[/]/", true),
+            ("{print > \"/dev/stderr\"}", false),
+            ("{print > \"/dev/null\" \"x\"}", true),
+            ("{print >> \"/dev/stderr\"}", true),
         ] {
             assert_eq!(awk_acts(program), expected, "{program}");
         }

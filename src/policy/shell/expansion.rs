@@ -9,14 +9,16 @@ impl Reader<'_> {
     /// At a `$`.
     pub(super) fn dollar(&mut self, draft: &mut Draft, quoted: bool) -> Read<()> {
         let start = self.at;
+        let mut number = false;
         match self.look(1) {
             Some(b'(') if self.look(2) == Some(b'(') => {
                 self.at += 3;
+                number = true;
                 self.nested(|reader| reader.arithmetic(super::arithmetic::End::Parentheses))?;
             }
             Some(b'(') => {
                 self.at += 2;
-                let number = self.nested(Self::substitution)?;
+                number = self.nested(Self::substitution)?;
                 draft.data |= !number;
             }
             Some(b'{') => {
@@ -42,7 +44,10 @@ impl Reader<'_> {
                 self.at += 2;
                 draft.data = true;
             }
-            Some(b'#' | b'?' | b'$' | b'!') => self.at += 2,
+            Some(b'#' | b'?' | b'$' | b'!') => {
+                self.at += 2;
+                number = true;
+            }
             Some(b'\\') if self.look(2) == Some(b'\n') => return stop("a line continuation stands after a `$`"),
             Some(next) if !next.is_ascii() => {
                 return stop("a `$` stands before a letter that bash may take for a name");
@@ -54,7 +59,7 @@ impl Reader<'_> {
                 return Ok(());
             }
         }
-        draft.expanded(self.since(start));
+        draft.expanded_to_words(self.since(start), quoted || number);
         Ok(())
     }
 
@@ -133,7 +138,7 @@ impl Reader<'_> {
             result
         })?;
         draft.data = true;
-        draft.expanded(self.since(start));
+        draft.expanded_to_words(self.since(start), quoted);
         Ok(())
     }
 

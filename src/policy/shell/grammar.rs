@@ -91,8 +91,15 @@ impl Reader<'_> {
             return Ok(self.stages()?.swapped());
         }
         if self.take_keyword("time") {
-            let blank = matches!(self.peek(), Some(b' ' | b'\t'));
+            let mut blank = matches!(self.peek(), Some(b' ' | b'\t'));
             self.skip_blanks();
+            for option in ["-p", "--"] {
+                if self.bare() == option {
+                    self.at += option.len();
+                    blank = matches!(self.peek(), Some(b' ' | b'\t'));
+                    self.skip_blanks();
+                }
+            }
             let plain = self.peek().is_some_and(|next| !ends_word(next) || next == b'(') && !self.starts("-");
             if !blank || !plain || ["!", "time"].contains(&self.bare()) {
                 return stop("`time` stands in a form that is not known");

@@ -72,7 +72,9 @@ impl Search {
     }
 
     fn mark(&mut self, mark: char) {
-        if self.word.bytes().all(|byte| byte.is_ascii_digit()) {
+        // `2>file`, `{name}>file`.
+        let inner = self.word.strip_prefix('{').and_then(|word| word.strip_suffix('}'));
+        if self.word.bytes().all(|byte| byte.is_ascii_digit()) || inner.is_some_and(super::names::is_identifier) {
             self.word.clear();
         }
         self.end_word();
@@ -95,5 +97,6 @@ fn expands(text: &str) -> Expands {
         glob: text.contains(['*', '?']) || text.contains('[') && text.contains(']'),
         brace: text.contains('{') && text.contains('}') && (text.contains(',') || text.contains("..")),
         tilde: text.starts_with('~'),
+        splits: text.contains('$'),
     }
 }

@@ -46,11 +46,18 @@ pub struct Expands {
     pub brace: bool,
     /// `~`: a home folder.
     pub tilde: bool,
+    /// A value that may become several words or none; never without `value`.
+    pub splits: bool,
 }
 
 impl Expands {
     pub fn nothing(self) -> bool {
-        self == Self::default()
+        !(self.value || self.glob || self.brace || self.tilde)
+    }
+
+    /// It may become several words or none.
+    pub fn any_number(self) -> bool {
+        self.brace || self.glob || (self.value && self.splits)
     }
 
     /// Of two pieces of one word.

@@ -60,6 +60,14 @@ impl Draft {
         self.expands.value = true;
     }
 
+    /// The same, where bash parts the value into words unless it stands in double quotes.
+    pub(super) fn expanded_to_words(&mut self, written: &str, quoted: bool) {
+        // `"$@"` and `"${a[@]}"` are several words all the same.
+        let list = written.starts_with("$@") || (written.starts_with("${") && written.contains('@'));
+        self.expands.splits |= !quoted || list;
+        self.expanded(written);
+    }
+
     /// What an inner word brings into this one, but for its text.
     pub(super) fn absorb(&mut self, inner: Self) {
         self.variables.extend(inner.variables);
