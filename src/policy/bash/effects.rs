@@ -1,6 +1,10 @@
 //! Which words of a command make an everyday program run another one or write a file: what a rule with `*` does not
 //! cover unless it spells them out. The programs stand in `table.rs`; looking through wrappers is elsewhere.
 
+mod harmless;
+mod launchers;
+mod special;
+
 use super::super::shell::script::{Input, Word};
 use super::options::{Part, Style, Valued, parts};
 use super::{scripts, subcommands, table};
@@ -61,31 +65,31 @@ pub fn base(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
+/// Launchers before one program.
+const MAX_LAUNCHERS: usize = 4;
+
 pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
     let mut found = Vec::new();
-    let Some(first) = words.first() else { return found };
-    let name = unversioned(base(&first.text));
-    // `python3 -m pytest` is pytest.
-    if name == "python"
-        && let Some(at) = words.iter().position(|word| word.text == "-m").filter(|at| *at < 4)
-        && let Some(module) = words.get(at + 1..).filter(|rest| rest.first().is_some_and(|word| word.text != "python"))
-    {
-        found.extend(
-            risks_of(unversioned(module.first().map_or("", |word| word.text.as_str())), module, input)
-                .into_iter()
-                .map(|risk| Risk { at: risk.at.saturating_add(at + 1), ..risk }),
-        );
+    let mut from = 0;
+    // `npx jest` is jest, `python3 -m pytest` is pytest.
+    for _ in 0..=MAX_LAUNCHERS {
+        let Some((first, _)) = words.get(from..).and_then(<[Word]>::split_first) else { break };
+        let rest = words.get(from..).unwrap_or_default();
+        let name = table::listed_name(base(&first.text));
+        let own = risks_of(name, rest, input);
+        found.extend(own.into_iter().map(|risk| Risk { at: risk.at.saturating_add(from), ..risk }));
+        let Some(at) = launchers::launched(name, rest) else { break };
+        from += at;
     }
-    found.extend(risks_of(name, words, input));
     found.sort_by_key(|risk| risk.at);
     found
 }
 
 fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
     let mut found = Vec::new();
-    special(name, words, input, &mut found);
+    special::risks(name, words, input, &mut found);
     let sub = subcommands::subcommand(name, words);
-    for program in table::PROGRAMS.iter().filter(|program| program.name == name) {
+    for program in table::lines(name) {
         if !program.sub.is_empty() && sub.is_none_or(|(_, sub)| sub != program.sub) {
             continue;
         }
@@ -98,80 +102,19 @@ fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
     found
 }
 
-const SQLITE_RUNS: &[&str] = &[
-    ".shell",
-    ".system",
-    ".load",
-    ".output",
-    ".once",
-    ".excel",
-    ".import",
-    ".read",
-    ".log",
-    ".backup",
-    ".save",
-    "load_extension",
-    "writefile",
-    "edit(",
-];
-
-/// What no table of options can say.
-fn special(name: &str, words: &[Word], input: Input, found: &mut Vec<Risk>) {
-    // Commands of its own shell may come that way.
-    if matches!(name, "sqlite3" | "psql" | "mysql" | "gdb" | "ed" | "ex" | "bc") && input != Input::Inherited {
-        found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
-    }
-    if name == "dd" {
-        for (at, word) in words.iter().enumerate() {
-            let target =
-                word.text.strip_prefix("of=").map(|path| Word { text: path.to_owned(), expands: word.expands });
-            found.extend(target.map(|target| Risk { at, effect: Effect::Writes, target: Some(target) }));
-        }
-    }
-    let mut runs = |at| found.push(Risk { at, effect: Effect::Runs, target: None });
-    for (at, word) in words.iter().enumerate().skip(1) {
-        let text = word.text.as_str();
-        let risky = match name {
-            // `make SHELL=/tmp/x`, and any variable that a recipe runs.
-            "make" | "gmake" => !text.starts_with('-') && text.contains('='),
-            // A transport that is a command.
-            "git" => text.starts_with("ext::") || text.starts_with("fd::"),
-            // `tar cIf program archive`, without a dash.
-            "tar" => at == 1 && !text.starts_with('-') && text.contains(['I', 'F']),
-            "cargo" => at == 1 && text.starts_with('+') && text.contains('/'),
-            // A command for the editor or pager; a bare line number is none.
-            "vi" | "vim" | "nvim" | "view" | "less" | "more" | "ex" => {
-                text.strip_prefix('+').is_some_and(|rest| rest.chars().any(|letter| !letter.is_ascii_digit()))
-            }
-            "sqlite3" => SQLITE_RUNS.iter().any(|part| text.contains(part)),
-            "gcc" | "g++" | "clang" | "cc" => {
-                text.starts_with("-fplugin") || text.starts_with("-specs") || text.starts_with('@')
-            }
-            _ => return,
-        };
-        if risky {
-            runs(at);
-        }
-    }
-}
-
-/// `python3.12` is `python3`, `perl5.36` is `perl5`.
-fn unversioned(name: &str) -> &str {
-    let cut = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
-    if table::INTERPRETERS.contains(&cut) { cut } else { name }
-}
-
 pub fn is_interpreter(name: &str) -> bool {
-    table::INTERPRETERS.contains(&unversioned(name))
+    table::INTERPRETERS.contains(&table::listed_name(name))
 }
 
 fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &mut Vec<Risk>) {
-    let careful = !program.runs.is_empty() || !program.writes.is_empty();
+    let counted = matches!(program.operands, Operands::WrittenFrom(1..));
+    let careful = !program.runs.is_empty() || !program.writes.is_empty() || counted;
     let mut operands = Vec::new();
-    let mut texts: Vec<(usize, &str)> = Vec::new();
+    let mut texts: Vec<(usize, Option<&str>)> = Vec::new();
     let mut script_given = false;
     let mut inline = false;
     let mut module = None;
+    let mut handed_on = false;
     for part in parts(words, start, program.style, Valued { letters: program.letters, names: program.names }) {
         match part {
             Part::Operand { at } => {
@@ -191,16 +134,24 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
                     module = Some(at);
                     break;
                 }
-                if names(program.runs, name, long, program.style) {
-                    inline = true;
-                    found.push(Risk { at, effect: Effect::Runs, target: None });
-                } else if names(program.writes, name, long, program.style) {
-                    let target = value.cloned().or_else(|| attached.map(|text| attached_word(words, at, text)));
-                    found.push(Risk { at, effect: Effect::Writes, target });
+                // What stands behind `go test -args` is for the test, which reads options of its own.
+                handed_on |= program.name == "go" && name == "args";
+                if handed_on && !name.starts_with("test.") {
+                    continue;
                 }
-                if matches!(name, "e" | "expression" | "source") {
+                let runs = names(program.runs, name, long, program.style);
+                let writes = names(program.writes, name, long, program.style);
+                if runs || writes {
+                    let given = value.cloned().or_else(|| attached.map(|text| attached_word(words, at, text)));
+                    if !harmless::is_harmless(program.name, name, given.as_ref()) {
+                        inline |= runs;
+                        let effect = if runs { Effect::Runs } else { Effect::Writes };
+                        found.push(Risk { at, effect, target: given.filter(|_| !runs) });
+                    }
+                }
+                if is_text_option(name, long) {
                     script_given = true;
-                    texts.extend(value.map(|value| (at, value.text.as_str())).or(attached.map(|text| (at, text))));
+                    texts.push((at, given_text(value, attached, words.get(at))));
                 }
                 script_given |= matches!(name, "f" | "file");
             }
@@ -212,16 +163,15 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
         Operands::Plain => {}
         Operands::Sed | Operands::Awk => {
             if !script_given {
-                texts.extend(operands.first().and_then(|at| words.get(*at).map(|word| (*at, word.text.as_str()))));
+                let first = operands.first().and_then(|at| words.get(*at).map(|word| (*at, known_text(word))));
+                texts.extend(first);
             }
-            texts.retain(|(at, text)| {
+            texts.retain(|(_, text)| {
                 // What is expanded inside a program text can be any part of it.
-                let known = words.get(*at).is_none_or(|word| !word.expands.value);
-                !known
-                    || match program.operands {
-                        Operands::Sed => scripts::sed_acts(text),
-                        _ => scripts::awk_acts(text),
-                    }
+                text.is_none_or(|text| match program.operands {
+                    Operands::Sed => scripts::sed_acts(text),
+                    _ => scripts::awk_acts(text),
+                })
             });
             found.extend(texts.iter().map(|(at, _)| Risk { at: *at, effect: Effect::Runs, target: None }));
         }
@@ -245,6 +195,30 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
     }
 }
 
+/// The option whose value is a program text, also cut short.
+fn is_text_option(name: &str, long: bool) -> bool {
+    if long {
+        !name.is_empty() && ["expression", "source"].iter().any(|whole| whole.starts_with(name))
+    } else {
+        name == "e"
+    }
+}
+
+/// The text of an option; none where it is not known before it runs.
+fn given_text<'a>(value: Option<&'a Word>, attached: Option<&'a str>, option: Option<&Word>) -> Option<&'a str> {
+    match (value, attached) {
+        (Some(value), _) => known_text(value),
+        (None, Some(text)) => option.is_some_and(|word| word.expands.nothing()).then_some(text),
+        (None, None) => None,
+    }
+}
+
+/// A tilde is no command of sed or awk; all else that is expanded can be any part of a program.
+fn known_text(word: &Word) -> Option<&str> {
+    let changes = word.expands.value || word.expands.brace;
+    (!changes).then_some(word.text.as_str())
+}
+
 /// Options that only ask the program about itself.
 fn is_question(text: &str) -> bool {
     matches!(text, "--version" | "-V" | "-v" | "--help" | "-h")
@@ -259,7 +233,22 @@ fn attached_word(words: &[Word], at: usize, text: &str) -> Word {
 fn names(list: &[&str], name: &str, long: bool, style: Style) -> bool {
     list.iter().any(|listed| match (long, style) {
         (false, _) => *listed == name,
-        (true, Style::Words) => *listed == name || listed.strip_suffix('*').is_some_and(|stem| name.starts_with(stem)),
+        (true, Style::Exact) => *listed == name,
+        (true, Style::Words) => same_name(listed, name),
         (true, Style::Getopt) => listed.len() > 1 && !name.is_empty() && listed.starts_with(name),
     })
+}
+
+/// Tools take `--globalSetup` for `--global-setup`, and some any case; one letter is taken as it stands.
+fn same_name(listed: &str, name: &str) -> bool {
+    let (stem, starts) = listed.strip_suffix('*').map_or((listed, false), |stem| (stem, true));
+    if stem.len() < 2 {
+        return if starts { name.starts_with(stem) } else { name == stem };
+    }
+    let plain = |text: &str| {
+        let letters = text.chars().filter(|letter| !matches!(letter, '-' | '_'));
+        letters.map(|letter| letter.to_ascii_lowercase()).collect::<String>()
+    };
+    let (stem, name) = (plain(stem), plain(name));
+    if starts { name.starts_with(&stem) } else { name == stem }
 }

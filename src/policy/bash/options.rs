@@ -7,7 +7,9 @@ use super::super::shell::script::Word;
 pub enum Style {
     /// `-abc`, `-ovalue`, `--long`, `--long=value`, long ones cut short.
     Getopt,
-    /// `-word`, `--word`, `-word=value`; never bundled.
+    /// The same, where a long name must be whole.
+    Exact,
+    /// `-word`, `--word`, `-word=value`; never bundled. Names are taken without regard to case and dashes within.
     Words,
 }
 
@@ -44,7 +46,8 @@ pub fn may_be_option(word: &Word) -> bool {
         None => false,
         Some('-') => !word.expands.nothing(),
         Some('$' | '`') => word.expands.value,
-        Some('<' | '>') => false,
+        // What it is parted into may begin with anything.
+        Some(_) if word.expands.value && word.expands.splits => true,
         Some('*' | '?' | '[') => word.expands.glob,
         Some('{') => word.expands.brace,
         Some(_) => false,
@@ -61,7 +64,7 @@ pub fn parts<'a>(words: &'a [Word], start: usize, style: Style, valued: Valued<'
             found.push(if !ended && may_be_option(word) { Part::Unknown { at } } else { Part::Operand { at } });
         } else if text == "--" {
             ended = true;
-        } else if may_be_option(word) && !text.contains('=') {
+        } else if may_be_option(word) && !(is_value_only(text) && !(word.expands.value && word.expands.splits)) {
             found.push(Part::Unknown { at });
         } else if let Some(name) = long_name(text, style) {
             at += long(words, at, name, style, valued, &mut found);
@@ -73,11 +76,16 @@ pub fn parts<'a>(words: &'a [Word], start: usize, style: Style, valued: Valued<'
     found
 }
 
+/// Only what stands behind `--name=` is expanded.
+fn is_value_only(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| !name.contains(['$', '`', '*', '?', '[', '{']))
+}
+
 fn long_name(text: &str, style: Style) -> Option<&str> {
     match (text.strip_prefix("--"), style) {
         (Some(name), _) => Some(name),
         (None, Style::Words) => text.strip_prefix('-'),
-        (None, Style::Getopt) => None,
+        (None, Style::Getopt | Style::Exact) => None,
     }
 }
 

@@ -1,0 +1,125 @@
+//! What no table of options can say.
+
+use super::super::super::shell::script::Input;
+use super::{Effect, Risk, Word};
+
+/// Parts of a text for sqlite that load code, start programs or reach files.
+const SQLITE_RUNS: &[&str] = &["load_extension", "writefile", "edit(", "fts3_tokenizer", "attach "];
+
+/// Commands of its shell that only show, in full.
+const SQLITE_SHOWS: &[&str] = &[
+    "bail",
+    "changes",
+    "databases",
+    "dbinfo",
+    "dump",
+    "echo",
+    "eqp",
+    "exit",
+    "explain",
+    "fullschema",
+    "headers",
+    "help",
+    "indexes",
+    "indices",
+    "limit",
+    "lint",
+    "mode",
+    "nullvalue",
+    "print",
+    "prompt",
+    "quit",
+    "schema",
+    "separator",
+    "show",
+    "stats",
+    "tables",
+    "timer",
+    "version",
+    "vfsinfo",
+    "width",
+];
+
+const READS_COMMANDS: &[&str] = &["sqlite3", "psql", "mysql", "gdb", "ed", "ex", "bc"];
+
+pub fn risks(name: &str, words: &[Word], input: Input, found: &mut Vec<Risk>) {
+    // Commands of its own shell may come that way.
+    if READS_COMMANDS.contains(&name) && input != Input::Inherited {
+        found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
+    }
+    for (at, word) in words.iter().enumerate().skip(1) {
+        let written = match name {
+            "dd" => word.text.strip_prefix("of="),
+            "gcc" | "g++" | "clang" | "cc" => word.text.strip_prefix("-o").filter(|path| !path.is_empty()),
+            _ => None,
+        };
+        let target = written.map(|path| Word { text: path.to_owned(), expands: word.expands });
+        found.extend(target.map(|target| Risk { at, effect: Effect::Writes, target: Some(target) }));
+        if runs(name, words, at, word) {
+            found.push(Risk { at, effect: Effect::Runs, target: None });
+        }
+    }
+}
+
+fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
+    let text = word.text.as_str();
+    let before = at.checked_sub(1).and_then(|at| words.get(at)).map_or("", |word| word.text.as_str());
+    match name {
+        // `make SHELL=/tmp/x`, and any variable that a recipe runs.
+        "make" | "gmake" | "just" => !text.starts_with('-') && text.contains('='),
+        // A transport that is a command.
+        "git" => text.starts_with("ext::") || text.starts_with("fd::"),
+        // `tar cIf program archive`, without a dash.
+        "tar" => at == 1 && !text.starts_with('-') && text.contains(['I', 'F']),
+        "cargo" => at == 1 && text.starts_with('+') && text.contains('/'),
+        // A command for the editor or pager; a bare line number is none.
+        "vi" | "vim" | "nvim" | "view" | "less" | "more" | "ex" => {
+            text.strip_prefix('+').is_some_and(|rest| rest.chars().any(|letter| !letter.is_ascii_digit()))
+        }
+        "sqlite3" => sqlite_acts(word),
+        "gcc" | "g++" | "clang" | "cc" => {
+            text.starts_with('@')
+                || ["-Wl,-plugin", "-Wl,--plugin", "-Wl,-o", "-Wl,--output", "-Wp,-M"]
+                    .iter()
+                    .any(|option| text.starts_with(option))
+        }
+        // A file that a template writes to.
+        "curl" => text.contains("%output{") || (matches!(before, "-w" | "--write-out") && word.expands.value),
+        // A bare number sets the clock.
+        "date" => {
+            let number = text.len() >= 8 && text.chars().all(|letter| letter.is_ascii_digit() || letter == '.');
+            number && !before.starts_with('-')
+        }
+        "rollup" => {
+            let file = words.get(at + 1).is_some_and(|next| !next.text.starts_with('-'));
+            (matches!(text, "-c" | "--config") && file)
+                || text.starts_with("--config=")
+                || (text.starts_with("-c") && !text.starts_with("-co") && text.len() > 2)
+        }
+        // `docker container exec`, with its kin.
+        "docker" => {
+            let starts =
+                ["run", "exec", "create", "cp", "commit", "build", "load", "import", "deploy", "update", "install"];
+            let group =
+                ["container", "image", "builder", "buildx", "stack", "service", "plugin", "swarm", "context", "volume"];
+            starts.contains(&text) && group.contains(&before)
+        }
+        _ => false,
+    }
+}
+
+/// A command of its shell, where a line begins with a dot, may be cut short.
+fn sqlite_acts(word: &Word) -> bool {
+    let text = word.text.to_ascii_lowercase();
+    let command = |line: &str| {
+        let name = line.trim_start().strip_prefix('.')?.split([' ', '\t']).next()?.to_owned();
+        name.starts_with(|letter: char| letter.is_ascii_alphabetic()).then_some(name)
+    };
+    let acts = |name: String| {
+        name.chars().all(|letter| letter.is_ascii_alphanumeric()) && !SQLITE_SHOWS.contains(&name.as_str())
+    };
+    word.expands.value
+        || text.lines().filter_map(command).any(acts)
+        || SQLITE_RUNS.iter().any(|part| text.contains(part))
+        || (text.contains("vacuum") && text.contains("into"))
+}
