@@ -334,7 +334,7 @@ fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
             Some(Inner::From(at)) if runs_others || inside.transparent => {
                 (*at, words.split_off((*at).min(words.len())))
             }
-            Some(Inner::Words(inner)) if name == "xargs" => (words.len() + 1 - inner.len(), inner.clone()),
+            Some(Inner::Filled { at, words }) => (*at, words.clone()),
             Some(_) | None => {
                 if runs_others && !(inside.inner.is_empty() && inside.transparent) {
                     found.push(Risk { at: usize::MAX, effect: Effect::Runs, target: None });

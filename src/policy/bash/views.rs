@@ -102,7 +102,7 @@ impl Walk {
                         let sure = view.sure && matches!(inner, Inner::From(_));
                         waiting.push_back((View { start, open, sure, ..view.clone() }, depth + 1));
                     }
-                    Inner::Words(words) => {
+                    Inner::Filled { words, .. } | Inner::Words(words) => {
                         if words.first().is_some_and(|word| !word.expands.nothing()) {
                             close(&mut seen, "the program that it starts is not known before it runs");
                         }
