@@ -352,3 +352,6 @@ fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
     found.push(Risk { at: usize::MAX, effect: Effect::Runs, target: None });
     found
 }
+
+#[cfg(test)]
+mod tests;

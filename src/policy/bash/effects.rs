@@ -28,6 +28,13 @@ pub struct Risk {
     pub target: Option<Word>,
 }
 
+impl Risk {
+    /// The same, where that many words stand before its own.
+    fn behind(self, words: usize) -> Self {
+        Self { at: self.at.saturating_add(words), ..self }
+    }
+}
+
 /// What the table knows of a program, or of one of its subcommands.
 #[derive(Debug)]
 pub struct Program {
@@ -71,14 +78,25 @@ const MAX_LAUNCHERS: usize = 4;
 pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
     let mut found = Vec::new();
     let mut from = 0;
+    let mut drops_dashes = false;
     // `npx jest` is jest, `python3 -m pytest` is pytest.
     for _ in 0..=MAX_LAUNCHERS {
         let Some((first, _)) = words.get(from..).and_then(<[Word]>::split_first) else { break };
         let rest = words.get(from..).unwrap_or_default();
         let name = table::listed_name(base(&first.text));
-        let own = risks_of(name, rest, input);
-        found.extend(own.into_iter().map(|risk| Risk { at: risk.at.saturating_add(from), ..risk }));
+        found.extend(risks_of(name, rest, input).into_iter().map(|risk| risk.behind(from)));
+        // Such a launcher takes a `--` away, and what stands behind it are options again.
+        if drops_dashes && let Some(dashes) = rest.iter().position(|word| word.text == "--") {
+            let kept: Vec<Word> = rest.iter().filter(|word| word.text != "--").cloned().collect();
+            found.extend(
+                risks_of(name, &kept, input)
+                    .into_iter()
+                    .filter(|risk| risk.at >= dashes)
+                    .map(|risk| risk.behind(from + 1)),
+            );
+        }
         let Some(at) = launchers::launched(name, rest) else { break };
+        drops_dashes |= matches!(name, "npm" | "npx" | "pnpm" | "yarn");
         from += at;
     }
     found.sort_by_key(|risk| risk.at);

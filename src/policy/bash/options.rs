@@ -45,11 +45,11 @@ pub fn may_be_option(word: &Word) -> bool {
     match first {
         None => false,
         Some('-') => !word.expands.nothing(),
-        Some('$' | '`') => word.expands.value,
+        Some('$' | '`') => word.expands.value && !is_sum(&word.text),
         // What it is parted into may begin with anything.
         Some(_) if word.expands.value && word.expands.splits => true,
         Some('*' | '?' | '[') => word.expands.glob,
-        Some('{') => word.expands.brace,
+        Some('{') => word.expands.brace && dash_may_come_first(word),
         Some(_) => false,
     }
 }
@@ -74,6 +74,16 @@ pub fn parts<'a>(words: &'a [Word], start: usize, style: Style, valued: Valued<'
         at += 1;
     }
     found
+}
+
+/// `$((…))` alone: a number, which no option that runs or writes is.
+fn is_sum(text: &str) -> bool {
+    text.strip_prefix("$((").is_some_and(|rest| rest.ends_with("))") && !rest.contains(['$', '`', '(']))
+}
+
+/// Of a word that begins with a brace.
+fn dash_may_come_first(word: &Word) -> bool {
+    word.expands.value || word.expands.glob || ["{-", ",-", "}-", ".."].iter().any(|part| word.text.contains(part))
 }
 
 /// Only what stands behind `--name=` is expanded.

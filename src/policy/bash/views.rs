@@ -107,7 +107,8 @@ impl Walk {
                             close(&mut seen, "the program that it starts is not known before it runs");
                         }
                         if self.pay(words.iter().map(|word| word.text.len() + 1).sum(), &mut seen) {
-                            waiting.push_back((View::of(words, view.folders.clone(), view.input, open), depth + 1));
+                            let own = View::of(words, view.folders.clone(), view.input, open);
+                            waiting.push_back((View { sure: view.sure, ..own }, depth + 1));
                         }
                     }
                     Inner::Closed(why) => close(&mut seen, why),
@@ -115,6 +116,12 @@ impl Walk {
                         if self.pay(text.len(), &mut seen) {
                             self.words = self.words.saturating_sub(text.len() / 8);
                             text_inside(&text, &view, depth + 1, &mut waiting, &mut seen);
+                        }
+                    }
+                    Inner::PerhapsText(text) => {
+                        if self.pay(text.len(), &mut seen) {
+                            self.words = self.words.saturating_sub(text.len() / 8);
+                            waiting.extend(perhaps_inside(&text, &view).map(|inner| (inner, depth + 1)));
                         }
                     }
                 }
@@ -153,6 +160,16 @@ fn text_inside(text: &str, around: &View, depth: usize, waiting: &mut VecDeque<(
             waiting.push_back((View::of(command.words, folders, input, false), depth));
         }
     }
+}
+
+/// The commands of what may be a text. That it cannot be read, or holds a `>`, says only that it is none.
+fn perhaps_inside(text: &str, around: &View) -> impl Iterator<Item = View> {
+    let commands = shell::read(text).commands.into_iter().filter(|command| !command.words.is_empty());
+    let folders = around.folders.clone();
+    commands.map(move |command| {
+        let own = View::of(command.words, after(&folders, command.folders), command.input, false);
+        View { sure: false, ..own }
+    })
 }
 
 /// The folders of a text inside a command, from where the outer text starts.

@@ -24,6 +24,8 @@ pub enum Inner {
     Words(Vec<Word>),
     /// A shell text.
     Text(String),
+    /// The same, where it is not certain that it is one.
+    PerhapsText(String),
     /// Something runs that cannot be seen.
     Closed(&'static str),
 }

@@ -25,9 +25,26 @@ pub fn is_harmless(program: &str, option: &str, value: Option<&Word>) -> bool {
         ("pytest", "o" | "override-ini") => text.split_once('=').is_some_and(|(key, _)| PRINTS.contains(&key.trim())),
         ("pytest", "cov-report") => !text.contains(':'),
         ("jest", "env" | "testEnvironment") | ("vitest", "environment") => is_plain(text),
+        ("go", "ldflags") => only_strips_and_names(text),
         ("gcc" | "g++" | "clang" | "cc", "fuse-ld") => is_plain(text),
         (program, option) => TESTERS.contains(&program) && REPORTS.contains(&option) && is_plain(text),
     }
+}
+
+/// `-s -w -X main.version=1`
+fn only_strips_and_names(flags: &str) -> bool {
+    let mut flags = flags.split_whitespace();
+    while let Some(flag) = flags.next() {
+        match flag {
+            "-s" | "-w" => {}
+            "-X" => {
+                flags.next();
+            }
+            flag if flag.starts_with("-X=") => {}
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// The name of one that comes with the tool or is installed, not the path of a file.

@@ -25,6 +25,17 @@ const GO_TEST_WRITES: &[&str] = &[
     "test.gocoverdir",
     "test.testlogfile",
 ];
+const GO_TEST_VALUED: &[&str] = &[
+    "ldflags",
+    "pkgdir",
+    "coverprofile",
+    "cpuprofile",
+    "memprofile",
+    "blockprofile",
+    "mutexprofile",
+    "trace",
+    "outputdir",
+];
 const PYTEST_WRITES: &[&str] =
     &["basetemp", "junitxml", "junit-xml", "log-file", "debug", "resultlog", "result-log", "html", "cov-report"];
 const WEB_CONFIG: &[&str] = &["c", "config", "configLoader"];
@@ -94,12 +105,12 @@ pub(super) const PROGRAMS: &[Program] = &[
     tool("esbuild", "", "", &[], &["plugin*", "inject*"], &["outfile*", "outdir*", "o", "metafile*"]),
     tool("flake8", "", "", &[], &["config", "append-config"], &["output-file"]),
     tool("fzf", "", "", &[], &["preview", "bind", "execute", "listen*", "withShell", "tmux", "become"], &["history"]),
-    tool("go", "build", "o", &["pkgdir"], GO_RUNS, &["o", "pkgdir"]),
+    tool("go", "build", "o", &["pkgdir", "ldflags"], GO_RUNS, &["o", "pkgdir"]),
     tool("go", "env", "", &[], &["w", "u"], &[]),
-    tool("go", "install", "", &[], GO_RUNS, &["pkgdir"]),
+    tool("go", "install", "", &["ldflags"], GO_RUNS, &["pkgdir"]),
     tool("go", "list", "", &[], GO_RUNS, &[]),
-    tool("go", "run", "", &[], GO_RUNS, &[]),
-    tool("go", "test", "o", GO_TEST_WRITES, GO_RUNS, GO_TEST_WRITES),
+    tool("go", "run", "", &["ldflags"], GO_RUNS, &[]),
+    tool("go", "test", "o", GO_TEST_VALUED, GO_RUNS, GO_TEST_WRITES),
     tool("go", "vet", "", &[], GO_RUNS, &["fix"]),
     getopt("gofumpt", "", &[], &[], &["w"]),
     getopt("goimports", "", &[], &[], &["w", "cpuprofile", "memprofile", "trace"]),

@@ -240,10 +240,10 @@ const TAKES_TEXT: &[&str] = &[
 const TEXT_FOLLOWS: &[&str] = &["-c", "-lc", "-ic", "-qc", "-e", "-x", "-s", "--exec", "--command", "--run", "--shell"];
 
 /// What stands behind one of these is a command, whatever the program is.
-const COMMAND_FOLLOWS: &[&str] = &["--", "exec", "run"];
+const COMMAND_FOLLOWS: &[&str] = &["--", "exec", "exec-env", "run", "shell"];
 
 /// The next word of an unknown program may be a text for a shell.
-const TEXT_MAY_FOLLOW: &[&str] = &["-c", "-e", "-x", "--exec", "--command"];
+const TEXT_MAY_FOLLOW: &[&str] = &["-c", "-C", "-e", "-x", "--exec", "--command"];
 
 /// They print or search the words they are given.
 const TAKES_WORDS: &[&str] = &[
@@ -354,13 +354,16 @@ pub fn perhaps(words: &[Word]) -> Vec<Inner> {
             inner.push(Inner::Perhaps(at + 1));
             // `aws-vault exec profile -- command`, `mamba run -n environment command`.
             let later = words.iter().enumerate().skip(at + 2).take(4).filter(|(_, word)| word.expands.nothing());
-            inner.extend(later.map(|(at, _)| Inner::Perhaps(at)));
+            for (at, word) in later {
+                let text = word.text.contains(' ').then(|| Inner::PerhapsText(word.text.clone()));
+                inner.push(text.unwrap_or(Inner::Perhaps(at)));
+            }
         }
         if TEXT_MAY_FOLLOW.contains(&text) {
-            inner.extend(next().map(|next| Inner::Text(next.text.clone())));
+            inner.extend(next().map(|next| Inner::PerhapsText(next.text.clone())));
         }
         if let Some((_, text)) = text.split_once('=').filter(|(name, _)| TEXT_MAY_FOLLOW.contains(name)) {
-            inner.push(Inner::Text(text.to_owned()));
+            inner.push(Inner::PerhapsText(text.to_owned()));
         }
         if inner.len() > MAX_STARTS {
             inner.push(Inner::Closed("it has too many words to look through"));

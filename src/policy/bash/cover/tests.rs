@@ -1,0 +1,185 @@
+//! What is wrapped, launched or filled in, through `judge`: one line each.
+
+use super::super::super::judge::{Around, Decision, RuleSet};
+use super::super::judge;
+
+fn all(deny: &[&str], allow: &[&str], expected: Decision, commands: &[&str]) {
+    let list = |rules: &[&str]| rules.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>();
+    let (rules, problems) = RuleSet::compile(&list(deny), &[], &list(allow));
+    assert!(problems.is_empty(), "{problems:?}");
+    let around = Around { cwd: "/p".into(), root: "/p".into(), home: Some("/home/d".into()), ..Around::default() };
+    for command in commands {
+        let verdict = judge(&rules, command, &around);
+        assert_eq!(verdict.decision, expected, "{command}: {}", verdict.reason);
+    }
+}
+
+#[test]
+fn a_wrapper_whose_own_words_may_shift_is_not_looked_through() {
+    let commands = [
+        "timeout {5,rm,y} ls",
+        "x='5 rm y'; timeout $x ls",
+        "timeout \"$@\" ls",
+        "timeout \"$x\" ls",
+        "nice -n {1,rm} ls",
+        "stdbuf -o \"${a[@]}\" ls",
+        "timeout * ls",
+        "env A=$x ls",
+        "sudo -u $x ls",
+        "find . -exec timeout {} ls \\;",
+    ];
+    all(&["Bash(rm *)"], &["Bash"], Decision::None, &commands);
+    all(&[], &["Bash(ls *)"], Decision::None, &commands);
+    all(&[], &["Bash(ls *)"], Decision::Allow, &["timeout 5 ls", "time -p ls", "nice -n 3 ls $((1))", "stdbuf -oL ls"]);
+}
+
+#[test]
+fn what_is_filled_in_when_it_runs_is_refused() {
+    all(
+        &["Bash(rm *)", "Bash(git push *)"],
+        &["Bash"],
+        Decision::None,
+        &[
+            "bash -c \"echo $x\"",
+            "flock f -c \"ls $x\"",
+            "watch \"ls $x\"",
+            "xargs -I{} sh -c 'echo {}'",
+            "xargs -I{} {}",
+            "xargs -n1 env",
+            "echo push | xargs -n1 git",
+            "echo push | xargs -I{} git {}",
+            "cat f | parallel",
+            "busybox $x",
+        ],
+    );
+    all(
+        &["Bash(rm *)", "Bash(git push *)"],
+        &["Bash"],
+        Decision::Allow,
+        &["bash -c 'echo $x'", "xargs -n 1 grep x", "ls | xargs -I{} wc -l {}", "tool -e '(a'", "tool -c 'a > b'"],
+    );
+}
+
+#[test]
+fn what_others_run_is_denied() {
+    all(
+        &["Bash(rm *)"],
+        &["Bash"],
+        Decision::Deny,
+        &[
+            "env - rm x",
+            "env -i - A=1 rm x",
+            "env -S 'rm\\_x'",
+            "env -S 'A=1 rm' x",
+            "time -p rm x",
+            "time -- rm x",
+            "{fd}>f rm x",
+            "eval -- 'rm x'",
+            "git submodule foreach --recursive 'rm x'",
+            "script -c'rm x'",
+            "bash --rcfile x -c 'rm x'",
+            "rbenv exec rm x",
+            "unknown run -- rm x",
+            "unknown --exec 'rm x'",
+            "cargo watch -s 'rm x'",
+        ],
+    );
+    all(
+        &["Bash(rm *)"],
+        &["Bash"],
+        Decision::Allow,
+        &["grep -- rm x", "grep -e 'rm x' f", "gh run rm", "echo -e 'rm x'"],
+    );
+}
+
+#[test]
+fn words_that_may_split_may_be_options() {
+    let allow = ["Bash(sort *)", "Bash(printf *)", "Bash(find *)", "Bash(rg *)", "Bash(git log *)", "Bash(cat *)"];
+    all(
+        &[],
+        &allow,
+        Decision::None,
+        &[
+            "sort f$(printf ' -o x')",
+            "x=' -delete'; find .$x",
+            "x=' --output=x'; git log HEAD$x",
+            "rg --{pre,x}=sh a",
+            "git log -{1,-output=x}",
+            "rg x {a,-pre}",
+        ],
+    );
+    all(
+        &[],
+        &allow,
+        Decision::Allow,
+        &["f=a; cat $f", "sort \"a$(printf x)\"", "rg x {src,tests}", "git log -n $((1+2))", "cat a$(printf b)"],
+    );
+}
+
+#[test]
+fn options_count_behind_a_launcher() {
+    let allow = [
+        "Bash(npx jest *)",
+        "Bash(npx eslint *)",
+        "Bash(npx vitest *)",
+        "Bash(npm exec jest *)",
+        "Bash(uv run pytest *)",
+        "Bash(yarn jest *)",
+        "Bash(pnpm exec eslint *)",
+        "Bash(podman *)",
+        "Bash(go test *)",
+        "Bash(go build *)",
+        "Bash(sqlite3 *)",
+        "Edit(/out/**)",
+    ];
+    all(
+        &[],
+        &allow,
+        Decision::None,
+        &[
+            "npx jest --config x.js",
+            "npx jest --global-setup x.js",
+            "npm exec jest -- --config x.js",
+            "npx eslint --fix .",
+            "npx eslint -f ./x.js .",
+            "uv run pytest -p evil",
+            "yarn jest --config x",
+            "pnpm exec eslint --fix",
+            "podman container exec c sh",
+            "go test -ldflags '-extld x'",
+            "go test -args -test.coverprofile=x",
+            "sqlite3 db '.sh id'",
+            "x='.sh id'; sqlite3 db \"$x\"",
+        ],
+    );
+    all(
+        &[],
+        &allow,
+        Decision::Allow,
+        &[
+            "npx jest --env=jsdom a",
+            "npx eslint -f stylish .",
+            "npx vitest run --reporter=verbose",
+            "uv run pytest -p no:cacheprovider --co",
+            "go test ./... -args -o x",
+            "go build -ldflags '-s -w' -o out/app .",
+            "sqlite3 ./.data/db '.tables'",
+        ],
+    );
+}
+
+#[test]
+fn many_wrappers_and_options_take_no_long_time() {
+    let start = std::time::Instant::now();
+    let rules = ["Bash(rm *)", "Bash(git push *)"];
+    for command in ["-x ", "foreach ", "exec ", "-- ", "env -S "] {
+        let text = format!("git {}", command.repeat(15_000 / command.len()));
+        let other = format!("unknown {}", command.repeat(15_000 / command.len()));
+        let sed = format!("sed '{}'", "b;".repeat(7_000));
+        for text in [text, other, sed] {
+            let (rules, _) = RuleSet::compile(&rules.map(str::to_owned), &[], &["Bash".to_owned()]);
+            judge(&rules, &text, &Around::default());
+        }
+    }
+    assert!(start.elapsed().as_secs() < 15, "{:?}", start.elapsed());
+}
