@@ -1,6 +1,8 @@
 //! Commands of shells that are not bash, such as PowerShell. Nothing here knows their grammar: denying and asking look for
 //! the command anywhere in the text, and allowing takes the very text.
 
+use std::cell::OnceCell;
+
 use super::glob::Glob;
 use super::judge::{Around, RuleSet};
 use super::paths::{self, Access};
@@ -8,8 +10,8 @@ use super::rule::Rule;
 
 /// Nothing is allowed of a longer text while a rule speaks of some of such commands, in bytes.
 const TEXT_BYTES_MAX: usize = 24 * 1024;
-/// Words of a text in which commands are looked for.
-const WORDS_MAX: usize = 512;
+/// Words of a text in which commands are looked for, each read twice.
+const WORDS_MAX: usize = 1_024;
 
 /// What PowerShell calls a command besides its own name.
 const ALIASES: [(&str, &str); 45] = [
@@ -95,37 +97,40 @@ const RUNS_TEXT: [&str; 10] = [
 /// The text of one call, taken apart once for all rules.
 pub struct Command<'c> {
     text: &'c str,
-    /// Small letters, from each word to the end of its part.
-    starts: Vec<String>,
-    /// The words of each part.
+    /// The words of each part, in small letters.
     parts: Vec<Vec<String>>,
+    /// From each word to the end of its part; put together when a rule asks for them.
+    starts: OnceCell<Vec<String>>,
     whole: String,
     is_cut: bool,
 }
 
 impl<'c> Command<'c> {
     pub fn of(text: &'c str) -> Self {
-        let is_cut = text.len() > TEXT_BYTES_MAX;
-        let (mut starts, mut parts) = (Vec::new(), Vec::new());
-        let mut count = 0;
-        if !is_cut {
-            // A quote may stand inside a word or around several.
-            for quote in ["", " "] {
-                for part in plain(text, quote).split([';', '|', '&', '\n', '\r', '(', ')', '{', '}']) {
-                    let words: Vec<String> = part.split_whitespace().map(str::to_owned).collect();
-                    count += words.len();
-                    if count > 2 * WORDS_MAX {
-                        break;
-                    }
-                    starts.extend((0..words.len()).map(|at| from(words.get(at..).unwrap_or_default())));
+        let (mut parts, mut left) = (Vec::new(), WORDS_MAX);
+        let mut is_cut = text.len() > TEXT_BYTES_MAX;
+        // A quote may stand inside a word or around several.
+        for quote in ["", " "].into_iter().filter(|_| text.len() <= TEXT_BYTES_MAX) {
+            for part in plain(text, quote).split([';', '|', '&', '\n', '\r', '(', ')', '{', '}']) {
+                let words: Vec<String> = part.split_whitespace().map(str::to_owned).collect();
+                is_cut |= words.len() > left;
+                left = left.saturating_sub(words.len());
+                if !is_cut {
                     parts.push(words);
                 }
             }
         }
-        starts.sort();
-        starts.dedup();
         let whole = plain(text, "").split_whitespace().collect::<Vec<_>>().join(" ");
-        Self { text, starts, parts, whole, is_cut: is_cut || count > 2 * WORDS_MAX }
+        Self { text, parts, starts: OnceCell::new(), whole, is_cut }
+    }
+
+    fn starts(&self) -> &[String] {
+        self.starts.get_or_init(|| {
+            let all = |words: &Vec<String>| -> Vec<String> {
+                (0..words.len()).map(|at| from(words.get(at..).unwrap_or_default())).collect()
+            };
+            self.parts.iter().flat_map(all).collect()
+        })
     }
 
     /// The text as bash may read it: as it stands, and without what only escapes elsewhere.
@@ -151,7 +156,7 @@ impl<'c> Command<'c> {
         let wanted: Vec<Glob> = [start.clone(), from(&words)].iter().map(|text| Glob::read(text)).collect();
         let fits =
             |text: &String| wanted.iter().any(|glob| if open { glob.fits_a_start(text) } else { glob.fits(text) });
-        fits(&self.whole) || self.starts.iter().any(fits)
+        fits(&self.whole) || self.starts().iter().any(fits)
     }
 
     /// In so many letters.

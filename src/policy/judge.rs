@@ -17,6 +17,8 @@ use super::rule::{Rule, RuleList, ToolPattern};
 
 /// Folders that are links on some systems, and that rules name by the link.
 const OFTEN_LINKS: [&str; 4] = ["/etc", "/home", "/tmp", "/var"];
+/// Commands of one call that are read, together.
+const COMMANDS_BYTES_MAX: usize = 32 * 1024;
 /// Fields of one call whose real place is looked up.
 const PLACES_MAX: usize = 64;
 
@@ -322,7 +324,13 @@ fn behind_gateway(rules: &RuleSet, tool: &str, fields: &Fields<'_>) -> Option<St
 /// The commands that a tool other than the known ones would run.
 fn commands(tool: &str, input: &Value) -> Vec<String> {
     let runs_none = matches!(tool, "Agent" | "Skill" | "SlashCommand") || fields::is_own(tool);
-    if runs_none || names::kind(tool) != Kind::Other { Vec::new() } else { fields::commands(tool, input) }
+    if runs_none || names::kind(tool) != Kind::Other {
+        return Vec::new();
+    }
+    let commands = fields::commands(tool, input);
+    // As one text, so many are too long to be read.
+    let bytes: usize = commands.iter().map(String::len).sum();
+    if bytes > COMMANDS_BYTES_MAX { vec![commands.join("\n")] } else { commands }
 }
 
 /// Why every agent keeps off what the fields of a call name, whatever the rules say.

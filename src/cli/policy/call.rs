@@ -27,7 +27,7 @@ pub fn read(text: &str) -> Result<(String, Value), Ended> {
         return Ok((tool.to_owned(), input));
     }
     let field = match tool {
-        "Bash" | "SlashCommand" => "command",
+        "Bash" | "Monitor" | "PowerShell" | "SlashCommand" => "command",
         "Read" | "Edit" | "MultiEdit" | "Write" => "file_path",
         "NotebookEdit" | "NotebookRead" => "notebook_path",
         "Grep" | "LS" => "path",
