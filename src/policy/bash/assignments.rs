@@ -210,7 +210,7 @@ impl Values {
     }
 }
 
-const VALUE: Expands = Expands { value: true, glob: false, brace: false, tilde: false };
+const VALUE: Expands = Expands { value: true, splits: false, glob: false, brace: false, tilde: false };
 
 enum Expansion<'a> {
     Name(&'a str),

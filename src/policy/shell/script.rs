@@ -64,6 +64,7 @@ impl Expands {
     pub fn and(self, other: Self) -> Self {
         Self {
             value: self.value || other.value,
+            splits: self.splits || other.splits,
             glob: self.glob || other.glob,
             brace: self.brace || other.brace,
             tilde: self.tilde || other.tilde,
