@@ -157,15 +157,12 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
                 if handed_on && !name.starts_with("test.") {
                     continue;
                 }
-                let runs = names(program.runs, name, long, program.style);
-                let writes = names(program.writes, name, long, program.style);
-                if runs || writes {
-                    let given = value.cloned().or_else(|| attached.map(|text| attached_word(words, at, text)));
-                    if !harmless::is_harmless(program.name, name, given.as_ref()) {
-                        inline |= runs;
-                        let effect = if runs { Effect::Runs } else { Effect::Writes };
-                        found.push(Risk { at, effect, target: given.filter(|_| !runs) });
-                    }
+                if let Some(effect) = effect_of(program, name, long)
+                    && let given = value.cloned().or_else(|| attached.map(|text| attached_word(words, at, text)))
+                    && !harmless::is_harmless(program.name, name, given.as_ref())
+                {
+                    inline |= effect == Effect::Runs;
+                    found.push(Risk { at, effect, target: given.filter(|_| effect == Effect::Writes) });
                 }
                 if is_text_option(name, long) {
                     script_given = true;
@@ -184,13 +181,7 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
                 let first = operands.first().and_then(|at| words.get(*at).map(|word| (*at, known_text(word))));
                 texts.extend(first);
             }
-            texts.retain(|(_, text)| {
-                // What is expanded inside a program text can be any part of it.
-                text.is_none_or(|text| match program.operands {
-                    Operands::Sed => scripts::sed_acts(text),
-                    _ => scripts::awk_acts(text),
-                })
-            });
+            texts.retain(|(_, text)| text_acts(program.operands, *text));
             found.extend(texts.iter().map(|(at, _)| Risk { at: *at, effect: Effect::Runs, target: None }));
         }
         Operands::WrittenFrom(count) => found.extend(operands.iter().skip(count).map(|at| Risk {
@@ -202,15 +193,30 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
         Operands::Writes => found.push(Risk { at: whole, effect: Effect::Writes, target: None }),
         Operands::OthersAfterFirst => {}
         Operands::Interpreter => {
-            let from_input = match operands.first().and_then(|at| words.get(*at)) {
+            let script = operands.first().and_then(|at| words.get(*at));
+            let from_input = match script {
                 None => !inline && module.is_none() && !words.iter().skip(1).any(|word| is_question(&word.text)),
-                Some(word) => matches!(word.text.as_str(), "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0"),
+                Some(word) => is_input(&word.text),
             };
             if from_input && (input != Input::Inherited || !operands.is_empty()) {
                 found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
             }
         }
     }
+}
+
+fn effect_of(program: &Program, name: &str, long: bool) -> Option<Effect> {
+    let listed = |list| names(list, name, long, program.style);
+    listed(program.runs).then_some(Effect::Runs).or_else(|| listed(program.writes).then_some(Effect::Writes))
+}
+
+/// What is expanded inside a program text can be any part of it.
+fn text_acts(language: Operands, text: Option<&str>) -> bool {
+    text.is_none_or(|text| if language == Operands::Sed { scripts::sed_acts(text) } else { scripts::awk_acts(text) })
+}
+
+fn is_input(path: &str) -> bool {
+    matches!(path, "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0")
 }
 
 /// The option whose value is a program text, also cut short.

@@ -3,6 +3,7 @@
 
 mod everyday;
 mod lines;
+mod others;
 mod tools;
 
 use super::effects::Program;
@@ -193,6 +194,7 @@ const SAME: &[(&str, &str)] = &[
     ("oc", "kubectl"),
     ("podman", "docker"),
     ("py.test", "pytest"),
+    ("pypy", "python"),
     ("pytest-3", "pytest"),
     ("ripgrep", "rg"),
     ("rvim", "vim"),
@@ -217,7 +219,7 @@ pub fn listed_name(name: &str) -> &str {
 
 /// The lines of a program.
 pub fn lines(name: &str) -> impl Iterator<Item = &'static Program> + '_ {
-    everyday::PROGRAMS.iter().chain(tools::PROGRAMS).filter(move |program| program.name == name)
+    everyday::PROGRAMS.iter().chain(tools::PROGRAMS).chain(others::PROGRAMS).filter(move |program| program.name == name)
 }
 
 pub fn is_known(name: &str) -> bool {

@@ -71,7 +71,9 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
         "git" => text.starts_with("ext::") || text.starts_with("fd::"),
         // `tar cIf program archive`, without a dash.
         "tar" => at == 1 && !text.starts_with('-') && text.contains(['I', 'F']),
-        "cargo" => at == 1 && text.starts_with('+') && text.contains('/'),
+        "cargo" => (at == 1 && text.starts_with('+') && text.contains('/')) || is_for_the_compiler(words, at, text),
+        // `!` runs a command, except before a comparison.
+        "dc" => text.split('!').skip(1).any(|rest| !rest.starts_with(['<', '>', '='])),
         // A command for the editor or pager; a bare line number is none.
         "vi" | "vim" | "nvim" | "view" | "less" | "more" | "ex" => {
             text.strip_prefix('+').is_some_and(|rest| rest.chars().any(|letter| !letter.is_ascii_digit()))
@@ -106,6 +108,15 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
         }
         _ => false,
     }
+}
+
+/// `cargo rustc -- -o file`.
+fn is_for_the_compiler(words: &[Word], at: usize, text: &str) -> bool {
+    const WRITES_OR_RUNS: &[&str] = &["-C", "-o", "-Z", "--out-dir", "--emit", "--codegen"];
+    const SUBCOMMAND_WITHIN: usize = 8;
+    WRITES_OR_RUNS.iter().any(|option| text.starts_with(option))
+        && words.iter().take(SUBCOMMAND_WITHIN).any(|word| matches!(word.text.as_str(), "rustc" | "rustdoc"))
+        && words.iter().take(at).any(|word| word.text == "--")
 }
 
 /// A command of its shell, where a line begins with a dot, may be cut short.

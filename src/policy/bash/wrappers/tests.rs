@@ -1,3 +1,5 @@
+//! Where the inner command begins, one line each.
+
 use super::*;
 
 fn words(text: &str) -> Vec<Word> {
@@ -65,4 +67,15 @@ fn a_shell_that_reads_its_input_is_closed() {
         assert!(matches!(found.inner.as_slice(), [Inner::Closed(_)]), "{text}: {:?}", found.inner);
     }
     assert!(look_inside(&words("bash build.sh -x"), Input::Pipe).inner.is_empty());
+}
+
+#[test]
+fn many_texts_in_one_command_are_not_all_read() {
+    for command in ["git -x ", "git foreach ", "git --exec=a ", "unknown exec a ", "unknown -c a "] {
+        let (name, again) = command.split_once(' ').unwrap_or_default();
+        let words = words(&format!("{name} {}x", again.repeat(5_000)));
+        let found = look_inside(&words, Input::Inherited);
+        assert!(found.inner.len() < 100, "{command}: {}", found.inner.len());
+        assert!(found.inner.iter().any(|inner| matches!(inner, Inner::Closed(_))), "{command}");
+    }
 }

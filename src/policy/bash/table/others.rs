@@ -1,0 +1,42 @@
+//! Interpreters and programs that make files of files, in order of name.
+
+use super::super::effects::{Operands, Program};
+use super::lines::{code, getopt, sub, tool, whole};
+
+pub(super) const PROGRAMS: &[Program] = &[
+    getopt("as", "o", &[], &[], &["o"]),
+    getopt("bison", "o", &["output"], &["S", "skeleton"], &["o", "output", "file-prefix", "b"]),
+    tool("cargo", "nextest", "", &[], &["configFile", "toolConfigFile"], &["archiveFile"]),
+    code("clojure", "", &["e", "eval", "i", "init", "M", "X", "T", "Sdeps"]),
+    whole("crystal", "eval", Operands::Runs),
+    tool("dot", "", "o", &[], &["l"], &["o", "O"]),
+    getopt("flex", "o", &["outfile"], &[], &["o", "outfile", "header-file"]),
+    whole("git", "bundle", Operands::Writes),
+    sub("git", "cat-file", "", &["textconv", "filters"], &[]),
+    sub("git", "checkout-index", "", &[], &["prefix"]),
+    whole("git", "for-each-repo", Operands::Runs),
+    sub("git", "interpret-trailers", "", &[], &["in-place"]),
+    whole("git", "shell", Operands::Runs),
+    code("gnuplot", "e", &["e", "c", "d"]),
+    code("groovy", "e", &["e", "a", "i", "c"]),
+    getopt("groff", "", &[], &["U", "S", "P", "pso"], &[]),
+    tool("gs", "", "o", &[], &["dNOSAFER", "dDELAYSAFER"], &["o", "sOutputFile", "sstdout"]),
+    tool("ld", "", "o", &["output"], &["plugin"], &["o", "output", "Map", "out-implib"]),
+    code("luajit", "el", &["e", "l", "i", "j"]),
+    sub("mix", "run", "e", &["e", "eval", "r", "require"], &[]),
+    tool("nasm", "", "ol", &[], &[], &["o", "l", "MF"]),
+    getopt("nm", "", &[], &["plugin"], &[]),
+    code("ocaml", "e", &["e", "init", "I"]),
+    code("octave", "", &["eval", "persist", "exec-path"]),
+    tool("powershell", "", "", &[], &["c", "command", "e", "ec", "encodedCommand", "f", "file"], &[]),
+    tool("protoc", "", "o", &[], &["plugin"], &["o", "descriptorSetOut", "dependencyOut"]),
+    tool("pwsh", "", "", &[], &["c", "command", "e", "ec", "encodedCommand", "f", "file"], &[]),
+    code("R", "ef", &["e", "f", "file", "g", "d", "debugger"]),
+    code("Rscript", "e", &["e"]),
+    code("scala", "e", &["e", "i"]),
+    getopt("strip", "o", &["output-target"], &["plugin"], &["o"]),
+    code("tclsh", "", &["encoding"]),
+    getopt("troff", "", &[], &["U"], &[]),
+    tool("xmllint", "", "o", &["output"], &["loadtrace"], &["o", "output"]),
+    getopt("xsltproc", "o", &["output"], &[], &["o", "output", "writesubtree"]),
+];
