@@ -7,6 +7,7 @@ use super::super::shell::script::{Assignment, Expands, Script, Word};
 /// They change how a program prints or how much it does, never what it runs.
 const SAFE: &[&str] = &[
     "CARGO_TERM_COLOR",
+    "CGO_ENABLED",
     "CI",
     "CLICOLOR",
     "CLICOLOR_FORCE",
@@ -169,9 +170,15 @@ impl Values {
 
     /// The words it can become, where all that is expanded in it is known.
     pub fn words(&self, word: &Word) -> Option<Vec<Word>> {
-        if !word.expands.value || is_made_here(&word.text) {
-            return Some(vec![word.clone()]);
+        let whole = || vec![word.clone()];
+        let made_here = is_made_here(&word.text);
+        if !word.expands.value || (made_here && !word.text.contains("$((")) {
+            return Some(whole());
         }
+        self.put_in(word).or_else(|| made_here.then(whole))
+    }
+
+    fn put_in(&self, word: &Word) -> Option<Vec<Word>> {
         let mut made = vec![Word { text: String::new(), expands: Expands { value: false, ..word.expands } }];
         let mut rest = word.text.as_str();
         while let Some((before, after)) = rest.split_once('$') {

@@ -321,9 +321,7 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
     if name.eq_ignore_ascii_case("phasegate") || around.guard.programs.contains(&first.text) {
         return ours(words);
     }
-    let settings = words.windows(2).filter(|pair| pair.first().is_some_and(|option| option.text == "-c"));
-    let mut values = settings.filter_map(|pair| pair.last()?.text.split_once('=').map(|(_, value)| value));
-    if name == "git" && values.any(|value| names_program(value, around).is_some_and(decides)) {
+    if name == "git" && sets_a_command_of_ours(words, around) {
         return Some("it would have git run a command of phasegate that only a person may give".to_owned());
     }
     let decider = |word: &Word| handed::STRONG.contains(&word.text.as_str());
@@ -394,6 +392,13 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
         }
     }
     None
+}
+
+/// `git -c core.pager='phasegate …'`
+fn sets_a_command_of_ours(words: &[Word], around: &Around) -> bool {
+    let settings = words.windows(2).filter(|pair| pair.first().is_some_and(|option| option.text == "-c"));
+    let mut values = settings.filter_map(|pair| pair.last()?.text.split_once('=').map(|(_, value)| value));
+    values.any(|value| names_program(value, around).is_some_and(decides))
 }
 
 /// Folders of the settings that hold agents to their phase.

@@ -309,7 +309,7 @@ mod tests {
             ("split a b", "b"),
             ("tar -czf a.tgz b", "a.tgz"),
             ("tar xzf a.tgz", ""),
-            ("go build -o a/b", "a/b"),
+            ("go build -o a/b", "a/b a/b"),
             ("git clone URL a", "a"),
             ("find . -type d -empty -delete", ""),
             ("find . -delete", "./.git/hooks/pre-commit"),

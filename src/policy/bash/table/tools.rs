@@ -81,7 +81,7 @@ pub(super) const PROGRAMS: &[Program] = &[
     whole("composer", "exec", Operands::Runs),
     whole("composer", "global", Operands::Runs),
     tool("coverage", "", "", &[], &["rcfile", "concurrency"], &["o", "d", "data-file"]),
-    getopt("date", "drfs", &["date", "set"], &[], &["s", "set"]),
+    getopt("date", "drfsI", &["date", "set"], &[], &["s", "set"]),
     getopt("diff3", "", &["diff-program"], &["diff-program"], &[]),
     tool(
         "dotnet",
