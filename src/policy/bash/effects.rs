@@ -269,10 +269,10 @@ fn same_name(listed: &str, name: &str) -> bool {
     if stem.len() < 2 {
         return if starts { name.starts_with(stem) } else { name == stem };
     }
-    let plain = |text: &str| {
-        let letters = text.chars().filter(|letter| !matches!(letter, '-' | '_'));
-        letters.map(|letter| letter.to_ascii_lowercase()).collect::<String>()
-    };
-    let (stem, name) = (plain(stem), plain(name));
-    if starts { name.starts_with(&stem) } else { name == stem }
+    let mut left = plain_letters(name);
+    plain_letters(stem).all(|letter| left.next() == Some(letter)) && (starts || left.next().is_none())
+}
+
+fn plain_letters(name: &str) -> impl Iterator<Item = u8> + '_ {
+    name.bytes().filter(|letter| !matches!(letter, b'-' | b'_')).map(|letter| letter.to_ascii_lowercase())
 }

@@ -47,6 +47,7 @@ pub fn risks(name: &str, words: &[Word], input: Input, found: &mut Vec<Risk>) {
     if READS_COMMANDS.contains(&name) && input != Input::Inherited {
         found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
     }
+    let dashes = words.iter().position(|word| word.text == "--").unwrap_or(usize::MAX);
     for (at, word) in words.iter().enumerate().skip(1) {
         let written = match name {
             "dd" => word.text.strip_prefix("of="),
@@ -55,7 +56,8 @@ pub fn risks(name: &str, words: &[Word], input: Input, found: &mut Vec<Risk>) {
         };
         let target = written.map(|path| Word { text: path.to_owned(), expands: word.expands });
         found.extend(target.map(|target| Risk { at, effect: Effect::Writes, target: Some(target) }));
-        if runs(name, words, at, word) {
+        let handed_on = at > dashes;
+        if runs(name, words, at, word) || (handed_on && is_for_the_compiler(name, words, &word.text)) {
             found.push(Risk { at, effect: Effect::Runs, target: None });
         }
     }
@@ -71,7 +73,7 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
         "git" => text.starts_with("ext::") || text.starts_with("fd::"),
         // `tar cIf program archive`, without a dash.
         "tar" => at == 1 && !text.starts_with('-') && text.contains(['I', 'F']),
-        "cargo" => (at == 1 && text.starts_with('+') && text.contains('/')) || is_for_the_compiler(words, at, text),
+        "cargo" => at == 1 && text.starts_with('+') && text.contains('/'),
         // `!` runs a command, except before a comparison.
         "dc" => text.split('!').skip(1).any(|rest| !rest.starts_with(['<', '>', '='])),
         // A command for the editor or pager; a bare line number is none.
@@ -111,12 +113,12 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
 }
 
 /// `cargo rustc -- -o file`.
-fn is_for_the_compiler(words: &[Word], at: usize, text: &str) -> bool {
+fn is_for_the_compiler(name: &str, words: &[Word], text: &str) -> bool {
     const WRITES_OR_RUNS: &[&str] = &["-C", "-o", "-Z", "--out-dir", "--emit", "--codegen"];
     const SUBCOMMAND_WITHIN: usize = 8;
-    WRITES_OR_RUNS.iter().any(|option| text.starts_with(option))
+    name == "cargo"
+        && WRITES_OR_RUNS.iter().any(|option| text.starts_with(option))
         && words.iter().take(SUBCOMMAND_WITHIN).any(|word| matches!(word.text.as_str(), "rustc" | "rustdoc"))
-        && words.iter().take(at).any(|word| word.text == "--")
 }
 
 /// A command of its shell, where a line begins with a dot, may be cut short.
