@@ -19,6 +19,7 @@ use crate::engine::routing::table::{self, Table};
 use crate::engine::{Engine, Server, read_workflow};
 use crate::sandbox::{self, Rung};
 
+use super::output::visible;
 use super::{Ended, Out, Place};
 
 const SESSIONS_MAX: u32 = 200;
@@ -91,7 +92,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
         findings.note(
             "workspace",
             format!("none yet in {root}"),
-            "the first claim_task or `phasegate workflow trust` makes it",
+            "`phasegate init` sets this repository and its clients up",
         );
     }
     match &place.settings.agent {
@@ -103,7 +104,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
     git(&mut findings, &place.workspace.root);
     clients(&mut findings, &place.workspace.root);
     confinement(&mut findings);
-    report(&findings, out)
+    report(&findings, place.has_store(), out)
 }
 
 fn store(findings: &mut Findings, engine: &Engine, place: &Place) {
@@ -287,6 +288,15 @@ fn workflows(findings: &mut Findings, engine: &Engine, place: &Place) {
     let persons = rows.iter().any(|row| row.origin == Origin::Person);
     let whose = if persons { "trusted by a person" } else { "the starters; nobody has trusted a workflow yet" };
     findings.well("workflows", format!("{} ({whose})", names.join(", ")));
+    for (kind, name) in &place.settings.workflow_for {
+        if !names.contains(&name.as_str()) {
+            findings.bad(
+                "workflow_for",
+                format!("tasks of type `{}` are to follow `{}`, which is not in force", visible(kind), visible(name)),
+                "name one that is, or trust it: `phasegate workflow list`",
+            );
+        }
+    }
     let file = place.workspace.workflow_file();
     if !file.is_file() {
         return findings.note(
@@ -306,11 +316,12 @@ fn workflows(findings: &mut Findings, engine: &Engine, place: &Place) {
             if trusted {
                 findings.well("workflow file", "phasegate.yaml is what is in force");
             } else {
-                findings.bad(
-                    "workflow file",
-                    "phasegate.yaml is not the version in force",
-                    "`phasegate workflow diff`, then `phasegate workflow trust`",
-                );
+                let (said, next) = if persons {
+                    ("is not the version in force", "`phasegate workflow diff`, then `phasegate workflow trust`")
+                } else {
+                    ("has not been trusted yet, and until then no task starts by it", "`phasegate workflow trust`")
+                };
+                findings.bad("workflow file", format!("phasegate.yaml {said}"), next);
             }
         }
     }
@@ -473,7 +484,7 @@ fn confinement(findings: &mut Findings) {
     }
 }
 
-fn report(findings: &Findings, out: &Out) -> Result<(), Ended> {
+fn report(findings: &Findings, is_set_up: bool, out: &Out) -> Result<(), Ended> {
     let mut text = String::new();
     let mut bad = 0;
     let mut values = Vec::new();
@@ -492,7 +503,12 @@ fn report(findings: &Findings, out: &Out) -> Result<(), Ended> {
         }
         values.push(json!({ "what": finding.what, "grade": grade, "said": finding.said, "next": finding.next }));
     }
-    let _ = writeln!(text, "{}", if bad == 0 { "All is well.".to_owned() } else { format!("{bad} to mend.") });
+    let last = match (bad, is_set_up) {
+        (0, true) => "All is well.".to_owned(),
+        (0, false) => "Nothing is set up here yet, and nothing is in the way.".to_owned(),
+        (bad, _) => format!("{bad} to mend."),
+    };
+    let _ = writeln!(text, "{last}");
     out.answer(&Value::Array(values), &text);
     if bad == 0 { Ok(()) } else { Err(Ended::No) }
 }

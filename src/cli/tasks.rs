@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::domain::command::{Change, Dependents};
 use crate::domain::evidence::{Evidence, Verdict};
@@ -11,8 +11,8 @@ use crate::domain::query::TaskFilter;
 use crate::domain::record::RecordFilter;
 use crate::domain::task::{Status, Task};
 use crate::domain::violation::named;
-use crate::engine::Engine;
-use crate::tools::Output;
+use crate::engine::{Engine, Unwatched};
+use crate::tools::{self, Output};
 
 use super::output::{quoted, visible};
 use super::{Ended, Out, Place};
@@ -25,20 +25,26 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Act {
+    /// Hand in a task for the next agent that asks for one.
+    Add(AddArgs),
     /// Tasks in order of id.
     List {
         /// waiting, ready, claimed, blocked, done, failed or cancelled; may be repeated.
         #[arg(long, value_parser = status)]
         status: Vec<Status>,
+        /// That have this label; may be repeated.
         #[arg(long)]
         label: Vec<String>,
-        #[arg(long)]
+        /// That are parts of this task.
+        #[arg(long, value_name = "ID")]
         parent: Option<TaskId>,
         /// Who holds them.
         #[arg(long)]
         held_by: Option<String>,
-        #[arg(long)]
+        /// Those that come after this one.
+        #[arg(long, value_name = "ID")]
         after: Option<TaskId>,
+        /// How many at most.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
     },
@@ -79,6 +85,44 @@ enum Act {
     },
 }
 
+#[derive(Debug, clap::Args)]
+struct AddArgs {
+    title: String,
+    #[arg(long)]
+    goal: Option<String>,
+    /// The name of a workflow in force; default: the one for the type, or for everything.
+    #[arg(long)]
+    workflow: Option<String>,
+    /// Such as `bugfix`; it may choose the workflow and the model.
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// low, medium, high or critical.
+    #[arg(long)]
+    priority: Option<String>,
+    /// May be repeated.
+    #[arg(long)]
+    label: Vec<String>,
+    /// A task that must be done first; may be repeated.
+    #[arg(long, value_name = "ID")]
+    depends_on: Vec<TaskId>,
+}
+
+fn add(engine: &Engine, place: &Place, args: &AddArgs, out: &Out) -> Result<(), Ended> {
+    let AddArgs { title, goal, workflow, kind, priority, label, depends_on } = args;
+    let mut new = Map::from_iter([("title".to_owned(), json!(title))]);
+    let optional = [("goal", goal), ("workflow", workflow), ("type", kind), ("priority", priority)];
+    new.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?)))));
+    if !label.is_empty() {
+        new.insert("labels".to_owned(), json!(label));
+    }
+    if !depends_on.is_empty() {
+        new.insert("depends_on".to_owned(), json!(depends_on));
+    }
+    let reply = engine.call(&place.person(), &tools::submit_task::TOOL, Value::Object(new), &Unwatched)?;
+    out.answer(&reply.structured, &visible(&reply.text));
+    Ok(())
+}
+
 fn status(text: &str) -> Result<Status, String> {
     let known = Status::ALL.into_iter().find(|status| status.word() == text);
     known.ok_or_else(|| format!("it is one of {}", Status::ALL.map(Status::word).join(", ")))
@@ -93,8 +137,12 @@ fn dependents(text: &str) -> Result<Dependents, String> {
 }
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
-    let engine = place.open_existing()?;
+    let engine = match &args.act {
+        Act::Add(_) => place.open()?,
+        _ => place.open_existing()?,
+    };
     match &args.act {
+        Act::Add(args) => add(&engine, place, args, out),
         Act::List { status, label, parent, held_by, after, limit } => {
             let filter = TaskFilter {
                 status: status.iter().copied().collect(),

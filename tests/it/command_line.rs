@@ -38,6 +38,31 @@ fn exit_codes_tell_done_refused_usage_and_internal_apart() {
 }
 
 #[test]
+fn a_person_puts_work_in_the_queue_whatever_else_is_held_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    assert_eq!(code(&phasegate(at, &["call", "claim_task", r#"{"new":{"title":"held"}}"#])), 0);
+    let options = ["--workflow", "quick", "--priority", "high", "--label", "ui", "--depends-on", "T-1", "--json"];
+    let told = phasegate(at, &[&["tasks", "add", "Mend the page"], options.as_slice()].concat());
+    assert_eq!(code(&told), 0, "{}", text(&told.stderr));
+    let shown: Value = serde_json::from_slice(&phasegate(at, &["tasks", "show", "2", "--json"]).stdout).unwrap();
+    assert_eq!(
+        (&shown["spec"]["title"], &shown["spec"]["priority"], &shown["submitted_by"]),
+        (&json!("Mend the page"), &json!("high"), &json!("lead")),
+        "{shown}"
+    );
+    assert_eq!(code(&phasegate(at, &["tasks", "add", "x", "--priority", "soon"])), 1);
+}
+
+#[test]
+fn without_a_workspace_doctor_says_how_to_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    stores::keep_to(Kind::Sqlite, folder.path());
+    let told = text(&phasegate(folder.path(), &["doctor"]).stdout);
+    assert!(told.contains("phasegate init") && !told.contains("All is well"), "{told}");
+}
+
+#[test]
 fn an_error_says_what_and_what_next_to_people_and_to_programs() {
     let folder = tempfile::tempdir().unwrap();
     stores::keep_to(Kind::Sqlite, folder.path());

@@ -109,8 +109,7 @@ pub fn holder<'f>(facts: &'f Facts, target: &Target, context: &Context) -> Resul
     }
     if claim.agent != context.caller.agent {
         let message = format!("{} is held by `{}`, and you are `{}`", task.id, claim.agent, context.caller.agent);
-        let hint =
-            "claim_task gives you another task; with the handle of that claim as `claim` it goes on under your name";
+        let hint = "claim_task gives you another task; `claim_task {\"claim\":\"pgc_…\"}` with the handle of that claim goes on under your name";
         return Err(Refusal::new(Code::NotHolder, message, hint));
     }
     Ok((task, claim))

@@ -76,6 +76,8 @@ fn board(tx: &mut dyn Tx, now: Time) -> Result<Board, StoreError> {
 pub struct Around {
     pub sessions: Vec<(Session, Time)>,
     guards: BTreeMap<AgentName, Guard>,
+    /// Of those whose sessions have ended, what the last one was worth.
+    left: BTreeMap<AgentName, Guard>,
     pub held: BTreeMap<AgentName, Vec<TaskId>>,
     approvals: BTreeMap<TaskId, Vec<ApprovalId>>,
     waiting: usize,
@@ -94,6 +96,13 @@ impl Around {
         for (agent, task) in views::holders(tx, HOLDERS)? {
             held.entry(agent).or_default().push(task);
         }
+        // Whoever has left a task behind was guarded to the end, and does nothing now.
+        let mut left = BTreeMap::new();
+        if held.keys().any(|agent| !guards.contains_key(agent)) {
+            for (session, _) in sessions::latest(tx, SESSIONS)? {
+                left.entry(session.agent).or_insert(session.guard);
+            }
+        }
         let mut approvals: BTreeMap<TaskId, Vec<ApprovalId>> = BTreeMap::new();
         let waiting = views::waiting(tx, WAITING)?;
         for (approval, task) in &waiting {
@@ -101,16 +110,17 @@ impl Around {
                 approvals.entry(*task).or_default().push(*approval);
             }
         }
-        Ok(Self { sessions, guards, held, approvals, waiting: waiting.len() })
+        Ok(Self { sessions, guards, left, held, approvals, waiting: waiting.len() })
     }
 
     pub fn guard(&self, agent: &AgentName) -> Option<Guard> {
-        self.guards.get(agent).copied()
+        self.guards.get(agent).or_else(|| self.left.get(agent)).copied()
     }
 
-    /// Who holds a task while no session is known that it works in.
+    /// Who holds a task and has never shown a session that it works in.
     fn blind(&self) -> Vec<AgentName> {
-        self.held.keys().filter(|agent| !self.guards.contains_key(*agent)).cloned().collect()
+        let seen = |agent: &AgentName| self.guards.contains_key(agent) || self.left.contains_key(agent);
+        self.held.keys().filter(|agent| !seen(agent)).cloned().collect()
     }
 
     pub fn card(&self, standing: &Standing, workflow: Option<&Arc<Workflow>>, now: Time) -> Card {
