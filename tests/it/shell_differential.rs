@@ -179,14 +179,17 @@ fn fits(read: &[Word], words: &[Vec<u8>]) -> bool {
     }
 }
 
+/// From the folder where all begins, which is home as well.
 fn joined(folders: &[String], last: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
-    for part in folders.iter().map(String::as_str).chain([last]).flat_map(|text| text.split('/')) {
-        match part {
-            "" | "." => {}
-            _ => parts.push(part),
+    for folder in folders {
+        if folder.starts_with('~') {
+            parts.clear();
         }
+        parts.extend(folder.trim_start_matches('~').split('/'));
     }
+    parts.extend(last.split('/'));
+    parts.retain(|part| !matches!(*part, "" | "."));
     parts.join("/")
 }
 
