@@ -21,7 +21,8 @@ pub struct Args {
 enum Act {
     /// Let calls through that these rules would refuse or hold.
     Open {
-        /// As they stand in the workflow, such as `Bash(git push --force *)`; about tools of phasegate, of servers behind it or of the client.
+        /// As they stand in the workflow, such as `Bash(git push --force *)`; about tools of phasegate, of servers behind it
+        /// or of the client.
         #[arg(required = true)]
         rules: Vec<String>,
         /// How long: 30m, 2h. At most a day.

@@ -182,29 +182,29 @@ fn a_pattern_of_a_call_that_picks_out_what_is_denied_is_not_allowed() {
 #[test]
 fn paths_of_windows_are_judged_in_the_form_of_the_rules() {
     let around = super::paths::on_windows(Around {
-        cwd: "C:\\work\\proj".into(),
+        cwd: "C:\\srv\\proj".into(),
         home: Some("C:\\Users\\alice".into()),
-        root: "C:\\work\\proj".into(),
+        root: "C:\\srv\\proj".into(),
         ..Around::default()
     });
     for (deny, allow, tool, path, expected) in [
-        ("Read(./.env)", "Read", "Read", "C:\\work\\proj\\.env", "deny"),
-        ("Read(.env)", "Read", "Read", "C:/work/proj/.env", "deny"),
-        ("Read(.env)", "Read", "Read", "c:\\work\\PROJ\\.ENV", "deny"),
+        ("Read(./.env)", "Read", "Read", "C:\\srv\\proj\\.env", "deny"),
+        ("Read(.env)", "Read", "Read", "C:/srv/proj/.env", "deny"),
+        ("Read(.env)", "Read", "Read", "c:\\srv\\PROJ\\.ENV", "deny"),
         ("Read(.env)", "Read", "Read", ".env", "deny"),
         ("Read(.env)", "Read", "Read", "src\\..\\.env", "deny"),
-        ("Read(.env)", "Read", "Read", "C:\\work\\proj\\.env. ", "deny"),
+        ("Read(.env)", "Read", "Read", "C:\\srv\\proj\\.env. ", "deny"),
         ("Read(.env)", "Read", "Read", ".env::$DATA", "deny"),
-        ("Read(.env)", "Read", "Read", "/c/work/proj/.env", "deny"),
+        ("Read(.env)", "Read", "Read", "/c/srv/proj/.env", "deny"),
         ("Read(//c/**/.env)", "Read", "Read", "C:\\Users\\alice\\.env", "deny"),
         ("Read(//**/.env)", "Read", "Read", "C:\\Users\\alice\\.env", "deny"),
         ("Read(~/.ssh/**)", "Read", "Read", "C:\\Users\\alice\\.ssh\\id", "deny"),
-        ("Read(.env)", "Read", "Read", "C:\\work\\proj\\a.txt", "allow"),
+        ("Read(.env)", "Read", "Read", "C:\\srv\\proj\\a.txt", "allow"),
         ("Read(.env)", "Read", "Read", "\\\\server\\share\\a.txt", "none"),
-        ("", "Edit", "Write", "C:\\work\\proj\\.claude\\settings.json", "deny"),
-        ("", "Edit", "Write", "C:\\work\\proj\\.git\\config", "none"),
-        ("", "Edit(src/**)", "Edit", "C:\\work\\proj\\src\\a.ts", "allow"),
-        ("", "Edit(src/**)", "Edit", "C:\\work\\proj\\lib\\a.ts", "none"),
+        ("", "Edit", "Write", "C:\\srv\\proj\\.claude\\settings.json", "deny"),
+        ("", "Edit", "Write", "C:\\srv\\proj\\.git\\config", "none"),
+        ("", "Edit(src/**)", "Edit", "C:\\srv\\proj\\src\\a.ts", "allow"),
+        ("", "Edit(src/**)", "Edit", "C:\\srv\\proj\\lib\\a.ts", "none"),
     ] {
         let verdict = judge(&set(&[deny], &[], &[allow]), tool, &json!({ "file_path": path }), &around);
         assert_eq!(verdict.decision.word(), expected, "{deny} {allow} {tool} {path}");

@@ -180,6 +180,7 @@ fn list(engine: &Engine, all: bool, out: &Out) -> Result<(), Ended> {
         out.text("Nothing waits for an answer.");
     }
     let now = engine.now();
+    let mut oldest = None;
     for approval in found.iter().rev() {
         let task = approval.task.map(|task| task.to_string()).unwrap_or_default();
         let waits = approval.state.is_pending() && !approval.has_run_out(now);
@@ -191,13 +192,10 @@ fn list(engine: &Engine, all: bool, out: &Out) -> Result<(), Ended> {
         let line =
             format!("{id:<6} {task:<7} {state:<9} {when:<10} {}{together}", one_line(&shown::headline(approval)));
         out.text(&visible(&line));
+        oldest = oldest.or((waits && !void).then_some(approval.id));
     }
-    let open = |approval: &&Approval| {
-        let waits = approval.state.is_pending() && !approval.has_run_out(now);
-        waits && engine.void(approval.id).is_ok_and(|void| void.is_none())
-    };
-    if let Some(oldest) = found.iter().rev().find(open) {
-        out.text(&format!("Look and answer: phasegate approvals show {}", oldest.id));
+    if let Some(oldest) = oldest {
+        out.text(&format!("Look and answer: phasegate approvals show {oldest}"));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::task::Task;
 use crate::policy::effects::never_written;
 use crate::policy::paths::effective_writes;
-use crate::policy::rule::Rule;
+use crate::policy::rule::{Rule, WRITERS};
 use crate::sandbox::{self, Blank, Bounds, Rung, Ticket, TicketId};
 
 use super::Told;
@@ -21,8 +21,6 @@ const TICKETS: &str = "exec";
 /// The file itself, and by their names what belongs to it.
 const BESIDE_STORE: [&str; 5] = ["", "-wal", "-shm", "-journal", ".queue"];
 /// A ticket that is not used by then is void.
-/// Tools whose denials keep a file from being changed.
-const WRITING: [&str; 4] = ["Edit", "Write", "MultiEdit", "NotebookEdit"];
 const TICKET_SECONDS: u64 = 10 * 60;
 
 impl Engine {
@@ -143,7 +141,7 @@ impl Engine {
         let temp = self.temp_folder(&task.id.to_string());
         let (root, can) = (self.workspace.root.clone(), self.kernel(&told.binary));
         let mut bounds = Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp);
-        (bounds.read_denied, bounds.edit_denied) = (denied(&["Read"]), denied(&WRITING));
+        (bounds.read_denied, bounds.edit_denied) = (denied(&["Read"]), denied(&WRITERS));
         bounds.write_denied = vec![self.workspace.state.clone(), told.binary.clone()];
         bounds.write_denied.extend(never_written().map(|name| self.workspace.root.join(name)));
         bounds.private = vec![self.workspace.state.join(TICKETS)];

@@ -7,6 +7,7 @@ mod effects;
 mod files;
 mod guard;
 mod handed;
+mod moves;
 mod options;
 mod pattern;
 mod reach;

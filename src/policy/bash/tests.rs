@@ -226,16 +226,24 @@ fn files_are_held_against_path_rules() {
             "git show HEAD:.env",
             "sh -c 'echo > .env'",
             "dd of=.env",
+            "git -C sub diff ../.env",
+            "git -C sub -C more log -p -- ../../.env",
+            "git -C sub grep K ../.env",
+            "env -C sub cat ../.env",
+            "sudo -u bob --chdir=sub cat ../.env",
+            "npm --prefix sub exec -- cat ../.env",
+            "git -C ~/.keys show HEAD:./id",
         ],
     );
-    all(&deny, &[], &["Bash", "Edit"], Decision::None, &["cat .e*", "cat $(ls)", "cat ~/.k*/id"]);
+    let unknown = ["cat .e*", "cat $(ls)", "cat ~/.k*/id", "cd \"$X\" && cat ../.env", "git -C \"$X\" diff ../.env"];
+    all(&deny, &[], &["Bash", "Edit"], Decision::None, &unknown);
     all(&deny, &[], &["Bash", "Edit"], Decision::Deny, &["cat {.env,x}", "cp .env{,.bak}"]);
     all(
         &deny,
         &[],
         &["Bash", "Edit"],
         Decision::Allow,
-        &["cat *.md", "cat src/*", "grep .env f", "cat .env.example", "ls .env"],
+        &["cat *.md", "cat src/*", "grep .env f", "cat .env.example", "ls .env", "git -C sub diff ../a"],
     );
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::judge::{Around, Decision, RuleSet, Verdict};
 use super::super::paths::{self, Access};
-use super::super::rule::Rule;
+use super::super::rule::{Rule, WRITERS};
 use super::super::shell::script::{Assignment, Expands, Folders, Redirection, Way, Word};
 use super::assignments::Values;
 use super::effects::base;
@@ -124,19 +124,15 @@ impl<'a> Finder<'a> {
             for (redirection, folders) in &one.redirections {
                 self.redirection(redirection, folders, &mut uses);
             }
-            let moved =
-                one.simple.words.iter().any(|word| word.text.starts_with("-C") || word.text.starts_with("--chdir"));
-            let moved = moved && one.simple.words.first().is_some_and(|first| base(&first.text) == "env");
             if !one.simple.words.is_empty() && super::is_scoped(self.rules) {
                 one.simple.assignments.iter().for_each(|assignment| started_by_another(assignment, &mut uses));
             }
             for view in &one.views {
                 let words = view.words();
-                let folders = if moved { &Folders::Unknown } else { &view.folders };
                 for Named { path, access } in
                     files::named(words).into_iter().chain(written(words, view.input, self.around))
                 {
-                    self.word(&path, access, folders, false, &mut uses);
+                    self.word(&path, access, &view.folders, false, &mut uses);
                 }
                 self.entered(words, &mut uses);
             }
@@ -336,7 +332,8 @@ impl<'a> Finder<'a> {
         let read =
             |place: &String| names(&if self.values.goes_down { place.clone() } else { place.replace("**", "*") });
         let places: Vec<Names> = places.iter().map(read).collect();
-        let anywhere = open.then(|| names(&format!("/**/{}", word.text)));
+        // Where it starts is not known, so neither is what `..` leaves.
+        let anywhere = open.then(|| names(&format!("/**{}", files::normal(&format!("/{}", word.text)))));
         for decision in [Decision::Deny, Decision::Ask] {
             let about = |known: &&AboutFiles<'_>| {
                 known.decision == decision
@@ -501,11 +498,8 @@ fn is_below_home(folders: &Folders) -> bool {
 }
 
 fn is_about_files(rule: &Rule, access: Access) -> bool {
-    let tools: &[&str] = match access {
-        Access::Read => &["Read"],
-        Access::Write => &["Edit", "Write", "Read"],
-    };
-    tools.iter().any(|tool| rule.tool.matches(tool))
+    let keeps = |tools: &[&str]| tools.iter().any(|tool| rule.tool.matches(tool));
+    keeps(&["Read"]) || access == Access::Write && keeps(&WRITERS)
 }
 
 fn doubt(uses: &mut Uses, why: &str) {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::super::shell;
 use super::super::shell::script::{Folders, Input, Redirection, Script, Simple, Word};
+use super::moves::moved;
 use super::wrappers::{Inner, look_inside};
 
 /// Commands within commands.
@@ -82,6 +83,7 @@ impl Walk {
             if !known.insert((Rc::as_ptr(&view.list) as usize, view.start)) {
                 continue;
             }
+            let view = View { folders: after(&view.folders, moved(view.words())), ..view };
             let found = look_inside(view.words(), view.input);
             for inner in found.inner {
                 if depth == MAX_DEPTH || self.views == 0 || self.words == 0 {

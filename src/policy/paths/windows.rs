@@ -68,9 +68,9 @@ mod tests {
     #[test]
     fn drives_and_backslashes_are_written_as_rules_write_them() {
         for (written, path, certain) in [
-            ("C:\\work\\proj\\.env", "/c/work/proj/.env", true),
-            ("C:/work/.env", "/c/work/.env", true),
-            ("/C/work", "/c/work", true),
+            ("C:\\srv\\proj\\.env", "/c/srv/proj/.env", true),
+            ("C:/srv/.env", "/c/srv/.env", true),
+            ("/C/srv", "/c/srv", true),
             ("/c", "/c", true),
             ("src\\a.ts", "src/a.ts", true),
             ("..\\a", "../a", true),
