@@ -249,9 +249,11 @@ impl Engine {
         let (sha256, bytes) = backup_digest(copy.path())?;
         // Decided by what is there now: what comes back may not know the approvers of today.
         let note = self.would_take(caller, &Command::NoteRestore { sha256, bytes, proof })?;
+        let by = self.by(caller, "restore");
+        let before = store::snapshot(self.backend.as_ref(), |tx| store::look(tx, &Scope::Restored, &by))?.state;
         let decide: Decide =
-            Box::new(move |facts| Ok(note.iter().cloned().chain(log_decisions::outdated(facts)).collect()));
-        let restored = store::restore(self.backend.as_ref(), copy.path(), self.by(caller, "restore"), decide);
+            Box::new(move |facts| Ok(note.iter().cloned().chain(log_decisions::outdated(facts, &before)).collect()));
+        let restored = store::restore(self.backend.as_ref(), copy.path(), by, decide);
         Ok(restored.map_err(|error| match error {
             StoreError::NotABackup { .. } => StoreError::NotABackup { path: file.to_path_buf() },
             error => error,

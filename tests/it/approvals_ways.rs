@@ -277,6 +277,30 @@ fn what_widens_the_rules_takes_a_signature_once_there_is_an_approver() {
 }
 
 #[test]
+fn a_backup_brings_back_nobody_who_was_revoked_since() {
+    let env = TestEnv::trusting(&flow(LEVEL_2));
+    OWNER.enrol_first(&env.engine);
+    SECOND.enrol(&OWNER, &["lead"], &env.engine).unwrap();
+    let workspace = env.engine.workspace_id().unwrap();
+    let signed = |statement: &Value| OWNER.proof(statement, env.engine.now());
+    let backup = env.path("saved");
+    env.engine.backend().backup(&backup).unwrap();
+    let restore = || {
+        let proof = signed(&env.engine.restore_statement(&backup).unwrap());
+        env.engine.restore(&OWNER.caller(), &backup, proof).unwrap();
+    };
+    restore();
+    let name = SECOND.caller().agent;
+    let sven = || env.engine.approvers().unwrap().0.into_iter().find(|known| known.name == name).unwrap();
+    assert!(sven().revoked.is_none(), "nobody revoked him");
+    let proof = signed(&phasegate::domain::approver::revocation(&workspace, &name));
+    env.engine.revoke(&OWNER.caller(), name.clone(), "left".to_owned(), proof).unwrap();
+    restore();
+    assert!(sven().revoked.is_some());
+    env.agree();
+}
+
+#[test]
 fn a_gate_for_some_takes_the_signature_of_one_of_them() {
     let env = TestEnv::trusting(&flow("{ approval: { ask: \"Build?\", from: [lead], level: 2 } }"));
     let ana = agent("ana");

@@ -128,6 +128,24 @@ fn revoking_at_the_command_line_asks_and_says_what_it_did() {
 }
 
 #[test]
+fn a_backup_brings_no_revoked_credential_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = phasegate(folder.path(), arguments, false);
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        said(&output)
+    };
+    made(folder.path(), &["--role", "agent", "--name", "gone"]);
+    made(folder.path(), &["--role", "agent", "--name", "stays"]);
+    run(&["backup", "saved"]);
+    run(&["token", "revoke", "K-1", "--yes"]);
+    run(&["restore", "saved", "--yes"]);
+    let listed: Value = serde_json::from_str(&run(&["token", "list", "--json"])).unwrap();
+    assert_eq!((&listed[0]["state"], &listed[1]["state"]), (&json!("revoked"), &json!("active")), "{listed}");
+    assert!(run(&["audit", "query"]).contains("revoked after the backup was made"));
+}
+
+#[test]
 fn who_may_make_a_credential_and_for_whom() {
     let env = TestEnv::with_settings(None, &Settings::default());
     let (owner, auditor) = (person("owner"), Caller { role: Role::Auditor, ..agent("eve") });

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::approver::Proof;
+use crate::domain::approver::{Approver, Proof};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
 use crate::domain::record::ErasedRecord;
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::state::State;
 
 use super::{proof, require};
 
@@ -68,14 +69,33 @@ pub fn restored(
     Ok(vec![Event::StoreRestored { sha256: sha256.to_owned(), bytes, signed: proof.signed.clone() }])
 }
 
-/// What a backup brings back and must not: answers that may have been used since, and holes that were closed.
-pub fn outdated(facts: &Facts) -> Vec<Event> {
+/// What a backup brings back and must not: answers that may have been used since, holes that were closed, and whoever stands
+/// in it and was revoked since. `before` is what the store held until now; one that never knew them revokes nobody.
+pub fn outdated(facts: &Facts, before: &State) -> Vec<Event> {
     let why = "the store was put back from a backup";
     let unused = facts.state.approvals.values().filter(|known| known.runs_out_at().is_some());
     let void =
         unused.map(|known| Event::ApprovalCancelled { approval: known.id, task: known.task, why: why.to_owned() });
     let open = facts.state.bypasses.values().filter(|known| known.closed.is_none());
-    void.chain(open.map(|known| Event::BypassClosed { bypass: known.id, why: why.to_owned() })).collect()
+    let closed = open.map(|known| Event::BypassClosed { bypass: known.id, why: why.to_owned() });
+    void.chain(closed).chain(revoked_since(facts, before)).collect()
+}
+
+fn revoked_since<'f>(facts: &'f Facts, before: &'f State) -> impl Iterator<Item = Event> + 'f {
+    let reason = "revoked after the backup was made that the store was put back from";
+    let standing = facts.state.approvers.values().filter(|known| known.revoked.is_none());
+    let approvers = standing.filter(|known| {
+        before.approvers.get(&known.name).is_some_and(|now| now.revoked.is_some() && now.key == known.key)
+    });
+    let standing = facts.state.credentials.values().filter(|known| known.revoked.is_none());
+    let credentials = standing.filter(|known| {
+        before.credentials.get(&known.id).is_some_and(|now| now.revoked.is_some() && now.hash == known.hash)
+    });
+    let revoked =
+        |known: &Approver| Event::ApproverRevoked { name: known.name.clone(), reason: reason.to_owned(), signed: None };
+    approvers
+        .map(revoked)
+        .chain(credentials.map(|known| Event::CredentialRevoked { credential: known.id, reason: reason.to_owned() }))
 }
 
 pub fn erase(

@@ -85,11 +85,7 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Fa
             approvals(tx, &mut facts, std::slice::from_ref(id))?;
             facts.next.call = counter(tx, "call")?;
         }
-        Scope::Restored => {
-            let sql = "SELECT body FROM approvals WHERE expires_at IS NOT NULL";
-            some_approvals(tx, &mut facts, sql, &[])?;
-            entitlements::bypasses(tx, &mut facts)?;
-        }
+        Scope::Restored => entitlements::all(tx, &mut facts)?,
         Scope::Call(id) => {
             let sql = "SELECT body FROM calls WHERE id = ?1";
             let found: Option<Call> = body(tx, "calls", sql, &[Param::id(id.0)])?;

@@ -54,7 +54,7 @@ pub enum Scope {
     },
     /// To carry out what this approval allows.
     Start(ApprovalId),
-    /// What a backup brings back and must not: unused approvals, open bypasses.
+    /// What a backup brings back and must not: unused approvals, open bypasses, who was revoked since.
     Restored,
     Call(CallId),
     /// What a hook tells of: its session, the task of the agent or of the one in whose name it works.
