@@ -326,6 +326,7 @@ CREATE TABLE sessions(
   body text COLLATE "C" NOT NULL
 );
 ALTER TABLE sessions ADD PRIMARY KEY (id);
+CREATE INDEX sessions_agent ON sessions USING btree (agent, open, seen_at);
 CREATE INDEX sessions_open ON sessions USING btree (seen_at) WHERE (open = 1);
 CREATE UNIQUE INDEX sessions_pkey ON sessions USING btree (id);
 

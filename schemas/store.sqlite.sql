@@ -169,6 +169,8 @@ CREATE TABLE sessions(
   body TEXT NOT NULL
 ) WITHOUT ROWID;
 
+CREATE INDEX sessions_agent ON sessions(agent, open, seen_at);
+
 CREATE INDEX sessions_open ON sessions(seen_at) WHERE open = 1;
 
 CREATE TABLE spending(

@@ -63,7 +63,7 @@ function document(artifact, context) {
   const opened = () => {
     if (element.open && more?.isConnected && !more.disabled && /^[{[]/.test(beginning) && artifact.bytes <= LAID_BYTES_MAX) whole();
   };
-  show(beginning, uncoded(beginning));
+  show(beginning, /^\s*[[{]/.test(beginning) ? uncoded(beginning) : beginning);
   const element = h(
     "details",
     { open: artifact.lines.length <= 12, ontoggle: opened },
@@ -76,7 +76,7 @@ function document(artifact, context) {
 
 /** The server's codes for hidden characters, as JSON has them. */
 function uncoded(text) {
-  return text.replace(/\\(?:u\{([0-9a-f]+)\}|[^])/g, (found, code) => (code ? JSON.stringify(String.fromCodePoint(parseInt(code, 16))).slice(1, -1) : found));
+  return text.replace(/\\(?:u\{(10[0-9a-f]{4}|[0-9a-f]{1,5})\}|[^])/g, (found, code) => (code ? JSON.stringify(String.fromCodePoint(parseInt(code, 16))).slice(1, -1) : found));
 }
 
 function facts(one) {

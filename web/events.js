@@ -28,7 +28,7 @@ const SENTENCES = {
   TaskClaimed: (e) => ["info", `claimed it (fence ${e.fence})`, e.route ? [" for the ", h("strong", `${e.route.tier} model`)] : null],
   ClaimResumed: (e) => ["info", `went on with its claim (fence ${e.fence})`],
   ClaimExpired: (e) => ["warn", "the lease of ", h("strong", e.agent), " ran out"],
-  ClaimReleased: (e) => ["", "gave the claim back", e.reason ? [": ", said(e.reason)] : null],
+  ClaimReleased: (e) => ["", "released the claim of ", h("strong", e.agent), e.reason ? [": ", said(e.reason)] : null],
   ClaimParked: (e) => ["warn", "is parked until ", moment(e.until), ": ", e.why],
   ProgressNoted: (e) => ["", e.percent === undefined || e.percent === null ? "noted: " : `noted at ${Math.round(e.percent)} %: `, said(e.note)],
   CheckpointSaved: () => ["", "saved a checkpoint"],

@@ -2,7 +2,7 @@
 
 import { bars } from "./chart.js";
 import { h } from "./dom.js";
-import { CENT, count, money, panel, table } from "./parts.js";
+import { CENT, count, money, panel, plural, table } from "./parts.js";
 
 const PARTS = [["by_type", "Type"], ["by_tier", "Tier"], ["by_project", "Project"]];
 
@@ -39,7 +39,7 @@ function isLittle(all) {
 }
 
 function verdict(all) {
-  const work = `${count(all.solved)} of ${count(all.pieces)} pieces of work done in ${count(all.tries)} tries, of which ${count(all.failed_tries)} failed.`;
+  const work = `${count(all.solved)} of ${plural(all.pieces, "piece")} of work done in ${plural(all.tries, "try", "tries")}, of which ${count(all.failed_tries)} failed.`;
   if (isLittle(all)) return `Too little to tell yet, as the difference is below a cent: ${work}`;
   const [saved, word] = all.saved_micro_usd < 0 ? [-all.saved_micro_usd, "It cost more, by"] : [all.saved_micro_usd, "Saved"];
   return `${word} ${money(saved)}, between ${signed(all.low_micro_usd)} and ${signed(all.high_micro_usd)}: ${work}`;
@@ -47,7 +47,7 @@ function verdict(all) {
 
 function more(all) {
   return [
-    all.strong_known > 0 && `Of ${count(all.strong_known)} pieces of types that a strong model was tried at often enough it would have done about ${all.strong_solves}.`,
+    all.strong_known > 0 && `Of ${plural(all.strong_known, "piece")} of types that a strong model was tried at often enough it would have done about ${all.strong_solves}.`,
     all.strong_failed > 0 && `At ${count(all.strong_failed)} a strong model failed as well.`,
     all.given_up > 0 && `${count(all.given_up)} not done and not tried by a strong model: only their cost counts.`,
   ].filter(Boolean);

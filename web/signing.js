@@ -49,7 +49,7 @@ export function goingOn({ id, from, you: { sign } }, enrols) {
     h(
       "ul.dots",
       // Passkeys are for browsers alone.
-      sign < 3 && h("li", "At the command line, by a key of that machine: ", h("code", `phasegate approvals approve ${id}`), " or ", h("code", `reject ${id}`), "."),
+      sign < 3 && h("li", "At the command line, by a key of that machine: ", h("code", `phasegate approvals approve ${id}`), " or ", h("code", `reject ${id}`), ", with ", h("code", "--as NAME"), " where several keys lie there."),
       h("li", needsName ? [needsName, " ", byName()] : here),
     ),
   ];

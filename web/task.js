@@ -43,7 +43,7 @@ export async function page(root, context) {
 
 /** What is asked never changes: each is fetched once. */
 async function asked(known, ids, context) {
-  // An agent is shown its own only, and a browser notes each that it is refused.
+  // An agent is shown its own and its subagents' only, and a browser notes each that it is refused.
   if (!context.is("operator", "approver", "auditor")) return;
   const missing = ids.slice(0, QUESTIONS_MAX).filter((id) => !known.has(id));
   const found = await Promise.allSettled(missing.map((id) => context.api.get(`/inbox/${id}`, {}, { signal: context.signal })));

@@ -6,11 +6,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::domain::record::{CallVerdict, JUDGED_KIND, OBSERVED_KIND};
+use crate::domain::workflow::WRITERS;
 
 use super::lines::Head;
-
-/// Tools of the clients that write files.
-const WRITERS: [&str; 4] = ["Edit", "Write", "MultiEdit", "NotebookEdit"];
 
 #[derive(Debug, Default, Deserialize)]
 pub struct Judged<'a> {

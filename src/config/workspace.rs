@@ -1,6 +1,7 @@
 //! Which workspace a command means: the nearest `.phasegate/` upwards, else the git root, else the folder itself.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub const STATE_FOLDER: &str = ".phasegate";
@@ -30,6 +31,13 @@ impl Workspace {
     fn at(root: PathBuf) -> Self {
         let state = root.join(STATE_FOLDER);
         Self { root, state }
+    }
+
+    /// Whether the file system takes `.PHASEGATE` for `.phasegate`.
+    pub fn folds_case(&self) -> bool {
+        let other = self.state.with_file_name(STATE_FOLDER.to_uppercase());
+        let file = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+        file(&other).is_some_and(|found| Some(found) == file(&self.state))
     }
 
     pub fn workflow_file(&self) -> PathBuf {

@@ -17,6 +17,17 @@ pub struct Claim {
     pub parked_until: Option<Time>,
 }
 
+/// The end of a session may itself renew the claim, just after it.
+const END_SECONDS: u64 = 1;
+
+impl Claim {
+    /// Its holder's last session has ended, and nothing has renewed the claim since: whoever names the task need not wait for
+    /// the lease to run out.
+    pub fn was_left(&self, leased_until: Time, ended: Time) -> bool {
+        self.parked_until.is_none() && leased_until <= ended.plus_seconds(self.lease_seconds + END_SECONDS)
+    }
+}
+
 /// What a phase token says: under which claim its bearer acts, and in which visit of which phase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pass {

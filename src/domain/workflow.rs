@@ -82,6 +82,9 @@ impl Screening {
     }
 }
 
+/// Tools of clients that write files, as rules name them. What is denied to one of them, no command may write either.
+pub const WRITERS: [&str; 4] = ["Edit", "Write", "MultiEdit", "NotebookEdit"];
+
 /// Permission rules as written, in the syntax of `docs/rules.md`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rules {

@@ -16,7 +16,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::state::evidence_key;
 use crate::domain::task::{self, Task};
 use crate::domain::workflow::{Gate, GateKind};
-use crate::store::{Attachment, Outcome, Scope, With};
+use crate::store::{Attachment, Outcome, Scope, StoreError, With};
 use crate::tools::transition_phase::Entered;
 use crate::tools::{Output, Reply};
 
@@ -227,6 +227,17 @@ impl Call<'_> {
         Ok(after)
     }
 
+    /// The task has moved, whatever becomes of this: asked again, it would move once more.
+    fn look_after(&self, id: TaskId) -> Result<Facts, Failure> {
+        self.look(&Target { task: Some(id), ..Target::default() }, With::Gates).map_err(|failure| match failure {
+            Failure::Broken(error) => {
+                let said = format!("{id} has entered its next phase, which cannot be read now: {error}");
+                StoreError::Database { said, hint: "look at the task before you move it again" }.into()
+            }
+            refused @ Failure::Refused(_) => refused,
+        })
+    }
+
     fn entered(&self, done: &Outcome) -> Result<Reply, Failure> {
         let moved = done.events.iter().find_map(|event| match event {
             Event::PhaseEntered { task, from, phase, .. } => Some((*task, from.clone(), phase.clone())),
@@ -235,8 +246,7 @@ impl Call<'_> {
         let (id, from, phase) = moved.unwrap_or((TaskId(0), String::new(), String::new()));
         // The gates of the new phase speak of rows that were not loaded for the old one.
         let ended = done.facts.task(id)?.status() == task::Status::Done;
-        let looked =
-            if ended { None } else { Some(self.look(&Target { task: Some(id), ..Target::default() }, With::Gates)?) };
+        let looked = if ended { None } else { Some(self.look_after(id)?) };
         let after = looked.as_ref().unwrap_or(&done.facts);
         let task = after.task(id)?;
         let workflow = after.workflow_of(task)?;

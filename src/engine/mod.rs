@@ -30,6 +30,7 @@ pub mod notices;
 mod outcomes;
 mod persons;
 mod phase_tokens;
+pub mod ports;
 pub mod prove;
 pub mod publish;
 mod reads;

@@ -60,9 +60,12 @@ pub fn principal(app: &App, parts: &Parts) -> Result<Principal, Problem> {
     known(app, parts, Engine::authenticate_now).map_err(|denied| denied.problem)
 }
 
-/// Whether who began a stream may still have it.
+/// Whether who began a stream may still have it. A fault of ours takes it from nobody.
 pub fn still_counts(app: &App, parts: &Parts, began: &Principal) -> bool {
-    principal(app, parts).is_ok_and(|found| found.caller.agent == began.caller.agent)
+    match principal(app, parts) {
+        Ok(found) => found.caller.agent == began.caller.agent,
+        Err(problem) => problem.is_fault(),
+    }
 }
 
 /// Reads the keys of issuers before anybody needs them.

@@ -17,7 +17,6 @@ use crate::engine::inbox::shown::Shown;
 use crate::engine::inbox::{BadLink, Link, Press};
 use crate::engine::{Engine, Failure};
 
-use super::problem::Problem;
 use super::{App, apart};
 
 const ANSWER_BYTES_MAX: usize = 16 << 10;
@@ -38,12 +37,18 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new().route("/a/{token}", get(look).post(answer))
 }
 
-async fn look(State(app): State<Arc<App>>, Path(token): Path<String>) -> Result<Response, Problem> {
-    apart(move || looked_at(&app, &token)).await
+async fn look(State(app): State<Arc<App>>, Path(token): Path<String>) -> Response {
+    told(move || looked_at(&app, &token)).await
 }
 
-async fn answer(State(app): State<Arc<App>>, Path(token): Path<String>, body: Bytes) -> Result<Response, Problem> {
-    apart(move || answered(&app, &token, &body)).await
+async fn answer(State(app): State<Arc<App>>, Path(token): Path<String>, body: Bytes) -> Response {
+    told(move || answered(&app, &token, &body)).await
+}
+
+async fn told(work: impl FnOnce() -> Response + Send + 'static) -> Response {
+    let stopping =
+        || said(StatusCode::SERVICE_UNAVAILABLE, "phasegate is stopping", "open this page again in a moment");
+    apart(work).await.unwrap_or_else(|_| stopping())
 }
 
 fn looked_at(app: &App, token: &str) -> Response {

@@ -26,6 +26,8 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::{Coming, Leaving, Paced};
 use super::pace::Pace;
 use super::{App, Routes, tls};
+use crate::engine::Engine;
+use crate::engine::ports::Listening;
 
 /// After an accept that failed for want of something of the machine's, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -98,6 +100,7 @@ pub async fn serve_routes(
         turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
         app,
     });
+    let told: Vec<Listening> = listeners.iter().filter_map(|listener| tell(listener, &door.app.engine)).collect();
     let accepting = futures::future::join_all(listeners.into_iter().map(|listener| door.accept(listener)));
     tokio::select! {
         _ = accepting => {}
@@ -109,7 +112,14 @@ pub async fn serve_routes(
         let open = places.saturating_sub(door.places.available_permits());
         tracing::warn!(open, "connections were still in use at the end of the time to finish; they are closed");
     }
+    drop(told);
     Ok(())
+}
+
+/// Of use to the guard alone, so nothing ends where it cannot be told.
+fn tell(listener: &TcpListener, engine: &Engine) -> Option<Listening> {
+    let told = listener.local_addr().and_then(|address| Listening::on(address.port(), &engine.workspace().state));
+    told.map_err(|error| tracing::warn!(%error, "the guard is not told of a port that this server listens on")).ok()
 }
 
 /// As many connections as wanted, or as many as this process may have files, which it raises as far as it may.

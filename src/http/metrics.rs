@@ -155,8 +155,9 @@ pub fn routes() -> Router<Arc<App>> {
 }
 
 async fn metrics(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, Problem> {
-    // Behind a proxy everybody comes from this machine, but calls us by another name.
-    let from_here = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(guard::is_this_machine);
+    // Behind a proxy everybody comes from this machine, by whatever name; other names are set where there is one.
+    let from_here = app.options.hosts.is_empty()
+        && parts.headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(guard::is_this_machine);
     if !(from_here && app.options.address.ip().is_loopback()) {
         identity::principal(&app, &parts)?;
     }

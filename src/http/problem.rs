@@ -73,6 +73,10 @@ impl Problem {
         self
     }
 
+    pub fn is_fault(&self) -> bool {
+        self.0.status_code.is_server_error()
+    }
+
     /// A fault of ours: the caller learns a reference, the log the cause. A database that is away is there again later.
     pub fn broken(error: &StoreError) -> Self {
         let reference = failure::reference();

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolResponse, CallToolResult, CreateTaskResult, DetailedTask, GetTaskResult, JsonObject, Task, TaskPayload,
-    TaskStatus,
+    CallToolResponse, CallToolResult, ContentBlock, CreateTaskResult, DetailedTask, GetTaskResult, JsonObject, Task,
+    TaskPayload, TaskStatus,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
@@ -114,14 +114,11 @@ impl Long {
             let id =
                 reply.structured.get("approval").and_then(Value::as_str).and_then(|id| id.parse::<ApprovalId>().ok());
             let kept = match id.filter(|_| pending) {
-                Some(id) => {
-                    let expires = engine.approval(id)?.map(|known| (id, known.expires_at));
-                    // The question is asked and on record: without a handle the agent is told of it as it stands.
-                    engine.defer(&owner, tool.name, expires).unwrap_or_else(|failure| {
-                        tracing::warn!(%failure, "a call that waits for a person could not be deferred");
-                        None
-                    })
-                }
+                // The question is asked and on record: without a handle the agent is told of it as it stands.
+                Some(id) => waits(&engine, &owner, tool.name, id).unwrap_or_else(|failure| {
+                    tracing::warn!(%failure, "a call that waits for a person could not be deferred");
+                    None
+                }),
                 None => None,
             };
             Ok::<_, Failure>((reply, kept))
@@ -135,10 +132,25 @@ impl Long {
             Ok(Err(failure)) => rendered(Err(failure)).into(),
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => CallToolResult::error(Vec::new()).into(),
+                Err(_) => stopping().into(),
             },
         }
     }
+}
+
+/// A handle for a question that is still open.
+fn waits(
+    engine: &Engine,
+    owner: &AgentName,
+    tool: &'static str,
+    id: ApprovalId,
+) -> Result<Option<(String, Deferred)>, Failure> {
+    let expires = engine.approval(id)?.map(|known| (id, known.expires_at));
+    Ok(engine.defer(owner, tool, expires)?)
+}
+
+fn stopping() -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text("phasegate is stopping; call it again in a moment")])
 }
 
 type Call = JoinHandle<Result<CallToolResult, Failure>>;
@@ -148,7 +160,7 @@ fn outcome(ended: Result<Result<CallToolResult, Failure>, tokio::task::JoinError
         Ok(result) => result.unwrap_or_else(|failure| rendered(Err(failure))),
         // The guard around this service answers panics, wherever they come from.
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        Err(Err(_)) => CallToolResult::error(Vec::new()),
+        Err(Err(_)) => stopping(),
     }
 }
 

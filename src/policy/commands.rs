@@ -124,6 +124,11 @@ impl<'c> Command<'c> {
         Self { text, parts, starts: OnceCell::new(), whole, is_cut }
     }
 
+    /// It is too long to be read to its end.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     fn starts(&self) -> &[String] {
         self.starts.get_or_init(|| {
             let all = |words: &Vec<String>| -> Vec<String> {
@@ -183,8 +188,10 @@ impl<'c> Command<'c> {
             return None;
         }
         let denies = RuleSet { deny: rules.deny.clone(), ..RuleSet::default() };
+        // All words were put into small letters.
+        let around = Around { case_insensitive: true, ..around.clone() };
         let denied = files.into_iter().find_map(|(path, access)| {
-            let verdict = paths::judge(&denies, access, path, around);
+            let verdict = paths::judge(&denies, access, path, &around);
             verdict.rule.filter(|_| verdict.decision == super::judge::Decision::Deny)
         })?;
         rules.deny.iter().find(|rule| rule.text == denied)
@@ -192,11 +199,12 @@ impl<'c> Command<'c> {
 
     /// What the text does that is kept from every agent.
     pub fn guarded(&self, around: &Around) -> Option<String> {
+        if self.is_cut && self.whole.contains("phasegate") {
+            return Some("it is too long to be read, and names phasegate".to_owned());
+        }
         if self.is_cut {
-            return self
-                .whole
-                .contains("phasegate")
-                .then(|| "it is too long to be read, and names phasegate".to_owned());
+            let named = |word: &str| paths::guarded(word.trim_start_matches(['>', '<']), Access::Write, around);
+            return self.whole.split(' ').find_map(named);
         }
         let stops = |words: &Vec<String>| {
             words.iter().any(|word| STOPS.contains(&command_of(word).as_str()))

@@ -1,7 +1,10 @@
 //! What a call of a tool that we do not know names in its fields: paths, commands, addresses. Texts in which people only
 //! speak of such things are none of them.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::rule::OWN_TOOLS;
 
@@ -114,12 +117,12 @@ pub fn only_looks(tool: &str) -> bool {
 }
 
 /// Paths, each the whole of a field.
-pub fn paths(input: &Value) -> Vec<&str> {
+pub fn paths(input: &Value) -> Vec<Cow<'_, str>> {
     let mut found = Vec::new();
     walk(input, &mut |key, text| {
         if !PROSE.contains(&key) && is_one_path(key, text) {
-            let text = text.strip_prefix("file://").map_or(text, |rest| rest.strip_prefix("localhost").unwrap_or(rest));
-            found.push(text);
+            let address = text.strip_prefix("file://").and_then(|_| Url::parse(text).ok()?.to_file_path().ok());
+            found.push(address.map_or(Cow::Borrowed(text), |path| Cow::Owned(path.to_string_lossy().into_owned())));
         }
     });
     found
@@ -248,6 +251,7 @@ mod tests {
             (json!({ "edits": [{ "filePath": "x/y" }] }), vec!["x/y"]),
             (json!({ "paths": ["a", "b"] }), vec!["b", "a"]),
             (json!({ "uri": "file:///a/b" }), vec!["/a/b"]),
+            (json!({ "uri": "file://localhost/a/%2Eb" }), vec!["/a/.b"]),
             (json!({ "where": "about /a/b" }), vec![]),
             (json!({ "query": "/a/b", "body": "/a/b", "old_string": "/a/b" }), vec![]),
             (json!({ "path": "a\nb" }), vec![]),

@@ -283,7 +283,9 @@ fn named(rules: &RuleSet, tool: &str, input: &Value, around: &Around) -> Verdict
         list.iter().any(|rule| rule.is_about_commands() && names::pattern_covers(&rule.tool, which, tool))
     };
     let is_scoped = !commands.is_empty() && (some(&rules.deny, RuleList::Deny) || some(&rules.ask, RuleList::Ask));
-    let unread = commands.iter().filter(|_| is_scoped).find_map(Command::unread).map(str::to_owned);
+    let of_files = rules.deny.iter().any(|rule| rule.path.is_some());
+    let matters = |command: &&Command<'_>| is_scoped || of_files && command.is_cut();
+    let unread = commands.iter().filter(matters).find_map(Command::unread).map(str::to_owned);
     let doubt = names::doubt(tool).map(str::to_owned).or(hidden).or(unread).or_else(|| {
         unsure.map(|rule| format!("the rule `{}` looks at a field that holds more than one value", rule.text))
     });
@@ -342,7 +344,7 @@ fn guarded(tool: &str, input: &Value, commands: &[Command<'_>], around: &Around)
         return None;
     }
     let access = if fields::only_looks(tool) { Access::Read } else { Access::Write };
-    if let Some(why) = fields::paths(input).into_iter().find_map(|path| paths::guarded(path, access, around)) {
+    if let Some(why) = fields::paths(input).into_iter().find_map(|path| paths::guarded(&path, access, around)) {
         return Some(why);
     }
     let nothing = RuleSet::default();
@@ -358,11 +360,6 @@ fn guarded(tool: &str, input: &Value, commands: &[Command<'_>], around: &Around)
     }
     let fetched = |url: &str| by_guard(hosts::judge(&nothing, &serde_json::json!({ "url": url }), around));
     fields::addresses(input).into_iter().filter(|_| !around.guard.ports.is_empty()).find_map(fetched)
-}
-
-/// The same of the rules that deny and ask: what they spell out may be a link to what a call names by its real place.
-pub fn paths_of_rules(rules: &RuleSet, around: &Around) -> Vec<String> {
-    paths::of_rules(rules, around)
 }
 
 /// The absolute paths whose real place the verdict may depend on, for `Around::links`. With them the folders that patterns
@@ -387,10 +384,15 @@ pub fn paths(tool: &str, input: &Value, around: &Around) -> Vec<String> {
         Kind::Other if fields::is_own(&tool) => {}
         Kind::Other => {
             let named = fields::paths(input).into_iter().filter(|path| path.contains(['/', '.', '~'])).take(PLACES_MAX);
-            found.extend(named.flat_map(|path| paths::looked_up(path, around)));
+            found.extend(named.flat_map(|path| paths::looked_up(&path, around)));
         }
     }
     found.sort();
     found.dedup();
     found
+}
+
+/// The same of the rules that deny and ask: what they spell out may be a link to what a call names by its real place.
+pub fn paths_of_rules(rules: &RuleSet, around: &Around) -> Vec<String> {
+    paths::of_rules(rules, around)
 }

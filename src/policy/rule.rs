@@ -24,9 +24,6 @@ pub const OWN_TOOLS: [&str; 14] = [
     "call_tool",
 ];
 
-/// Tools that write files. What is denied to one of them, no command may write either.
-pub const WRITERS: [&str; 4] = ["Edit", "Write", "MultiEdit", "NotebookEdit"];
-
 const OWN_PREFIX: &str = "mcp__phasegate__";
 
 /// Tools whose brackets hold something else than `param:value`: a command, a path, a host, a name.

@@ -27,8 +27,14 @@ impl Denied {
         let mut in_tree = Vec::new();
         for text in patterns.iter().flat_map(|text| pattern::alternatives(text)) {
             let Some(wanted) = Wanted::read(&text, root, home) else {
-                if text.trim().starts_with("~/") {
-                    found.left_out.push(format!("`{text}` is not looked for, since there is no home folder"));
+                match (text.trim().starts_with("~/"), &home.0) {
+                    (true, None) => {
+                        found.left_out.push(format!("`{text}` is not looked for, since there is no home folder"));
+                    }
+                    (true, Some(_)) => {
+                        found.left_out.push(format!("`{text}` names all of a folder, and is not closed"))
+                    }
+                    (false, _) => {}
                 }
                 continue;
             };

@@ -248,7 +248,7 @@ impl StoreError {
         }
     }
 
-    /// Nothing was written, and the same again may go through.
+    /// Nothing was written by this transaction, and the same again may go through.
     pub fn asks_again(&self) -> bool {
         matches!(self, Self::Unreached { .. } | Self::Overtaken)
     }

@@ -97,9 +97,6 @@ pub fn note(backend: &dyn Backend, seen: SeenCall, now: Time) -> Result<(), Stor
     )
 }
 
-/// Of so many sessions it is looked up whose they were.
-const LOOKED_THROUGH: u32 = 200;
-
 /// Calls nobody will tell the end of.
 pub fn forget_old_calls(backend: &dyn Backend, now: Time) -> Result<(), StoreError> {
     let before = now.0 - CALL_KEPT_MS;
@@ -133,28 +130,27 @@ pub fn latest(tx: &mut dyn Tx, limit: u32) -> Result<Vec<(Session, Time)>, Store
 
 /// When the last session of this agent ended, where it has had one and none is open.
 pub fn ended(tx: &mut dyn Tx, agent: &AgentName) -> Result<Option<Time>, StoreError> {
-    let all = latest(tx, LOOKED_THROUGH)?;
-    let mut last = None;
-    for (session, _) in all.into_iter().filter(|(session, _)| session.agent == *agent) {
-        let Some(ended) = session.ended else { return Ok(None) };
-        last = last.max(Some(ended));
-    }
-    Ok(last)
+    let sql = "SELECT seen_at, body FROM sessions WHERE agent = ?1 ORDER BY open DESC, seen_at DESC LIMIT 1";
+    Ok(listed(tx, sql, &[Param::Text(&agent.0)])?.first().and_then(|(session, _)| session.ended))
 }
 
-/// Tasks whose holders have ended every session, the first few.
-pub fn left(tx: &mut dyn Tx) -> Result<Vec<TaskId>, StoreError> {
+/// Tasks whose holders have ended every session, the first few; until when each is leased, and when the last session ended.
+pub fn left(tx: &mut dyn Tx) -> Result<Vec<(TaskId, Time, Time)>, StoreError> {
+    let sql = "SELECT task, expires_at, agent FROM leases WHERE EXISTS \
+               (SELECT 1 FROM sessions WHERE sessions.agent = leases.agent AND open = 0) AND NOT EXISTS \
+               (SELECT 1 FROM sessions WHERE sessions.agent = leases.agent AND open = 1) ORDER BY task LIMIT 20";
     let mut held = Vec::new();
-    tx.query("SELECT task, agent FROM leases ORDER BY task LIMIT 20", &[], &mut |row| {
+    tx.query(sql, &[], &mut |row| {
         let task = row.int(0)?.and_then(|id| u64::try_from(id).ok()).map(TaskId);
-        held.extend(task.zip(row.text(1)?.map(|agent| AgentName(agent.to_owned()))));
+        let until = Time(row.int(1)?.unwrap_or(0));
+        held.extend(
+            task.zip(row.text(2)?.map(|agent| AgentName(agent.to_owned()))).map(|(id, agent)| (id, until, agent)),
+        );
         Ok(())
     })?;
     let mut found = Vec::new();
-    for (task, agent) in held {
-        if ended(tx, &agent)?.is_some() {
-            found.push(task);
-        }
+    for (task, until, agent) in held {
+        found.extend(ended(tx, &agent)?.map(|ended| (task, until, ended)));
     }
     Ok(found)
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 use super::writer::{Desk, Writer};
 use super::{Backend, Body, EachRow, Lock, Param, Place, PlaceError, Row, StoreError, Tx, Vitals, vitals};
 
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/sqlite/0001_init.sql"),
     include_str!("migrations/sqlite/0002_tree.sql"),
     include_str!("migrations/sqlite/0003_approvals.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/sqlite/0013_budgets.sql"),
     include_str!("migrations/sqlite/0014_tokens.sql"),
     include_str!("migrations/sqlite/0015_turns.sql"),
+    include_str!("migrations/sqlite/0016_left.sql"),
 ];
 /// Before 3.51.3 several processes on one WAL file could lose committed data.
 const LIBRARY_LEAST: i32 = 3_051_003;

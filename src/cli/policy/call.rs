@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::domain::workflow::{Phase, Workflow};
 use crate::engine::links::links;
+use crate::engine::ports::listened_on;
 use crate::policy::judge::{self, Around, Guard, RuleSet};
 
 use super::super::{Ended, Place};
@@ -53,7 +54,7 @@ pub fn rules(workflow: &Workflow, phase: Option<&Phase>) -> RuleSet {
     protect.with(RuleSet::compile(&own.deny, &asked, &own.allow).0)
 }
 
-/// As the guard sees a call of an agent that works in this folder.
+/// As the guard sees a call of an agent that works in this folder, without the files that its client and its store add.
 pub fn around(place: &Place, tool: &str, input: &Value, rules: &RuleSet) -> Around {
     let text = |path: &std::path::Path| path.display().to_string();
     let here = std::env::current_dir().map_or_else(|_| text(&place.workspace.root), |here| text(&here));
@@ -62,7 +63,12 @@ pub fn around(place: &Place, tool: &str, input: &Value, rules: &RuleSet) -> Arou
         base: Some(text(&place.workspace.root)),
         home: place.home().map(text),
         root: text(&place.workspace.root),
-        guard: Guard { paths: vec![text(&place.workspace.state)], ..Guard::default() },
+        guard: Guard {
+            programs: std::env::current_exe().iter().map(|path| text(path)).collect(),
+            paths: vec![text(&place.workspace.state)],
+            ports: listened_on(&place.workspace.state),
+        },
+        case_insensitive: place.workspace.folds_case(),
         ..Around::default()
     };
     let mut places = judge::paths(tool, input, &around);

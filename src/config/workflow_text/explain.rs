@@ -4,10 +4,8 @@ use crate::domain::context::{Results, TokenBudget};
 use crate::domain::duration;
 use crate::domain::workflow::{
     ApprovalGate, Budget, Confine, Enforcement, GateKind, ModelTier, Network, Phase, Rules, Screening, Sockets,
-    SyntaxFiles, Uninspectable, Workflow,
+    SyntaxFiles, Uninspectable, WRITERS, Workflow,
 };
-
-const WRITING: [&str; 3] = ["Edit", "Write", "NotebookEdit"];
 
 pub fn explain(workflow: &Workflow) -> String {
     let mut lines = vec![format!("workflow `{}`", workflow.name), String::new()];
@@ -133,7 +131,7 @@ fn writes(phase: &Phase) -> String {
     for rule in phase.rules.allow.iter().chain(&phase.rules.ask) {
         let (tool, place) =
             rule.split_once('(').map_or((rule.as_str(), None), |(tool, rest)| (tool, rest.strip_suffix(')')));
-        match (WRITING.contains(&tool), place) {
+        match (WRITERS.contains(&tool), place) {
             (true, Some(place)) => places.push(place.to_owned()),
             (true, None) => return "wherever the rules above reach".to_owned(),
             (false, Some(_)) => shell |= tool == "Bash",

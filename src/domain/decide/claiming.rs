@@ -15,9 +15,6 @@ use crate::domain::workflow::Enforcement;
 
 use super::{budget, submit};
 
-/// The end of a session may itself renew the claim, just after it.
-const END_SECONDS: u64 = 1;
-
 pub fn claim(facts: &Facts, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {
     if !(LEASE_SECONDS_MIN..=LEASE_SECONDS_MAX).contains(&command.lease_seconds) {
         let message = format!("a lease of {} seconds is not possible", command.lease_seconds);
@@ -226,11 +223,9 @@ fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Re
     }
 }
 
-/// Its holder's last session has ended, and nothing has renewed the claim since: whoever names the task need not wait for the
-/// lease to run out.
 fn was_left(facts: &Facts, task: TaskId, claim: &Claim) -> bool {
-    let (Some(ended), Some(until)) = (facts.left.get(&claim.agent), facts.leases.get(&task)) else { return false };
-    claim.parked_until.is_none() && *until <= ended.plus_seconds(claim.lease_seconds + END_SECONDS)
+    let (ended, until) = (facts.left.get(&claim.agent), facts.leases.get(&task));
+    ended.zip(until).is_some_and(|(ended, until)| claim.was_left(*until, *ended))
 }
 
 fn fresh(facts: &Facts, new: &NewTask, command: &ClaimTask, context: &Context) -> Result<Vec<Event>, Refusal> {

@@ -12,6 +12,7 @@ use crate::policy::judge::{self, Around, Guard, RuleSet};
 use super::Told;
 use crate::engine::Engine;
 use crate::engine::links::links;
+use crate::engine::ports;
 
 impl Engine {
     pub(super) fn client_call(&self, told: &Told, call: &ToolCall, kernel: bool) -> ClientCall {
@@ -47,8 +48,9 @@ impl Engine {
             guard: Guard {
                 programs: vec![text(&told.binary)],
                 paths: state.map(|path| text(path)).collect(),
-                ports: Vec::new(),
+                ports: ports::listened_on(&self.workspace.state),
             },
+            case_insensitive: *self.kept.folds_case.get_or_init(|| self.workspace.folds_case()),
             ..Around::default()
         }
     }

@@ -8,9 +8,10 @@ use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::facts::Facts;
 use crate::domain::refusal::Refusal;
 use crate::domain::task::Task;
+use crate::domain::workflow::WRITERS;
 use crate::policy::effects::never_written;
 use crate::policy::paths::effective_writes;
-use crate::policy::rule::{Rule, WRITERS};
+use crate::policy::rule::Rule;
 use crate::sandbox::{self, Blank, Bounds, Rung, Ticket, TicketId};
 
 use super::Told;

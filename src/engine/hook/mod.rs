@@ -35,6 +35,8 @@ const NAMED_BY_CHARS: usize = 8;
 pub struct Kept {
     /// What the kernel can hold, once a hook has asked: no machine starts anew under a process.
     kernel: OnceLock<Rung>,
+    /// Whether the file system takes other letters for the same name.
+    folds_case: OnceLock<bool>,
     looks: looks::Looks,
     /// For the next command that is confined.
     blank: Mutex<Option<Blank>>,

@@ -67,9 +67,13 @@ impl Engine {
     /// What other sessions have held to their end.
     fn left(&self) -> Result<Vec<Task>, StoreError> {
         self.view(|tx| {
-            let ids = store::sessions::left(tx)?;
-            let tasks = ids.into_iter().take(LEFT_MAX).map(|id| store::read::task(tx, id));
-            Ok(tasks.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().map(|(task, _)| task).collect())
+            let mut found = Vec::new();
+            for (id, until, ended) in store::sessions::left(tx)? {
+                let known = store::read::task(tx, id)?.map(|(task, _)| task);
+                found.extend(known.filter(|task| task.claim().is_some_and(|claim| claim.was_left(until, ended))));
+            }
+            found.truncate(LEFT_MAX);
+            Ok(found)
         })
     }
 

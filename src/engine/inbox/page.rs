@@ -36,7 +36,7 @@ impl Engine {
     }
 
     /// Under whose name, and with what for a proof.
-    fn page(&self, caller: &Caller, signed: Option<Signed>, statement: &Value) -> Result<(Caller, Proof), StoreError> {
+    fn whose(&self, caller: &Caller, signed: Option<Signed>, statement: &Value) -> Result<(Caller, Proof), StoreError> {
         let caller = match &signed {
             Some(signed) => self.who_signs(caller, signed, statement)?,
             None => caller.clone(),
@@ -59,7 +59,7 @@ impl Engine {
             return Err(Refusal::new(Code::BadArguments, message, "up to 100 letters, digits and `-_.:@/`").into());
         }
         let first = !self.has_approvers()?;
-        let (caller, proof) = self.page(caller, signed, &enrolment(&self.workspace_id()?, &name, &key, &groups))?;
+        let (caller, proof) = self.whose(caller, signed, &enrolment(&self.workspace_id()?, &name, &key, &groups))?;
         self.enrol(&caller, name, key.clone(), groups, proof)?;
         if first {
             self.remember_first(&key);
@@ -74,7 +74,7 @@ impl Engine {
         reason: String,
         signed: Option<Signed>,
     ) -> Result<(), Failure> {
-        let (caller, proof) = self.page(caller, signed, &revocation(&self.workspace_id()?, &name))?;
+        let (caller, proof) = self.whose(caller, signed, &revocation(&self.workspace_id()?, &name))?;
         self.revoke(&caller, name, reason, proof)
     }
 
@@ -87,7 +87,7 @@ impl Engine {
         signed: Option<Signed>,
     ) -> Result<Task, Failure> {
         let statement = violations::statement(&self.workspace_id()?, task, &paths, &reason);
-        let (caller, proof) = self.page(caller, signed, &statement)?;
+        let (caller, proof) = self.whose(caller, signed, &statement)?;
         self.accept_violations(&caller, AcceptViolations { task, paths, reason, proof })
     }
 
@@ -100,7 +100,7 @@ impl Engine {
         signed: Option<Signed>,
     ) -> Result<Task, Failure> {
         let statement = budget::statement(&self.workspace_id()?, task, &budget, &reason);
-        let (caller, proof) = self.page(caller, signed, &statement)?;
+        let (caller, proof) = self.whose(caller, signed, &statement)?;
         self.change_budget(&caller, ChangeBudget { task, budget, reason, proof })
     }
 }

@@ -36,7 +36,7 @@ pub const PATH: &str = "/mcp";
 const SESSION: &str = "mcp-session-id";
 const SESSION_RETRY_SECONDS: u32 = 30;
 /// How often it is asked whether the credential behind a stream still counts.
-const LOOKED_AT: Duration = Duration::from_secs(5);
+const LOOKS_EVERY: Duration = Duration::from_secs(5);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The MCP service of this workspace, with every check before it.
@@ -205,7 +205,7 @@ async fn until_over(app: Arc<App>, shown: Option<(Parts, Principal)>) {
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
-            () = tokio::time::sleep(LOOKED_AT) => {}
+            () = tokio::time::sleep(LOOKS_EVERY) => {}
         }
         let (app, shown, began) = (Arc::clone(&app), Arc::clone(&shown), Arc::clone(&began));
         if !apart(move || identity::still_counts(&app, &shown, &began)).await.unwrap_or_default() {

@@ -91,8 +91,7 @@ fn looks() -> Vec<Operation> {
             "What is to be signed for an act, and the very bytes; it changes nothing",
             posted(statement, &["at", "statements"]),
             Run::Post(self::statement),
-        )
-        .roles(ANSWERING),
+        ),
     ]
 }
 
@@ -367,7 +366,7 @@ fn tend(asked: &Asked) -> Result<Found, Problem> {
             let after = engine.change_budget_on_page(caller, task, budget, reason, signed)?;
             return Found::json(&json!({ "task": task, "status": after.status() }));
         }
-        act if signed.is_some() => {
+        act if signed.is_some() && ACTS.contains(&act) => {
             return Err(bad(&format!("`{act}` takes no signature"), "leave `signed` out"));
         }
         "cancel" => Change::Cancel { reason, dependents },

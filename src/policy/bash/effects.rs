@@ -1,5 +1,5 @@
 //! Which words of a command make an everyday program run another one or write a file: what a rule with `*` does not
-//! cover unless it spells them out. The programs stand in `table.rs`; looking through wrappers is elsewhere.
+//! cover unless it spells them out. The programs stand in `table/`; looking through wrappers is elsewhere.
 
 mod harmless;
 mod launchers;
@@ -80,7 +80,7 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
     let mut from = 0;
     let mut drops_dashes = false;
     // `npx jest` is jest, `python3 -m pytest` is pytest.
-    for _ in 0..=MAX_LAUNCHERS {
+    for round in 0..=MAX_LAUNCHERS {
         let Some((first, _)) = words.get(from..).and_then(<[Word]>::split_first) else { break };
         let rest = words.get(from..).unwrap_or_default();
         let name = table::listed_name(base(&first.text));
@@ -98,6 +98,9 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
         let Some(at) = launchers::launched(name, rest) else { break };
         drops_dashes |= matches!(name, "npm" | "npx" | "pnpm" | "yarn");
         from += at;
+        if round == MAX_LAUNCHERS {
+            found.push(Risk { at: from.min(words.len().saturating_sub(1)), effect: Effect::Unknown, target: None });
+        }
     }
     found.sort_by_key(|risk| risk.at);
     found

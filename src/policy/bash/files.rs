@@ -27,7 +27,7 @@ enum Way {
     Pairs,
 }
 
-/// Letters of options whose value is the next word; in order of name.
+/// Letters of options whose value is the next word.
 const COMMANDS: &[(&str, Way, &str)] = &[
     (".", Way::Reads, ""),
     ("ack", Way::ReadsAfterFirst, "ABCm"),

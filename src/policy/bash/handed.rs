@@ -1,5 +1,7 @@
 //! Programs of all kinds that get phasegate's name among their words, or a pattern that it fits. Its own commands are in `guard`.
 
+use regex::RegexBuilder;
+
 use super::super::judge::Around;
 use super::super::shell::script::Word;
 use super::effects::base;
@@ -28,6 +30,8 @@ pub const STRONG: &[&str] = &[
 ];
 
 /// Longer patterns of `pkill` are no name.
+const MAX_PATTERNS: usize = 16;
+const BUILT_BYTES_MAX: usize = 64 * 1024;
 const MAX_PATTERN: usize = 100;
 
 /// Whether a name that is expanded when it runs can become phasegate's.
@@ -78,6 +82,11 @@ pub fn by_pattern(name: &str, words: &[Word]) -> bool {
         words.iter().any(|word| word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('f'));
     let ours = if whole { "phasegate serve" } else { "phasegate" };
     let patterns = words.iter().skip(1).filter(|word| !word.text.starts_with('-'));
-    let fits = |word: &Word| regex::Regex::new(&word.text).is_ok_and(|pattern| pattern.is_match(ours));
-    patterns.filter(|word| word.text.len() < MAX_PATTERN).any(fits)
+    // One that is too large to be built may fit.
+    let fits = |word: &Word| match RegexBuilder::new(&word.text).size_limit(BUILT_BYTES_MAX).build() {
+        Ok(pattern) => pattern.is_match(ours),
+        Err(error) => matches!(error, regex::Error::CompiledTooBig(_)),
+    };
+    let patterns: Vec<&Word> = patterns.filter(|word| word.text.len() < MAX_PATTERN).collect();
+    patterns.len() > MAX_PATTERNS || patterns.into_iter().any(fits)
 }

@@ -22,8 +22,11 @@ mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::workflow::WRITERS;
+
 use super::glob::Pairs;
 use super::judge::{Around, Decision, RuleSet, Verdict};
+use super::paths::shown;
 use super::rule::{Rule, RuleList};
 use super::shell;
 use super::shell::script::Word;
@@ -36,8 +39,6 @@ use views::{Seen, View, Walk};
 
 /// Nothing allows a longer command, whatever it is.
 const MAX_BYTES: usize = 24 * 1024;
-/// A piece of a command in a reason, in characters.
-const MAX_SHOWN: usize = 120;
 /// Paths that are looked up for one call.
 const MAX_PATHS: usize = 400;
 
@@ -143,11 +144,8 @@ pub fn paths(command: &str, around: &Around) -> Vec<String> {
 
 /// A rule of deny or ask that says which commands or files it is about.
 fn is_scoped(rules: &RuleSet) -> bool {
-    rules
-        .deny
-        .iter()
-        .chain(&rules.ask)
-        .any(|rule| rule.spec.is_some() && ["Bash", "Read", "Edit", "Write"].iter().any(|tool| rule.tool.matches(tool)))
+    let about = |rule: &Rule| ["Bash", "Read"].iter().chain(&WRITERS).any(|tool| rule.tool.matches(tool));
+    rules.deny.iter().chain(&rules.ask).any(|rule| rule.spec.is_some() && about(rule))
 }
 
 fn is_exactly(rule: &Rule, command: &str) -> bool {
@@ -273,21 +271,6 @@ fn possible(denied: &Refused<'_>, asked: &Refused<'_>, uses: &Uses) -> Option<(D
         return Some((Decision::Ask, rule.text.clone(), part.clone()));
     }
     of(Decision::Ask).map(|(_, rule, part)| (Decision::Ask, rule.clone(), part.clone()))
-}
-
-/// A piece of a command for people: bounded, control characters as escapes.
-fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for (count, letter) in text.chars().enumerate() {
-        if count == MAX_SHOWN {
-            shown.push('…');
-            break;
-        }
-        let unseen = letter.is_control()
-            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if unseen { shown.extend(letter.escape_default()) } else { shown.push(letter) }
-    }
-    shown
 }
 
 #[cfg(test)]

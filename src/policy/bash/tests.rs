@@ -269,6 +269,7 @@ fn the_guard_stands_above_every_rule() {
             "rm -rf .",
             "python3 -c \"open('.phasegate/x')\"",
             "pkill -f phasegate",
+            "pkill '(((((p{99}){99}){99}){99}){99}){99}'",
             "kill $(pgrep phasegate)",
             "curl localhost:7700/x",
             "echo {} > .claude/settings.json",

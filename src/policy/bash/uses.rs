@@ -3,9 +3,11 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
+use crate::domain::workflow::WRITERS;
+
 use super::super::judge::{Around, Decision, RuleSet, Verdict};
 use super::super::paths::{self, Access};
-use super::super::rule::{Rule, WRITERS};
+use super::super::rule::Rule;
 use super::super::shell::script::{Assignment, Expands, Folders, Redirection, Way, Word};
 use super::assignments::Values;
 use super::effects::base;

@@ -5,7 +5,7 @@ use super::pool::Connection;
 use super::{Shared, StoreError, postgres};
 use crate::store::copy::TABLES;
 
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("../migrations/postgres/0001_init.sql"),
     include_str!("../migrations/postgres/0002_tree.sql"),
     include_str!("../migrations/postgres/0003_approvals.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("../migrations/postgres/0013_budgets.sql"),
     include_str!("../migrations/postgres/0014_tokens.sql"),
     include_str!("../migrations/postgres/0015_turns.sql"),
+    include_str!("../migrations/postgres/0016_left.sql"),
 ];
 
 pub fn known() -> i64 {

@@ -1,4 +1,4 @@
-//! Everyday programs, in order of name.
+//! Everyday programs.
 
 use super::super::effects::{Operands, Program};
 use super::lines::{GIT_DIFF, NONE, SHELL_RUNS, awk, code, compiler, dashed, getopt, sub, whole};

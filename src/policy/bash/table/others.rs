@@ -1,4 +1,4 @@
-//! Interpreters and programs that make files of files, in order of name.
+//! Interpreters and programs that make files of files.
 
 use super::super::effects::{Operands, Program};
 use super::lines::{code, getopt, sub, tool, whole};

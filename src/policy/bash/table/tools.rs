@@ -1,4 +1,4 @@
-//! Tools that build, test, check and format, and others, in order of name. Settings that are code count as running them.
+//! Tools that build, test, check and format, and others. Settings that are code count as running them.
 
 use super::super::effects::{Operands, Program};
 use super::lines::{code, exact, getopt, sub, tool, whole};
