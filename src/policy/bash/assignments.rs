@@ -38,8 +38,10 @@ const READ_BY_PROGRAMS: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "a
 /// Set by the shell or by logging in: they hold a folder, a name or a number.
 const FROM_THE_SYSTEM: &[&str] = &[
     "HOME",
+    "PATH",
     "PWD",
     "OLDPWD",
+    "SHELL",
     "USER",
     "LOGNAME",
     "HOSTNAME",
@@ -62,7 +64,9 @@ const FROM_THE_SYSTEM: &[&str] = &[
 
 pub fn is_safe(assignment: &Assignment) -> bool {
     let name = assignment.name.as_str();
-    (SAFE.contains(&name) || name.starts_with("LC_")) && assignment.value.expands.nothing()
+    // No name of a file is looked for here.
+    (SAFE.contains(&name) || name.starts_with("LC_"))
+        && !(assignment.value.expands.value || assignment.value.expands.tilde)
 }
 
 /// A variable of the text's own, which no program is started with unless it is exported.

@@ -6,7 +6,7 @@ use super::super::glob::Pairs;
 use super::super::judge::{Around, Decision, RuleSet};
 use super::super::paths::{self, Access};
 use super::super::rule::{Rule, RuleList};
-use super::super::shell::script::{Script, Word};
+use super::super::shell::script::{Input, Script, Word};
 use super::assignments::{Values, is_safe, stays_inside};
 use super::effects::{self, Effect, Risk, base};
 use super::files;
@@ -128,7 +128,9 @@ impl<'a> Cover<'a> {
             if !inside.inner.is_empty() && !table::UNREADABLE.contains(&name) && name != "ssh" {
                 continue;
             }
-            if words.len() > 1 && (table::RUNS_OTHERS.contains(&name) || table::UNREADABLE.contains(&name)) {
+            // `batch` alone reads its commands.
+            let told = words.len() > 1 || view.input != Input::Inherited;
+            if told && (table::RUNS_OTHERS.contains(&name) || table::UNREADABLE.contains(&name)) {
                 return Err(format!(
                     "`{}` runs what cannot be seen, and a rule of deny or ask may be about it",
                     shown(name)

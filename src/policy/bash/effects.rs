@@ -5,6 +5,8 @@ mod harmless;
 mod launchers;
 mod special;
 
+pub use harmless::only_prints;
+
 use super::super::shell::script::{Input, Word};
 use super::options::{Part, Style, Valued, parts};
 use super::{scripts, subcommands, table};
@@ -110,7 +112,11 @@ fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
     let mut found = Vec::new();
     special::risks(name, words, input, &mut found);
     let sub = subcommands::subcommand(name, words);
+    let prints = harmless::only_prints(name, words);
     for program in table::lines(name) {
+        if prints && matches!(program.operands, Operands::Runs | Operands::Writes) {
+            continue;
+        }
         if !program.sub.is_empty() && sub.is_none_or(|(_, sub)| sub != program.sub) {
             continue;
         }
@@ -158,6 +164,9 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
                 // What stands behind `go test -args` is for the test, which reads options of its own.
                 handed_on |= program.name == "go" && name == "args";
                 if handed_on && !name.starts_with("test.") {
+                    continue;
+                }
+                if words.get(at).is_some_and(|word| harmless::is_property(program.name, word)) {
                     continue;
                 }
                 if let Some(effect) = effect_of(program, name, long)

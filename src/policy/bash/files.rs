@@ -3,7 +3,7 @@
 use super::super::judge::Around;
 use super::super::paths::Access;
 use super::super::shell::script::{Expands, Folders, Word};
-use super::effects::{base, is_interpreter};
+use super::effects::{base, is_interpreter, only_prints};
 use super::options::{Part, Style, Valued, parts};
 use super::subcommands;
 
@@ -166,13 +166,17 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("tailf", Way::Reads, "n"),
     ("fallocate", Way::Writes, "lo"),
     ("sponge", Way::Writes, ""),
+    ("dos2unix", Way::Writes, ""),
+    ("unix2dos", Way::Writes, ""),
 ];
 
 /// Programs of which some options name a file that is read.
 const FROM: &[(&str, &[&str])] = &[
     ("date", &["-f", "--file", "-r", "--reference"]),
     ("du", &["--files0-from"]),
-    ("docker", &["--env-file"]),
+    ("docker", &["--env-file", "-f", "--file"]),
+    ("docker-compose", &["--env-file", "-f", "--file"]),
+    ("helm", &["-f", "--values", "--set-file"]),
     ("gh", &["-f", "-F", "--body-file", "--notes-file", "--env-file"]),
     ("git", &["-F", "--file"]),
     ("make", &["-f", "--file", "--makefile"]),
@@ -180,6 +184,10 @@ const FROM: &[(&str, &[&str])] = &[
     ("mysql", &["--defaults-file", "--defaults-extra-file"]),
     ("podman", &["--env-file"]),
     ("psql", &["-f", "--file"]),
+    ("pip", &["-r", "--requirement", "-c", "--constraint"]),
+    ("pip3", &["-r", "--requirement", "-c", "--constraint"]),
+    ("terraform", &["-var-file", "--var-file", "-backend-config"]),
+    ("uv", &["-r", "--requirement", "-c", "--constraint", "--env-file"]),
     ("parallel", &["-a", "--arg-file"]),
     ("xargs", &["-a", "--arg-file"]),
 ];
@@ -196,8 +204,19 @@ pub fn named(words: &[Word]) -> Vec<Named> {
         return contexts(words);
     }
     let mut found = operands(name, words);
+    found.extend(copied_by_manager(name, words));
     found.extend(given(name, words).into_iter().map(|path| Named { path, access: Access::Read }));
     found
+}
+
+/// `docker cp web:/a b`: what has no colon lies here.
+fn copied_by_manager(name: &str, words: &[Word]) -> Vec<Named> {
+    let copies = matches!(name, "docker" | "docker-compose" | "kubectl" | "nerdctl" | "oc" | "podman");
+    let Some(at) = words.iter().position(|word| copies && word.text == "cp") else { return Vec::new() };
+    let operands: Vec<&Word> = words.iter().skip(at + 1).filter(|word| !word.text.starts_with('-')).collect();
+    let here = operands.iter().enumerate().filter(|(_, word)| !word.text.contains(':'));
+    let access = |index| if index + 1 == operands.len() { Access::Write } else { Access::Read };
+    here.map(|(index, word)| Named { path: (*word).clone(), access: access(index) }).collect()
 }
 
 /// The values of options that name a file, also behind `name=` and `@`; and what is sent elsewhere.
@@ -317,11 +336,7 @@ fn uploads(words: &[Word], found: &mut Vec<Named>) {
 
 fn git(words: &[Word]) -> Vec<Named> {
     let Some((at, sub)) = subcommands::subcommand("git", words) else { return Vec::new() };
-    if sub == "config"
-        && !words
-            .iter()
-            .any(|word| matches!(word.text.as_str(), "--get" | "--list" | "-l" | "get" | "list" | "--get-all"))
-    {
+    if sub == "config" && !only_prints("git", words) {
         let home = words.iter().any(|word| matches!(word.text.as_str(), "--global" | "--system"));
         let (text, tilde) = if home { ("~/.gitconfig", true) } else { (".git/config", false) };
         let path = Word { text: text.to_owned(), expands: Expands { tilde, ..Expands::default() } };

@@ -1,11 +1,9 @@
 //! What no rule opens to an agent: deciding its own approvals, trusting workflows, minting credentials, stopping or editing
-//! the guard, touching phasegate's files, program and ports. Files are looked up in `paths`; here is the rest.
+//! the guard, touching its program and ports. What is done to files is in `holders`.
 
 use super::super::judge::Around;
-use super::super::paths::{Access, is_program};
 use super::super::shell::script::{Input, Script, Word};
 use super::effects::{base, is_interpreter};
-use super::uses::Uses;
 use super::views::Seen;
 use super::{handed, table, together};
 
@@ -257,7 +255,7 @@ pub struct Mention {
 }
 
 impl Mention {
-    fn of(text: &str, around: &Around) -> Self {
+    pub fn of(text: &str, around: &Around) -> Self {
         let plain: String = text.chars().filter(|letter| !matches!(letter, '"' | '\'' | '\\')).collect();
         let state = names_state(&plain, around);
         let ours = names_program(&plain, around);
@@ -399,69 +397,6 @@ fn sets_a_command_of_ours(words: &[Word], around: &Around) -> bool {
     let settings = words.windows(2).filter(|pair| pair.first().is_some_and(|option| option.text == "-c"));
     let mut values = settings.filter_map(|pair| pair.last()?.text.split_once('=').map(|(_, value)| value));
     values.any(|value| names_program(value, around).is_some_and(decides))
-}
-
-/// Folders of the settings that hold agents to their phase.
-pub const HOLDERS: &[&str] = &[".claude", ".codex", ".gemini", ".opencode", ".cursor"];
-
-const STARTS: &[&str] =
-    &[".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".zprofile", ".bash_login", ".bash_aliases"];
-
-/// What the files say that a text would write.
-pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Option<String> {
-    if let Some(why) = &uses.guarded {
-        return Some(why.clone());
-    }
-    let mention = Mention::of(text, around);
-    let starts_shells = ["PATH", "alias", "phasegate", "()"].iter().any(|part| text.contains(part));
-    for one in uses.all.iter().filter(|one| one.access == Access::Write && !one.aside) {
-        let mut names = one.path.rsplit('/');
-        let (last, folder) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
-        if is_program(&one.path, around) {
-            return Some("it would put something else in phasegate's place".to_owned());
-        }
-        if HOLDERS.contains(&last) {
-            return Some(format!("`{last}` holds the settings that hold an agent to its phase"));
-        }
-        if folder == "pts" || (folder == "dev" && last.starts_with("tty")) {
-            return Some("it would type into a terminal, which may be a person's".to_owned());
-        }
-        let shell_start = STARTS.contains(&last) && starts_shells;
-        if shell_start || (one.protected && mention.decides) {
-            return Some(format!("what is written to `{}` runs later, in a person's name", super::shown(last)));
-        }
-    }
-    let views = || seen.iter().flat_map(|one| &one.views);
-    for view in views().filter(|view| view.sure) {
-        let words = view.words();
-        let Some(name) = words.first().map(|word| base(&word.text)) else { continue };
-        let deep = words.iter().any(|word| matches!(word.text.as_str(), "-R" | "--recursive"));
-        let removes =
-            matches!(name, "rm" | "mv" | "srm" | "shred") || (deep && matches!(name, "chmod" | "chown" | "chgrp"));
-        for named in super::files::named(words).iter().filter(|named| named.access == Access::Write) {
-            if named.path.expands.value && named.path.text.contains("phasegate") {
-                return Some("it would change what phasegate's own program or files are".to_owned());
-            }
-            // The last operand of `mv` is where the others go.
-            if !removes || (name == "mv" && words.last() == Some(&named.path)) || !named.path.expands.nothing() {
-                continue;
-            }
-            let (places, _) = super::files::places(&named.path, &view.folders, &[], around);
-            let root = super::files::normal(&around.root);
-            let holds = |place: &String| {
-                let own = around.guard.paths.iter().map(String::as_str);
-                place == "/" || own.chain([root.as_str()]).any(|held| is_or_below(held, place))
-            };
-            if places.iter().any(holds) {
-                return Some(format!("`{}` holds the state of phasegate", super::shown(&named.path.text)));
-            }
-        }
-    }
-    None
-}
-
-fn is_or_below(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// One of phasegate's own commands.

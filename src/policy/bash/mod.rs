@@ -7,9 +7,11 @@ mod effects;
 mod files;
 mod guard;
 mod handed;
+mod holders;
 mod moves;
 mod options;
 mod pattern;
+mod printed;
 mod reach;
 mod scripts;
 mod subcommands;
@@ -64,7 +66,7 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
         opaque,
     };
 
-    let denied = refused(&deny, command, &seen, &values);
+    let denied = refused(&deny, command, &seen, &values, around);
     if let Some((rule, part)) = &denied.certain {
         return verdict(Decision::Deny, Some(&rule.text), format!("the rule `{}` denies `{}`", rule.text, shown(part)));
     }
@@ -72,11 +74,11 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
         return Verdict { opaque, ..one.verdict.clone() };
     }
     if let Some(why) =
-        guard::verdict(&seen, &script, command, around).or_else(|| guard::files(&uses, &seen, command, around))
+        guard::verdict(&seen, &script, command, around).or_else(|| holders::files(&uses, &seen, command, around))
     {
         return verdict(Decision::Deny, None, format!("{why}; no agent may do that, whatever the rules allow"));
     }
-    let asked = refused(&ask, command, &seen, &values);
+    let asked = refused(&ask, command, &seen, &values, around);
     if let Some((rule, part)) = &asked.certain {
         return verdict(
             Decision::Ask,
@@ -161,7 +163,7 @@ struct Refused<'r> {
 }
 
 /// One match anywhere is enough.
-fn refused<'r>(specs: &[Spec<'r>], command: &str, seen: &[Seen<'_>], values: &Values) -> Refused<'r> {
+fn refused<'r>(specs: &[Spec<'r>], command: &str, seen: &[Seen<'_>], values: &Values, around: &Around) -> Refused<'r> {
     let mut found = Refused::default();
     let written = command.trim_matches([' ', '\t', '\n']);
     for spec in specs {
@@ -178,10 +180,10 @@ fn refused<'r>(specs: &[Spec<'r>], command: &str, seen: &[Seen<'_>], values: &Va
     for view in seen.iter().flat_map(|one| &one.views) {
         let words = view.words();
         let without = hopeless.in_list_of(view, specs);
-        for text in spellings(words, values) {
+        for text in spellings(words, values, around) {
             pairs.now_of(&text.text);
             let mut left = specs.iter().enumerate().filter(|(at, _)| !(text.is_an_end && without.contains(at)));
-            let fits = |spec: &Spec<'_>| spec.pattern.as_ref().is_none_or(|one| one.matches_by(&text.text, &pairs));
+            let fits = |spec: &Spec<'_>| spec.pattern.as_ref().is_none_or(|one| one.means(&text.text, &pairs));
             if let Some((_, spec)) = left.find(|(_, spec)| fits(spec)) {
                 found.certain = Some((spec.rule, text.text));
                 return found;
@@ -223,7 +225,7 @@ struct Spelling {
 }
 
 /// The ways in which a rule may have been meant to name this command.
-fn spellings(words: &[Word], values: &Values) -> Vec<Spelling> {
+fn spellings(words: &[Word], values: &Values, around: &Around) -> Vec<Spelling> {
     let mut found = Vec::new();
     let mut add = |words: &[Word], is_an_end: bool| {
         let text = pattern::joined(words);
@@ -247,6 +249,14 @@ fn spellings(words: &[Word], values: &Values) -> Vec<Spelling> {
     if settled.as_slice() != words {
         add(&settled, false);
     }
+    // Where `GIT` and `git.exe` are git.
+    if let Some(first) = words.first().filter(|_| around.case_insensitive) {
+        let lower = first.text.to_lowercase();
+        let name = Word { text: lower.strip_suffix(".exe").unwrap_or(&lower).to_owned(), ..first.clone() };
+        if name.text != first.text {
+            add(&[&[name], words.get(1..).unwrap_or_default()].concat(), false);
+        }
+    }
     // `git -C folder push` is a push.
     if let Some(first) = words.first()
         && subcommands::has_subcommands(base(&first.text))
@@ -254,6 +264,12 @@ fn spellings(words: &[Word], values: &Values) -> Vec<Spelling> {
         && at > 1
     {
         let direct: Vec<Word> = [first].into_iter().chain(words.iter().skip(at)).cloned().collect();
+        add(&direct, false);
+    }
+    // `gh pr -R owner/name merge` merges.
+    if let Some(first) = words.first()
+        && let Some(direct) = subcommands::without_options(base(&first.text), words)
+    {
         add(&direct, false);
     }
     found

@@ -1,6 +1,7 @@
 //! The words of one command as options, their values and operands. What an option does is not known here.
 
 use super::super::shell::script::Word;
+use super::printed::{Printed, printed};
 
 /// How a program reads its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +45,10 @@ pub fn may_be_option(word: &Word) -> bool {
     let first = word.text.chars().next();
     match first {
         None => false,
-        Some('-') => !word.expands.nothing(),
-        Some('$' | '`') => word.expands.value && !is_sum(&word.text),
+        Some('-') => !word.expands.nothing() && !is_numbered(word),
+        Some('$' | '`') => word.expands.value && printed(&word.text) == Printed::Anything,
         // What it is parted into may begin with anything.
-        Some(_) if word.expands.value && word.expands.splits => true,
+        Some(_) if word.expands.value && word.expands.splits => printed(&word.text) == Printed::Anything,
         Some('*' | '?' | '[') => word.expands.glob,
         Some('{') => word.expands.brace && dash_may_come_first(word),
         Some(_) => false,
@@ -76,9 +77,10 @@ pub fn parts<'a>(words: &'a [Word], start: usize, style: Style, valued: Valued<'
     found
 }
 
-/// `$((…))` alone: a number, which no option that runs or writes is.
-fn is_sum(text: &str) -> bool {
-    text.strip_prefix("$((").is_some_and(|rest| rest.ends_with("))") && !rest.contains(['$', '`', '(']))
+/// `-j$(nproc)`: a letter and a number.
+fn is_numbered(word: &Word) -> bool {
+    let lettered = word.text.chars().nth(1).is_some_and(|letter| letter.is_ascii_alphabetic());
+    lettered && !(word.expands.glob || word.expands.brace) && printed(&word.text) == Printed::Number
 }
 
 /// Of a word that begins with a brace.

@@ -13,6 +13,16 @@ pub struct Pattern {
     /// The glob, followed by the end or by a blank and anything.
     open: bool,
     kind: Kind,
+    /// Where the rule quotes: as the words of a command are seen, without the quotes.
+    unquoted: Option<Unquoted>,
+}
+
+#[derive(Debug)]
+struct Unquoted {
+    /// For refusing, where any blank is one.
+    wide: Glob,
+    /// For allowing, where a blank between quotes parts no words.
+    strict: Glob,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +45,15 @@ impl Pattern {
             "*" => Kind::Everything,
             _ => Kind::Some,
         };
-        Self { glob: Glob::read(glob), open, kind }
+        let unquoted = unquoted(glob).map(|strict| {
+            let wide = Glob::read(&strict.replace(INNER_BLANK, " "));
+            Unquoted { wide, strict: Glob::read(&strict) }
+        });
+        Self { glob: Glob::read(glob), open, kind, unquoted }
+    }
+
+    fn fits(&self, glob: &Glob, text: &str) -> bool {
+        if self.open { glob.fits_a_start(text) } else { glob.fits(text) }
     }
 
     pub fn is_everything(&self) -> bool {
@@ -47,23 +65,34 @@ impl Pattern {
     }
 
     pub fn matches(&self, text: &str) -> bool {
-        self.kind != Kind::Nothing && if self.open { self.glob.fits_a_start(text) } else { self.glob.fits(text) }
+        let strict = || self.unquoted.as_ref().is_some_and(|unquoted| self.fits(&unquoted.strict, text));
+        self.kind != Kind::Nothing && (self.fits(&self.glob, text) || strict())
     }
 
     /// The same, with the pairs of that text.
     pub fn matches_by(&self, text: &str, pairs: &Pairs) -> bool {
-        pairs.hold(&self.glob.needs) && self.matches(text)
+        let holds = |glob: &Glob| pairs.hold(&glob.needs);
+        let strict = self.unquoted.as_ref().is_some_and(|unquoted| holds(&unquoted.strict));
+        (holds(&self.glob) || strict) && self.matches(text)
+    }
+
+    /// For refusing: it does not matter which blanks are quoted.
+    pub fn means(&self, text: &str, pairs: &Pairs) -> bool {
+        let wide = |unquoted: &Unquoted| pairs.hold(&unquoted.wide.needs) && self.fits(&unquoted.wide, text);
+        self.matches_by(text, pairs) || self.unquoted.as_ref().is_some_and(wide)
     }
 
     /// No end of this text can match.
     pub fn misses_all_ends(&self, text: &str) -> bool {
-        self.glob.misses_all_ends(text)
+        let wide = self.unquoted.as_ref().is_none_or(|unquoted| unquoted.wide.misses_all_ends(text));
+        wide && self.glob.misses_all_ends(text)
     }
 
     /// How many words at the start the rule spells out itself.
     pub fn literal_words(&self) -> Vec<&str> {
-        let literal = self.glob.first.as_str();
-        let cut = self.glob.has_star() && !literal.ends_with(' ');
+        let glob = self.unquoted.as_ref().map_or(&self.glob, |unquoted| &unquoted.strict);
+        let literal = glob.first.as_str();
+        let cut = glob.has_star() && !literal.ends_with(' ');
         let mut words: Vec<&str> = literal.split(' ').filter(|word| !word.is_empty()).collect();
         if cut {
             words.pop();
@@ -74,9 +103,29 @@ impl Pattern {
     /// Whether words of which some are not known before they run could fit: what is known before the first such word
     /// does not speak against it.
     pub fn could_match(&self, known_start: &str) -> bool {
-        let literal = self.glob.first.as_str();
-        literal.starts_with(known_start) || known_start.starts_with(literal)
+        let could = |glob: &Glob| {
+            let literal = glob.first.as_str();
+            literal.starts_with(known_start) || known_start.starts_with(literal)
+        };
+        could(&self.glob) || self.unquoted.as_ref().is_some_and(|unquoted| could(&unquoted.wide))
     }
+}
+
+/// Without quotes, with the blanks that stood between them marked; nothing where there are none or they do not close.
+fn unquoted(text: &str) -> Option<String> {
+    let (mut open, mut any) = (None, false);
+    let mut found = String::new();
+    for letter in text.chars() {
+        match (open, letter) {
+            (None, '\'' | '"') => (open, any) = (Some(letter), true),
+            (Some(quote), letter) if letter == quote => open = None,
+            // What these do between quotes and before them is not for a rule.
+            (_, '\\') => return None,
+            (Some(_), ' ' | '\t') => found.push(INNER_BLANK),
+            (_, letter) => found.push(letter),
+        }
+    }
+    (any && open.is_none()).then_some(found)
 }
 
 /// The text before the first expansion; nothing where all is known.
@@ -133,6 +182,11 @@ mod tests {
     fn stars_and_word_boundaries() {
         for (spec, text, expected) in [
             ("git log *", "git log", true),
+            ("git commit -m \"wip\"", "git commit -m wip", true),
+            ("git commit -m 'feat: *'", "git commit -m feat:\u{f8ff}x", true),
+            ("git commit -m 'feat: *'", "git commit -m feat: x", false),
+            ("awk '{print $1}' *", "awk {print\u{f8ff}$1} a", true),
+            ("echo don't *", "echo dont x", false),
             ("git log *", "git log -3", true),
             ("git log *", "git logs", false),
             ("git log:*", "git log -3", true),

@@ -226,6 +226,8 @@ fn files_are_held_against_path_rules() {
             "git show HEAD:.env",
             "sh -c 'echo > .env'",
             "dd of=.env",
+            "docker cp .env web:/",
+            "kubectl cp web:/x .env",
             "git -C sub diff ../.env",
             "git -C sub -C more log -p -- ../../.env",
             "git -C sub grep K ../.env",
@@ -248,6 +250,72 @@ fn files_are_held_against_path_rules() {
 }
 
 #[test]
+fn a_subcommand_of_a_manager_is_no_program() {
+    let deny = ["Bash(rm *)", "Bash(node *)", "Bash(install *)", "Bash(git commit -m \"wip\")"];
+    let allowed = [
+        "docker rm web",
+        "docker volume rm web",
+        "docker run --rm -v \"$PWD\":/app app npm test",
+        "kubectl get node",
+        "poetry install",
+        "uv run pytest tests/rm",
+        "npx jest rm",
+        "make -j$(nproc)",
+        "git show $(git rev-parse HEAD)",
+        "git config --get user.name",
+        "git submodule status",
+        "mvn test -Dtest=A -DskipITs",
+        "DEBUG=a:* npm test",
+        "git commit -m 'wip on x'",
+    ];
+    all(&deny, &[], &["Bash"], Decision::Allow, &allowed);
+    let denied = [
+        "docker run app rm x",
+        "docker exec -it web rm x",
+        "docker compose exec web rm x",
+        "kubectl exec web -- rm x",
+        "uv run --with a rm x",
+        "npx -p a rm x",
+        "git commit -m wip",
+        "git commit -m 'wip'",
+        "pip -q x && rm y",
+        "cmd /c rm x",
+        "ip netns exec a rm x",
+    ];
+    all(&deny, &[], &["Bash"], Decision::Deny, &denied);
+    let unclear = ["batch < f", "make -f$(nproc)$x"];
+    all(&deny, &[], &["Bash"], Decision::None, &unclear);
+    all(&["Bash(gh pr merge *)"], &[], &["Bash"], Decision::Deny, &["gh pr -R a/b merge 1", "gh -R a/b pr merge 1"]);
+}
+
+#[test]
+fn what_reads_under_a_rule_with_a_star_is_told_from_what_writes() {
+    let rules = ["Bash(git *)", "Bash(wget *)", "Bash(cmake *)", "Bash(dotnet *)", "Bash(node *)", "Bash(gofmt *)"];
+    let reads = [
+        "git config -l",
+        "git config user.name",
+        "git bisect good",
+        "wget -qO- http://a.example/",
+        "cmake -B build -DCMAKE_BUILD_TYPE=Release",
+        "dotnet test --logger trx",
+        "node --test tests",
+        "gofmt -l .",
+    ];
+    all(&[], &[], &rules, Decision::Allow, &reads);
+    let others = [
+        "git config user.name a",
+        "git config --get a --edit",
+        "git bisect run x",
+        "git init --template=/tmp/x",
+        "wget -qO x http://a.example/",
+        "cmake -B build -DCMAKE_C_COMPILER=/tmp/x",
+        "dotnet build -p:PreBuildEvent=id",
+        "gofmt -cpuprofile x a.go",
+    ];
+    all(&[], &[], &rules, Decision::None, &others);
+}
+
+#[test]
 fn the_guard_stands_above_every_rule() {
     all(
         &[],
@@ -267,6 +335,11 @@ fn the_guard_stands_above_every_rule() {
             "cd .phasegate && rm x",
             "sqlite3 .phasegate/s.db x",
             "rm -rf .",
+            "rm -rf \"$PWD\"",
+            "rm -rf $(pwd)/",
+            "git clean -fdx",
+            "git stash --all",
+            "rsync -a --delete x/ ./",
             "python3 -c \"open('.phasegate/x')\"",
             "pkill -f phasegate",
             "pkill '(((((p{99}){99}){99}){99}){99}){99}'",

@@ -12,7 +12,8 @@ use super::super::shell::script::{Assignment, Expands, Folders, Redirection, Way
 use super::assignments::Values;
 use super::effects::base;
 use super::files::{self, Named};
-use super::guard::HOLDERS;
+use super::holders::HOLDERS;
+use super::printed::{Printed, printed};
 use super::reach::{Names, could_meet, names, names_of_rule};
 use super::views::Seen;
 use super::written::{ANYTHING_IN_IT, writes_what_it_gets, written};
@@ -223,6 +224,11 @@ impl<'a> Finder<'a> {
         let appended = word.text == "$@" && !self.values.positional;
         let substituted = word.text.starts_with("<(") || word.text.starts_with(">(");
         if (appended || substituted) && word.expands.value && !redirected {
+            return;
+        }
+        // No file is called by a number or a commit, unless the rest makes it one.
+        let plain = !word.text.contains(['/', '~', '*', '?', '[', '{']) && !word.text.starts_with('.');
+        if word.expands.value && !redirected && plain && printed(&word.text) <= Printed::Commit {
             return;
         }
         // The same expansion again, in a folder that is known, adds nothing.

@@ -1,5 +1,6 @@
 //! Programs that start another program named by their own words: where that one begins. What it may do is not here.
 
+mod managers;
 mod runners;
 mod shells;
 #[cfg(test)]
@@ -129,6 +130,10 @@ pub fn look_inside(words: &[Word], input: Input) -> Found {
                 .filter(|(_, sub)| matches!(*sub, "exec" | "x" | "dlx") || (name == "cargo" && *sub == "watch"));
             return closed_to_allow(runs.map_or_else(Vec::new, |(at, _)| loose(words, at + 1)));
         }
+        "ip" => {
+            let exec = words.iter().skip(2).position(|word| !word.text.is_empty() && "exec".starts_with(&word.text));
+            return closed_to_allow(exec.map_or_else(Vec::new, |at| loose(words, at + 3)));
+        }
         "command" if words.get(1).is_some_and(|word| matches!(word.text.as_str(), "-v" | "-V" | "-pv" | "-pV")) => {
             return Found::default();
         }
@@ -141,6 +146,9 @@ pub fn look_inside(words: &[Word], input: Input) -> Found {
         if name == "env" {
             found.inner.extend(shells::split_string(words));
         }
+        return found;
+    }
+    if let Some(found) = managers::look_inside(name, words) {
         return found;
     }
     closed_to_allow(if LOOSE.contains(&name) { loose(words, 1) } else { runners::perhaps(words) })

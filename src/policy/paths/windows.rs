@@ -25,6 +25,9 @@ pub fn as_posix(written: &str) -> Posix {
         _ => (drive_of(plain), plain),
     };
     let rest = if drive.is_some() && rest == plain { rest.get(2..).unwrap_or_default() } else { rest };
+    if drive.is_none() && plain.starts_with('/') && written.starts_with('\\') {
+        doubt.get_or_insert("the path starts at the top of a drive that is not known");
+    }
     let names = rest.split('/').map(|name| {
         let kept = opened(name);
         if kept != name {
@@ -71,6 +74,7 @@ mod tests {
             ("C:\\srv\\proj\\.env", "/c/srv/proj/.env", true),
             ("C:/srv/.env", "/c/srv/.env", true),
             ("/C/srv", "/c/srv", true),
+            ("\\srv\\proj\\.env", "/srv/proj/.env", false),
             ("/c", "/c", true),
             ("src\\a.ts", "src/a.ts", true),
             ("..\\a", "../a", true),

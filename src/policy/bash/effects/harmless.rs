@@ -1,8 +1,10 @@
 //! Values with which an option that could run or write something does not.
 
+use super::super::subcommands::subcommand;
 use super::Word;
 
-const REPORTS: &[&str] = &["reporter", "reporters", "format", "formatter", "f", "R", "test-reporter"];
+const REPORTS: &[&str] =
+    &["coverageReporters", "reporter", "reporters", "format", "formatter", "f", "R", "test-reporter"];
 
 const TESTERS: &[&str] = &["eslint", "jest", "mocha", "node", "playwright", "rspec", "rubocop", "stylelint", "vitest"];
 
@@ -17,6 +19,106 @@ const PRINTS: &[&str] = &[
     "xfail_strict",
 ];
 
+/// Properties of builds that choose what is built or tested, and run nothing of their own.
+const PROPERTIES: &[(&str, &[&str])] = &[
+    (
+        "cmake",
+        &[
+            "DBUILD_SHARED_LIBS",
+            "DBUILD_TESTING",
+            "DCMAKE_BUILD_TYPE",
+            "DCMAKE_CXX_STANDARD",
+            "DCMAKE_C_STANDARD",
+            "DCMAKE_EXPORT_COMPILE_COMMANDS",
+            "DCMAKE_POSITION_INDEPENDENT_CODE",
+            "DCMAKE_VERBOSE_MAKEFILE",
+        ],
+    ),
+    (
+        "mvn",
+        &[
+            "DfailIfNoTests",
+            "DskipITs",
+            "DskipTests",
+            "Dit.test",
+            "Dmaven.javadoc.skip",
+            "Dmaven.test.failure.ignore",
+            "Dmaven.test.skip",
+            "Dstyle.color",
+            "Dsurefire.failIfNoSpecifiedTests",
+            "Dtest",
+        ],
+    ),
+];
+
+/// `-DNAME=value` and `-DNAME`, as one word.
+pub fn is_property(program: &str, word: &Word) -> bool {
+    let Some(text) = word.text.strip_prefix('-').filter(|_| word.expands.nothing()) else { return false };
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | '#' | ',' | '+');
+    let (name, _) = name.split_once(':').unwrap_or((name, ""));
+    PROPERTIES.iter().any(|(known, names)| *known == program && names.contains(&name)) && value.chars().all(plain)
+}
+
+/// The form of a command that only prints, where its other forms write or run what they are told.
+pub fn only_prints(program: &str, words: &[Word]) -> bool {
+    if words.iter().any(|word| !word.expands.nothing()) {
+        return false;
+    }
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let sub = subcommand(program, words);
+    let after = sub.and_then(|(at, _)| texts.get(at + 1..)).unwrap_or_default();
+    let first = after.first().copied().unwrap_or_default();
+    match (program, sub.map_or("", |(_, sub)| sub)) {
+        ("git", "config") => reads_settings(after),
+        ("git", "submodule") => matches!(first, "" | "status" | "summary"),
+        ("git", "help") => !after.iter().any(|text| text.starts_with('-')),
+        ("git", "bisect") => {
+            matches!(first, "bad" | "good" | "log" | "new" | "old" | "reset" | "skip" | "start" | "terms")
+        }
+        ("npm" | "pnpm" | "yarn", "config") => matches!(first, "get" | "list" | "ls"),
+        ("gh", "alias" | "extension") => first == "list",
+        ("wget", _) => goes_to_stdout(&texts),
+        _ => false,
+    }
+}
+
+/// `git config --get NAME`, `git config NAME`.
+fn reads_settings(words: &[&str]) -> bool {
+    const READS: &[&str] = &["--get", "--get-all", "--get-regexp", "--get-urlmatch", "--get-color", "--list", "-l"];
+    const PLACES: &[&str] = &[
+        "--global",
+        "--local",
+        "--name-only",
+        "--null",
+        "--show-origin",
+        "--show-scope",
+        "--system",
+        "--worktree",
+        "-z",
+    ];
+    let operands = words.iter().filter(|word| !word.starts_with('-')).count();
+    let options: Vec<&&str> = words.iter().filter(|word| word.starts_with('-')).collect();
+    let known = options.iter().all(|option| {
+        READS.contains(option)
+            || PLACES.contains(option)
+            || option.starts_with("--type=")
+            || option.starts_with("--default=")
+    });
+    let asks = options.iter().any(|option| READS.contains(option)) || matches!(words.first(), Some(&"get" | &"list"));
+    known && (asks || operands == 1)
+}
+
+/// `wget -qO- URL`
+fn goes_to_stdout(words: &[&str]) -> bool {
+    let short = |word: &str| word.starts_with('-') && !word.starts_with("--") && word.ends_with('O');
+    let apart = words.iter().zip(words.iter().skip(1)).any(|(word, next)| short(word) && *next == "-");
+    apart
+        || words.iter().any(|word| {
+            *word == "--output-document=-" || *word == "--spider" || word.strip_suffix('-').is_some_and(short)
+        })
+}
+
 pub fn is_harmless(program: &str, option: &str, value: Option<&Word>) -> bool {
     let Some(value) = value.filter(|value| value.expands.nothing()) else { return false };
     let text = value.text.as_str();
@@ -25,6 +127,8 @@ pub fn is_harmless(program: &str, option: &str, value: Option<&Word>) -> bool {
         ("pytest", "o" | "override-ini") => text.split_once('=').is_some_and(|(key, _)| PRINTS.contains(&key.trim())),
         ("pytest", "cov-report") => !text.contains(':'),
         ("jest", "env" | "testEnvironment") | ("vitest", "environment") => is_plain(text),
+        ("dotnet", "logger" | "l") => !text.contains(['/', '\\']) && !text.to_lowercase().contains(".dll"),
+        ("wget", "O" | "output-document") => text == "-",
         ("go", "ldflags") => only_strips_and_names(text),
         ("gcc" | "g++" | "clang" | "cc", "fuse-ld") => is_plain(text),
         (program, option) => TESTERS.contains(&program) && REPORTS.contains(&option) && is_plain(text),

@@ -1,6 +1,7 @@
 //! What no table of options can say.
 
 use super::super::super::shell::script::Input;
+use super::super::subcommands::subcommand;
 use super::{Effect, Risk, Word};
 
 /// Parts of a text for sqlite that load code, start programs or reach files.
@@ -69,7 +70,13 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
     match name {
         // `make SHELL=/tmp/x`, and any variable that a recipe runs.
         "make" | "gmake" | "just" => !text.starts_with('-') && text.contains('='),
+        "dotnet" | "msbuild" => {
+            ["/p:", "/property:", "/logger:", "/l:"].iter().any(|start| text.to_lowercase().starts_with(start))
+        }
+        // Its words may be cut short.
+        "ip" => !text.is_empty() && "exec".starts_with(text) && (before.starts_with("net") || before.starts_with('v')),
         // A transport that is a command.
+        "git" if is_of_subcommand(words, at) => true,
         "git" => text.starts_with("ext::") || text.starts_with("fd::"),
         // `tar cIf program archive`, without a dash.
         "tar" => at == 1 && !text.starts_with('-') && text.contains(['I', 'F']),
@@ -110,6 +117,13 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
         }
         _ => false,
     }
+}
+
+/// `git bisect run program`, `git submodule foreach text`: further words of theirs print or change what git holds.
+fn is_of_subcommand(words: &[Word], at: usize) -> bool {
+    let sub = subcommand("git", words).filter(|(before, _)| at > *before);
+    let text = words.get(at).map_or("", |word| word.text.as_str());
+    sub.is_some_and(|(_, sub)| matches!((sub, text), ("bisect", "run") | ("submodule", "foreach")))
 }
 
 /// `cargo rustc -- -o file`.

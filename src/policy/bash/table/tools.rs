@@ -1,6 +1,7 @@
 //! Tools that build, test, check and format, and others. Settings that are code count as running them.
 
 use super::super::effects::{Operands, Program};
+use super::super::options::Style;
 use super::lines::{code, exact, getopt, sub, tool, whole};
 
 const GO_RUNS: &[&str] =
@@ -36,11 +37,51 @@ const GO_TEST_VALUED: &[&str] = &[
     "trace",
     "outputdir",
 ];
-const PYTEST_WRITES: &[&str] =
-    &["basetemp", "junitxml", "junit-xml", "log-file", "debug", "resultlog", "result-log", "html", "cov-report"];
+const PYTEST_WRITES: &[&str] = &[
+    "basetemp",
+    "junitxml",
+    "junit-xml",
+    "log-file",
+    "debug",
+    "resultlog",
+    "result-log",
+    "html",
+    "cov-report",
+    "report-log",
+];
 const WEB_CONFIG: &[&str] = &["c", "config", "configLoader"];
 
 pub(super) const PROGRAMS: &[Program] = &[
+    tool("actionlint", "", "", &[], &["shellcheck", "pyflakes", "config-file"], &[]),
+    tool(
+        "ctest",
+        "",
+        "",
+        &[],
+        &["S", "SP", "script", "build-and-test", "test-command"],
+        &["O", "output-log", "output-junit"],
+    ),
+    tool("dc", "", "", &[], &["e", "expression", "f", "file"], &[]),
+    tool("delta", "", "", &[], &["pager", "config"], &[]),
+    sub("docker", "export", "o", &[], &["o", "output"]),
+    sub("docker", "save", "o", &[], &["o", "output"]),
+    tool(
+        "javac",
+        "",
+        "",
+        &["cp", "d", "h", "processor", "processorpath", "s"],
+        &["J*", "Xplugin*", "plugin", "processor", "processorpath", "processor-module-path"],
+        &["d", "h", "s"],
+    ),
+    sub("kubectl", "cluster-info", "", &[], &["output-directory"]),
+    whole("m4", "", Operands::Runs),
+    tool("mongosh", "", "", &[], &["eval", "f", "file"], &[]),
+    getopt("objdump", "", &["plugin"], &["plugin"], &[]),
+    tool("pre-commit", "", "", &[], &["c", "config"], &[]),
+    tool("swift", "", "", &[], &["package-path", "Xcc", "Xlinker", "Xswiftc"], &["build-path", "scratch-path"]),
+    tool("task", "", "", &[], &["d", "dir", "t", "taskfile"], &[]),
+    sub("uv", "pip", "t", &[], &["prefix", "t", "target"]),
+    tool("zig", "", "", &[], &["build-file", "build-runner"], &[]),
     tool("aria2c", "", "", &[], &["conf-path", "input-file", "i", "on*"], &["o", "out", "d", "dir", "l", "log"]),
     getopt("autopep8", "", &[], &[], &["i", "in-place"]),
     tool("ava", "", "", &[], &["config", "require", "nodeArguments"], &[]),
@@ -87,13 +128,16 @@ pub(super) const PROGRAMS: &[Program] = &[
         "dotnet",
         "",
         "",
-        &[],
-        &["logger", "collect", "settings", "testAdapterPath"],
+        &["l", "logger"],
+        &["l", "logger*", "collect", "settings", "testAdapterPath", "p:*", "property*"],
         &["o", "output", "resultsDirectory"],
     ),
     whole("docker-compose", "", Operands::Runs),
     code("elixir", "e", &["e", "eval", "r", "S", "pr", "pa", "pz", "require", "erl", "rpc-eval", "remsh"]),
-    code("erl", "", &["eval", "s", "run", "noshell", "config", "boot"]),
+    Program {
+        operands: Operands::Interpreter,
+        ..tool("erl", "", "", &[], &["eval", "s", "run", "noshell", "config", "boot"], &[])
+    },
     tool(
         "eslint",
         "",
@@ -113,7 +157,7 @@ pub(super) const PROGRAMS: &[Program] = &[
     tool("go", "test", "o", GO_TEST_VALUED, GO_RUNS, GO_TEST_WRITES),
     tool("go", "vet", "", &[], GO_RUNS, &["fix"]),
     getopt("gofumpt", "", &[], &[], &["w"]),
-    getopt("goimports", "", &[], &[], &["w", "cpuprofile", "memprofile", "trace"]),
+    tool("goimports", "", "", &[], &[], &["w", "cpuprofile", "memprofile", "trace"]),
     tool(
         "golangci-lint",
         "",
@@ -175,6 +219,7 @@ pub(super) const PROGRAMS: &[Program] = &[
             "preset",
             "prettierPath",
             "projects",
+            "coverageReporters",
             "reporters",
             "resolver",
             "rootDir",
@@ -284,6 +329,7 @@ pub(super) const PROGRAMS: &[Program] = &[
     ),
     Program {
         operands: Operands::Interpreter,
+        style: Style::Exact,
         ..getopt(
             "node",
             "erpC",

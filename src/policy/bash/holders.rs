@@ -1,0 +1,103 @@
+//! Files whose loss or change would take the guard away: phasegate's state, the settings that hold agents, and what runs later
+//! in a person's name. Commands that do so without a file are in `guard`.
+
+use super::super::judge::Around;
+use super::super::paths::{Access, is_program};
+use super::super::shell::script::Word;
+use super::effects::base;
+use super::guard::Mention;
+use super::subcommands::subcommand;
+use super::uses::Uses;
+use super::views::Seen;
+
+/// Folders of the settings that hold agents to their phase.
+pub const HOLDERS: &[&str] = &[".claude", ".codex", ".gemini", ".opencode", ".cursor"];
+
+const STARTS: &[&str] =
+    &[".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".zprofile", ".bash_login", ".bash_aliases"];
+
+/// `git clean -fdx`, `git stash --all`.
+fn removes_ignored(words: &[Word]) -> bool {
+    let Some((at, sub)) = subcommand("git", words) else { return false };
+    let options = || words.iter().skip(at + 1).map(|word| word.text.as_str()).filter(|text| text.starts_with('-'));
+    let has = |letters: &[char], long: &str| {
+        options().any(|text| if text.starts_with("--") { text == long } else { text.contains(letters) })
+    };
+    let kept = words.iter().skip(at + 1).any(|word| word.text.contains(".phasegate"));
+    match sub {
+        "clean" => has(&['x', 'X'], "") && has(&['d'], "") && !has(&['n'], "--dry-run") && !kept,
+        "stash" => has(&['a'], "--all"),
+        _ => false,
+    }
+}
+
+/// The folder that the shell is in, by the ways to name it.
+fn here(word: &Word) -> Word {
+    match word.text.trim_end_matches('/') {
+        "$PWD" | "${PWD}" | "$(pwd)" | "`pwd`" => Word { text: ".".to_owned(), ..Word::default() },
+        _ => word.clone(),
+    }
+}
+
+/// What the files say that a text would write.
+pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Option<String> {
+    if let Some(why) = &uses.guarded {
+        return Some(why.clone());
+    }
+    let mention = Mention::of(text, around);
+    let starts_shells = ["PATH", "alias", "phasegate", "()"].iter().any(|part| text.contains(part));
+    for one in uses.all.iter().filter(|one| one.access == Access::Write && !one.aside) {
+        let mut names = one.path.rsplit('/');
+        let (last, folder) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+        if is_program(&one.path, around) {
+            return Some("it would put something else in phasegate's place".to_owned());
+        }
+        if HOLDERS.contains(&last) {
+            return Some(format!("`{last}` holds the settings that hold an agent to its phase"));
+        }
+        if folder == "pts" || (folder == "dev" && last.starts_with("tty")) {
+            return Some("it would type into a terminal, which may be a person's".to_owned());
+        }
+        let shell_start = STARTS.contains(&last) && starts_shells;
+        if shell_start || (one.protected && mention.decides) {
+            return Some(format!("what is written to `{}` runs later, in a person's name", super::shown(last)));
+        }
+    }
+    let views = || seen.iter().flat_map(|one| &one.views);
+    for view in views().filter(|view| view.sure) {
+        let words = view.words();
+        let Some(name) = words.first().map(|word| base(&word.text)) else { continue };
+        let deep = words.iter().any(|word| matches!(word.text.as_str(), "-R" | "--recursive"));
+        if name == "git" && removes_ignored(words) {
+            return Some("it would take away what git ignores, the state of phasegate with it (`git clean -e .phasegate` leaves that)".to_owned());
+        }
+        let mirrors = name == "rsync" && words.iter().any(|word| word.text.starts_with("--del"));
+        let removes = mirrors
+            || matches!(name, "rm" | "mv" | "srm" | "shred")
+            || (deep && matches!(name, "chmod" | "chown" | "chgrp"));
+        for named in super::files::named(words).iter().filter(|named| named.access == Access::Write) {
+            if named.path.expands.value && named.path.text.contains("phasegate") {
+                return Some("it would change what phasegate's own program or files are".to_owned());
+            }
+            // The last operand of `mv` is where the others go.
+            let path = here(&named.path);
+            if !removes || (name == "mv" && words.last() == Some(&named.path)) || !path.expands.nothing() {
+                continue;
+            }
+            let (places, _) = super::files::places(&path, &view.folders, &[], around);
+            let root = super::files::normal(&around.root);
+            let holds = |place: &String| {
+                let own = around.guard.paths.iter().map(String::as_str);
+                place == "/" || own.chain([root.as_str()]).any(|held| is_or_below(held, place))
+            };
+            if places.iter().any(holds) {
+                return Some(format!("`{}` holds the state of phasegate", super::shown(&named.path.text)));
+            }
+        }
+    }
+    None
+}
+
+fn is_or_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
