@@ -138,7 +138,7 @@ impl<'a> Cover<'a> {
             }
             for variant in self.variants(words) {
                 let hides = effects::risks(&variant, view.input).into_iter().find(|risk| match risk.effect {
-                    Effect::Runs => true,
+                    Effect::Runs => !effects::runs_the_project(table::listed_name(name), &variant, risk.at),
                     Effect::Writes => false,
                     Effect::Unknown => variant.get(risk.at).is_some_and(|word| word.expands.value),
                 });

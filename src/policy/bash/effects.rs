@@ -5,7 +5,7 @@ mod harmless;
 mod launchers;
 mod special;
 
-pub use harmless::only_prints;
+pub use harmless::{only_prints, runs_the_project};
 
 use super::super::shell::script::{Input, Word};
 use super::options::{Part, Style, Valued, parts};
@@ -166,12 +166,9 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
                 if handed_on && !name.starts_with("test.") {
                     continue;
                 }
-                if words.get(at).is_some_and(|word| harmless::is_property(program.name, word)) {
-                    continue;
-                }
                 if let Some(effect) = effect_of(program, name, long)
                     && let given = value.cloned().or_else(|| attached.map(|text| attached_word(words, at, text)))
-                    && !harmless::is_harmless(program.name, name, given.as_ref())
+                    && !harmless::is_harmless(program.name, name, words.get(at), given.as_ref())
                 {
                     inline |= effect == Effect::Runs;
                     found.push(Risk { at, effect, target: given.filter(|_| effect == Effect::Writes) });

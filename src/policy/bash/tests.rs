@@ -266,6 +266,10 @@ fn a_subcommand_of_a_manager_is_no_program() {
         "git submodule status",
         "mvn test -Dtest=A -DskipITs",
         "DEBUG=a:* npm test",
+        "make -C sub V=1 test",
+        "docker compose -f a.yml up -d",
+        "npm --prefix sub test",
+        "jest --config jest.config.js",
         "git commit -m 'wip on x'",
     ];
     all(&deny, &[], &["Bash"], Decision::Allow, &allowed);
@@ -283,7 +287,7 @@ fn a_subcommand_of_a_manager_is_no_program() {
         "ip netns exec a rm x",
     ];
     all(&deny, &[], &["Bash"], Decision::Deny, &denied);
-    let unclear = ["batch < f", "make -f$(nproc)$x"];
+    let unclear = ["make SHELL=/tmp/x", "make -C $(x) all", "cmake -E rm x", "batch < f", "make -f$(nproc)$x"];
     all(&deny, &[], &["Bash"], Decision::None, &unclear);
     all(&["Bash(gh pr merge *)"], &[], &["Bash"], Decision::Deny, &["gh pr -R a/b merge 1", "gh -R a/b pr merge 1"]);
 }

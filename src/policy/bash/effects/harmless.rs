@@ -52,12 +52,61 @@ const PROPERTIES: &[(&str, &[&str])] = &[
 ];
 
 /// `-DNAME=value` and `-DNAME`, as one word.
-pub fn is_property(program: &str, word: &Word) -> bool {
+fn is_property(program: &str, word: &Word) -> bool {
     let Some(text) = word.text.strip_prefix('-').filter(|_| word.expands.nothing()) else { return false };
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | '#' | ',' | '+');
     let (name, _) = name.split_once(':').unwrap_or((name, ""));
     PROPERTIES.iter().any(|(known, names)| *known == program && names.contains(&name)) && value.chars().all(plain)
+}
+
+/// Options that name a folder or a file of settings, with which these programs do no more than without it: what a project
+/// holds is theirs to run.
+const PLACES: &[(&[&str], &[&str])] = &[
+    (&["make", "gmake"], &["-C", "-I", "-f", "--directory", "--file", "--makefile"]),
+    (&["ninja"], &["-C", "-f"]),
+    (&["cmake"], &["--build"]),
+    (&["gradle"], &["-b", "-c", "-p", "--build-file", "--project-dir", "--settings-file"]),
+    (&["mvn"], &["-f", "-s", "--file", "--settings"]),
+    (&["npm", "pnpm"], &["-C", "--dir", "--prefix"]),
+    (&["yarn", "bun"], &["--cwd"]),
+    (&["just", "task"], &["-d", "-f", "-t", "--dir", "--justfile", "--taskfile", "--working-directory"]),
+    (&["terraform"], &["-chdir"]),
+    (&["go"], &["-C"]),
+    (&["pytest", "tox"], &["-c", "--config-file", "--confcutdir", "--cov-config", "--rootdir"]),
+    (&["mypy", "flake8", "pre-commit"], &["-c", "--config", "--config-file"]),
+    (
+        &[
+            "eslint",
+            "jest",
+            "mocha",
+            "playwright",
+            "prettier",
+            "rollup",
+            "rubocop",
+            "stylelint",
+            "vite",
+            "vitest",
+            "webpack",
+        ],
+        &["-c", "--config", "--root", "--rootDir"],
+    ),
+];
+
+/// What a project holds is run, from another of its folders or by other settings: no more is hidden by that than by the bare
+/// command.
+pub fn runs_the_project(program: &str, words: &[Word], at: usize) -> bool {
+    let Some(word) = words.get(at).filter(|word| word.expands.nothing()) else { return false };
+    if words.get(at + 1).is_some_and(|next| !next.expands.nothing()) {
+        return false;
+    }
+    let sub = subcommand(program, words).map_or("", |(_, sub)| sub);
+    if program == "docker-compose" || program == "docker" && matches!(sub, "build" | "compose") {
+        let runs = |word: &Word| matches!(word.text.as_str(), "run" | "exec");
+        return !words.iter().any(|word| runs(word) || !word.expands.nothing());
+    }
+    let (option, _) = word.text.split_once('=').unwrap_or((&word.text, ""));
+    PLACES.iter().any(|(programs, options)| programs.contains(&program) && options.contains(&option))
 }
 
 /// The form of a command that only prints, where its other forms write or run what they are told.
@@ -119,7 +168,10 @@ fn goes_to_stdout(words: &[&str]) -> bool {
         })
 }
 
-pub fn is_harmless(program: &str, option: &str, value: Option<&Word>) -> bool {
+pub fn is_harmless(program: &str, option: &str, word: Option<&Word>, value: Option<&Word>) -> bool {
+    if word.is_some_and(|word| is_property(program, word)) {
+        return true;
+    }
     let Some(value) = value.filter(|value| value.expands.nothing()) else { return false };
     let text = value.text.as_str();
     match (program, option) {

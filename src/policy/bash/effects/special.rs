@@ -41,6 +41,10 @@ const SQLITE_SHOWS: &[&str] = &[
     "width",
 ];
 
+/// Values of variables that name no program.
+const SWITCHES: &[&str] =
+    &["", "n", "no", "off", "false", "y", "yes", "on", "true", "debug", "release", "Debug", "Release"];
+
 const READS_COMMANDS: &[&str] = &["sqlite3", "psql", "mysql", "gdb", "ed", "ex", "bc"];
 
 pub fn risks(name: &str, words: &[Word], input: Input, found: &mut Vec<Risk>) {
@@ -69,7 +73,10 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
     let before = at.checked_sub(1).and_then(|at| words.get(at)).map_or("", |word| word.text.as_str());
     match name {
         // `make SHELL=/tmp/x`, and any variable that a recipe runs.
-        "make" | "gmake" | "just" => !text.starts_with('-') && text.contains('='),
+        "make" | "gmake" | "just" => {
+            let switch = |value: &str| value.parse::<u32>().is_ok() || SWITCHES.contains(&value);
+            !text.starts_with('-') && text.split_once('=').is_some_and(|(_, value)| !switch(value))
+        }
         "dotnet" | "msbuild" => {
             ["/p:", "/property:", "/logger:", "/l:"].iter().any(|start| text.to_lowercase().starts_with(start))
         }
