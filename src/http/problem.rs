@@ -87,6 +87,11 @@ impl Problem {
                 .hint("ask again in a few seconds; the log of the server has the cause under this reference")
                 .retry_after(STORE_RETRY_SECONDS);
         }
+        if error.is_full() {
+            let detail = format!("the disk that holds phasegate's store is full (reference {reference})");
+            let hint = "nothing was changed; whoever runs the server frees space, and then the same goes through";
+            return Self::new(StatusCode::INSUFFICIENT_STORAGE, "store_full", detail).hint(hint);
+        }
         internal(&reference).hint(error.hint())
     }
 }
@@ -220,9 +225,13 @@ mod tests {
     fn a_database_that_is_away_is_no_fault_of_ours() {
         let away =
             StoreError::Unreached { said: "the database at db:5432 is not there".into(), hint: "", passing: true };
-        for (error, code, status, later) in
-            [(away, "store_unavailable", 503, true), (StoreError::Closed, "internal", 500, false)]
-        {
+        let full = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        let full = StoreError::Sqlite { doing: "write", source: full };
+        for (error, code, status, later) in [
+            (away, "store_unavailable", 503, true),
+            (full, "store_full", 507, false),
+            (StoreError::Closed, "internal", 500, false),
+        ] {
             let problem = Problem::broken(&error);
             assert_eq!((problem.0.code.as_str(), problem.0.status), (code, status));
             assert!(!problem.0.detail.contains("db:5432") && !problem.0.hint.is_empty());

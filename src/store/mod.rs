@@ -248,6 +248,15 @@ impl StoreError {
         }
     }
 
+    /// There is no room for what would be written.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Sqlite { source, .. } => source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            Self::Postgres { source, .. } => postgres::is_full(source),
+            _ => false,
+        }
+    }
+
     /// Nothing was written by this transaction, and the same again may go through.
     pub fn asks_again(&self) -> bool {
         matches!(self, Self::Unreached { .. } | Self::Overtaken)

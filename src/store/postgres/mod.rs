@@ -278,6 +278,10 @@ fn pause(tries: u32) {
     std::thread::sleep(PAUSE.saturating_mul(tries * tries).min(PAUSE_MOST));
 }
 
+pub fn is_full(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::DISK_FULL)
+}
+
 pub fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.code() {
         // The server goes away, or has thrown the session out.

@@ -103,3 +103,28 @@ fn the_next_server_takes_the_place_of_one_that_has_ended() {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+#[test]
+fn agents_are_kept_off_the_port_of_a_server() {
+    let (world, _stdio) = held();
+    let mut http = world.command(&["serve", "--http", "127.0.0.1:0"]);
+    let mut http = http.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let ports = world.root().join(".phasegate/ports");
+    let known = || std::fs::read_dir(&ports).ok()?.flatten().next()?.file_name().into_string().ok();
+    let begun = Instant::now();
+    let port = loop {
+        match known() {
+            Some(port) => break port,
+            None => assert!(begun.elapsed() < Duration::from_secs(20), "no port is told"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let session = world.session("s1");
+    let curl = || {
+        session.before("Bash", json!({ "command": format!("curl http://127.0.0.1:{port}/health") })).reason().to_owned()
+    };
+    assert!(curl().contains("speak to phasegate itself"), "{}", curl());
+    http.kill().unwrap();
+    http.wait().unwrap();
+    assert!(!curl().contains("phasegate itself"), "nobody listens there: {}", curl());
+}
