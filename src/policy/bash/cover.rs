@@ -78,7 +78,7 @@ impl<'a> Cover<'a> {
         let written = command.trim_matches([' ', '\t', '\n']);
         for spec in self.allow {
             let exact = spec.pattern.as_ref().filter(|pattern| !pattern.has_wildcard());
-            if exact.is_some_and(|pattern| pattern.matches(written)) {
+            if exact.is_some_and(|pattern| pattern.is_written(written)) {
                 return Ok((spec.rule, format!("the rule `{}` is this command", spec.rule.text)));
             }
         }

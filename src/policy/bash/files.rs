@@ -214,8 +214,10 @@ fn copied_by_manager(name: &str, words: &[Word]) -> Vec<Named> {
     let copies = matches!(name, "docker" | "docker-compose" | "kubectl" | "nerdctl" | "oc" | "podman");
     let Some(at) = words.iter().position(|word| copies && word.text == "cp") else { return Vec::new() };
     let operands: Vec<&Word> = words.iter().skip(at + 1).filter(|word| !word.text.starts_with('-')).collect();
-    let here = operands.iter().enumerate().filter(|(_, word)| !word.text.contains(':'));
-    let access = |index| if index + 1 == operands.len() { Access::Write } else { Access::Read };
+    let is_here = |word: &Word| !word.text.contains(':') || word.text.starts_with(['.', '/']);
+    let here = operands.iter().enumerate().filter(|(_, word)| is_here(word));
+    // The last may be the value of an option.
+    let access = |index| if index > 0 { Access::Write } else { Access::Read };
     here.map(|(index, word)| Named { path: (*word).clone(), access: access(index) }).collect()
 }
 
@@ -225,6 +227,11 @@ fn given(name: &str, words: &[Word]) -> Vec<Word> {
     for (_, options) in FROM.iter().filter(|(known, _)| *known == name) {
         for (at, word) in words.iter().enumerate().skip(1) {
             let (option, value) = word.text.split_once('=').map_or((word.text.as_str(), None), |(a, b)| (a, Some(b)));
+            let attached =
+                options.iter().find_map(|option| word.text.strip_prefix(option).filter(|_| option.len() == 2));
+            if let Some(file) = attached.filter(|file| !file.is_empty() && value.is_none()) {
+                found.push(Word { text: file.to_owned(), expands: word.expands });
+            }
             if !options.contains(&option) {
                 continue;
             }
@@ -349,11 +356,15 @@ fn git(words: &[Word]) -> Vec<Named> {
     } else {
         return Vec::new();
     };
+    // `git clean -e file` leaves it.
+    let is_kept = |before: &Word| sub == "clean" && matches!(before.text.as_str(), "-e" | "--exclude");
     let named = |text: &str, expands: Expands| Named { path: Word { text: text.to_owned(), expands }, access };
     words
         .iter()
         .skip(at + 1)
-        .filter(|word| !word.text.starts_with('-'))
+        .zip(words.iter().skip(at))
+        .filter(|(word, before)| !word.text.starts_with('-') && !is_kept(before))
+        .map(|(word, _)| word)
         .flat_map(|word| {
             let inside = word.text.split_once(':').map(|(_, path)| named(path, word.expands));
             [Some(named(&word.text, word.expands)), inside].into_iter().flatten()

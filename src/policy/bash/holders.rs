@@ -19,14 +19,31 @@ const STARTS: &[&str] =
 /// `git clean -fdx`, `git stash --all`.
 fn removes_ignored(words: &[Word]) -> bool {
     let Some((at, sub)) = subcommand("git", words) else { return false };
-    let options = || words.iter().skip(at + 1).map(|word| word.text.as_str()).filter(|text| text.starts_with('-'));
-    let has = |letters: &[char], long: &str| {
-        options().any(|text| if text.starts_with("--") { text == long } else { text.contains(letters) })
+    let texts: Vec<&str> = words.iter().skip(at + 1).map(|word| word.text.as_str()).collect();
+    let long =
+        |whole: &str| texts.iter().any(|text| text.len() > 3 && text.starts_with("--") && whole.starts_with(text));
+    // What stands behind `e` in a bundle is a pattern.
+    let letters = |letter: char| {
+        let bundles = texts.iter().filter_map(|text| text.strip_prefix('-').filter(|rest| !rest.starts_with('-')));
+        bundles.into_iter().any(|bundle| bundle.split('e').next().is_some_and(|flags| flags.contains(letter)))
     };
-    let kept = words.iter().skip(at + 1).any(|word| word.text.contains(".phasegate"));
     match sub {
-        "clean" => has(&['x', 'X'], "") && has(&['d'], "") && !has(&['n'], "--dry-run") && !kept,
-        "stash" => has(&['a'], "--all"),
+        "clean" => {
+            let dry = (letters('n') && !texts.contains(&"-e")) || long("--dry-run");
+            let dry = dry && !long("--no-dry-run");
+            let pattern = |text: &&str| matches!(*text, "-e.phasegate" | "--exclude=.phasegate");
+            let kept = texts.iter().any(pattern)
+                || texts.windows(2).any(|pair| matches!(pair, ["-e" | "--exclude", ".phasegate"]));
+            // Of a folder that is named, only what lies there goes.
+            let patterns = texts.iter().filter(|text| matches!(**text, "-e" | "--exclude")).count();
+            let operands =
+                texts.iter().filter(|text| !text.starts_with('-') && **text != "." && **text != "./").count();
+            (letters('x') || letters('X')) && letters('d') && !dry && !kept && operands <= patterns
+        }
+        "stash" => {
+            let first = texts.iter().find(|text| !text.starts_with('-'));
+            matches!(first, None | Some(&"push" | &"save")) && (letters('a') || long("--all"))
+        }
         _ => false,
     }
 }
@@ -34,7 +51,9 @@ fn removes_ignored(words: &[Word]) -> bool {
 /// The folder that the shell is in, by the ways to name it.
 fn here(word: &Word) -> Word {
     match word.text.trim_end_matches('/') {
-        "$PWD" | "${PWD}" | "$(pwd)" | "`pwd`" => Word { text: ".".to_owned(), ..Word::default() },
+        "$PWD" | "${PWD}" | "${PWD:?}" | "~+" | "$(pwd)" | "$(pwd -P)" | "$(pwd -L)" | "`pwd`" => {
+            Word { text: ".".to_owned(), ..Word::default() }
+        }
         _ => word.clone(),
     }
 }
@@ -68,10 +87,15 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
         let words = view.words();
         let Some(name) = words.first().map(|word| base(&word.text)) else { continue };
         let deep = words.iter().any(|word| matches!(word.text.as_str(), "-R" | "--recursive"));
-        if name == "git" && removes_ignored(words) {
+        let top = super::files::places(&Word { text: ".".to_owned(), ..Word::default() }, &view.folders, &[], around);
+        let at_top = top.1 || top.0.iter().any(|place| is_or_below(&around.root, place));
+        if name == "git" && at_top && removes_ignored(words) {
             return Some("it would take away what git ignores, the state of phasegate with it (`git clean -e .phasegate` leaves that)".to_owned());
         }
-        let mirrors = name == "rsync" && words.iter().any(|word| word.text.starts_with("--del"));
+        let has = |option: &str| words.iter().any(|word| word.text.starts_with(option));
+        let mirrors = name == "rsync"
+            && has("--del")
+            && !words.iter().any(|word| matches!(word.text.as_str(), "-n" | "--dry-run"));
         let removes = mirrors
             || matches!(name, "rm" | "mv" | "srm" | "shred")
             || (deep && matches!(name, "chmod" | "chown" | "chgrp"));
@@ -81,7 +105,10 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
             }
             // The last operand of `mv` is where the others go.
             let path = here(&named.path);
-            if !removes || (name == "mv" && words.last() == Some(&named.path)) || !path.expands.nothing() {
+            if !removes
+                || (name == "mv" && words.last() == Some(&named.path) && !has("-t") && !has("--target"))
+                || !path.expands.nothing()
+            {
                 continue;
             }
             let (places, _) = super::files::places(&path, &view.folders, &[], around);

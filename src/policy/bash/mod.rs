@@ -51,7 +51,7 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
         return Verdict { decision: Decision::None, rule: None, reason, opaque: true };
     }
     let script = shell::read(command);
-    let mut walk = Walk::new();
+    let mut walk = Walk::new(around.case_insensitive);
     let seen: Vec<Seen<'_>> = script.commands.iter().map(|simple| walk.see(simple)).collect();
     let values = Values::of(command, &script);
     let finder = Finder::new(rules, around, &values, &seen);
@@ -66,7 +66,7 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
         opaque,
     };
 
-    let denied = refused(&deny, command, &seen, &values, around);
+    let denied = refused(&deny, command, &seen, &values);
     if let Some((rule, part)) = &denied.certain {
         return verdict(Decision::Deny, Some(&rule.text), format!("the rule `{}` denies `{}`", rule.text, shown(part)));
     }
@@ -78,7 +78,7 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
     {
         return verdict(Decision::Deny, None, format!("{why}; no agent may do that, whatever the rules allow"));
     }
-    let asked = refused(&ask, command, &seen, &values, around);
+    let asked = refused(&ask, command, &seen, &values);
     if let Some((rule, part)) = &asked.certain {
         return verdict(
             Decision::Ask,
@@ -111,7 +111,7 @@ pub fn paths(command: &str, around: &Around) -> Vec<String> {
         return Vec::new();
     }
     let script = shell::read(command);
-    let mut walk = Walk::new();
+    let mut walk = Walk::new(around.case_insensitive);
     let seen: Vec<Seen<'_>> = script.commands.iter().take(cover::MAX_COMMANDS).map(|simple| walk.see(simple)).collect();
     let values = Values::of(command, &script);
     let rules = RuleSet::default();
@@ -163,7 +163,7 @@ struct Refused<'r> {
 }
 
 /// One match anywhere is enough.
-fn refused<'r>(specs: &[Spec<'r>], command: &str, seen: &[Seen<'_>], values: &Values, around: &Around) -> Refused<'r> {
+fn refused<'r>(specs: &[Spec<'r>], command: &str, seen: &[Seen<'_>], values: &Values) -> Refused<'r> {
     let mut found = Refused::default();
     let written = command.trim_matches([' ', '\t', '\n']);
     for spec in specs {
@@ -180,7 +180,7 @@ fn refused<'r>(specs: &[Spec<'r>], command: &str, seen: &[Seen<'_>], values: &Va
     for view in seen.iter().flat_map(|one| &one.views) {
         let words = view.words();
         let without = hopeless.in_list_of(view, specs);
-        for text in spellings(words, values, around) {
+        for text in spellings(words, values) {
             pairs.now_of(&text.text);
             let mut left = specs.iter().enumerate().filter(|(at, _)| !(text.is_an_end && without.contains(at)));
             let fits = |spec: &Spec<'_>| spec.pattern.as_ref().is_none_or(|one| one.means(&text.text, &pairs));
@@ -225,7 +225,7 @@ struct Spelling {
 }
 
 /// The ways in which a rule may have been meant to name this command.
-fn spellings(words: &[Word], values: &Values, around: &Around) -> Vec<Spelling> {
+fn spellings(words: &[Word], values: &Values) -> Vec<Spelling> {
     let mut found = Vec::new();
     let mut add = |words: &[Word], is_an_end: bool| {
         let text = pattern::joined(words);
@@ -248,14 +248,6 @@ fn spellings(words: &[Word], values: &Values, around: &Around) -> Vec<Spelling> 
         .collect();
     if settled.as_slice() != words {
         add(&settled, false);
-    }
-    // Where `GIT` and `git.exe` are git.
-    if let Some(first) = words.first().filter(|_| around.case_insensitive) {
-        let lower = first.text.to_lowercase();
-        let name = Word { text: lower.strip_suffix(".exe").unwrap_or(&lower).to_owned(), ..first.clone() };
-        if name.text != first.text {
-            add(&[&[name], words.get(1..).unwrap_or_default()].concat(), false);
-        }
     }
     // `git -C folder push` is a push.
     if let Some(first) = words.first()

@@ -2,13 +2,14 @@
 
 use super::super::shell::script::{Folders, Word};
 use super::effects::base;
-use super::subcommands::subcommand;
+use super::subcommands::{subcommand, takes_a_value};
 
 /// Programs, the letter and the long name of their option. Those that start another program are in it too.
 const MOVING: &[(&str, &str, &str)] = &[
     ("bun", "", "--cwd"),
     ("bwrap", "", "--chdir"),
     ("cargo", "C", ""),
+    ("conda", "", "--cwd"),
     ("env", "C", "--chdir"),
     ("git", "C", ""),
     ("gmake", "C", "--directory"),
@@ -42,16 +43,25 @@ pub fn moved(words: &[Word]) -> Folders {
     let Some(name) = words.first().map(|word| base(&word.text)) else { return stays };
     let Some((_, letter, long)) = MOVING.iter().find(|(known, _, _)| *known == name) else { return stays };
     // Behind its subcommand the same letter means something else: `git commit -C HEAD`.
-    let exact = name == "git";
-    let end = subcommand(name, words).map_or(words.len(), |(at, _)| if exact { at } else { words.len() });
+    let git = name == "git";
+    // A file of a commit (`HEAD:file`) is named from the top of the repository.
+    let exact = git && !words.iter().any(|word| word.text.contains(':'));
+    let end = subcommand(name, words).map_or(words.len(), |(at, _)| if git { at } else { words.len() });
     let mut ways = vec![Vec::new()];
     for (at, word) in words.iter().enumerate().take(end).skip(1) {
+        let before = words.get(at - 1).map_or("", |before| before.text.as_str());
+        if git && before != "-C" && takes_a_value("git", before) {
+            continue;
+        }
         let Some(attached) = value(&word.text, letter, long) else { continue };
         let given = match attached {
             "" => words.get(at + 1).map(|next| (next.text.as_str(), next)),
             text => Some((text, word)),
         };
         let Some((folder, from)) = given else { continue };
+        if matches!(folder, "$PWD" | "${PWD}") {
+            continue;
+        }
         if from.expands.value || from.expands.glob || from.expands.brace {
             return Folders::Unknown;
         }
@@ -70,7 +80,7 @@ pub fn moved(words: &[Word]) -> Folders {
 fn value<'a>(text: &'a str, letter: &str, long: &str) -> Option<&'a str> {
     let (name, attached) = text.split_once('=').unwrap_or((text, ""));
     // Long names may be cut short.
-    if name.len() > 3 && long.starts_with(name) {
+    if name.len() > 2 && long.starts_with(name) {
         return Some(attached);
     }
     let bundle = text.strip_prefix('-').filter(|rest| !letter.is_empty() && !rest.starts_with('-'))?;
@@ -106,6 +116,8 @@ mod tests {
             ("git -C sub diff", &[&["sub"]]),
             ("git -C a -C b diff -C x", &[&["a", "b"]]),
             ("git commit -C HEAD", &[&[]]),
+            ("git --namespace -C diff x", &[&[]]),
+            ("git -C sub show HEAD:x", &[&[], &["sub"]]),
             ("/usr/bin/git -C sub log", &[&["sub"]]),
             ("env -C sub cat x", &[&[], &["sub"]]),
             ("env -iC sub cat x", &[&[], &["sub"]]),

@@ -46,7 +46,8 @@ pub fn may_be_option(word: &Word) -> bool {
     match first {
         None => false,
         Some('-') => !word.expands.nothing() && !is_numbered(word),
-        Some('$' | '`') => word.expands.value && printed(&word.text) == Printed::Anything,
+        // What prints nothing leaves the rest of the word.
+        Some('$' | '`') => word.expands.value && (printed(&word.text) == Printed::Anything || word.text.contains(")-")),
         // What it is parted into may begin with anything.
         Some(_) if word.expands.value && word.expands.splits => printed(&word.text) == Printed::Anything,
         Some('*' | '?' | '[') => word.expands.glob,

@@ -64,6 +64,11 @@ impl Pattern {
         self.open || self.glob.has_star()
     }
 
+    /// Held against the very text of a command, quotes and all.
+    pub fn is_written(&self, text: &str) -> bool {
+        self.kind != Kind::Nothing && self.fits(&self.glob, text)
+    }
+
     pub fn matches(&self, text: &str) -> bool {
         let strict = || self.unquoted.as_ref().is_some_and(|unquoted| self.fits(&unquoted.strict, text));
         self.kind != Kind::Nothing && (self.fits(&self.glob, text) || strict())

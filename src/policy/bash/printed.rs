@@ -25,6 +25,12 @@ pub fn printed(text: &str) -> Printed {
     worst
 }
 
+/// A number or a commit, or all from one on: no file is called so.
+pub fn is_commit(text: &str) -> bool {
+    let rest = sum(text).or_else(|| substitution(text).map(|(_, end)| end)).and_then(|end| text.get(end..));
+    printed(text) <= Printed::Commit && matches!(rest, Some("" | "^" | "..HEAD" | "...HEAD"))
+}
+
 /// `$((…))`: where it ends.
 fn sum(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("$((")?;
@@ -36,7 +42,7 @@ fn sum(text: &str) -> Option<usize> {
 fn substitution(text: &str) -> Option<(Printed, usize)> {
     let rest = text.strip_prefix("$(")?;
     let end = rest.find(')')?;
-    let words: Vec<&str> = rest.get(..end)?.split_ascii_whitespace().collect();
+    let words: Vec<&str> = rest.get(..end)?.split(' ').filter(|word| !word.is_empty()).collect();
     Some((prints(&words)?, end + 3))
 }
 
@@ -46,7 +52,10 @@ fn prints(words: &[&str]) -> Option<Printed> {
             |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '~' | '^' | '/' | '_' | '-' | '@');
         word.starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '@') && word.chars().all(plain)
     };
-    let is_own = |word: &&str| word.starts_with("HEAD") && is_commit(&word);
+    let is_own = |word: &str| {
+        word.strip_prefix("HEAD")
+            .is_some_and(|rest| rest.chars().all(|letter| "~^".contains(letter) || letter.is_ascii_digit()))
+    };
     match words {
         ["nproc"] | ["nproc", "--all"] | ["sysctl", "-n", "hw.ncpu" | "hw.logicalcpu" | "hw.physicalcpu"] => {
             Some(Printed::Number)
@@ -90,6 +99,8 @@ mod tests {
             ("$(git describe --tags --abbrev=0)..HEAD", Printed::Name),
             ("$(date +.env)", Printed::Anything),
             ("$(cat x)", Printed::Anything),
+            ("$(git rev-parse HEADERS)", Printed::Anything),
+            ("$(git rev-parse\nHEAD)", Printed::Anything),
             ("`nproc`", Printed::Anything),
         ] {
             assert_eq!(printed(text), expected, "{text}");

@@ -72,6 +72,10 @@ pub fn subcommand<'a>(program: &str, words: &'a [Word]) -> Option<(usize, &'a st
     None
 }
 
+pub fn takes_a_value(program: &str, option: &str) -> bool {
+    BEFORE_SUBCOMMAND.iter().any(|(name, valued)| *name == program && valued.contains(&option))
+}
+
 /// Each option before the subcommand is known here, so that it is nobody's value.
 pub fn is_plain(program: &str, words: &[Word], at: usize) -> bool {
     let valued = BEFORE_SUBCOMMAND.iter().find(|(name, _)| *name == program).map_or(&[][..], |(_, valued)| *valued);

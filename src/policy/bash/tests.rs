@@ -294,7 +294,7 @@ fn a_subcommand_of_a_manager_is_no_program() {
 
 #[test]
 fn what_reads_under_a_rule_with_a_star_is_told_from_what_writes() {
-    let rules = ["Bash(git *)", "Bash(wget *)", "Bash(cmake *)", "Bash(dotnet *)", "Bash(node *)", "Bash(gofmt *)"];
+    let rules = ["Bash(git *)", "Bash(wget *)", "Bash(cmake *)", "Bash(dotnet *)", "Bash(node *)", "Bash(gofmt *)", "Bash(make *)"];
     let reads = [
         "git config -l",
         "git config user.name",
@@ -307,6 +307,10 @@ fn what_reads_under_a_rule_with_a_star_is_told_from_what_writes() {
     ];
     all(&[], &[], &rules, Decision::Allow, &reads);
     let others = [
+        "git config core.hooksPath --default=h",
+        "make '$(shell touch p)=1'",
+        "wget -UO- http://a.example/",
+        "git diff $(git merge-base a b)--output=x",
         "git config user.name a",
         "git config --get a --edit",
         "git bisect run x",
@@ -317,6 +321,28 @@ fn what_reads_under_a_rule_with_a_star_is_told_from_what_writes() {
         "gofmt -cpuprofile x a.go",
     ];
     all(&[], &[], &rules, Decision::None, &others);
+}
+
+#[test]
+fn quotes_of_a_rule_never_open_what_they_quote() {
+    let rules = ["Bash(grep -E \"foo|bar\" src)", "Bash(echo \">.git/hooks/pre-commit\")"];
+    all(&[], &[], &rules, Decision::Allow, &["grep -E 'foo|bar' src"]);
+    all(&[], &[], &rules, Decision::None, &["grep -E foo|bar src", "echo >.git/hooks/pre-commit"]);
+}
+
+#[test]
+fn what_a_number_or_a_commit_is_a_part_of_may_be_a_file() {
+    let deny = ["Read(*.pem)", "Edit(src/**)", "Read(/.env)"];
+    let denied = ["cat a$(id -u)-b.pem; cat a.pem", "git -C sub show HEAD:.env", "git --namespace -C diff .env"];
+    all(&deny, &[], &["Bash", "Edit"], Decision::Deny, &denied);
+    for command in [
+        "cat $((1)).pem",
+        "cd src && rm main$((1)).rs",
+        "git() { echo .env; }; cat $(git rev-parse HEAD)",
+        "cat $(git rev-parse HEADERS)",
+    ] {
+        assert_ne!(decided(&deny, &[], &["Bash", "Edit"], command).0, Decision::Allow, "{command}");
+    }
 }
 
 #[test]
@@ -342,6 +368,10 @@ fn the_guard_stands_above_every_rule() {
             "rm -rf \"$PWD\"",
             "rm -rf $(pwd)/",
             "git clean -fdx",
+            "git clean -fdx -e node_modules",
+            "git clean -fdx .phasegate",
+            "git stash push --al",
+            "mv -t /tmp \"$PWD\"",
             "git stash --all",
             "rsync -a --delete x/ ./",
             "python3 -c \"open('.phasegate/x')\"",

@@ -13,7 +13,7 @@ use super::assignments::Values;
 use super::effects::base;
 use super::files::{self, Named};
 use super::holders::HOLDERS;
-use super::printed::{Printed, printed};
+use super::printed::is_commit;
 use super::reach::{Names, could_meet, names, names_of_rule};
 use super::views::Seen;
 use super::written::{ANYTHING_IN_IT, writes_what_it_gets, written};
@@ -226,9 +226,7 @@ impl<'a> Finder<'a> {
         if (appended || substituted) && word.expands.value && !redirected {
             return;
         }
-        // No file is called by a number or a commit, unless the rest makes it one.
-        let plain = !word.text.contains(['/', '~', '*', '?', '[', '{']) && !word.text.starts_with('.');
-        if word.expands.value && !redirected && plain && printed(&word.text) <= Printed::Commit {
+        if word.expands.value && !redirected && is_commit(&word.text) {
             return;
         }
         // The same expansion again, in a folder that is known, adds nothing.

@@ -41,6 +41,19 @@ impl View {
         (self.start > 0).then_some(self.list.as_slice())
     }
 
+    /// Where `GIT` and `git.exe` are git.
+    fn folded(self) -> Self {
+        let Some(first) = self.words().first() else { return self };
+        let lower = first.text.to_lowercase();
+        let name = lower.strip_suffix(".exe").unwrap_or(&lower);
+        if name == first.text {
+            return self;
+        }
+        let mut words = self.words().to_vec();
+        words.iter_mut().take(1).for_each(|word| word.text = name.to_owned());
+        Self { list: Rc::new(words), start: 0, ..self }
+    }
+
     fn of(words: Vec<Word>, folders: Folders, input: Input, open: bool) -> Self {
         Self { list: Rc::new(words), start: 0, folders, input, open, sure: true }
     }
@@ -64,11 +77,12 @@ pub struct Walk {
     bytes: usize,
     views: usize,
     words: usize,
+    folds_case: bool,
 }
 
 impl Walk {
-    pub fn new() -> Self {
-        Self { bytes: MAX_TEXT_BYTES, views: MAX_INNER_VIEWS, words: MAX_INNER_WORDS }
+    pub fn new(folds_case: bool) -> Self {
+        Self { bytes: MAX_TEXT_BYTES, views: MAX_INNER_VIEWS, words: MAX_INNER_WORDS, folds_case }
     }
 
     pub fn see<'a>(&mut self, simple: &'a Simple) -> Seen<'a> {
@@ -83,6 +97,7 @@ impl Walk {
             if !known.insert((Rc::as_ptr(&view.list) as usize, view.start)) {
                 continue;
             }
+            let view = if self.folds_case { view.folded() } else { view };
             let view = View { folders: after(&view.folders, moved(view.words())), ..view };
             let found = look_inside(view.words(), view.input);
             for inner in found.inner {

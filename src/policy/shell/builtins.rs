@@ -267,8 +267,9 @@ fn below_home(folder: &Draft) -> Option<&str> {
     (plain && !else_expands && (folder.expands.value || folder.expands.tilde)).then_some(below)
 }
 
-/// Programs that print numbers, where their words are right.
-pub(super) const COUNTING: [&str; 6] = ["nproc", "seq", "wc", "date", "id", "grep"];
+/// Programs that print numbers or names, where their words are right: a function of that name could print anything.
+pub(super) const COUNTING: [&str; 10] =
+    ["nproc", "seq", "wc", "date", "id", "grep", "git", "getconf", "sysctl", "uname"];
 
 /// Whether a substitution surely prints numbers: one of a few programs with words that cannot change that.
 pub(super) fn prints_number(source: &str, commands: &[Simple]) -> bool {

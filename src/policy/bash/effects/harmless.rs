@@ -105,8 +105,19 @@ pub fn runs_the_project(program: &str, words: &[Word], at: usize) -> bool {
         let runs = |word: &Word| matches!(word.text.as_str(), "run" | "exec");
         return !words.iter().any(|word| runs(word) || !word.expands.nothing());
     }
-    let (option, _) = word.text.split_once('=').unwrap_or((&word.text, ""));
-    PLACES.iter().any(|(programs, options)| programs.contains(&program) && options.contains(&option))
+    // What an image starts by itself.
+    if program == "docker" && sub == "run" {
+        return !words.iter().any(|word| word.text.starts_with("--entry") || !word.expands.nothing());
+    }
+    let (option, value) = match word.text.split_once('=') {
+        Some((option, value)) => (option, value),
+        None => (word.text.as_str(), words.get(at + 1).map_or("", |next| next.text.as_str())),
+    };
+    let is_read_from =
+        value.is_empty() || value.starts_with('-') || value.starts_with("/dev") || value.starts_with("/proc");
+    !is_read_from
+        && !value.contains(['<', '>', '$', '`'])
+        && PLACES.iter().any(|(programs, options)| programs.contains(&program) && options.contains(&option))
 }
 
 /// The form of a command that only prints, where its other forms write or run what they are told.
@@ -155,17 +166,26 @@ fn reads_settings(words: &[&str]) -> bool {
             || option.starts_with("--default=")
     });
     let asks = options.iter().any(|option| READS.contains(option)) || matches!(words.first(), Some(&"get" | &"list"));
-    known && (asks || operands == 1)
+    // Behind the name everything is a value.
+    let named = words.iter().position(|word| !word.starts_with('-')).unwrap_or(words.len());
+    let ends = words.iter().skip(named).all(|word| !word.starts_with('-'));
+    known && ends && (asks || operands == 1)
 }
 
 /// `wget -qO- URL`
 fn goes_to_stdout(words: &[&str]) -> bool {
-    let short = |word: &str| word.starts_with('-') && !word.starts_with("--") && word.ends_with('O');
-    let apart = words.iter().zip(words.iter().skip(1)).any(|(word, next)| short(word) && *next == "-");
-    apart
-        || words.iter().any(|word| {
-            *word == "--output-document=-" || *word == "--spider" || word.strip_suffix('-').is_some_and(short)
-        })
+    const QUIET: &[&str] = &["-q", "-nv", "-S", "--quiet", "--no-verbose", "--server-response"];
+    let mut any = false;
+    let mut left = words.iter().skip(1);
+    while let Some(word) = left.next() {
+        match *word {
+            "-O-" | "-qO-" | "--output-document=-" => any = true,
+            "-O" | "-qO" if left.next() == Some(&"-") => any = true,
+            option if option.starts_with('-') && !QUIET.contains(&option) => return false,
+            _ => {}
+        }
+    }
+    any
 }
 
 pub fn is_harmless(program: &str, option: &str, word: Option<&Word>, value: Option<&Word>) -> bool {

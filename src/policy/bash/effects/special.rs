@@ -75,7 +75,8 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
         // `make SHELL=/tmp/x`, and any variable that a recipe runs.
         "make" | "gmake" | "just" => {
             let switch = |value: &str| value.parse::<u32>().is_ok() || SWITCHES.contains(&value);
-            !text.starts_with('-') && text.split_once('=').is_some_and(|(_, value)| !switch(value))
+            let plain = |name: &str| name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+            !text.starts_with('-') && text.split_once('=').is_some_and(|(name, value)| !(plain(name) && switch(value)))
         }
         "dotnet" | "msbuild" => {
             ["/p:", "/property:", "/logger:", "/l:"].iter().any(|start| text.to_lowercase().starts_with(start))

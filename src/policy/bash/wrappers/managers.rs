@@ -216,7 +216,11 @@ pub fn look_inside(name: &str, words: &[Word]) -> Option<Found> {
     let (at, sub) = subcommand(name, words).filter(|(at, _)| is_plain(name, words, *at))?;
     if let Some(running) = manager.running.iter().find(|running| running.name == sub) {
         let inner = precise(running, words.get(at..)?).inner.into_iter();
-        return Some(closed_to_allow(inner.map(|inner| behind(inner, at)).collect()));
+        let entry = words.iter().filter_map(|word| {
+            let program = word.text.strip_prefix("--entrypoint=")?;
+            Some(Inner::Words(vec![Word { text: program.to_owned(), expands: word.expands }]))
+        });
+        return Some(closed_to_allow(inner.map(|inner| behind(inner, at)).chain(entry).collect()));
     }
     // Whatever stands behind two dashes is for somebody else.
     if words.iter().any(|word| word.text == "--") {
