@@ -294,7 +294,15 @@ fn a_subcommand_of_a_manager_is_no_program() {
 
 #[test]
 fn what_reads_under_a_rule_with_a_star_is_told_from_what_writes() {
-    let rules = ["Bash(git *)", "Bash(wget *)", "Bash(cmake *)", "Bash(dotnet *)", "Bash(node *)", "Bash(gofmt *)", "Bash(make *)"];
+    let rules = [
+        "Bash(git *)",
+        "Bash(wget *)",
+        "Bash(cmake *)",
+        "Bash(dotnet *)",
+        "Bash(node *)",
+        "Bash(gofmt *)",
+        "Bash(make *)",
+    ];
     let reads = [
         "git config -l",
         "git config user.name",
