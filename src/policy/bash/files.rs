@@ -211,8 +211,10 @@ pub fn named(words: &[Word]) -> Vec<Named> {
 
 /// `docker cp web:/a b`: what has no colon lies here.
 fn copied_by_manager(name: &str, words: &[Word]) -> Vec<Named> {
-    let copies = matches!(name, "docker" | "docker-compose" | "kubectl" | "nerdctl" | "oc" | "podman");
-    let Some(at) = words.iter().position(|word| copies && word.text == "cp") else { return Vec::new() };
+    if !matches!(name, "docker" | "docker-compose" | "kubectl" | "nerdctl" | "oc" | "podman") {
+        return Vec::new();
+    }
+    let Some(at) = words.iter().position(|word| word.text == "cp") else { return Vec::new() };
     let operands: Vec<&Word> = words.iter().skip(at + 1).filter(|word| !word.text.starts_with('-')).collect();
     let is_here = |word: &Word| !word.text.contains(':') || word.text.starts_with(['.', '/']);
     let here = operands.iter().enumerate().filter(|(_, word)| is_here(word));

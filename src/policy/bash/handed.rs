@@ -30,9 +30,10 @@ pub const STRONG: &[&str] = &[
 ];
 
 /// Longer patterns of `pkill` are no name.
+const MAX_PATTERN: usize = 100;
+/// With more of them one may fit, as may one that is larger when it is built.
 const MAX_PATTERNS: usize = 16;
 const BUILT_BYTES_MAX: usize = 64 * 1024;
-const MAX_PATTERN: usize = 100;
 
 /// Whether a name that is expanded when it runs can become phasegate's.
 pub fn may_be_ours(first: &Word) -> bool {
@@ -82,7 +83,6 @@ pub fn by_pattern(name: &str, words: &[Word]) -> bool {
         words.iter().any(|word| word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('f'));
     let ours = if whole { "phasegate serve" } else { "phasegate" };
     let patterns = words.iter().skip(1).filter(|word| !word.text.starts_with('-'));
-    // One that is too large to be built may fit.
     let fits = |word: &Word| match RegexBuilder::new(&word.text).size_limit(BUILT_BYTES_MAX).build() {
         Ok(pattern) => pattern.is_match(ours),
         Err(error) => matches!(error, regex::Error::CompiledTooBig(_)),

@@ -8,7 +8,7 @@ use super::effects::base;
 use super::guard::Mention;
 use super::subcommands::subcommand;
 use super::uses::Uses;
-use super::views::Seen;
+use super::views::{Seen, View};
 
 /// Folders of the settings that hold agents to their phase.
 pub const HOLDERS: &[&str] = &[".claude", ".codex", ".gemini", ".opencode", ".cursor"];
@@ -48,12 +48,20 @@ fn removes_ignored(words: &[Word]) -> bool {
     }
 }
 
-/// The folder that the shell is in, by the ways to name it.
-fn here(word: &Word) -> Word {
+/// It starts at the top of the work tree, above it, or in a folder that is not known.
+fn may_be_at_top(view: &View, around: &Around) -> bool {
+    let (places, open) = super::files::places(&here(), &view.folders, &[], around);
+    open || places.iter().any(|place| is_or_below(&around.root, place))
+}
+
+fn here() -> Word {
+    Word { text: ".".to_owned(), ..Word::default() }
+}
+
+/// The folder that the shell is in has many names.
+fn settled(word: &Word) -> Word {
     match word.text.trim_end_matches('/') {
-        "$PWD" | "${PWD}" | "${PWD:?}" | "~+" | "$(pwd)" | "$(pwd -P)" | "$(pwd -L)" | "`pwd`" => {
-            Word { text: ".".to_owned(), ..Word::default() }
-        }
+        "$PWD" | "${PWD}" | "${PWD:?}" | "~+" | "$(pwd)" | "$(pwd -P)" | "$(pwd -L)" | "`pwd`" => here(),
         _ => word.clone(),
     }
 }
@@ -87,10 +95,10 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
         let words = view.words();
         let Some(name) = words.first().map(|word| base(&word.text)) else { continue };
         let deep = words.iter().any(|word| matches!(word.text.as_str(), "-R" | "--recursive"));
-        let top = super::files::places(&Word { text: ".".to_owned(), ..Word::default() }, &view.folders, &[], around);
-        let at_top = top.1 || top.0.iter().any(|place| is_or_below(&around.root, place));
-        if name == "git" && at_top && removes_ignored(words) {
-            return Some("it would take away what git ignores, the state of phasegate with it (`git clean -e .phasegate` leaves that)".to_owned());
+        if name == "git" && removes_ignored(words) && may_be_at_top(view, around) {
+            let why = "it would take away what git ignores, the state of phasegate with it (`git clean -e .phasegate` \
+                       leaves that)";
+            return Some(why.to_owned());
         }
         let has = |option: &str| words.iter().any(|word| word.text.starts_with(option));
         let mirrors = name == "rsync"
@@ -104,7 +112,7 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
                 return Some("it would change what phasegate's own program or files are".to_owned());
             }
             // The last operand of `mv` is where the others go.
-            let path = here(&named.path);
+            let path = settled(&named.path);
             if !removes
                 || (name == "mv" && words.last() == Some(&named.path) && !has("-t") && !has("--target"))
                 || !path.expands.nothing()

@@ -47,7 +47,7 @@ fn substitution(text: &str) -> Option<(Printed, usize)> {
 }
 
 fn prints(words: &[&str]) -> Option<Printed> {
-    let is_commit = |word: &&&str| {
+    let is_revision = |word: &str| {
         let plain =
             |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '~' | '^' | '/' | '_' | '-' | '@');
         word.starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '@') && word.chars().all(plain)
@@ -64,7 +64,7 @@ fn prints(words: &[&str]) -> Option<Printed> {
         ["date", "+%F" | "+%Y-%m-%d" | "+%Y%m%d" | "+%Y%m%d%H%M%S" | "+%Y%m%d-%H%M%S"] => Some(Printed::Name),
         ["uname", "-s" | "-m" | "-r"] | ["git", "branch", "--show-current"] => Some(Printed::Name),
         ["git", "merge-base", commits @ ..] if !commits.is_empty() => {
-            commits.iter().all(|word| is_commit(&word)).then_some(Printed::Commit)
+            commits.iter().all(|word| is_revision(word)).then_some(Printed::Commit)
         }
         ["git", "rev-parse", commit] | ["git", "rev-parse", "--short" | "--verify", commit] => {
             is_own(commit).then_some(Printed::Commit)

@@ -57,9 +57,13 @@ const OF_PIP: &[&str] = &[
     "--trusted-host",
 ];
 
+fn valued(program: &str) -> &'static [&'static str] {
+    BEFORE_SUBCOMMAND.iter().find(|(name, _)| *name == program).map_or(&[], |(_, valued)| *valued)
+}
+
 /// The subcommand and where it stands.
 pub fn subcommand<'a>(program: &str, words: &'a [Word]) -> Option<(usize, &'a str)> {
-    let valued = BEFORE_SUBCOMMAND.iter().find(|(name, _)| *name == program).map_or(&[][..], |(_, valued)| *valued);
+    let valued = valued(program);
     let mut at = 1;
     while let Some(word) = words.get(at) {
         let text = word.text.as_str();
@@ -73,12 +77,12 @@ pub fn subcommand<'a>(program: &str, words: &'a [Word]) -> Option<(usize, &'a st
 }
 
 pub fn takes_a_value(program: &str, option: &str) -> bool {
-    BEFORE_SUBCOMMAND.iter().any(|(name, valued)| *name == program && valued.contains(&option))
+    valued(program).contains(&option)
 }
 
 /// Each option before the subcommand is known here, so that it is nobody's value.
 pub fn is_plain(program: &str, words: &[Word], at: usize) -> bool {
-    let valued = BEFORE_SUBCOMMAND.iter().find(|(name, _)| *name == program).map_or(&[][..], |(_, valued)| *valued);
+    let valued = valued(program);
     let before = words.get(1..at).unwrap_or_default();
     let known = before.chunks(2).all(|pair| matches!(pair, [option, _] if valued.contains(&option.text.as_str())));
     known && words.iter().take(at + 1).all(|word| word.expands.nothing())
