@@ -11,6 +11,9 @@ const SINCE: (u32, u32) = (2, 36);
 /// Asks for a program that the system puts at another address at each start (docs/security.md).
 const MOVABLE: &str = "PHASEGATE_BUILD_PIE";
 
+/// Which functions lie side by side; made by benches/layout.py.
+const LAYOUT: &str = ".cargo/layout.txt";
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let told = |name: &str| std::env::var(name).unwrap_or_default();
@@ -25,11 +28,32 @@ fn main() {
     } else if glibc().is_some_and(|version| version >= SINCE) {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
+    // The functions that a hook or a call needs lie all over 27 MB, and each brings its neighbours into memory. A linker of
+    // somebody's own choice may not know such a script, and who debugs does not wait for it.
+    println!("cargo:rerun-if-changed={LAYOUT}");
+    let is_own_linker = !told("RUSTC_LINKER").is_empty() || told("CARGO_ENCODED_RUSTFLAGS").contains("link");
+    if told("PROFILE") == "release"
+        && !is_own_linker
+        && let Some(script) = layout(Path::new(&told("OUT_DIR")))
+    {
+        println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
+    }
     // One library less to be found, mapped and set up. What unwinds a panic is then a part of the program.
     if let Some(folder) = unwinder().as_deref().and_then(Path::parent) {
         println!("cargo:rustc-link-search=native={}", folder.display());
         println!("cargo:rustc-link-lib=static:-bundle=gcc_eh");
     }
+}
+
+fn layout(folder: &Path) -> Option<PathBuf> {
+    let mut script = String::from("SECTIONS { .text.first : {\n");
+    for name in std::fs::read_to_string(LAYOUT).ok()?.lines() {
+        script.push_str(&format!("*(.text.{name} .text.unlikely.{name})\n"));
+    }
+    script.push_str("} }\nINSERT BEFORE .text;\n");
+    let file = folder.join("layout.ld");
+    std::fs::write(&file, script).ok()?;
+    Some(file)
 }
 
 fn said(program: &str, word: &str) -> Option<String> {
