@@ -164,7 +164,7 @@ function answering(self, one) {
   const parts = { reason, choice: choices(one), editor: null };
   const say = (word) => () => answer(self, one, word, parts);
   const editor = h("div.editor", { hidden: true });
-  const why = one.hand && !one.hand.choices.length && h("div.banner.warn.stack", { id: "keyless", tabindex: "-1" }, goingOn(one, one.hand.enrols));
+  const why = one.hand && !one.hand.length && h("div.banner.warn.stack", { id: "keyless", tabindex: "-1" }, goingOn(one));
   // Whoever reaches a button that would be refused is led to the reason.
   const off = why && { onclick: () => why.focus(), "aria-disabled": "true", "aria-describedby": "keyless" };
   const act = (name, onclick) => ({ type: "button", data: { answer: name }, onclick, ...off });
@@ -326,7 +326,7 @@ async function answerAll(self, picked, word) {
   const { level, from } = proof(picked);
   if (level > 0) {
     try {
-      if (!(await atHand(self.context, level, from)).choices.length) throw keyless(level, from);
+      if (!(await atHand(self.context, level, from)).length) throw keyless(level, from);
     } catch (error) {
       self.context.notice(error, "inbox");
       return;

@@ -3,7 +3,7 @@
 import { fill, h } from "./dom.js";
 import { KeyProblem, forget, isPasskey, isPasskeyHere, makeKey, makePasskey, noPasskeys, ownKeys } from "./keys.js";
 import { worded } from "./parts.js";
-import { byName, signatures, sure } from "./signing.js";
+import { atHand, byName, shown, signatures, sure } from "./signing.js";
 import { date } from "./time.js";
 
 export async function page(root, context) {
@@ -143,6 +143,10 @@ const groups = (id) => field(id, "Groups", { required: false, placeholder: "lead
 async function enrolled(self, name, key, groups) {
   const { api, notice } = self.context;
   let signed = null;
+  if (self.any && !(await atHand(self.context, 2, [])).length) {
+    await shown("One step more, where an approver's key is", elsewhere(name, key, groups), "Done");
+    return true;
+  }
   if (self.any) {
     const made = await signatures(self.context, { act: "approver.add", name, key, groups }, { level: 2, what: `Enrol ${name}` });
     if (!made) return false;
@@ -151,6 +155,18 @@ async function enrolled(self, name, key, groups) {
   const { level } = await api.post("/approvers", { name, key, groups, signed });
   notice(`${name} is an approver, at level ${level}`);
   return true;
+}
+
+/** What an approver runs who signs at the command line. */
+function elsewhere(name, key, groups) {
+  const words = ["phasegate", "approver", "add", name, "--key", key, ...groups.flatMap((group) => ["--group", group])];
+  const quoted = words.map((word) => (/^[\w.:@/+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
+  return h(
+    "div.stack",
+    h("p", `The key of ${name} is made, and no key of an approver is in this browser. Whoever is one runs this on the machine where their key is:`),
+    h("pre", h("code", quoted.join(" "))),
+    h("p.muted", "From then on this page lists it as one that counts."),
+  );
 }
 
 async function revoked(self, one) {

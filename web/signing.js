@@ -9,7 +9,7 @@ import { KeyProblem, isPasskey, isPasskeyHere, noPasskeys, ownKeys, signWithKey,
  * their mind. `level` is what the signature must show at least; `from` names who may sign, empty for anybody enrolled.
  */
 export async function signatures(context, about, { level = 2, from = [], what }) {
-  const { choices } = await atHand(context, level, from);
+  const choices = await atHand(context, level, from);
   if (!choices.length) throw keyless(level, from);
   const picked = await pick(choices, what, level);
   if (!picked) return null;
@@ -19,15 +19,15 @@ export async function signatures(context, about, { level = 2, from = [], what })
   return passkeys.length ? signWithPasskey(passkeys, at, statements) : signWithKey(picked[0].kept, picked[0].passphrase, at, statements);
 }
 
-/** `choices`: the keys in this browser that fit. `enrols`: somebody can be enrolled here, being the first or by a key that is here. */
+/** The keys in this browser that fit. */
 export async function atHand(context, level, from) {
-  const [{ approvers, any }, kept] = await Promise.all([context.api.get("/approvers"), ownKeys()]);
+  const [{ approvers }, kept] = await Promise.all([context.api.get("/approvers"), ownKeys()]);
   const here = approvers.filter((one) => one.traced && !one.revoked).flatMap((one) => {
     const own = kept.find(({ key }) => key === one.key);
     return own || isPasskeyHere(one.key) ? [{ name: one.name, key: one.key, level: one.level, groups: one.groups, kept: own }] : [];
   });
   const named = (one) => !from.length || from.includes(one.name) || one.groups.some((group) => from.includes(group));
-  return { choices: here.filter((one) => one.level >= level && named(one)), enrols: !any || here.length > 0 };
+  return here.filter((one) => one.level >= level && named(one));
 }
 
 function noKey(level, from) {
@@ -40,10 +40,9 @@ export function keyless(level, from) {
 }
 
 /** Why nobody can sign an answer here, and how to go on. */
-export function goingOn({ id, from, you: { sign } }, enrols) {
-  const people = (text) => link("/people", text);
+export function goingOn({ id, from, you: { sign } }) {
+  const here = [link("/people", sign >= 3 ? "Enrol a passkey" : "Enrol a key"), " in this browser."];
   const needsName = sign >= 3 && noPasskeys();
-  const here = enrols ? [people(sign >= 3 ? "Enrol a passkey" : "Enrol a key"), " in this browser."] : ["In the browser of an approver: ", people("see who is one"), "."];
   return [
     h("p", h("strong", `It takes a ${sign >= 3 ? "passkey" : "signature"}, and ${noKey(sign, from)}.`)),
     h(
@@ -132,20 +131,24 @@ function pick(choices, what, level) {
   });
 }
 
-/** A question with two buttons; true for yes. */
-export function sure(title, body, yes, kind = "primary") {
+/** Something to read, with the button that ends it; true for yes where there is a second one. */
+function dialog(title, body, buttons) {
   return new Promise((done) => {
     let answer = false;
-    const button = h("button", { type: "button", class: kind, onclick: () => ((answer = true), dialog.close()) }, yes);
+    const made = buttons.map(([text, kind, value]) => h("button", { type: "button", class: kind, onclick: () => ((answer = value), dialog.close()) }, text));
     const dialog = h(
       "dialog",
       { "aria-labelledby": "sure-title", onclose: () => (dialog.remove(), done(answer)) },
-      h("div.stack", h("h2", { id: "sure-title" }, title), body, h("div.row", button, h("button", { type: "button", onclick: () => dialog.close() }, "Not now"))),
+      h("div.stack", h("h2", { id: "sure-title" }, title), body, h("div.row", made)),
     );
     document.body.append(dialog);
     dialog.showModal();
     // Where there is much to read, it comes before the button.
-    (dialog.querySelector(".all-picked") ?? button).focus();
+    (dialog.querySelector(".all-picked") ?? made[0]).focus();
   });
 }
 
+export const shown = (title, body, end) => dialog(title, body, [[end, "primary", true]]);
+
+/** A question with two buttons; true for yes. */
+export const sure = (title, body, yes, kind = "primary") => dialog(title, body, [[yes, kind, true], ["Not now", null, false]]);

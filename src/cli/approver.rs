@@ -6,7 +6,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::config::keyring::Seed;
-use crate::domain::approver::{enrolment, revocation};
+use crate::domain::approver::{PublicKey, enrolment, revocation};
 use crate::domain::ids::AgentName;
 
 use super::place::agent_name;
@@ -31,6 +31,9 @@ enum Act {
         /// Enrol the key that this machine holds under that name already: another workspace's, say.
         #[arg(long)]
         existing: bool,
+        /// Enrol this public key, made elsewhere: by a browser, whose page People shows it.
+        #[arg(long, value_name = "PUBLIC", conflicts_with = "existing")]
+        key: Option<String>,
         #[command(flatten)]
         signing: SignArgs,
     },
@@ -48,22 +51,29 @@ enum Act {
     },
 }
 
+/// Where the key of a new approver lies.
+enum Held {
+    Nowhere,
+    Here,
+    Elsewhere(PublicKey),
+}
+
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     match &args.act {
-        Act::Add { name, groups, existing, signing } => add(place, name, groups, *existing, signing, out),
+        Act::Add { name, groups, existing, key, signing } => {
+            let held = match key {
+                Some(key) => Held::Elsewhere(PublicKey(key.clone())),
+                None if *existing => Held::Here,
+                None => Held::Nowhere,
+            };
+            add(place, name, groups, &held, signing, out)
+        }
         Act::List => list(place, out),
         Act::Revoke { name, reason, yes, signing } => revoke(place, name, reason, *yes, signing, out),
     }
 }
 
-fn add(
-    place: &Place,
-    name: &str,
-    groups: &[String],
-    existing: bool,
-    signing: &SignArgs,
-    out: &Out,
-) -> Result<(), Ended> {
+fn add(place: &Place, name: &str, groups: &[String], held: &Held, signing: &SignArgs, out: &Out) -> Result<(), Ended> {
     agent_name(name)?;
     let engine = place.open()?;
     let first = !engine.has_approvers()?;
@@ -75,18 +85,22 @@ fn add(
     let workspace = engine.workspace_id()?;
     // Whoever signs opens a key first: a wrong passphrase then leaves nothing behind.
     let signer = signing.signer(place, &engine, !first, out)?;
-    let key = if existing {
-        // Opened, since anybody who can write the file can write another key into it.
-        let passphrase = passphrase(&format!("Passphrase of {name}"), signing.reads_stdin(), out)?;
-        ring.open(name, &passphrase)?.public()
-    } else {
-        let from_stdin = signing.reads_stdin();
-        let chosen = passphrase(&format!("A passphrase for the new key of {name}"), from_stdin, out)?;
-        if !from_stdin && *passphrase("The same again", false, out)? != *chosen {
-            return Err(Ended::usage("the two passphrases differ", "type the same one twice"));
+    let key = match held {
+        Held::Elsewhere(key) => key.clone(),
+        Held::Here => {
+            // Opened, since anybody who can write the file can write another key into it.
+            let passphrase = passphrase(&format!("Passphrase of {name}"), signing.reads_stdin(), out)?;
+            ring.open(name, &passphrase)?.public()
         }
-        let seed = Seed { key: Zeroizing::new(engine.random()), salt: engine.random(), nonce: engine.random() };
-        ring.make(name, &chosen, &seed)?.public()
+        Held::Nowhere => {
+            let from_stdin = signing.reads_stdin();
+            let chosen = passphrase(&format!("A passphrase for the new key of {name}"), from_stdin, out)?;
+            if !from_stdin && *passphrase("The same again", false, out)? != *chosen {
+                return Err(Ended::usage("the two passphrases differ", "type the same one twice"));
+            }
+            let seed = Seed { key: Zeroizing::new(engine.random()), salt: engine.random(), nonce: engine.random() };
+            ring.make(name, &chosen, &seed)?.public()
+        }
     };
     let (name, groups): (_, BTreeSet<String>) = (AgentName(name.to_owned()), groups.iter().cloned().collect());
     let proof = signer.proof(&engine, &enrolment(&workspace, &name, &key, &groups));

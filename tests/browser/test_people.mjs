@@ -135,6 +135,34 @@ export const tests = {
       }
     }),
 
+  "a key of the browser is enrolled by whoever is an approver at the command line, and answers then": (stage) =>
+    guarded(stage, async (own) => {
+      const passphrase = "correct horse battery\n";
+      await own.world.does(["approver", "add", "ana", "--passphrase-stdin"], passphrase);
+      await own.world.call("bot", "claim_task", { new: { title: "Guarded work" } });
+      const two = (await own.world.call("bot", "request_approval", { gate: "approval" })).approval;
+      const { page, close } = await own.open(`/inbox/${two}`);
+      await page.getByRole("link", { name: "Enrol a key" }).click();
+      await enrolKey(page, "ana-laptop", "another horse battery");
+      const command = await page.locator("dialog pre").innerText();
+      assert.deepEqual(await barriers(page), []);
+      await shot(page, "people-elsewhere-light");
+      await page.getByRole("button", { name: "Done" }).click();
+      await page.getByText("not enrolled here").waitFor();
+      const [program, ...words] = command.split(" ");
+      assert.equal(program, "phasegate");
+      await own.world.does([...words, "--as", "ana", "--passphrase-stdin"], passphrase);
+      await page.locator("tr", { hasText: "ana-laptop" }).getByText("in this browser").waitFor();
+      await page.goto(`${own.origin}/inbox/${two}`);
+      await page.getByRole("button", { name: "Approve", exact: true }).click();
+      await page.getByLabel("Passphrase").fill("another horse battery");
+      await page.getByRole("button", { name: "Sign with this key" }).click();
+      await page.waitForURL("**/inbox");
+      const signed = (await approval(own, two)).state;
+      assert.deepEqual([signed.is, signed.by, signed.level], ["approved", "ana-laptop", 2]);
+      await close();
+    }),
+
   "one touch answers several alike, each under its own signature": (stage) =>
     guarded(stage, async (own) => {
       const { page, close } = await own.open("/people", { expected: [/pubKeyCredParams/] });
