@@ -30,11 +30,21 @@ fn serving(arguments: &[OsString]) -> Option<Cli> {
     Some(Cli { global, command: Some(Command::Serve(args)) })
 }
 
+/// `help tasks` means `tasks --help`.
+fn asked_for_help(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    arguments
+}
+
 /// `Err` is the exit code where everything has been said: help, the version, or what is wrong.
 pub fn read(arguments: Vec<OsString>) -> Result<Cli, u8> {
     if let Some(cli) = serving(&arguments) {
         return Ok(cli);
     }
+    let arguments = asked_for_help(arguments);
     let json = arguments.iter().any(|word| word == "--json");
     Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -72,6 +82,18 @@ fn told(error: &clap::Error) -> Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_is_a_word_too() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for (line, meant) in [
+            ("phasegate help", "phasegate --help"),
+            ("phasegate help tasks list", "phasegate tasks list --help"),
+            ("phasegate tasks help", "phasegate tasks help"),
+        ] {
+            assert_eq!(asked_for_help(words(line)), words(meant));
+        }
+    }
 
     #[test]
     fn a_server_is_read_alone_as_among_all_commands() {
