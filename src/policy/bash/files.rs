@@ -192,6 +192,9 @@ const FROM: &[(&str, &[&str])] = &[
     ("xargs", &["-a", "--arg-file"]),
 ];
 
+/// Those of them that take `--req` for `--requirement`.
+const SHORTENING: &[&str] = &["date", "du", "git", "make", "mysql", "parallel", "pip", "pip3", "psql", "xargs"];
+
 /// Reading subcommands of git, and those that change files of the work tree.
 const GIT_READS: &[&str] =
     &["add", "annotate", "blame", "cat-file", "diff", "grep", "hash-object", "log", "show", "archive"];
@@ -234,7 +237,8 @@ fn given(name: &str, words: &[Word]) -> Vec<Word> {
             if let Some(file) = attached.filter(|file| !file.is_empty() && value.is_none()) {
                 found.push(Word { text: file.to_owned(), expands: word.expands });
             }
-            if !options.contains(&option) {
+            let is_short_for = |full: &&str| SHORTENING.contains(&name) && option.len() > 3 && full.starts_with(option);
+            if !options.contains(&option) && !options.iter().any(is_short_for) {
                 continue;
             }
             let value = value.map(str::to_owned).or_else(|| words.get(at + 1).map(|next| next.text.clone()));

@@ -2,7 +2,7 @@
 
 use super::super::shell::script::Word;
 
-/// Options before the subcommand that take the next word.
+/// Options before the subcommand that take the next word, and `yarn workspace NAME`.
 const BEFORE_SUBCOMMAND: &[(&str, &[&str])] = &[
     ("apt", &["-c", "-o", "-t"]),
     ("apt-get", &["-c", "-o", "-t"]),
@@ -31,7 +31,7 @@ const BEFORE_SUBCOMMAND: &[(&str, &[&str])] = &[
     ("systemctl", &["-H", "-M", "--host", "--machine", "--root"]),
     ("terraform", &[]),
     ("uv", &["--directory", "--project", "--python", "--config-file", "--cache-dir", "--color"]),
-    ("yarn", &["--cwd"]),
+    ("yarn", &["--cwd", "workspace"]),
 ];
 const OF_COMPOSE: &[&str] = &[
     "-f",
@@ -68,7 +68,7 @@ pub fn subcommand<'a>(program: &str, words: &'a [Word]) -> Option<(usize, &'a st
     while let Some(word) = words.get(at) {
         let text = word.text.as_str();
         let toolchain = program == "cargo" && text.starts_with('+');
-        if !text.starts_with('-') && !toolchain {
+        if !text.starts_with('-') && !toolchain && !valued.contains(&text) {
             return Some((at, text));
         }
         at += if valued.contains(&text) { 2 } else { 1 };

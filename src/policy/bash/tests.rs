@@ -235,6 +235,7 @@ fn files_are_held_against_path_rules() {
             "sudo -u bob --chdir=sub cat ../.env",
             "npm --prefix sub exec -- cat ../.env",
             "git -C ~/.keys show HEAD:./id",
+            "pip install --req=.env",
         ],
     );
     let unknown = ["cat .e*", "cat $(ls)", "cat ~/.k*/id", "cd \"$X\" && cat ../.env", "git -C \"$X\" diff ../.env"];
@@ -251,7 +252,7 @@ fn files_are_held_against_path_rules() {
 
 #[test]
 fn a_subcommand_of_a_manager_is_no_program() {
-    let deny = ["Bash(rm *)", "Bash(node *)", "Bash(install *)", "Bash(git commit -m \"wip\")"];
+    let deny = ["Bash(rm *)", "Bash(node *)", "Bash(install *)", "Bash(yarn add *)", "Bash(git commit -m \"wip\")"];
     let allowed = [
         "docker rm web",
         "docker volume rm web",
@@ -274,6 +275,7 @@ fn a_subcommand_of_a_manager_is_no_program() {
     ];
     all(&deny, &[], &["Bash"], Decision::Allow, &allowed);
     let denied = [
+        "yarn workspace web add x",
         "docker run app rm x",
         "docker exec -it web rm x",
         "docker compose exec web rm x",
