@@ -19,7 +19,7 @@ use rustix::net::sockopt;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -91,7 +91,7 @@ pub async fn serve_routes(
     listeners: Vec<TcpListener>,
     stopped: impl Future<Output = ()>,
 ) -> Result<()> {
-    let tls = app.options.tls.as_ref().map(tls::acceptor).transpose().map_err(io::Error::other)?;
+    let tls = app.options.tls.as_ref().map(tls::kept).transpose().map_err(io::Error::other)?;
     let places = places(app.options.limits.connections);
     let door = Arc::new(Door {
         routes,
@@ -141,7 +141,7 @@ fn places(wanted: usize) -> usize {
 struct Door {
     app: Arc<App>,
     routes: Routes,
-    tls: Option<TlsAcceptor>,
+    tls: Option<watch::Receiver<TlsAcceptor>>,
     places: Arc<Semaphore>,
     turned_away: Arc<Semaphore>,
 }
@@ -174,7 +174,8 @@ impl Door {
             match &door.tls {
                 None => door.serve(stream, peer).await,
                 Some(tls) => {
-                    let handshake = timeout(door.app.options.limits.read_time, tls.accept(stream));
+                    let acceptor = tls.borrow().clone();
+                    let handshake = timeout(door.app.options.limits.read_time, acceptor.accept(stream));
                     match handshake.await {
                         Ok(Ok(stream)) => door.serve(stream, peer).await,
                         // Scanners and people who typed http: nothing to tell anybody.

@@ -1,9 +1,13 @@
-//! TLS from the files of a certificate and its key. Getting and renewing certificates is not here.
+//! TLS from the files of a certificate and its key, read again once they are others. Getting and renewing certificates is
+//! not here.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -12,6 +16,8 @@ use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::options::Tls;
 
+/// How often it is looked whether the files are others.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 /// Bits of a mode that let somebody else than the owner in.
 const OTHERS: u32 = 0o077;
 
@@ -33,6 +39,53 @@ impl TlsError {
             }
             Self::Unfit(_) => "mind that the key is the one the certificate was made for",
         }
+    }
+}
+
+/// What connections begin with, by the files as they are; looked after for as long as somebody holds it.
+pub fn kept(files: &Tls) -> Result<watch::Receiver<TlsAcceptor>, TlsError> {
+    let known = Looks::of(files);
+    let (newest, held) = watch::channel(acceptor(files)?);
+    let files = files.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = newest.closed() => {}
+            () = renew(&files, known, &newest) => {}
+        }
+    });
+    Ok(held)
+}
+
+async fn renew(files: &Tls, mut known: Looks, newest: &watch::Sender<TlsAcceptor>) {
+    loop {
+        sleep(LOOKED_AT_EVERY).await;
+        let now = Looks::of(files);
+        if now == known {
+            continue;
+        }
+        known = now;
+        match acceptor(files) {
+            Ok(acceptor) => {
+                newest.send_replace(acceptor);
+                tracing::info!("new connections begin with the renewed certificate");
+            }
+            // The one file is exchanged before the other: the next look finds both.
+            Err(error) => tracing::warn!(%error, "the changed certificate is not taken, the one from before holds"),
+        }
+    }
+}
+
+/// By which a file that was exchanged or written to is told, also behind a symbolic link.
+#[derive(PartialEq, Eq)]
+struct Looks([Option<[i128; 3]>; 2]);
+
+impl Looks {
+    fn of(files: &Tls) -> Self {
+        Self([&files.certificate, &files.key].map(|file| {
+            let file = std::fs::metadata(file).ok()?;
+            let written = i128::from(file.mtime()) * 1_000_000_000 + i128::from(file.mtime_nsec());
+            Some([file.ino().into(), file.len().into(), written])
+        }))
     }
 }
 

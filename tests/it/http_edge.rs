@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::stores;
 
 /// For whatever must come at some time.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Of the whole process, in a debug build; each of these attacks would take a gigabyte if it could.
 const MEMORY_MAX_KB: u64 = 400 << 10;
 
@@ -149,12 +149,12 @@ pub fn answer(stream: &mut impl BufRead) -> String {
     head + &String::from_utf8_lossy(&body)
 }
 
-fn status(answer: &str) -> &str {
+pub fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("none")
 }
 
 /// Waits until the other end has closed; what came before that.
-fn ended(stream: &mut TcpStream) -> String {
+pub fn ended(stream: &mut TcpStream) -> String {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut rest = Vec::new();
     match stream.read_to_end(&mut rest) {
@@ -509,48 +509,6 @@ fn stdio_and_http_are_served_by_one_process_and_end_with_the_input() {
     assert_eq!(status(&served.me()), "200");
     drop(input);
     assert_eq!(served.exit_code(), Some(0));
-}
-
-#[test]
-fn over_tls_with_a_certificate_of_ones_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let (key, cert) = (folder.path().join("key.pem"), folder.path().join("cert.pem"));
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-keyout".as_ref(), key.as_os_str(), "-out".as_ref(), cert.as_os_str()])
-        .output();
-    assert!(made.is_ok_and(|made| made.status.success()), "this takes openssl, which ./test installs");
-    let served = Served::start(&["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]);
-    for version in ["-tls1_2", "-tls1_3"] {
-        let mut client = Command::new("openssl")
-            .args([
-                "s_client",
-                "-quiet",
-                "-verify_return_error",
-                "-servername",
-                "localhost",
-                "-alpn",
-                "http/1.1",
-                version,
-            ])
-            .args(["-connect", &format!("127.0.0.1:{}", served.port), "-CAfile", cert.to_str().unwrap()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let request = format!("GET /api/v1/me HTTP/1.1\r\nHost: localhost:{}\r\n{}\r\n", served.port, served.bearer());
-        client.stdin.as_mut().unwrap().write_all(request.as_bytes()).unwrap();
-        let got = answer(&mut BufReader::new(client.stdout.take().unwrap()));
-        let _ = client.kill();
-        let _ = client.wait();
-        assert_eq!(status(&got), "200", "{version}: {got}");
-    }
-    // Whoever speaks no TLS gets nothing, and takes no place.
-    let mut plain = served.connect();
-    plain.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    assert!(!ended(&mut plain).contains("HTTP/1.1 200"));
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod http_metrics;
 mod http_rest;
 mod http_rest_events;
 mod http_straight;
+mod http_tls;
 mod init;
 mod learning;
 mod migrate;
