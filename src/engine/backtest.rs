@@ -9,6 +9,7 @@ use crate::domain::workflow::Workflow;
 use crate::policy::backtest::would;
 use crate::policy::client_call::ClientCall;
 use crate::policy::judge::{Around, Decision, RuleSet};
+use crate::sandbox::Rung;
 
 use super::{Engine, StoreError};
 
@@ -75,7 +76,9 @@ impl Engine {
         let base = Some(root.clone());
         let around = Around { cwd: text("folder"), home: self.home(), root, base, ..Around::default() };
         let theirs = RuleSet::default();
-        let call = ClientCall { tool, input, also: Vec::new(), around, theirs, kernel: false };
+        // As the machine could hold it then, where it held it.
+        let kernel = text("confined") == Rung::Full.word();
+        let call = ClientCall { tool, input, also: Vec::new(), around, theirs, kernel };
         let would = would(workflow, there.filter(|_| claimed), &call);
         let would_be = match would.allowed {
             Decision::Allow => "allow",

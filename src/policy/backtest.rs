@@ -4,6 +4,7 @@ use crate::domain::workflow::{Phase, Workflow};
 
 use super::client_call::{ClientCall, Layers, outside};
 use super::judge::Decision;
+use super::undecided::{self, Undecided};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Would {
@@ -20,7 +21,7 @@ pub fn would(workflow: &Workflow, phase: Option<&Phase>, call: &ClientCall) -> W
         None => (&workflow.unclaimed, [].as_slice()),
     };
     let verdict = Layers::of(&[&workflow.protect, rules], approvals).by_rules(call);
-    let (mut decision, mut rule, mut reason) = (verdict.decision, verdict.rule, verdict.reason);
+    let (mut decision, mut rule, mut reason) = (verdict.decision, verdict.rule.clone(), verdict.reason.clone());
     match (decision, phase) {
         (Decision::Allow, Some(phase)) => {
             if let Some(path) = outside(phase, call) {
@@ -28,9 +29,20 @@ pub fn would(workflow: &Workflow, phase: Option<&Phase>, call: &ClientCall) -> W
                 reason = format!("`{path}` is outside `writes` of the phase");
             }
         }
-        (Decision::None, Some(_)) => decision = Decision::Deny,
-        (Decision::None, None) if !workflow.unclaimed.allow.is_empty() => decision = Decision::Deny,
-        (Decision::Allow | Decision::Ask | Decision::Deny | Decision::None, _) => {}
+        (Decision::None, Some(phase)) => {
+            decision = match call.undecided(|tool| undecided::in_phase(workflow, phase, tool, &verdict, call.kernel)) {
+                Undecided::Confined => Decision::Allow,
+                Undecided::Asked => Decision::Ask,
+                Undecided::Refused => Decision::Deny,
+                Undecided::Left => Decision::None,
+            }
+        }
+        (Decision::None, None) => {
+            if call.undecided(|tool| undecided::without_task(rules, tool)) == Undecided::Refused {
+                decision = Decision::Deny;
+            }
+        }
+        (Decision::Allow | Decision::Ask | Decision::Deny, _) => {}
     }
     Would { allowed: decision, rule, reason }
 }

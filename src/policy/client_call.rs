@@ -12,34 +12,13 @@ use crate::domain::ids::{BypassId, TaskId};
 use crate::domain::refusal::Refusal;
 use crate::domain::spending::Spent;
 use crate::domain::task::Task;
-use crate::domain::workflow::{Confine, Enforcement, Network, Phase, Rules, Uninspectable, Workflow};
+use crate::domain::workflow::{Confine, Enforcement, Network, Phase, Rules, Workflow};
 
 use super::judge::{self, Around, Decision, RuleSet, Verdict};
 use super::paths::{self, Writes, effective_writes};
+use super::undecided::{self, Undecided};
 
 pub const SHELL: &str = "Bash";
-/// Tools with which a client plans, asks its person, finds its other tools, or looks after what it was let start: each does
-/// nothing by itself that a rule could be about. Open unless one says otherwise.
-pub const OWN_AFFAIRS: [&str; 18] = [
-    "AskUserQuestion",
-    "BashOutput",
-    "EnterPlanMode",
-    "ExitPlanMode",
-    "KillBash",
-    "KillShell",
-    "Skill",
-    "SlashCommand",
-    "StructuredOutput",
-    "TaskCreate",
-    "TaskGet",
-    "TaskList",
-    "TaskOutput",
-    "TaskStop",
-    "TaskUpdate",
-    "TodoRead",
-    "TodoWrite",
-    "ToolSearch",
-];
 const UNCLAIMED: &str = "unclaimed";
 const SHOWN_CHARS: usize = 100;
 const KEPT_HINT: &str = "a person does this, outside the agent's session";
@@ -207,32 +186,35 @@ fn by_verdict(
             ruling.hint = "a person decides about it".to_owned();
             Ok(ruling)
         }
-        // All of the shell is open to the phase, and the kernel holds what cannot be told from the words.
-        Decision::None if call.tool == SHELL && call.kernel && has_all_of_the_shell(phase) => {
-            ruling.ruled = Ruled::Allow { held: Held::Wholly };
-            Ok(ruling)
+        Decision::None => {
+            match call.undecided(|tool| undecided::in_phase(workflow, phase, tool, &found.verdict, call.kernel)) {
+                Undecided::Confined => {
+                    // The rule that the words might hide decides nothing here.
+                    (ruling.ruled, ruling.rule) = (Ruled::Allow { held: Held::Wholly }, None);
+                    Ok(ruling)
+                }
+                Undecided::Left => {
+                    ruling.ruled = Ruled::Left;
+                    Ok(ruling)
+                }
+                Undecided::Asked => {
+                    ruling.ruled = Ruled::Ask { approval: false };
+                    ruling.hint = as_plain_commands(phase);
+                    Ok(ruling)
+                }
+                Undecided::Refused if found.verdict.opaque => {
+                    ruling.hint = as_plain_commands(phase);
+                    Ok(ruling)
+                }
+                Undecided::Refused => closed(facts, task, workflow, phase, call, ruling, context),
+            }
         }
-        Decision::None if call.is_own_affair() => {
-            ruling.ruled = Ruled::Left;
-            Ok(ruling)
-        }
-        Decision::None if found.verdict.opaque => Ok(unread(workflow, phase, ruling)),
-        Decision::Deny | Decision::None => closed(facts, task, workflow, phase, call, ruling, context),
+        Decision::Deny => closed(facts, task, workflow, phase, call, ruling, context),
     }
 }
 
-/// Whatever the shell can say is open, where the kernel can hold it.
-pub fn has_all_of_the_shell(phase: &Phase) -> bool {
-    phase.rules.allow.iter().any(|rule| rule.trim() == SHELL) && phase.sandbox.confine != Confine::Off
-}
-
-/// A command that could not be read is a person's to say, where the phase opens any of the shell.
-fn unread(workflow: &Workflow, phase: &Phase, mut ruling: Ruling) -> Ruling {
-    let some = phase.rules.allow.iter().any(|rule| rule.trim().starts_with(SHELL));
-    ruling.ruled =
-        if some && workflow.uninspectable == Uninspectable::Ask { Ruled::Ask { approval: false } } else { Ruled::Deny };
-    ruling.hint = format!("write it as plain commands that can be read; open now: {}", open_words(phase));
-    ruling
+fn as_plain_commands(phase: &Phase) -> String {
+    format!("write it as plain commands that can be read; open now: {}", open_words(phase))
 }
 
 /// Whether a command of this phase is held. One that may write everywhere is held from what is ours, the client's and
@@ -342,7 +324,9 @@ fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruli
             ruling.ruled = Ruled::Ask { approval: false };
             return Ok(ruling);
         }
-        Decision::None if open.allow.is_empty() || call.is_own_affair() => return Ok(ruling),
+        Decision::None if call.undecided(|tool| undecided::without_task(open, tool)) == Undecided::Left => {
+            return Ok(ruling);
+        }
         Decision::Deny | Decision::None => {}
     }
     ruling.ruled = Ruled::Deny;
@@ -437,8 +421,10 @@ impl ClientCall {
         each.reduce(Verdict::stricter).unwrap_or_else(|| Verdict::none("it does nothing"))
     }
 
-    fn is_own_affair(&self) -> bool {
-        self.parts().all(|(tool, _)| OWN_AFFAIRS.contains(&tool))
+    /// Of several the least free; the client's own affair only where each is.
+    pub(super) fn undecided(&self, of: impl Fn(&str) -> Undecided) -> Undecided {
+        let each = self.parts().map(|(tool, _)| of(tool));
+        each.reduce(|one, other| if one == other { one } else { Undecided::Refused }).unwrap_or(Undecided::Refused)
     }
 
     /// The person's own rules have something to say, which the client says itself.

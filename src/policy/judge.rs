@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::client_call::{OWN_AFFAIRS, SHELL};
+use super::client_call::SHELL;
 use super::commands::Command;
 use super::fields;
 use super::hosts;
@@ -14,6 +14,7 @@ use super::parameters::Fields;
 use super::paths::{self, Access};
 use super::prompts;
 use super::rule::{Rule, RuleList, ToolPattern};
+use super::undecided::OWN_AFFAIRS;
 
 /// Folders that are links on some systems, and that rules name by the link.
 const OFTEN_LINKS: [&str; 4] = ["/etc", "/home", "/tmp", "/var"];

@@ -19,6 +19,7 @@ pub mod results;
 pub mod rule;
 pub mod screening;
 pub mod shell;
+pub mod undecided;
 pub mod wide;
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use crate::domain::bypass::Bypass;
 use crate::domain::ids::TaskId;
-use crate::domain::workflow::{Enforcement, Phase, Uninspectable, Workflow};
-use crate::policy::client_call::{SHELL, confines, has_all_of_the_shell, is_bounded};
+use crate::domain::workflow::{Enforcement, Phase, Workflow};
+use crate::policy::client_call::{SHELL, confines, is_bounded};
 use crate::policy::judge::{self, Decision, Verdict};
+use crate::policy::undecided::{self, Undecided};
 use crate::policy::{names, paths};
 
 use super::super::output::visible;
@@ -15,8 +16,10 @@ use super::{ExplainArgs, call};
 
 /// What the verdict means in a phase, and why, where it is not a rule that decides.
 pub struct Told {
-    /// `allow`, `ask` or `deny`; `none` for an agent without a task that no rule covers.
+    /// `allow`, `ask` or `deny`; `none` where the client goes by rules of its own.
     pub word: &'static str,
+    /// It runs all the same where the machine can hold it.
+    confined: bool,
     /// Allowed by the rules, and beyond `writes`.
     outside: bool,
     pub verdict: Verdict,
@@ -81,6 +84,7 @@ pub fn told(place: &Place, workflow: &Workflow, phase: Option<&Phase>, tool: &st
         let reason = format!("`{}` is outside `writes` of the phase: {}", visible(path), writes.join(", "));
         return Told {
             word: "deny",
+            confined: false,
             outside: true,
             verdict: Verdict { rule: None, decision: Decision::Deny, reason, ..verdict },
         };
@@ -89,18 +93,21 @@ pub fn told(place: &Place, workflow: &Workflow, phase: Option<&Phase>, tool: &st
     if loops {
         verdict.reason = "it is part of the loop that every phase needs, and no rule denies it".to_owned();
     }
-    let word = match (verdict.decision, phase) {
-        (Decision::None, _) if loops => "allow",
-        (Decision::None, Some(phase)) if verdict.opaque && asks_about_unread(workflow, phase) => "ask",
-        (Decision::None, Some(_)) => "deny",
-        (decision, _) => decision.word(),
+    let becomes = |kernel| match phase {
+        Some(phase) => undecided::in_phase(workflow, phase, tool, &verdict, kernel),
+        None => undecided::without_task(&workflow.unclaimed, tool),
     };
-    Told { word, outside: false, verdict }
-}
-
-fn asks_about_unread(workflow: &Workflow, phase: &Phase) -> bool {
-    let some = phase.rules.allow.iter().any(|rule| rule.trim().starts_with(SHELL));
-    some && workflow.uninspectable == Uninspectable::Ask
+    let none = verdict.decision == Decision::None;
+    let word = match verdict.decision {
+        Decision::None if loops => "allow",
+        Decision::None => match becomes(false) {
+            Undecided::Asked => "ask",
+            Undecided::Confined | Undecided::Refused => "deny",
+            Undecided::Left => "none",
+        },
+        decision => decision.word(),
+    };
+    Told { word, confined: none && becomes(true) == Undecided::Confined, outside: false, verdict }
 }
 
 fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>, tool: &str) -> String {
@@ -109,7 +116,6 @@ fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>, tool: &str) -> 
         Enforcement::Warn => " (this workflow only warns: the call is carried out and recorded)",
         Enforcement::Observe => " (this workflow only observes: the call is carried out and recorded)",
     };
-    let all_of_shell = phase.is_some_and(has_all_of_the_shell);
     let ahead = phase.and_then(|phase| phase.next.first()).map(String::as_str);
     // Typed as in a shell, it is judged as a tool of that name, which is seldom meant.
     let may_be_command = told.verdict.rule.is_none()
@@ -132,9 +138,13 @@ fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>, tool: &str) -> 
             "the agent writes where `writes` says{}, or a person adds the place to it",
             ahead.map(|ahead| format!(", goes on to phase {ahead}")).unwrap_or_default()
         ),
-        ("ask" | "deny", None) if tool == SHELL && told.verdict.decision == Decision::None && all_of_shell => {
+        _ if told.confined => {
             "it runs confined where the machine can hold it (`phasegate doctor`); elsewhere a person answers".to_owned()
         }
+        ("ask", Some(_)) if told.verdict.decision == Decision::None => {
+            "a person answers; written as plain commands that can be read it needs none".to_owned()
+        }
+        ("none", _) => return "nothing; the client goes by rules of its own".to_owned(),
         ("ask", Some(rule)) => format!("a person answers, each time; take `{rule}` out to stop asking"),
         ("ask", None) => "a person answers; plain commands that can be read need none".to_owned(),
         ("deny", Some(rule)) => {
@@ -143,6 +153,7 @@ fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>, tool: &str) -> 
         (_, None) if told.verdict.decision == Decision::Deny => {
             "a person does it, outside the agent's session".to_owned()
         }
+        _ if phase.is_none() => "the agent claims a task, or a person adds a rule to `unclaimed`".to_owned(),
         _ => match ahead {
             Some(ahead) => format!("the agent goes on to phase {ahead}, or a person adds a rule to `allow`"),
             None => "a person adds a rule to `allow`".to_owned(),

@@ -17,7 +17,9 @@ pub fn explain(workflow: &Workflow) -> String {
         Enforcement::Observe => "A call that the rules below do not allow still runs and is only recorded.".to_owned(),
     });
     lines.push(match workflow.uninspectable {
-        Uninspectable::Ask => "A shell command that cannot be read in advance waits for a person's answer.".to_owned(),
+        Uninspectable::Ask => "A shell command that cannot be read in advance waits for a person's answer, or runs confined where a phase \
+                               opens all of `Bash` and the kernel holds what it may hide."
+            .to_owned(),
         Uninspectable::Deny => "A shell command that cannot be read in advance is refused.".to_owned(),
     });
     lines.push(match workflow.screen {

@@ -2,8 +2,8 @@
 
 use crate::config::workflow_file::nearest;
 use crate::domain::workflow::{Confine, Enforcement, GateKind, Network, Phase, Rules, Screening, Sockets, Workflow};
-use crate::policy::client_call::OWN_AFFAIRS;
 use crate::policy::rule::{OWN_TOOLS, Rule, ToolPattern};
+use crate::policy::undecided::OWN_AFFAIRS;
 use crate::policy::wide;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -183,3 +183,29 @@ fn its_everyday_work_goes_on_as_without_bounds() {
     }
     assert!(!server.wait().unwrap().success(), "a server of an earlier command is stopped");
 }
+
+/// What no kernel holds is not opened by being hidden in the words.
+#[test]
+fn what_hides_a_rule_about_commands_is_not_run_for_being_held() {
+    if probe(Path::new(env!("CARGO_BIN_EXE_phasegate"))) != Rung::Full {
+        return;
+    }
+    let hidden = ["eval \"$(echo git push x)\"", "`echo git` push", "git $(cat way) x", "bash -c \"$FOO\""];
+    let held = ["cat $F", "rm -rf \"$DIR\"", "python3 -c 'print(1)'", "source env.sh && ls"];
+    let (world, _server) = open();
+    let verdict =
+        |command: &str| world.session("s1").before("Bash", json!({ "command": command })).verdict().to_owned();
+    for command in hidden {
+        assert_eq!(verdict(command), "ask", "{command}");
+    }
+    for command in held {
+        assert_eq!(verdict(command), "allow", "{command}");
+    }
+    world.trust(&OPEN.replace("protect:", "uninspectable: deny\nprotect:"));
+    let session = world.session("s2");
+    session.start("startup");
+    session.claim(&mut Server::of(&world));
+    for command in hidden.iter().chain(&held) {
+        assert_eq!(session.before("Bash", json!({ "command": command })).verdict(), "deny", "{command}");
+    }
+}
