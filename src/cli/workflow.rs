@@ -273,9 +273,10 @@ pub(super) fn put_in_force(
     signing: &SignArgs,
     out: &Out,
 ) -> Result<(WorkflowHash, bool), Ended> {
-    // Where nothing else is trusted, the first one is the default whatever its file is called.
-    let first = !engine.workflows()?.iter().any(|row| row.origin == crate::domain::event::Origin::Person);
-    let default = default || first;
+    // The first one is the default whatever its file is called, and another version of the default takes its place.
+    let by_person = |row: &crate::domain::query::WorkflowRow| row.origin == crate::domain::event::Origin::Person;
+    let another = engine.workflows()?.iter().any(|row| by_person(row) && row.default && row.name != workflow.name);
+    let default = default || !another;
     let signer = signing.signer(place, engine, engine.has_approvers()?, out)?;
     let proof = signer.proof(engine, &engine.trust_statement(workflow, default)?);
     Ok(engine.trust(&signer.caller, workflow, source, default, proof)?)

@@ -70,9 +70,10 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let (place, lock, connection) = begin(path)?;
         let _ = connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB);
-        let writer = Writer::start(Desk { connection, lock, place: place.clone() })
+        let file = identity(&place);
+        let writer = Writer::start(Desk { connection, lock, place: place.clone(), file })
             .map_err(|source| StoreError::File { path: place.folder.clone(), source })?;
-        Ok(Self { file: identity(&place), place, writer, readers: Mutex::default(), reader_free: Condvar::new() })
+        Ok(Self { file, place, writer, readers: Mutex::default(), reader_free: Condvar::new() })
     }
 
     fn reader(&self) -> Result<Connection, StoreError> {
@@ -376,7 +377,8 @@ impl Backend for Sqlite {
     }
 }
 
-fn identity(place: &Place) -> Option<(u64, u64)> {
+/// Device and number of the file that goes by the database's name now.
+pub(super) fn identity(place: &Place) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(&place.database).ok().map(|found| (found.dev(), found.ino()))
 }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::sqlite::{in_queue, together};
+use super::sqlite::{identity, in_queue, together};
 use super::{Body, Place, StoreError};
 
 /// Commands that nobody waits for and that may lie here; more are dropped.
@@ -23,6 +23,8 @@ pub struct Desk {
     /// The queue between processes.
     pub lock: File,
     pub place: Place,
+    /// Of the database file that was opened.
+    pub file: Option<(u64, u64)>,
 }
 
 struct Job {
@@ -140,19 +142,38 @@ impl Line {
     }
 }
 
+/// What was written into a file that nobody finds any more is lost, and nobody is told that it was kept.
+fn is_found(place: &Place, file: Option<(u64, u64)>) -> Result<(), StoreError> {
+    if identity(place) == file {
+        return Ok(());
+    }
+    let at = place.database.display();
+    Err(StoreError::Unfit {
+        said: format!("the store {at} was taken away or exchanged since this process opened it, so nothing is written"),
+        hint: "end this process and start it anew; `phasegate doctor` looks at what lies there now",
+    })
+}
+
 impl Turn<'_> {
     fn alone(mut self, body: &mut Body) -> Result<(), StoreError> {
-        let Some(Desk { connection, lock, place }) = &mut self.desk else { return Err(StoreError::Closed) };
-        in_queue(lock, place, || together(connection, std::iter::once(body)))
+        let Some(Desk { connection, lock, place, file }) = &mut self.desk else { return Err(StoreError::Closed) };
+        in_queue(lock, place, || {
+            together(connection, std::iter::once(body))?;
+            is_found(place, *file)
+        })
     }
 
     fn batch(mut self, mut batch: VecDeque<Job>) -> Vec<Done> {
-        let Some(Desk { connection, lock, place }) = &mut self.desk else { return Vec::new() };
+        let Some(Desk { connection, lock, place, file }) = &mut self.desk else { return Vec::new() };
         let (mut answers, mut count) = (Vec::new(), 1);
         let result = in_queue(lock, place, || {
             self.line.more(&mut batch);
             count = batch.len();
             answers = write_batch(connection, &mut batch);
+            if is_found(place, *file).is_err() {
+                let kept = answers.iter_mut().filter(|(_, result)| result.is_ok());
+                kept.for_each(|(_, result)| *result = is_found(place, *file));
+            }
             Ok(())
         });
         if let Err(error) = result {
@@ -222,7 +243,8 @@ mod tests {
 
     fn writer(file: &Path) -> Writer {
         let (place, lock, connection) = begin(file).unwrap();
-        Writer::start(Desk { connection, lock, place }).unwrap()
+        let file = identity(&place);
+        Writer::start(Desk { connection, lock, place, file }).unwrap()
     }
 
     fn put(name: String) -> Body {

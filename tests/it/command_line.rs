@@ -55,6 +55,25 @@ fn a_person_puts_work_in_the_queue_whatever_else_is_held_here() {
 }
 
 #[test]
+fn another_version_of_the_default_workflow_is_the_default_whatever_its_file_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let is_default = |name: &str| {
+        let rows: Value = serde_json::from_slice(&phasegate(at, &["workflow", "list", "--json"]).stdout).unwrap();
+        rows.as_array().unwrap().iter().any(|row| row["name"] == name && row["default"] == true)
+    };
+    for (file, begins) in [("phasegate.yaml", "own"), ("other.yaml", "other"), ("again.yaml", "own")] {
+        let text = format!(
+            "version: 1\nname: {begins}\nphases:\n  {}: {{ next: [done] }}\n  done: {{ end: true }}\n",
+            &file[..5]
+        );
+        std::fs::write(at.join(file), text).unwrap();
+        assert_eq!(code(&phasegate(at, &["workflow", "trust", file, "--yes"])), 0, "{file}");
+        assert!(is_default("own") && !is_default("other"), "{file}");
+    }
+}
+
+#[test]
 fn without_a_workspace_doctor_says_how_to_begin() {
     let folder = tempfile::tempdir().unwrap();
     stores::keep_to(Kind::Sqlite, folder.path());

@@ -345,6 +345,26 @@ fn a_store_that_is_gone_or_damaged_is_not_ready_and_the_process_still_lives() {
 }
 
 #[test]
+fn a_store_that_was_taken_away_takes_no_work_even_where_another_lies_in_its_place() {
+    let server = Server::in_a_file();
+    let (state, away) = (server.folder.path().join(".phasegate"), server.folder.path().join("elsewhere"));
+    let status = || server.call("submit_task", &json!({ "title": "kept?" }), &[]).status;
+    assert_eq!(status(), 200);
+    std::fs::rename(&state, &away).unwrap();
+    assert_eq!(status(), 500);
+    let made = phasegate(server.folder.path()).args(["tasks", "add", "another store"]).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(status(), 500);
+    let failed = server.ready_is(503);
+    assert!(
+        failed["checks"].as_array().unwrap().iter().any(|check| check["name"] == "store_write" && check["ok"] == false)
+    );
+    std::fs::remove_dir_all(&state).unwrap();
+    std::fs::rename(&away, &state).unwrap();
+    assert_eq!(status(), 200);
+}
+
+#[test]
 fn the_log_is_json_with_request_ids_and_holds_no_secret() {
     let mut server = Server::start(&[("PHASEGATE_LOG", "trace"), ("PHASEGATE_LOG_FORMAT", "json")]);
     let token = server.token.clone();

@@ -129,7 +129,7 @@ fn facts(engine: &Engine, approval: &Approval) -> Result<Vec<(&'static str, Stri
         let signed = if answer.signed.is_some() { ", signed" } else { "" };
         let how = format!("{} at level {}{signed}", answer.via.words(), answer.level);
         facts.push(("answered", format!("by {} {how}{choice}", answer.by)));
-        facts.push(("their reason", answer.reason.clone()));
+        facts.push(("reason", answer.reason.clone()));
     }
     if let ApprovalState::Cancelled { why, .. } = &approval.state {
         facts.push(("void", why.clone()));

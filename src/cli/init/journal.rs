@@ -95,6 +95,8 @@ pub fn undo(place: &Place, clients: &[&'static ClientSettings], dry_run: bool, o
         let known = journal.files.iter().find(|one| one.file == *name);
         let after = match (known, form(name)) {
             (Some(known), _) if known.after.as_ref() == Some(&now) => known.before.clone(),
+            // Never written to, and nothing in it is called as we are.
+            (None, _) if !now.contains(merge::SERVER) => continue,
             (_, Some(form)) => form.without(&now).map_err(|fault| {
                 Ended::usage(format!("{name}: {fault}; nothing was taken back"), "mend that file, then again")
             })?,

@@ -33,7 +33,8 @@ impl Engine {
         }
         self.count_first(told, actor)?;
         // Asked for a command only: nothing else is given to the kernel to hold.
-        let rung = if call.tool == SHELL { self.kernel(&told.binary) } else { Rung::None };
+        let is_command = call.tool == SHELL && call.input.get("command").is_some_and(Value::is_string);
+        let rung = if is_command { self.kernel(&told.binary) } else { Rung::None };
         // Without an id too: some clients have none, and what a phase requires is not less there.
         let can_confine = told.rewrite.is_some();
         let judged = self.client_call(told, call, can_confine && rung == Rung::Full);
