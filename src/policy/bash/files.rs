@@ -1,5 +1,7 @@
 //! Which files a command names, whether it reads or writes them, and where they lie. What is allowed there is not here.
 
+mod unknown;
+
 use super::super::judge::Around;
 use super::super::paths::Access;
 use super::super::shell::script::{Expands, Folders, Word};
@@ -174,11 +176,11 @@ const COMMANDS: &[(&str, Way, &str)] = &[
 const FROM: &[(&str, &[&str])] = &[
     ("date", &["-f", "--file", "-r", "--reference"]),
     ("du", &["--files0-from"]),
-    ("docker", &["--env-file", "-f", "--file"]),
+    ("docker", &["--env-file", "-f", "--file", "-v", "--volume", "--secret", "--mount"]),
     ("docker-compose", &["--env-file", "-f", "--file"]),
     ("helm", &["-f", "--values", "--set-file"]),
-    ("gh", &["-f", "-F", "--body-file", "--notes-file", "--env-file"]),
-    ("git", &["-F", "--file"]),
+    ("gh", &["-f", "-F", "--body-file", "--notes-file", "--env-file", "--input"]),
+    ("git", &["-F", "--file", "-t", "--template"]),
     ("make", &["-f", "--file", "--makefile"]),
     ("kubectl", &["--from-file", "--from-env-file", "-f", "--filename"]),
     ("mysql", &["--defaults-file", "--defaults-extra-file"]),
@@ -197,8 +199,9 @@ const SHORTENING: &[&str] = &["date", "du", "git", "make", "mysql", "parallel", 
 
 /// Reading subcommands of git, and those that change files of the work tree.
 const GIT_READS: &[&str] =
-    &["add", "annotate", "blame", "cat-file", "diff", "grep", "hash-object", "log", "show", "archive"];
-const GIT_WRITES: &[&str] = &["apply", "checkout", "clean", "mv", "restore", "rm", "update-index"];
+    &["add", "am", "annotate", "archive", "blame", "bundle", "cat-file", "diff", "grep", "hash-object", "log", "show"];
+const GIT_WRITES: &[&str] =
+    &["apply", "checkout", "checkout-index", "clean", "mv", "restore", "rm", "stash", "update-index"];
 
 /// The files among the words of one command, as far as the program is one that is known to open what it names.
 pub fn named(words: &[Word]) -> Vec<Named> {
@@ -243,7 +246,13 @@ fn given(name: &str, words: &[Word]) -> Vec<Word> {
             }
             let value = value.map(str::to_owned).or_else(|| words.get(at + 1).map(|next| next.text.clone()));
             let Some(value) = value else { continue };
-            let file = value.rsplit(['=', '@']).next().unwrap_or(&value).to_owned();
+            let file = value.rsplit(['=', '@']).next().unwrap_or(&value);
+            // `docker run -v here:there`
+            let file = if option.starts_with("-v") || option == "--volume" {
+                file.split(':').next().unwrap_or(file).to_owned()
+            } else {
+                file.to_owned()
+            };
             let expands = words.get(at + 1).filter(|_| option == word.text).unwrap_or(word).expands;
             found.push(Word { text: file, expands });
         }
@@ -268,7 +277,7 @@ fn operands(name: &str, words: &[Word]) -> Vec<Named> {
     let known = COMMANDS.iter().find(|(known, _, _)| *known == name);
     // A program text is read, and printed where it is none.
     let program = is_interpreter(name).then_some(&("", Way::Reads, "cemrpWX"));
-    let Some((_, way, letters)) = known.or(program) else { return Vec::new() };
+    let Some((_, way, letters)) = known.or(program) else { return unknown::opened(name, words) };
     if name == "git" {
         return git(words);
     }
@@ -341,7 +350,8 @@ fn contexts(words: &[Word]) -> Vec<Named> {
 /// `-d @file`, `-F name=@file`, `host:file`.
 fn uploads(words: &[Word], found: &mut Vec<Named>) {
     for word in words.iter().skip(1) {
-        if let Some((_, path)) = word.text.split_once(['@', '<']).filter(|(_, path)| !path.is_empty()) {
+        let path = word.text.split_once(['@', '<']).and_then(|(_, path)| path.split(';').next());
+        if let Some(path) = path.filter(|path| !path.is_empty()) {
             found.push(Named { path: Word { text: path.to_owned(), expands: word.expands }, access: Access::Read });
         }
     }

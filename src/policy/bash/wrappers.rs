@@ -151,7 +151,12 @@ pub fn look_inside(words: &[Word], input: Input) -> Found {
     if let Some(found) = managers::look_inside(name, words) {
         return found;
     }
-    closed_to_allow(if LOOSE.contains(&name) { loose(words, 1) } else { runners::perhaps(words) })
+    closed_to_allow(if is_loose(name) { loose(words, 1) } else { runners::perhaps(words) })
+}
+
+/// Each word may be the program that it runs.
+pub fn is_loose(name: &str) -> bool {
+    LOOSE.contains(&name) || table::RUNS_OTHERS.contains(&name)
 }
 
 fn closed_to_allow(inner: Vec<Inner>) -> Found {

@@ -25,7 +25,7 @@ pub const PROGRAMS: &[Program] = &[
     },
     dashed("cargo", "clippy", &[], &["fix"]),
     whole("cargo", "install", Operands::Runs),
-    dashed("cmake", "", &["P", "E", "C", "D*", "build"], &[]),
+    dashed("cmake", "", &["P", "E", "C", "D*", "build", "toolchain"], &[]),
     compiler("cc"),
     compiler("clang"),
     code("csh", "", SHELL_RUNS),
