@@ -85,6 +85,7 @@ pub struct Values {
     known: BTreeMap<String, Vec<Word>>,
     /// Every name that the text gives a value, known or not.
     given: BTreeSet<String>,
+    looped: BTreeSet<String>,
     /// The text sets its own positional parameters, or uses them.
     pub positional: bool,
     /// The shell's patterns find names that begin with a dot as well.
@@ -141,8 +142,10 @@ impl Values {
             note(name, (plain && name == assignment.name).then(|| vec![value.clone()]));
             *times.entry(name).or_default() += 1;
         }
+        let mut looped = BTreeSet::new();
         for (name, words) in loops(text) {
             note(name, words);
+            looped.insert(name.to_owned());
         }
         if found.len() > MAX_NAMES {
             found.values_mut().for_each(|words| *words = None);
@@ -161,10 +164,16 @@ impl Values {
         Self {
             known,
             given,
+            looped,
             positional: ["$@", "$*", "${@", "${*"].iter().any(|all| text.contains(all)),
             finds_dots: text.contains("dotglob") || text.contains("GLOBIGNORE"),
             goes_down: text.contains("globstar"),
         }
+    }
+
+    /// Names that a loop gives values.
+    pub fn looped(&self) -> impl Iterator<Item = &str> {
+        self.looped.iter().map(String::as_str)
     }
 
     /// Whether the text gives it a value, whichever.

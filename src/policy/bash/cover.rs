@@ -10,6 +10,7 @@ use super::super::shell::script::{Input, Script, Word};
 use super::assignments::{Values, is_safe, stays_inside};
 use super::effects::{self, Effect, Risk, base};
 use super::files;
+use super::obeyed;
 use super::pattern::{Pattern, joined_strictly};
 use super::shown;
 use super::table;
@@ -96,6 +97,9 @@ impl<'a> Cover<'a> {
         if seen.is_empty() && self.script.opaque.is_none() {
             return Err("there is no command in it".to_owned());
         }
+        if let Some(name) = self.values.looped().find(|name| obeyed::is_obeyed(name)).filter(|_| whole.is_none()) {
+            return Err(format!("`{name}` is given values by a loop, and programs obey it"));
+        }
         let mut by: Option<&'a Rule> = None;
         for one in seen {
             let rule = match whole {
@@ -125,12 +129,15 @@ impl<'a> Cover<'a> {
             let words = view.words();
             let inside = look_inside(words, view.input);
             let name = words.first().map_or("", |word| base(&word.text));
+            if effects::only_prints(name, words) {
+                continue;
+            }
             if !inside.inner.is_empty() && !table::UNREADABLE.contains(&name) && name != "ssh" {
                 continue;
             }
             // `batch` alone reads its commands.
             let told = words.len() > 1 || view.input != Input::Inherited;
-            if told && (table::RUNS_OTHERS.contains(&name) || table::UNREADABLE.contains(&name)) {
+            if told && effects::runs_others(name, words) {
                 return Err(format!(
                     "`{}` runs what cannot be seen, and a rule of deny or ask may be about it",
                     shown(name)
@@ -328,7 +335,7 @@ fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
     for _ in 0..MAX_WRAPPERS {
         let Some(first) = words.first() else { return found };
         let name = base(&first.text).to_owned();
-        let runs_others = table::RUNS_OTHERS.contains(&name.as_str());
+        let runs_others = effects::runs_others(&name, &words);
         let own = effects::risks(&words, view.input);
         found.extend(own.into_iter().map(|risk| Risk { at: risk.at.saturating_add(from), ..risk }));
         let inside = look_inside(&words, view.input);
@@ -337,6 +344,7 @@ fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
                 (*at, words.split_off((*at).min(words.len())))
             }
             Some(Inner::Filled { at, words }) => (*at, words.clone()),
+            Some(_) if effects::only_prints(&name, &words) => return found,
             Some(_) | None => {
                 if runs_others && !(inside.inner.is_empty() && inside.transparent) {
                     found.push(Risk { at: usize::MAX, effect: Effect::Runs, target: None });

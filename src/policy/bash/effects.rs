@@ -129,6 +129,12 @@ fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
     found
 }
 
+/// What it runs is told by its operands, or by what is not in its words.
+pub fn runs_others(name: &str, words: &[Word]) -> bool {
+    let named = table::RUNS_OTHERS.contains(&name) || table::UNREADABLE.contains(&name);
+    named && !only_prints(name, words)
+}
+
 pub fn is_interpreter(name: &str) -> bool {
     table::INTERPRETERS.contains(&table::listed_name(name))
 }

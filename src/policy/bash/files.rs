@@ -333,6 +333,30 @@ fn operands(name: &str, words: &[Word]) -> Vec<Named> {
     if matches!(name, "curl" | "wget" | "scp" | "rsync" | "zip" | "jq") {
         uploads(words, &mut found);
     }
+    if name == "ln" && words.iter().any(|word| word.text == "--symbolic" || is_letter(word, 's')) {
+        let linked = linked(&found);
+        found.extend(linked);
+    }
+    found
+}
+
+fn is_letter(word: &Word, letter: char) -> bool {
+    word.text.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.contains(letter))
+}
+
+/// What a symbolic link means is read from the folder where the link is.
+fn linked(named: &[Named]) -> Vec<Named> {
+    let mut found = Vec::new();
+    for link in named.iter().filter(|named| named.access == Access::Write) {
+        let parent = link.path.text.trim_end_matches('/').rsplit_once('/').map(|(parent, _)| parent);
+        for folder in [Some(link.path.text.as_str()), parent].into_iter().flatten() {
+            let targets = named.iter().filter(|named| named.access == Access::Read);
+            found.extend(targets.filter(|target| !target.path.text.starts_with(['/', '~'])).map(|target| {
+                let text = format!("{folder}/{}", target.path.text);
+                Named { path: Word { text, expands: target.path.expands.and(link.path.expands) }, access: Access::Read }
+            }));
+        }
+    }
     found
 }
 
@@ -462,7 +486,7 @@ mod tests {
             ("cp a b", "r:a w:b"),
             ("cp -t d a b", "w:d r:a r:b"),
             ("mv a b", "w:a r:a w:b r:b"),
-            ("ln -s a b", "r:a w:b"),
+            ("ln -s a b", "r:a w:b r:b/a"),
             ("tee -a log", "w:log"),
             ("dd if=a of=b", "r:a w:b"),
             ("rm -rf x", "w:x"),

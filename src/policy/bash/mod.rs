@@ -9,6 +9,7 @@ mod guard;
 mod handed;
 mod holders;
 mod moves;
+mod obeyed;
 mod options;
 mod pattern;
 mod printed;

@@ -29,7 +29,12 @@ fn sed_step(rest: &str) -> Option<Vec<&str>> {
     let after = rest.get(first.len_utf8()..)?;
     let line = || after.split_once('\n').map_or("", |(_, next)| next);
     Some(match first {
-        '#' | 'a' | 'i' | 'c' => vec![line()],
+        '#' => vec![line()],
+        'a' | 'i' | 'c' => match after.trim_start_matches([' ', '\t']).strip_prefix("\\\n") {
+            // The text begins on the next line, and ends with the first that has no backslash at its end.
+            Some(text) => vec![after_text(text)],
+            None => vec![line()],
+        },
         '0'..='9' | '$' | ',' | '~' | '+' => vec![after],
         'p' | 'd' | 'q' | 'Q' | 'n' | 'N' | 'h' | 'H' | 'g' | 'G' | 'x' | 'P' | 'D' | '=' | 'l' | 'z' | 'F' => {
             vec![after]
@@ -56,6 +61,17 @@ fn sed_step(rest: &str) -> Option<Vec<&str>> {
         // No sed has a command of that name.
         _ => Vec::new(),
     })
+}
+
+fn after_text(text: &str) -> &str {
+    let mut rest = text;
+    while let Some((line, next)) = rest.split_once('\n') {
+        rest = next;
+        if !line.ends_with('\\') {
+            return rest;
+        }
+    }
+    ""
 }
 
 fn addressed(text: &str, mark: char) -> Option<Vec<&str>> {
@@ -288,6 +304,9 @@ mod tests {
             ("s/a/b", true),
             ("{p;e date\n}", true),
             ("1i x\ne date", true),
+            ("1a\\\nhello", false),
+            ("1a\\\none \\\nw two", false),
+            ("1a\\\none\nw two", true),
         ] {
             assert_eq!(sed_acts(script), expected, "{script}");
         }

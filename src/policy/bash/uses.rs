@@ -8,11 +8,12 @@ use crate::domain::workflow::WRITERS;
 use super::super::judge::{Around, Decision, RuleSet, Verdict};
 use super::super::paths::{self, Access};
 use super::super::rule::Rule;
-use super::super::shell::script::{Assignment, Expands, Folders, Redirection, Way, Word};
+use super::super::shell::script::{Expands, Folders, Redirection, Way, Word};
 use super::assignments::Values;
 use super::effects::base;
 use super::files::{self, Named};
 use super::holders::HOLDERS;
+use super::obeyed;
 use super::printed::is_commit;
 use super::reach::{Names, could_meet, names, names_of_rule};
 use super::views::Seen;
@@ -127,11 +128,15 @@ impl<'a> Finder<'a> {
             for (redirection, folders) in &one.redirections {
                 self.redirection(redirection, folders, &mut uses);
             }
-            if !one.simple.words.is_empty() && super::is_scoped(self.rules) {
-                one.simple.assignments.iter().for_each(|assignment| started_by_another(assignment, &mut uses));
+            let scoped = super::is_scoped(self.rules);
+            if let Some(name) = obeyed::assigned(&one.simple.assignments).filter(|_| scoped) {
+                doubt(&mut uses, &format!("what `{name}` holds is run, and a rule of deny or ask may be about it"));
             }
             for view in &one.views {
                 let words = view.words();
+                if let Some(name) = obeyed::handed(words).filter(|_| scoped) {
+                    doubt(&mut uses, &format!("what `{name}` holds is run, and a rule of deny or ask may be about it"));
+                }
                 for Named { path, access } in
                     files::named(words).into_iter().chain(written(words, view.input, self.around))
                 {
@@ -397,41 +402,6 @@ impl<'a> Finder<'a> {
                 uses.guarded.get_or_insert(why);
             }
         }
-    }
-}
-
-/// Variables whose value a program runs as a command.
-const RUN: &[&str] = &[
-    "BROWSER",
-    "CARGO_BUILD_RUSTC_WRAPPER",
-    "EDITOR",
-    "GIT_ASKPASS",
-    "GIT_EDITOR",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_PAGER",
-    "GIT_SEQUENCE_EDITOR",
-    "GIT_SSH",
-    "GIT_SSH_COMMAND",
-    "LESSCLOSE",
-    "LESSOPEN",
-    "MANPAGER",
-    "PAGER",
-    "PROMPT_COMMAND",
-    "RUSTC",
-    "RUSTC_WRAPPER",
-    "SSH_ASKPASS",
-    "SUDO_ASKPASS",
-    "SYSTEMD_EDITOR",
-    "SYSTEMD_PAGER",
-    "VISUAL",
-];
-
-/// A command with words of its own, or none that is known, started by whatever reads the variable.
-fn started_by_another(assignment: &Assignment, uses: &mut Uses) {
-    let value = &assignment.value;
-    let harmless = value.expands.nothing() && !value.text.contains([' ', '\t', '\n', '|', ';', '/']);
-    if RUN.contains(&assignment.name.as_str()) && !harmless {
-        doubt(uses, &format!("what `{}` holds is run, and a rule of deny or ask may be about it", assignment.name));
     }
 }
 

@@ -56,7 +56,11 @@ pub fn written(words: &[Word], input: Input, around: &Around) -> Vec<Named> {
     found.extend(operands(name, words).into_iter().map(writes));
     match name {
         "find" | "gfind" => found.extend(come_upon(words, around)),
-        "sed" | "gsed" => found.extend(words.iter().flat_map(written_by_sed).map(writes)),
+        "sed" | "gsed" => {
+            found.extend(words.iter().flat_map(written_by_sed).map(writes));
+            let reads = |path: Word| Named { path, access: Access::Read };
+            found.extend(words.iter().skip(1).flat_map(read_by_sed).map(reads));
+        }
         "fd" | "fdfind" => found.extend(searched(words).into_iter().map(writes)),
         _ => {}
     }
@@ -161,6 +165,21 @@ fn written_by_sed(word: &Word) -> Vec<Word> {
         (ends && !file.trim().is_empty()).then(|| Word { text: file.trim().to_owned(), expands: word.expands })
     };
     commands.filter_map(file).collect()
+}
+
+/// The files of `r` and `R`, wherever one may stand.
+fn read_by_sed(word: &Word) -> Vec<Word> {
+    let commands = word.text.split([';', '\n', '{', '}']);
+    let files = |command: &'_ str| -> Vec<Word> {
+        let starts = command.char_indices().filter(|(_, letter)| matches!(letter, 'r' | 'R'));
+        let files = starts.filter_map(|(at, _)| {
+            let (before, file) = (command.get(..at)?, command.get(at + 1..)?.trim());
+            let stands = before.chars().next_back().is_none_or(|letter| !letter.is_ascii_alphabetic());
+            (stands && !file.is_empty()).then(|| Word { text: file.to_owned(), expands: word.expands })
+        });
+        files.collect()
+    };
+    commands.flat_map(files).collect()
 }
 
 /// Tests of `find` that leave nothing out of what lies below a folder.

@@ -132,15 +132,29 @@ pub fn only_prints(program: &str, words: &[Word]) -> bool {
     match (program, sub.map_or("", |(_, sub)| sub)) {
         ("git", "config") => reads_settings(after),
         ("git", "submodule") => matches!(first, "" | "status" | "summary"),
+        ("docker", "compose") => looks_at_services(after),
+        ("docker-compose", _) => sub.and_then(|(at, _)| texts.get(at..)).is_some_and(looks_at_services),
         ("git", "help") => !after.iter().any(|text| text.starts_with('-')),
         ("git", "bisect") => {
             matches!(first, "bad" | "good" | "log" | "new" | "old" | "reset" | "skip" | "start" | "terms")
         }
         ("npm" | "pnpm" | "yarn", "config") => matches!(first, "get" | "list" | "ls"),
         ("gh", "alias" | "extension") => first == "list",
+        ("crontab", _) => texts == ["crontab", "-l"],
+        ("screen", _) => matches!(texts.as_slice(), ["screen", "-ls" | "-list"]),
+        ("tmux", sub) => matches!(sub, "ls" | "list-panes" | "list-sessions" | "list-windows") && after.is_empty(),
         ("wget", _) => goes_to_stdout(&texts),
         _ => false,
     }
+}
+
+/// `docker compose ps`: none of these changes or starts a service.
+fn looks_at_services(words: &[&str]) -> bool {
+    const LOOKS: &[&str] = &["config", "events", "images", "logs", "ls", "port", "ps", "stats", "top", "version"];
+    words.first().is_some_and(|first| LOOKS.contains(first))
+        && !words
+            .iter()
+            .any(|word| word.starts_with("-o") || word.starts_with("--output") || word.starts_with("--lock"))
 }
 
 /// `git config --get NAME`, `git config NAME`.
@@ -201,10 +215,43 @@ pub fn is_harmless(program: &str, option: &str, word: Option<&Word>, value: Opti
         ("jest", "env" | "testEnvironment") | ("vitest", "environment") => is_plain(text),
         ("dotnet", "logger" | "l") => !text.contains(['/', '\\']) && !text.to_lowercase().contains(".dll"),
         ("wget", "O" | "output-document") => text == "-",
+        ("git", "s" | "strategy") => STRATEGIES.contains(&text),
+        ("rsync", "e" | "rsh") => is_plain_ssh(text),
+        ("scp" | "ssh", "o") => {
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            OF_SSH.contains(&name) && is_plain(value)
+        }
         ("go", "ldflags") => only_strips_and_names(text),
         ("gcc" | "g++" | "clang" | "cc", "fuse-ld") => is_plain(text),
         (program, option) => TESTERS.contains(&program) && REPORTS.contains(&option) && is_plain(text),
     }
+}
+
+/// Strategies of merging that come with git; another name is that of a program.
+const STRATEGIES: &[&str] = &["octopus", "ort", "ours", "recursive", "resolve", "subtree"];
+
+/// Settings of a connection that start nothing and read no file.
+const OF_SSH: &[&str] = &[
+    "AddressFamily",
+    "BatchMode",
+    "Compression",
+    "ConnectTimeout",
+    "ConnectionAttempts",
+    "IdentitiesOnly",
+    "LogLevel",
+    "PasswordAuthentication",
+    "Port",
+    "ServerAliveCountMax",
+    "ServerAliveInterval",
+    "StrictHostKeyChecking",
+    "User",
+];
+
+/// `ssh -p 2222`
+fn is_plain_ssh(text: &str) -> bool {
+    let mut words = text.split(' ');
+    words.next() == Some("ssh")
+        && words.all(|word| word.trim_start_matches("-p").chars().all(|letter| letter.is_ascii_digit()))
 }
 
 /// `-s -w -X main.version=1`

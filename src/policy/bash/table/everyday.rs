@@ -379,7 +379,13 @@ pub const PROGRAMS: &[Program] = &[
     whole("yarn", "config", Operands::Runs),
     whole("yarn", "dlx", Operands::Runs),
     whole("yarn", "exec", Operands::Runs),
-    getopt("yq", "", &[], &["from-file", "load"], &["i", "in-place", "inplace", "s", "split-exp"]),
+    getopt(
+        "yq",
+        "opI",
+        &["output-format", "input-format"],
+        &["from-file", "load"],
+        &["i", "in-place", "inplace", "s", "split-exp"],
+    ),
     getopt("zip", "btn", &[], &["T", "test", "unzip-command"], &["O", "m", "output-file", "move"]),
     code("zsh", "o", SHELL_RUNS),
 ];
