@@ -258,7 +258,10 @@ fn given(name: &str, words: &[Word]) -> Vec<Word> {
         }
     }
     let said: Vec<&str> = words.iter().skip(1).map(|word| word.text.as_str()).take(2).collect();
-    let sends = matches!((name, said.as_slice()), ("gh", ["gist", "create"]) | ("aws", ["s3", "cp" | "mv" | "sync"]));
+    let sends = matches!(
+        (name, said.as_slice()),
+        ("gh", ["gist", "create"] | ["release", "create" | "upload"]) | ("aws", ["s3", "cp" | "mv" | "sync"])
+    );
     found.extend(words.iter().skip(3).filter(|word| sends && !word.text.starts_with('-')).cloned());
     // The operands of `tar -C folder` lie there.
     let folder = words.iter().position(|word| name == "tar" && word.text == "-C").and_then(|at| words.get(at + 1));

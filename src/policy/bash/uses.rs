@@ -16,8 +16,8 @@ use super::holders::HOLDERS;
 use super::obeyed;
 use super::printed::is_commit;
 use super::reach::{Names, could_meet, names, names_of_rule};
-use super::views::Seen;
-use super::written::{ANYTHING_IN_IT, writes_what_it_gets, written};
+use super::views::{Seen, View};
+use super::written::{ANYTHING_IN_IT, within, writes_what_it_gets, written};
 
 /// Files of one call that are judged one by one.
 const MAX_FILES: usize = 400;
@@ -194,6 +194,7 @@ impl<'a> Finder<'a> {
             return;
         }
         for view in views().filter(known) {
+            self.listed(view, uses);
             for word in view.words().iter().skip(1) {
                 if writes && word.expands.glob {
                     self.word(word, Access::Write, &view.folders, false, uses);
@@ -210,6 +211,20 @@ impl<'a> Finder<'a> {
                 }
             }
         }
+    }
+
+    /// What lies in the folders that a command lists.
+    fn listed(&self, view: &View, uses: &mut Uses) {
+        let words = view.words();
+        if !words.first().is_some_and(|word| matches!(base(&word.text), "find" | "ls" | "fd")) {
+            return;
+        }
+        let is_operand = |word: &&Word| !word.text.starts_with('-') && !word.expands.value && !word.expands.glob;
+        let mut folders: Vec<Word> = words.iter().skip(1).take_while(is_operand).cloned().collect();
+        if folders.is_empty() {
+            folders.push(Word { text: ".".to_owned(), ..Word::default() });
+        }
+        folders.iter().for_each(|folder| self.word(&within(folder), Access::Read, &view.folders, false, uses));
     }
 
     fn paths(&self, path: &str, access: Access, folders: &Folders, aside: bool, uses: &mut Uses) {

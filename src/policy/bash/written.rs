@@ -33,6 +33,11 @@ const OUTPUT: &[(&str, &str, &[&str])] = &[
     ("pandoc", "", &["-o", "--output"]),
     ("dot", "", &["-o"]),
     ("jq", "", &["--output"]),
+    ("ltrace", "", &["-o", "--output"]),
+    ("script", "", &["-B", "-I", "-O", "--log-in", "--log-io", "--log-out"]),
+    ("sops", "", &["--output"]),
+    ("strace", "", &["-o", "--output"]),
+    ("time", "", &["-o", "--output"]),
 ];
 
 /// What holds agents, as `find` could come upon it.
@@ -67,7 +72,8 @@ pub fn written(words: &[Word], input: Input, around: &Around) -> Vec<Named> {
     found
 }
 
-fn within(folder: &Word) -> Word {
+/// A file in it that no rule names.
+pub fn within(folder: &Word) -> Word {
     Word { text: format!("{}/{ANYTHING_IN_IT}", folder.text), expands: folder.expands }
 }
 
@@ -222,9 +228,12 @@ fn met(words: &[Word], writes: bool, around: &Around) -> Vec<Word> {
             _ => {}
         }
     }
-    // What is only read of a whole folder is judged by no name.
-    if narrowed || !writes {
+    if narrowed {
         return found;
+    }
+    // A rule about the whole folder is about what is read of it; names in it are not looked for.
+    if !writes {
+        return starts.iter().map(within).collect();
     }
     let ended = words.iter().position(|word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir"));
     let tests = words.get(1..ended.unwrap_or(words.len())).unwrap_or_default().iter().filter(is_test);
