@@ -63,7 +63,16 @@ fn words(error: &ValidationError<'_>, schema: &Value) -> String {
 
 /// What is wrong, with every word or form that would do.
 pub fn said(error: &ValidationError<'_>, schema: &Value) -> String {
-    let instance: String = error.instance().to_string().chars().take(INSTANCE_CHARS_MAX).collect();
+    let whole = error.instance().to_string();
+    let instance: String = whole.chars().take(INSTANCE_CHARS_MAX).collect();
+    // A long value would push out what is wrong with it.
+    let plainly = || {
+        if instance.len() < whole.len() {
+            error.masked_with(format!("{instance}…")).to_string()
+        } else {
+            error.to_string()
+        }
+    };
     let none_of = |options: &[String]| format!("{instance} is none of {}", options.join(", "));
     let message = match error.kind() {
         ValidationErrorKind::Enum { options } => {
@@ -80,10 +89,10 @@ pub fn said(error: &ValidationError<'_>, schema: &Value) -> String {
             match (titles.is_empty(), meant.next(), meant.next()) {
                 (false, ..) => none_of(&titles),
                 (true, Some(only), None) => return said(only, schema),
-                _ => error.to_string(),
+                _ => plainly(),
             }
         }
-        _ => error.to_string(),
+        _ => plainly(),
     };
     message.chars().take(MESSAGE_CHARS_MAX).collect::<String>().replace('"', "`")
 }

@@ -23,8 +23,8 @@ pub struct Args {
     #[arg(long, value_name = "SEQ", conflicts_with = "after")]
     before: Option<u64>,
     /// All of them when left out with --json; 50 otherwise.
-    #[arg(long)]
-    limit: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
     /// How many there are by one or two of kind, agent, tool, verdict, task, day, phase.
     #[arg(long, value_name = "WHAT")]
     count_by: Option<String>,
@@ -37,7 +37,8 @@ const PAGE: usize = 1000;
 const SHOWN_DEFAULT: usize = 50;
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
-    let left = args.limit.unwrap_or(if out.is_json() { usize::MAX } else { SHOWN_DEFAULT });
+    let asked = args.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let left = asked.unwrap_or(if out.is_json() { usize::MAX } else { SHOWN_DEFAULT });
     let filter = |now: Time| -> Result<RecordFilter, Ended> {
         let filter = args.filter.filter(now, args.count_by.as_deref())?;
         Ok(RecordFilter { after: args.after, before: args.before, ..filter })

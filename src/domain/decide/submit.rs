@@ -149,7 +149,11 @@ fn workflow_for<'f>(facts: &'f Facts, new: &NewTask, context: &Context) -> Resul
             Some(name) => (format!("no workflow called `{name}` is in force"), format!("in force: {known}")),
             None => ("no workflow is this workspace's default".to_owned(), format!("name one of: {known}")),
         };
-        return Err(Refusal::new(Code::UnknownWorkflow, what, format!("{hint}; a person trusts others")));
+        return Err(Refusal::new(
+            Code::UnknownWorkflow,
+            what,
+            format!("{hint}; a person trusts others, and the default, with `phasegate workflow trust`"),
+        ));
     };
     Ok((name, &trust.hash, facts.workflow(&trust.hash)?.as_ref()))
 }

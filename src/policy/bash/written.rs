@@ -331,7 +331,7 @@ mod tests {
             ("find src -name *.json -delete", "src/*.json"),
             ("find . -path ./.claude/* -delete", "./.claude"),
             ("find . -name *.log -not -path ./.git/* -delete", "./*.log"),
-            ("find . -type f -exec grep x {} ;", ""),
+            ("find . -type f -exec grep x {} ;", "./phasegate-any"),
             ("find . -name .env -exec cat {} +", "./.env"),
             ("perl -pi -e s/a/b/ f", "s/a/b/ f"),
             ("split a b", "b"),

@@ -115,13 +115,16 @@ pub fn told(mut command: Command, event: &[u8]) -> Heard {
 
 pub fn heard(output: &Output) -> Heard {
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    let said = if stdout.trim().is_empty() {
-        Value::Null
-    } else {
-        serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("not one JSON object: {stdout}"))
+    let code = output.status.code().unwrap_or(-1);
+    let said: Value = match serde_json::from_str(&stdout) {
+        // It has nothing to say.
+        Ok(Value::Object(fields)) if fields.is_empty() => Value::Null,
+        Ok(said) => said,
+        Err(_) if code != 0 && stdout.is_empty() => Value::Null,
+        Err(_) => panic!("not one JSON object: {stdout}"),
     };
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    Heard { code: output.status.code().unwrap_or(-1), said, stderr }
+    Heard { code, said, stderr }
 }
 
 impl Heard {
