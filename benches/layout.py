@@ -177,7 +177,7 @@ def called(program, names):
         with tempfile.TemporaryDirectory() as folder:
             traced = Traced(pathlib.Path(folder), program, names, looked_at)
             drive(traced)
-            seen += traced.seen
+            seen += sorted(set(traced.seen))
     return seen
 
 
