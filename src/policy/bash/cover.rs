@@ -129,9 +129,6 @@ impl<'a> Cover<'a> {
             let words = view.words();
             let inside = look_inside(words, view.input);
             let name = words.first().map_or("", |word| base(&word.text));
-            if effects::only_prints(name, words) {
-                continue;
-            }
             if !inside.inner.is_empty() && !table::UNREADABLE.contains(&name) && name != "ssh" {
                 continue;
             }
@@ -344,7 +341,6 @@ fn all_risks(words: &[Word], view: &View) -> Vec<Risk> {
                 (*at, words.split_off((*at).min(words.len())))
             }
             Some(Inner::Filled { at, words }) => (*at, words.clone()),
-            Some(_) if effects::only_prints(&name, &words) => return found,
             Some(_) | None => {
                 if runs_others && !(inside.inner.is_empty() && inside.transparent) {
                     found.push(Risk { at: usize::MAX, effect: Effect::Runs, target: None });

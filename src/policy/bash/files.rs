@@ -248,7 +248,7 @@ fn given(name: &str, words: &[Word]) -> Vec<Word> {
             let Some(value) = value else { continue };
             let file = value.rsplit(['=', '@']).next().unwrap_or(&value);
             // `docker run -v here:there`
-            let file = if option.starts_with("-v") || option == "--volume" {
+            let file = if matches!(option, "-v" | "--volume") {
                 file.split(':').next().unwrap_or(file).to_owned()
             } else {
                 file.to_owned()
@@ -286,13 +286,14 @@ fn operands(name: &str, words: &[Word]) -> Vec<Named> {
     }
     let (mut operands, mut found) = (Vec::new(), Vec::new());
     let mut pattern_given = false;
-    let mut in_place = false;
+    let (mut in_place, mut symbolic) = (false, false);
     for part in parts(words, 1, Style::Getopt, Valued { letters, names: &["target-directory"] }) {
         match part {
             Part::Operand { at } | Part::Unknown { at } => operands.extend(words.get(at)),
             Part::Option { name: option, long, value, attached, at } => {
                 pattern_given |= matches!(option, "e" | "f" | "regexp" | "file" | "expression" | "from-file");
                 let expands = words.get(at).map(|word| word.expands).unwrap_or_default();
+                symbolic |= name == "ln" && matches!(option, "s" | "symbolic");
                 in_place |= matches!(name, "sed" | "yq") && (option == "i" || option.starts_with("in"));
                 // The rest of a bundle of letters is no value, unless it looks like a path.
                 let attached = attached
@@ -336,15 +337,10 @@ fn operands(name: &str, words: &[Word]) -> Vec<Named> {
     if matches!(name, "curl" | "wget" | "scp" | "rsync" | "zip" | "jq") {
         uploads(words, &mut found);
     }
-    if name == "ln" && words.iter().any(|word| word.text == "--symbolic" || is_letter(word, 's')) {
-        let linked = linked(&found);
-        found.extend(linked);
+    if symbolic {
+        found.extend(linked(&found));
     }
     found
-}
-
-fn is_letter(word: &Word, letter: char) -> bool {
-    word.text.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.contains(letter))
 }
 
 /// What a symbolic link means is read from the folder where the link is.

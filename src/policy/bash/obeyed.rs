@@ -35,7 +35,7 @@ const COMMANDS: &[&str] = &[
 const OPTIONS: &[(&str, &[&str])] =
     &[("GOFLAGS", &["exec"]), ("MAKEFLAGS", &["SHELL"]), ("TAR_OPTIONS", &["command", "exec", "checkpoint"])];
 
-/// Read as settings of what runs, or where its code lies.
+/// Settings of what runs, or places of its code.
 const CODE: &[&str] = &[
     "BASH_ENV",
     "CLASSPATH",
@@ -45,12 +45,10 @@ const CODE: &[&str] = &[
     "GIT_DIR",
     "GIT_EXEC_PATH",
     "GIT_WORK_TREE",
-    "GOFLAGS",
     "JAVA_TOOL_OPTIONS",
     "LD_AUDIT",
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
-    "MAKEFLAGS",
     "NODE_OPTIONS",
     "NODE_PATH",
     "PERL5LIB",
@@ -61,7 +59,6 @@ const CODE: &[&str] = &[
     "RUBYLIB",
     "RUBYOPT",
     "RUSTFLAGS",
-    "TAR_OPTIONS",
 ];
 
 /// Programs that people name in such variables, and that no rule is about.
@@ -78,20 +75,20 @@ pub fn assigned(assignments: &[Assignment]) -> Option<&str> {
 /// The same among the words of a command that gives variables to another, or exports them.
 pub fn handed(words: &[Word]) -> Option<&str> {
     let name = words.first().map(|word| base(&word.text))?;
-    let gives = ["declare", "doas", "env", "export", "local", "readonly", "sudo", "typeset"].contains(&name);
-    let pairs =
-        words.iter().skip(1).filter(|_| gives).filter_map(|word| Some((word.text.split_once('=')?, word.expands)));
-    pairs
-        .into_iter()
-        .find(|((variable, value), expands)| {
-            runs(variable, value, *expands) || (name != "export" && *variable == "BASH_ENV" && !value.is_empty())
-        })
-        .map(|((variable, _), _)| variable)
+    if !["declare", "doas", "env", "export", "local", "readonly", "sudo", "typeset"].contains(&name) {
+        return None;
+    }
+    let is_run = |word: &Word| {
+        let (variable, value) = word.text.split_once('=')?;
+        let begins_a_shell = variable == "BASH_ENV" && !value.is_empty();
+        (begins_a_shell || runs(variable, value, word.expands)).then_some(variable.len())
+    };
+    words.iter().skip(1).find_map(|word| word.text.get(..is_run(word)?))
 }
 
 /// A loop gives it values, and whatever runs inside obeys them where the variable was handed on before.
 pub fn is_obeyed(name: &str) -> bool {
-    COMMANDS.contains(&name) || CODE.contains(&name)
+    COMMANDS.contains(&name) || CODE.contains(&name) || OPTIONS.iter().any(|(known, _)| *known == name)
 }
 
 fn runs(name: &str, value: &str, expands: Expands) -> bool {

@@ -266,6 +266,7 @@ fn what_a_variable_has_another_program_run_is_not_covered() {
         "env PAGER='rm x' man ls",
         "sudo EDITOR=rm git commit",
         "TAR_OPTIONS=--to-command=rm tar xf a",
+        "git -c core.pager='rm x' config --get a",
     ];
     all(&["Bash(rm *)"], &[], &["Bash"], Decision::None, &given);
     let looped = ["for LD_PRELOAD in /x.so; do npm test; done", "for PAGER in /x; do git log; done"];

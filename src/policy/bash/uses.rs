@@ -128,15 +128,13 @@ impl<'a> Finder<'a> {
             for (redirection, folders) in &one.redirections {
                 self.redirection(redirection, folders, &mut uses);
             }
-            let scoped = super::is_scoped(self.rules);
-            if let Some(name) = obeyed::assigned(&one.simple.assignments).filter(|_| scoped) {
+            let handed = || one.views.iter().find_map(|view| obeyed::handed(view.words()));
+            let obeyed = obeyed::assigned(&one.simple.assignments).or_else(handed);
+            if let Some(name) = obeyed.filter(|_| super::is_scoped(self.rules)) {
                 doubt(&mut uses, &format!("what `{name}` holds is run, and a rule of deny or ask may be about it"));
             }
             for view in &one.views {
                 let words = view.words();
-                if let Some(name) = obeyed::handed(words).filter(|_| scoped) {
-                    doubt(&mut uses, &format!("what `{name}` holds is run, and a rule of deny or ask may be about it"));
-                }
                 for Named { path, access } in
                     files::named(words).into_iter().chain(written(words, view.input, self.around))
                 {
