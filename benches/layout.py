@@ -32,9 +32,9 @@ phases:
     next: [plan, done]
   done: { end: true }
 """
-# What rustc puts at the end of a name. It changes with the compiler, and the rest seldom does.
 PTRACE = ctypes.CDLL(None, use_errno=True).ptrace
 PTRACE.argtypes, PTRACE.restype = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p], ctypes.c_long
+# What rustc puts at the end of a name. It changes with the compiler, and the rest seldom does.
 HASH = re.compile(r"17h[0-9a-f]{16}E$")
 
 

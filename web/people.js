@@ -143,11 +143,11 @@ const groups = (id) => field(id, "Groups", { required: false, placeholder: "lead
 async function enrolled(self, name, key, groups) {
   const { api, notice } = self.context;
   let signed = null;
-  if (self.any && !(await atHand(self.context, 2, [])).length) {
-    await shown("One step more, where an approver's key is", elsewhere(name, key, groups), "Done");
-    return true;
-  }
   if (self.any) {
+    if (!(await atHand(self.context, 2, [])).length) {
+      await shown("One step more, where an approver's key is", elsewhere(name, key, groups), "Done");
+      return true;
+    }
     const made = await signatures(self.context, { act: "approver.add", name, key, groups }, { level: 2, what: `Enrol ${name}` });
     if (!made) return false;
     [signed] = made;

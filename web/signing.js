@@ -132,7 +132,7 @@ function pick(choices, what, level) {
 }
 
 /** Something to read, with the button that ends it; true for yes where there is a second one. */
-function dialog(title, body, buttons) {
+function told(title, body, buttons) {
   return new Promise((done) => {
     let answer = false;
     const made = buttons.map(([text, kind, value]) => h("button", { type: "button", class: kind, onclick: () => ((answer = value), dialog.close()) }, text));
@@ -148,7 +148,7 @@ function dialog(title, body, buttons) {
   });
 }
 
-export const shown = (title, body, end) => dialog(title, body, [[end, "primary", true]]);
+export const shown = (title, body, end) => told(title, body, [[end, "primary", true]]);
 
 /** A question with two buttons; true for yes. */
-export const sure = (title, body, yes, kind = "primary") => dialog(title, body, [[yes, kind, true], ["Not now", null, false]]);
+export const sure = (title, body, yes, kind = "primary") => told(title, body, [[yes, kind, true], ["Not now", null, false]]);

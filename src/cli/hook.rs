@@ -83,10 +83,10 @@ fn late() -> String {
 
 fn print(out: &Out, printed: &Printed) -> u8 {
     // Nothing to say is said too: a client that reads no object cannot tell it from a hook that broke.
-    let nothing = if printed.code == 0 { "{}" } else { "" };
-    let stdout = if printed.stdout.is_empty() { nothing } else { printed.stdout.as_str() };
-    if !stdout.is_empty() {
-        out.text(stdout);
+    match printed.stdout.as_str() {
+        "" if printed.code == 0 => out.text("{}"),
+        "" => {}
+        stdout => out.text(stdout),
     }
     if !printed.stderr.is_empty() {
         out.aside(&printed.stderr);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::keyring::Keyring;
 use crate::config::settings::{self, Environment, Settings};
 use crate::config::workspace::Workspace;
+use crate::domain::credential::SOMEBODY;
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::AgentName;
 use crate::engine::{self, Engine, clock};
@@ -55,7 +56,7 @@ impl Place {
             agent_name(agent)?;
         }
         let store_named = global.store.is_some() || environment.store.is_some();
-        let person = environment.user.unwrap_or_else(|| "operator".to_owned());
+        let person = environment.user.unwrap_or_else(|| SOMEBODY.to_owned());
         let Environment { inside_agent, home, no_colour: plain, .. } = environment;
         let confined = settings::environment_variables().any(|(name, _)| name == sandbox::MARK);
         Ok(Self { workspace, settings, person, inside_agent, confined, home, plain, store_named })

@@ -8,6 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Caller, Role};
 use super::ids::{AgentName, CredentialHash, CredentialId, Time};
 
+/// A person at the command line whose name the system does not tell, as far as the log knows.
+pub const SOMEBODY: &str = "operator";
+/// Whoever presses the button of a link goes by its channel, behind this.
+pub const OF_CHANNEL: &str = "channel:";
+/// Whoever answers in the dialog of an agent's client goes by the agent, behind this.
+pub const OF_CLIENT: &str = "client-of:";
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     pub id: CredentialId,

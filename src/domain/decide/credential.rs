@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::command::NewCredential;
+use crate::domain::credential::{OF_CHANNEL, OF_CLIENT, SOMEBODY};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
 use crate::domain::ids::{AgentName, CredentialHash, CredentialId};
@@ -12,10 +13,6 @@ use super::{proof, require};
 
 /// Of the sweeper and its like.
 const OWN_NAME: &str = "phasegate";
-/// A person at the command line whose name the system does not tell, as far as the log knows.
-const SOMEBODY: &str = "operator";
-/// Whoever presses the button of a link, or answers in the dialog of an agent's client, goes by such a name.
-const OWN_BEGINNINGS: [&str; 2] = ["channel:", "client-of:"];
 
 /// What is signed when a credential is made that speaks for a person.
 pub fn statement(workspace: &str, name: &AgentName, role: Role, hash: &CredentialHash) -> Value {
@@ -34,7 +31,8 @@ pub fn create(facts: &Facts, new: &NewCredential, context: &Context) -> Result<V
     if name.0 == OWN_NAME {
         return taken(format!("`{name}` is how phasegate itself goes by in the log"));
     }
-    if OWN_BEGINNINGS.iter().any(|begins| name.0.starts_with(begins)) || (name.0 == SOMEBODY && *role == Role::Agent) {
+    let begins = [OF_CHANNEL, OF_CLIENT].iter().any(|begins| name.0.starts_with(begins));
+    if begins || (name.0 == SOMEBODY && *role == Role::Agent) {
         return taken(format!("`{name}` is how somebody else goes by in the log"));
     }
     let known = facts.state.credentials.values().find(|known| known.name == *name && known.counts(context.now));

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::domain::approval::{About, Approval};
 use crate::domain::approver::{Signed, Via};
 use crate::domain::command::{Command, DecideApprovals, Decision};
+use crate::domain::credential::OF_CHANNEL;
 use crate::domain::decide::{answer_statement, decide, void};
 use crate::domain::facts::{Caller, Facts, Role};
 use crate::domain::ids::ApprovalId;
@@ -217,7 +218,7 @@ impl Engine {
 
     /// Whoever was told by this channel. Nothing shows which person that is.
     pub fn link_caller(link: &Link) -> Caller {
-        Caller::new(format!("channel:{}", link.channel), Role::Approver)
+        Caller::new(format!("{OF_CHANNEL}{}", link.channel), Role::Approver)
     }
 
     /// Once: the answer closes the approval. A link to one of a batch answers none of it.

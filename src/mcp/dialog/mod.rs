@@ -24,6 +24,7 @@ use crate::domain::approval::Approval;
 use crate::domain::approver::Via;
 use crate::domain::canonical;
 use crate::domain::command::{DecideApprovals, Decision};
+use crate::domain::credential::OF_CLIENT;
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{ApprovalId, Time};
 use crate::domain::refusal::{Code, Refusal};
@@ -221,7 +222,7 @@ fn decided(engine: &Engine, caller: &Caller, id: ApprovalId, decision: Decision)
 
 /// Whoever answers in an agent's client. It is all that is known of them, and the record says no more.
 fn person_at(caller: &Caller) -> Caller {
-    Caller { claims: 0, ..Caller::new(format!("client-of:{}", caller.agent), Role::Approver) }
+    Caller { claims: 0, ..Caller::new(format!("{OF_CLIENT}{}", caller.agent), Role::Approver) }
 }
 
 fn mismatch(why: &str) -> Refusal {
