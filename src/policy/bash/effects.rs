@@ -3,6 +3,7 @@
 
 mod harmless;
 mod launchers;
+mod queries;
 mod special;
 
 pub use harmless::{only_prints, runs_the_project};

@@ -96,7 +96,7 @@ impl Reader<'_> {
             self.at = start;
         }
         let start = self.at;
-        let draft = self.word(false)?;
+        let draft = self.word_over_lines(false, !before.is_empty() && !assigns)?;
         if matches!(self.peek(), Some(b'<' | b'>')) && self.since(start).starts_with('{') {
             return stop("a redirection names its descriptor by a variable");
         }

@@ -25,6 +25,15 @@ impl Draft {
         Word { text: self.text, expands: self.expands }
     }
 
+    /// Bash reads past the end of a line here, and nothing before it or behind it means more than its letters: no name of
+    /// a variable is made longer.
+    fn goes_on_with(&self, next: u8) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./,:@%+".contains(&byte);
+        let last = self.text.bytes().last();
+        let of_option = last == Some(b'=') && self.text.starts_with('-');
+        self.is_static() && !self.quoted && is_plain(next) && (of_option || last.is_some_and(is_plain))
+    }
+
     pub(super) fn is_static(&self) -> bool {
         self.expands.nothing()
     }
@@ -78,7 +87,13 @@ impl Draft {
 impl Reader<'_> {
     /// Reads up to what ends a word. `glued`: text of the same word stands before, such as `name=`.
     pub(super) fn word(&mut self, glued: bool) -> Read<Draft> {
+        self.word_over_lines(glued, false)
+    }
+
+    /// `joins`: the word is no name, keyword or assignment, so that a line may end inside it.
+    pub(super) fn word_over_lines(&mut self, glued: bool, joins: bool) -> Read<Draft> {
         let mut draft = Draft::default();
+        let mut joined = false;
         let start = self.at;
         while let Some(next) = self.peek() {
             if matches!(next, b'<' | b'>') && self.look(1) == Some(b'(') {
@@ -88,22 +103,25 @@ impl Reader<'_> {
                 self.process(&mut draft)?;
                 break;
             }
-            if ends_word(next) || self.ends_at_continuation()? {
+            if ends_word(next) {
                 break;
+            }
+            if self.at_continuation() {
+                match self.look(2) {
+                    None | Some(b' ' | b'\t' | b'\n') => break,
+                    Some(b';' | b'&' | b'|') if joins => break,
+                    Some(next) if joins && draft.goes_on_with(next) => self.at += 2,
+                    Some(_) => return stop("a line continuation stands inside a word"),
+                }
+                joined = true;
+                continue;
             }
             self.piece(&mut draft)?;
         }
+        if joined && matches!(self.peek(), Some(b'<' | b'>')) && draft.text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return stop("a line continuation stands inside the number of a redirection");
+        }
         Ok(draft)
-    }
-
-    fn ends_at_continuation(&mut self) -> Read<bool> {
-        if !self.at_continuation() {
-            return Ok(false);
-        }
-        match self.look(2) {
-            None | Some(b' ' | b'\t' | b'\n') => Ok(true),
-            Some(_) => stop("a line continuation stands inside a word"),
-        }
     }
 
     /// One piece of a word outside double quotes.

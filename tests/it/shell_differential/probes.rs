@@ -1,7 +1,7 @@
 //! Texts written by hand, each for a place where a reader and bash may part. Some are accepted and some refused; what is
 //! accepted must show all that bash starts.
 
-pub const PROBES: [&str; 132] = [
+pub const PROBES: [&str; 142] = [
     "( ( aa ) )",
     "((aa) )",
     "((aa); (bb))",
@@ -90,6 +90,16 @@ pub const PROBES: [&str; 132] = [
     "aa\u{b}\u{2003}p",
     "a\\\na p",
     "aa \\\n\\\n p",
+    "aa p\\\nq --r=\\\ns",
+    "aa p\\\n&& bb q\\\n|| aa r\\\n; bb s\\\n| aa",
+    "aa p\\\n=q",
+    "aa 1\\\n2>out",
+    "aa $p\\\nq",
+    "aa {p\\\n,q}",
+    "aa p\\\n& bb",
+    "aa p\\\n&>out",
+    "time p\\\nq",
+    "for p in q\\\nr; do aa $p; done",
     "aa &\\\n& bb",
     "aa |\\\n| bb",
     "aa ;\\\nbb",

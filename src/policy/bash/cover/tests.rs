@@ -167,3 +167,44 @@ fn options_count_behind_a_launcher() {
         ],
     );
 }
+
+#[test]
+fn a_database_may_be_asked_for_rows() {
+    let allow = ["Bash(psql *)", "Bash(mysql *)"];
+    all(
+        &[],
+        &allow,
+        Decision::Allow,
+        &[
+            "psql -d app -c 'select count(*) from users where name = $$x$$;'",
+            "psql -Atc \"select 1; show server_version\"",
+            "psql --command='\\dt+ public.*' app",
+            "mysql -e 'show create table users\\G' app",
+            "mysql app -e 'EXPLAIN SELECT * FROM t'",
+        ],
+    );
+    all(
+        &[],
+        &allow,
+        Decision::None,
+        &[
+            "psql -c '\\! id'",
+            "psql -c '\\dt `id`'",
+            "psql -c '\\echo x'",
+            "psql -c 'select 1 \\g |id'",
+            "psql -c \"copy (select 1) to program 'id'\"",
+            "psql -c \"with x as (select 1) insert into t select 1\"",
+            "psql -c \"select pg_read_file('.env')\"",
+            "psql -c \"select query_to_xml('x')\"",
+            "psql -c 'select 1; drop table t'",
+            "psql -c ''",
+            "psql -c \"$QUERY\"",
+            "psql -c 'select 1' -f x.sql",
+            "mysql -e 'select 1 \\! id'",
+            "mysql -e 'system id'",
+            "mysql -e \"select 1 into outfile '/x'\"",
+            "mysql -e \"select load_file('.env')\"",
+            "mysql -e 'source x'",
+        ],
+    );
+}

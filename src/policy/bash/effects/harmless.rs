@@ -1,7 +1,7 @@
 //! Values with which an option that could run or write something does not.
 
 use super::super::subcommands::subcommand;
-use super::Word;
+use super::{Word, queries};
 
 const REPORTS: &[&str] =
     &["coverageReporters", "reporter", "reporters", "format", "formatter", "f", "R", "test-reporter"];
@@ -215,6 +215,7 @@ pub fn is_harmless(program: &str, option: &str, word: Option<&Word>, value: Opti
         ("jest", "env" | "testEnvironment") | ("vitest", "environment") => is_plain(text),
         ("dotnet", "logger" | "l") => !text.contains(['/', '\\']) && !text.to_lowercase().contains(".dll"),
         ("wget", "O" | "output-document") => text == "-",
+        ("psql", "c" | "command") | ("mysql", "e" | "execute") => queries::only_asks(program, text),
         ("git", "s" | "strategy") => STRATEGIES.contains(&text),
         ("rsync", "e" | "rsh") => is_plain_ssh(text),
         ("scp" | "ssh", "o") => {

@@ -2,44 +2,7 @@
 
 use super::super::super::shell::script::Input;
 use super::super::subcommands::subcommand;
-use super::{Effect, Risk, Word};
-
-/// Parts of a text for sqlite that load code, start programs or reach files.
-const SQLITE_RUNS: &[&str] = &["load_extension", "writefile", "edit(", "fts3_tokenizer", "attach "];
-
-/// Commands of its shell that only show, in full.
-const SQLITE_SHOWS: &[&str] = &[
-    "bail",
-    "changes",
-    "databases",
-    "dbinfo",
-    "dump",
-    "echo",
-    "eqp",
-    "exit",
-    "explain",
-    "fullschema",
-    "headers",
-    "help",
-    "indexes",
-    "indices",
-    "limit",
-    "lint",
-    "mode",
-    "nullvalue",
-    "print",
-    "prompt",
-    "quit",
-    "schema",
-    "separator",
-    "show",
-    "stats",
-    "tables",
-    "timer",
-    "version",
-    "vfsinfo",
-    "width",
-];
+use super::{Effect, Risk, Word, queries};
 
 /// Values of variables that name no program.
 const SWITCHES: &[&str] =
@@ -95,7 +58,7 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
         "vi" | "vim" | "nvim" | "view" | "less" | "more" | "ex" => {
             text.strip_prefix('+').is_some_and(|rest| rest.chars().any(|letter| !letter.is_ascii_digit()))
         }
-        "sqlite3" => sqlite_acts(word),
+        "sqlite3" => queries::sqlite_acts(word),
         "gcc" | "g++" | "clang" | "cc" => {
             text.starts_with('@')
                 || ["-Wl,-plugin", "-Wl,--plugin", "-Wl,-o", "-Wl,--output", "-Wp,-M"]
@@ -141,20 +104,4 @@ fn is_for_the_compiler(name: &str, words: &[Word], text: &str) -> bool {
     name == "cargo"
         && WRITES_OR_RUNS.iter().any(|option| text.starts_with(option))
         && words.iter().take(SUBCOMMAND_WITHIN).any(|word| matches!(word.text.as_str(), "rustc" | "rustdoc"))
-}
-
-/// A command of its shell, where a line begins with a dot, may be cut short.
-fn sqlite_acts(word: &Word) -> bool {
-    let text = word.text.to_ascii_lowercase();
-    let command = |line: &str| {
-        let name = line.trim_start().strip_prefix('.')?.split([' ', '\t']).next()?.to_owned();
-        name.starts_with(|letter: char| letter.is_ascii_alphabetic()).then_some(name)
-    };
-    let acts = |name: String| {
-        name.chars().all(|letter| letter.is_ascii_alphanumeric()) && !SQLITE_SHOWS.contains(&name.as_str())
-    };
-    word.expands.value
-        || text.lines().filter_map(command).any(acts)
-        || SQLITE_RUNS.iter().any(|part| text.contains(part))
-        || (text.contains("vacuum") && text.contains("into"))
 }
