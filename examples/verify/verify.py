@@ -533,7 +533,8 @@ def main():
             print(f"  and {len(check.findings) - TOLD_MAX} more")
         return 1
     proved = max((head.size for _, head, row in check.heads if row is None), default=0)
-    print(f"{records} records, nothing found; records 1 to {proved} are proved by heads kept elsewhere")
+    what = f"records 1 to {proved} are proved" if proved else "none of them is proved"
+    print(f"{records} records, nothing found; {what} by heads kept elsewhere")
     return 0
 
 

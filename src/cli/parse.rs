@@ -60,6 +60,13 @@ pub fn read(arguments: Vec<OsString>) -> Result<Cli, u8> {
     })
 }
 
+const NUMBERS: [(&str, &str); 4] = [
+    ("invalid digit found in string", "it is no whole number"),
+    ("number too large to fit in target type", "it is too large"),
+    ("number too small to fit in target type", "it is too small"),
+    ("invalid float literal", "it is no number"),
+];
+
 fn told(error: &clap::Error) -> Ended {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Ended::usage("this command lacks a part", "`--help` after it shows what it takes");
@@ -75,8 +82,12 @@ fn told(error: &clap::Error) -> Ended {
             said.push(part.strip_prefix("error: ").unwrap_or(&part).to_owned());
         }
     }
+    let mut said = said.join("; ");
+    for (of_the_library, ours) in NUMBERS {
+        said = said.replace(of_the_library, ours);
+    }
     next.push("`--help` shows what there is".to_owned());
-    Ended::usage(said.join("; "), next.join("; "))
+    Ended::usage(said, next.join("; "))
 }
 
 #[cfg(test)]
@@ -123,6 +134,7 @@ mod tests {
             ("tasks list --status bogus", "invalid value 'bogus' for '--status", "`--help`"),
             ("token create --rate 0 --role agent", "invalid value '0' for '--rate <N>': 0 is not in 1..", "`--help`"),
             ("audit publish", "arguments were not provided: --to <PLACE>", "it is `phasegate audit publish"),
+            ("audit erase T-9 --reason x", "invalid value 'T-9' for '<SEQ>...': it is no whole number", "`--help`"),
             ("tasks", "this command lacks a part", "`--help` after it"),
             ("board --nope", "unexpected argument '--nope' found", "`--help`"),
             ("token revoke x", "`x` is not the id of a credential; write it like `K-12`", "`--help`"),

@@ -50,7 +50,7 @@ enum Act {
     },
     /// One task, with its story.
     Show { id: TaskId },
-    /// Take a task out of the work.
+    /// Give a task up: nobody is handed it any more.
     Cancel {
         id: TaskId,
         #[arg(long)]

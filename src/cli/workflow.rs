@@ -8,7 +8,6 @@ use crate::config::starters;
 use crate::config::workflow_text::{diff, explain, lint};
 use crate::domain::canonical;
 use crate::domain::ids::WorkflowHash;
-use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
 use crate::engine::{Engine, read_workflow};
 
@@ -97,11 +96,10 @@ fn file_or_default(place: &Place, file: Option<&Path>) -> PathBuf {
 
 /// A file, else a name: in force first, then a starter.
 pub(super) fn named(place: &Place, what: Option<&str>) -> Result<Workflow, Ended> {
-    if let Some(what) = what.filter(|what| Path::new(what).is_file()) {
-        return Ok(read_workflow(Path::new(what))?.0);
-    }
-    if what.is_none() && place.workspace.workflow_file().is_file() {
-        return Ok(read_workflow(&place.workspace.workflow_file())?.0);
+    let own = place.workspace.workflow_file();
+    let file = what.map_or(own.as_path(), Path::new);
+    if file.is_file() {
+        return Ok(read_workflow(file)?.0);
     }
     if place.has_store() {
         let engine = place.open()?;
@@ -116,11 +114,24 @@ fn starter(name: &str) -> Result<Workflow, Ended> {
     match starters::starter(name) {
         Some(Ok(workflow)) => Ok(workflow),
         _ => {
-            let known: Vec<&str> = starters::STARTERS.iter().map(|(name, _)| *name).collect();
             let message = format!("`{name}` is neither a file, nor a workflow in force, nor a starter");
-            Err(Refusal::new(Code::UnknownWorkflow, message, format!("starters: {}", known.join(", "))).into())
+            Err(Ended::usage(message, format!("starters: {}", starters_known())))
         }
     }
+}
+
+fn starters_known() -> String {
+    starters::STARTERS.map(|(name, _)| name).join(", ")
+}
+
+/// What a file says, where there is one.
+pub(super) fn of_file(file: &Path) -> Result<(Workflow, String), Ended> {
+    if file.exists() {
+        return Ok(read_workflow(file)?);
+    }
+    let begin = "write one (`phasegate workflow show feature > phasegate.yaml` is a start)";
+    let hint = format!("{begin}; starters: {}", starters_known());
+    Err(Ended::usage(format!("there is no file {}", file.display()), hint))
 }
 
 fn list(place: &Place, out: &Out) -> Result<(), Ended> {
@@ -169,7 +180,7 @@ fn show(place: &Place, name: Option<&str>, out: &Out) -> Result<(), Ended> {
 
 fn check(place: &Place, file: Option<&Path>, out: &Out) -> Result<(), Ended> {
     let file = file_or_default(place, file);
-    let (workflow, _) = read_workflow(&file)?;
+    let (workflow, _) = of_file(&file)?;
     let warnings = lint::lint(&workflow);
     let hash = canonical::hash(&workflow);
     let value = json!({ "name": workflow.name, "hash": hash, "warnings": warnings.iter().map(|warning| json!({
@@ -190,7 +201,7 @@ fn in_force(engine: &Engine, name: &str) -> Result<Option<Workflow>, Ended> {
 
 fn compare(place: &Place, file: Option<&Path>, out: &Out) -> Result<(), Ended> {
     let file = file_or_default(place, file);
-    let (new, _) = read_workflow(&file)?;
+    let (new, _) = of_file(&file)?;
     let engine = place.open_existing()?;
     let Some(old) = in_force(&engine, &new.name)? else {
         out.answer(
@@ -208,20 +219,10 @@ fn compare(place: &Place, file: Option<&Path>, out: &Out) -> Result<(), Ended> {
 fn trust(place: &Place, file: Option<&Path>, yes: bool, signing: &SignArgs, out: &Out) -> Result<(), Ended> {
     let path = file_or_default(place, file);
     let by_name = file.and_then(Path::to_str).filter(|name| !path.is_file() && starters::source(name).is_some());
-    if by_name.is_none() && !path.is_file() {
-        let starters: Vec<&str> = starters::STARTERS.iter().map(|(name, _)| *name).collect();
-        return Err(Ended::usage(
-            format!("there is no file {}", path.display()),
-            format!(
-                "write one (`phasegate workflow show feature > phasegate.yaml` is a start), or name a starter: {}",
-                starters.join(", ")
-            ),
-        ));
-    }
     let (workflow, source, default) = match by_name {
         Some(name) => (starter(name)?, starters::source(name).unwrap_or_default().to_owned(), false),
         None => {
-            let (workflow, source) = read_workflow(&path)?;
+            let (workflow, source) = of_file(&path)?;
             let same = std::fs::canonicalize(&path).ok() == std::fs::canonicalize(place.workspace.workflow_file()).ok();
             (workflow, source, same)
         }

@@ -115,7 +115,7 @@ pub fn is_free(to: &dyn Backend) -> Result<(), StoreError> {
 
 fn taken(place: &str, table: &str) -> StoreError {
     StoreError::Unfit {
-        said: format!("{place} holds something already (in `{table}`), and a copy would mix with it"),
+        said: format!("{place} is not empty (its table `{table}` has rows), and a copy would mix with what is there"),
         hint: "name a place where there is no store yet: another file, or another schema (`?schema=NAME`); what is left of \
                a copy that is not wanted may be thrown away",
     }

@@ -15,6 +15,22 @@ const MESSAGE_CHARS_MAX: usize = 400;
 /// Of what does not fit, so that there is room for what would.
 const INSTANCE_CHARS_MAX: usize = 80;
 
+/// What the patterns of the schemas ask for, in words.
+const FORMS: [(&str, &str); 9] = [
+    (r"^[^\x00-\x1f\x7f]+$", "is no single line: it has a line end or another control character"),
+    (
+        r"^[a-z][a-z0-9_-]{0,39}$",
+        "is no name of a type: small letters, digits, `_` and `-`, at most 40, a letter first",
+    ),
+    (r"^[^,\s]{1,60}$", "is no single word of at most 60 characters without a comma"),
+    (r"^pgc_[0-9a-f]{32}$", "is no handle of a claim: `pgc_` and 32 hexadecimal digits, as `claim_task` gave it"),
+    (r"^ctx_[0-9a-f]{16}$", "is no handle of what was left out: `ctx_` and 16 hexadecimal digits, as a marker has it"),
+    (r"^[0-9]{1,9}(-[0-9]{1,9})?$", "is neither the number of a line nor two of them, such as `10-20`"),
+    (r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", "is no name: letters, digits, `.`, `_` and `-`, at most 80, no sign first"),
+    (r"^[0-9a-fA-F]{64}$", "is no SHA-256: 64 hexadecimal digits"),
+    (r"^[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+$", "is no media type, such as `text/markdown`"),
+];
+
 /// A compiled schema and its source, made on first use and kept.
 pub type Compiled = std::sync::OnceLock<Option<(jsonschema::Validator, Value)>>;
 
@@ -52,6 +68,13 @@ pub fn bad(tool: &str, why: impl std::fmt::Display) -> Refusal {
         format!("the arguments of `{tool}` do not fit: {why}"),
         format!("nothing was done; `phasegate schema {tool}` shows what it takes"),
     )
+}
+
+/// What a pattern asks for.
+fn asked_for(pattern: &str) -> Option<String> {
+    let id = pattern.strip_prefix("^(").and_then(|rest| rest.strip_suffix(")?[1-9][0-9]{0,17}$"));
+    let form = || FORMS.iter().find(|(known, _)| *known == pattern).map(|(_, words)| (*words).to_owned());
+    id.map(|start| format!("is no id; write it like `{start}12`")).or_else(form)
 }
 
 fn words(error: &ValidationError<'_>, schema: &Value) -> String {
@@ -92,6 +115,10 @@ pub fn said(error: &ValidationError<'_>, schema: &Value) -> String {
                 _ => plainly(),
             }
         }
+        ValidationErrorKind::Pattern { pattern } => match asked_for(pattern) {
+            Some(words) => format!("{instance} {words}"),
+            None => plainly(),
+        },
         _ => plainly(),
     };
     message.chars().take(MESSAGE_CHARS_MAX).collect::<String>().replace('"', "`")
@@ -153,4 +180,32 @@ pub fn handle_hash(handle: &str) -> HandleHash {
 
 pub fn target(task: Option<TaskId>, claim: Option<&str>) -> Target {
     Target { task, handle: claim.map(handle_hash), ..Target::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(schema: &Value, found: &mut Vec<String>) {
+        match schema {
+            Value::Object(fields) => {
+                found.extend(fields.get("pattern").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|field| patterns(field, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| patterns(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_pattern_of_a_tool_is_told_in_words() {
+        let mut found = Vec::new();
+        for tool in &crate::tools::TOOLS {
+            patterns(&(tool.input)(), &mut found);
+        }
+        assert!(found.len() > 10, "{found:?}");
+        for pattern in found {
+            assert!(asked_for(&pattern).is_some(), "{pattern}");
+        }
+    }
 }

@@ -244,7 +244,7 @@ fn what_was_changed_on_the_way_is_found_and_nothing_works_with_it() {
         reopen(&resting.from, Around { state: &resting.workspace().state, postgres: None }).unwrap();
         resting.is_whole(&resting.from);
         let error = resting.migrate(&mut |_, _| ()).unwrap_err().to_string();
-        assert!(error.contains("holds something already"), "{error}");
+        assert!(error.contains("is not empty"), "{error}");
     }
 }
 
@@ -361,7 +361,7 @@ fn what_cannot_be_moved_is_refused_in_words() {
     assert!(phasegate(&other, &["call", "list_tasks", "--store", &taken]).status.success());
     code(&["migrate", "--from", from, "--to", &taken, "--yes"], "is there already, and is another key");
     std::fs::remove_file(other.join("taken.db.log.key")).unwrap();
-    code(&["migrate", "--from", from, "--to", &taken, "--yes"], "holds something already");
+    code(&["migrate", "--from", from, "--to", &taken, "--yes"], "is not empty");
     assert!(!at.join("nowhere.db").exists());
     resting.is_whole(from);
 }

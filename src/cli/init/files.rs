@@ -137,5 +137,6 @@ pub fn show_diffs(changes: &[&Change], out: &Out) {
     if text.is_empty() {
         text.push_str("Nothing to change.");
     }
-    out.answer(&value, &super::super::output::visible(&text));
+    // A tab hides nothing.
+    out.answer(&value, &super::super::output::visible(&text.replace('\t', "    ")));
 }

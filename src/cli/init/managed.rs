@@ -40,11 +40,12 @@ pub fn run(file: &Path, undo: bool, dry_run: bool, out: &Out) -> Result<(), Ende
         }
     }
     let value = json!({ "file": change.shown, "changed": change.is_change() });
-    out.answer(&value, &told(&change, &setup, undo));
+    let named = if file == Path::new(FILE) { String::new() } else { format!("={}", change.shown) };
+    out.answer(&value, &told(&change, &named, &setup, undo));
     Ok(())
 }
 
-fn told(change: &Change, setup: &Setup, undo: bool) -> String {
+fn told(change: &Change, named: &str, setup: &Setup, undo: bool) -> String {
     let file = &change.shown;
     if undo {
         return match (change.is_change(), &change.after) {
@@ -55,7 +56,7 @@ fn told(change: &Change, setup: &Setup, undo: bool) -> String {
     }
     let state = if change.is_change() { change.adds.as_str() } else { "as it should be already" };
     let mut text = format!("{file}: {state}. Every Claude Code on this machine asks phasegate from its next start on.");
-    text.push_str("\nUndo: phasegate init --managed --undo");
+    text.push_str(&format!("\nUndo: phasegate init --managed{named} --undo"));
     text.push_str(&format!("\nThe hooks start {}; keep it where agents cannot write.", setup.program));
     text
 }

@@ -5,15 +5,15 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::config::workflow_text::lint;
-use crate::engine::read_workflow;
 
 use super::super::output::visible;
+use super::super::workflow::of_file;
 use super::super::{Ended, Out, Place};
 
 pub fn run(place: &Place, file: Option<&Path>, out: &Out) -> Result<(), Ended> {
     let file = file.map_or_else(|| place.workspace.workflow_file(), Path::to_path_buf);
     // Rules that grant nothing are errors, and are told here with line and column.
-    let (workflow, _) = read_workflow(&file)?;
+    let (workflow, _) = of_file(&file)?;
     let warnings = lint::rules(&workflow);
     let listed: Vec<_> = warnings
         .iter()

@@ -179,7 +179,11 @@ pub fn approval_gate<'f>(
     match found.as_slice() {
         [only] => Ok(*only),
         [] => {
-            let message = format!("phase {} of {} has no such approval gate", phase.name, task.id);
+            let (phase, task) = (&phase.name, task.id);
+            let message = match name {
+                Some(name) => format!("phase {phase} of {task} has no approval gate `{name}`"),
+                None => format!("leaving phase {phase} of {task} takes nobody's approval"),
+            };
             let hint = "transition_phase says what it does need; `question` asks a person anything else";
             Err(Refusal::new(Code::NoApprovalGate, message, hint))
         }

@@ -16,6 +16,8 @@ use super::{proof, require};
 
 /// Tasks above a task that are looked at; a chain that is longer is taken for one that is used up.
 pub const LINEAGE_MAX: usize = 1000;
+/// The smallest amount that is counted.
+const USD_MIN: f64 = 0.000_001;
 const USD_MAX: f64 = 1e9;
 const TOKENS_MAX: u64 = 1_000_000_000_000;
 const MINUTES_MAX: u64 = 525_600;
@@ -231,7 +233,7 @@ pub fn change(facts: &Facts, command: &ChangeBudget, context: &Context) -> Resul
     let ChangeBudget { task: id, budget, reason, proof } = command;
     if budget.is_none() {
         let message = "a change of a budget names what it changes";
-        return Err(Refusal::new(Code::BadArguments, message, "add `--usd`, `--tokens`, `--minutes` or `--calls`"));
+        return Err(Refusal::new(Code::BadArguments, message, "give one of `usd`, `tokens`, `minutes` and `calls`"));
     }
     sound(budget)?;
     let task = facts.task(*id)?;
@@ -251,14 +253,14 @@ pub fn change(facts: &Facts, command: &ChangeBudget, context: &Context) -> Resul
 }
 
 pub(super) fn sound(budget: &Budget) -> Result<(), Refusal> {
-    let usd = budget.usd.is_none_or(|usd| usd > 0.0 && usd <= USD_MAX);
+    let usd = budget.usd.is_none_or(|usd| (USD_MIN..=USD_MAX).contains(&usd));
     let tokens = budget.tokens.is_none_or(|tokens| (1..=TOKENS_MAX).contains(&tokens));
     let minutes = budget.minutes.is_none_or(|minutes| (1..=MINUTES_MAX).contains(&minutes));
     let calls = budget.calls.is_none_or(|calls| (1..=CALLS_MAX).contains(&calls));
     if usd && tokens && minutes && calls {
         return Ok(());
     }
-    let message = "a cap is above 0, and at most 1,000,000,000 dollars, 1,000,000,000,000 tokens, 525,600 minutes or \
-                   1,000,000,000 calls";
+    let message = "a cap is above 0, in dollars at least 0.000001, and at most 1,000,000,000 dollars, \
+                   1,000,000,000,000 tokens, 525,600 minutes or 1,000,000,000 calls";
     Err(Refusal::new(Code::BadArguments, message, "give an amount in that range"))
 }
