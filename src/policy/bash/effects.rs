@@ -231,8 +231,10 @@ fn text_acts(language: Operands, text: Option<&str>) -> bool {
     text.is_none_or(|text| if language == Operands::Sed { scripts::sed_acts(text) } else { scripts::awk_acts(text) })
 }
 
+/// Or another descriptor, or what a substitution prints.
 fn is_input(path: &str) -> bool {
-    matches!(path, "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0")
+    matches!(path, "-" | "/dev/stdin")
+        || ["/dev/fd/", "/proc/self/fd/", "<("].iter().any(|start| path.starts_with(start))
 }
 
 /// The option whose value is a program text, also cut short.

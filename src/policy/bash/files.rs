@@ -164,6 +164,9 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("zsh", Way::Reads, "o"),
     ("zstd", Way::Moves, ""),
     ("zstdcat", Way::Reads, ""),
+    ("script", Way::Writes, "cEmoT"),
+    ("logsave", Way::Writes, ""),
+    ("rustfmt", Way::Moves, ""),
     ("setfacl", Way::Writes, "m"),
     ("tailf", Way::Reads, "n"),
     ("fallocate", Way::Writes, "lo"),
@@ -172,11 +175,16 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("unix2dos", Way::Writes, ""),
 ];
 
+const OF_CONTAINERS: &[&str] = &["--env-file", "-f", "--file", "-v", "--volume", "--secret", "--mount"];
+
 /// Programs of which some options name a file that is read.
 const FROM: &[(&str, &[&str])] = &[
     ("date", &["-f", "--file", "-r", "--reference"]),
     ("du", &["--files0-from"]),
-    ("docker", &["--env-file", "-f", "--file", "-v", "--volume", "--secret", "--mount"]),
+    ("docker", OF_CONTAINERS),
+    ("podman", OF_CONTAINERS),
+    ("nerdctl", OF_CONTAINERS),
+    ("dotenv", &["-e", "-f", "--file"]),
     ("docker-compose", &["--env-file", "-f", "--file"]),
     ("helm", &["-f", "--values", "--set-file"]),
     ("gh", &["-f", "-F", "--body-file", "--notes-file", "--env-file", "--input"]),
@@ -184,7 +192,6 @@ const FROM: &[(&str, &[&str])] = &[
     ("make", &["-f", "--file", "--makefile"]),
     ("kubectl", &["--from-file", "--from-env-file", "-f", "--filename"]),
     ("mysql", &["--defaults-file", "--defaults-extra-file"]),
-    ("podman", &["--env-file"]),
     ("psql", &["-f", "--file"]),
     ("pip", &["-r", "--requirement", "-c", "--constraint"]),
     ("pip3", &["-r", "--requirement", "-c", "--constraint"]),
@@ -198,8 +205,21 @@ const FROM: &[(&str, &[&str])] = &[
 const SHORTENING: &[&str] = &["date", "du", "git", "make", "mysql", "parallel", "pip", "pip3", "psql", "xargs"];
 
 /// Reading subcommands of git, and those that change files of the work tree.
-const GIT_READS: &[&str] =
-    &["add", "am", "annotate", "archive", "blame", "bundle", "cat-file", "diff", "grep", "hash-object", "log", "show"];
+const GIT_READS: &[&str] = &[
+    "add",
+    "am",
+    "annotate",
+    "archive",
+    "blame",
+    "bundle",
+    "cat-file",
+    "diff",
+    "grep",
+    "hash-object",
+    "log",
+    "send-email",
+    "show",
+];
 const GIT_WRITES: &[&str] =
     &["apply", "checkout", "checkout-index", "clean", "mv", "restore", "rm", "stash", "update-index"];
 
@@ -246,7 +266,10 @@ fn given(name: &str, words: &[Word]) -> Vec<Word> {
             }
             let value = value.map(str::to_owned).or_else(|| words.get(at + 1).map(|next| next.text.clone()));
             let Some(value) = value else { continue };
-            let file = value.rsplit(['=', '@']).next().unwrap_or(&value);
+            let source =
+                || value.split(',').find_map(|part| part.strip_prefix("src=").or(part.strip_prefix("source=")));
+            let mounted = if option == "--mount" { source() } else { None };
+            let file = mounted.unwrap_or_else(|| value.rsplit(['=', '@']).next().unwrap_or(&value));
             // `docker run -v here:there`
             let file = if matches!(option, "-v" | "--volume") {
                 file.split(':').next().unwrap_or(file).to_owned()
@@ -260,7 +283,9 @@ fn given(name: &str, words: &[Word]) -> Vec<Word> {
     let said: Vec<&str> = words.iter().skip(1).map(|word| word.text.as_str()).take(2).collect();
     let sends = matches!(
         (name, said.as_slice()),
-        ("gh", ["gist", "create"] | ["release", "create" | "upload"]) | ("aws", ["s3", "cp" | "mv" | "sync"])
+        ("gh", ["gist", "create"] | ["release", "create" | "upload"])
+            | ("aws", ["s3", "cp" | "mv" | "sync"])
+            | ("gcloud", ["storage", "cp" | "mv" | "rsync"])
     );
     found.extend(words.iter().skip(3).filter(|word| sends && !word.text.starts_with('-')).cloned());
     // The operands of `tar -C folder` lie there.

@@ -2,6 +2,7 @@
 //! Deny and ask need one match anywhere, allow needs all of it.
 
 mod assignments;
+mod below;
 mod cover;
 mod effects;
 mod files;
@@ -56,7 +57,7 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
     let seen: Vec<Seen<'_>> = script.commands.iter().map(|simple| walk.see(simple)).collect();
     let values = Values::of(command, &script);
     let finder = Finder::new(rules, around, &values, &seen);
-    let uses = finder.uses(&seen);
+    let uses = finder.uses(command, &seen);
     let (deny, ask, allow) =
         (specs(&rules.deny, RuleList::Deny), specs(&rules.ask, RuleList::Ask), specs(&rules.allow, RuleList::Allow));
     let opaque = script.opaque.is_some();

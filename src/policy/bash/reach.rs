@@ -37,6 +37,28 @@ pub fn names_of_rule(spec: &str, around: &Around) -> Names {
     names(&format!("{start}/{rest}"))
 }
 
+/// Where what the rule is about begins for certain: not where it may be in any folder.
+pub fn place_of_rule(spec: &str, around: &Around) -> Option<Names> {
+    let spec = spec.strip_prefix("./").unwrap_or(spec);
+    let Names(mut all) = if spec.starts_with(['/', '~']) {
+        names_of_rule(spec, around)
+    } else {
+        spec.trim_end_matches('/').contains('/').then(|| names(&format!("{}/{spec}", around.cwd)))?
+    };
+    all.truncate(all.iter().position(|name| *name == Name::Deep).unwrap_or(all.len()));
+    Some(Names(all))
+}
+
+/// Whether the place lies below the path.
+pub fn could_hold(Names(path): &Names, Names(place): &Names) -> bool {
+    let fits = |(shell, wanted): (&Name, &Name)| match (shell, wanted) {
+        (Name::Letters(shell), Name::Letters(letters) | Name::Braced(letters)) => letters_meet(shell, false, letters),
+        (Name::Braced(shell), Name::Letters(letters) | Name::Braced(letters)) => letters_meet(shell, true, letters),
+        (Name::Deep, _) | (_, Name::Deep) => true,
+    };
+    path.len() < place.len() && path.iter().zip(place).all(fits)
+}
+
 /// Of an absolute path, or of one that holds globs.
 pub fn names(path: &str) -> Names {
     let name = |name: &str| match name {

@@ -508,3 +508,78 @@ proptest::proptest! {
         let _ = decided(&["Bash(rm *)", "Read(.env)"], &[], &["Bash(ls *)", "Bash"], &command);
     }
 }
+
+#[test]
+fn what_lies_below_a_folder_is_used_with_it() {
+    let deny = ["Read(~/.ssh/**)", "Edit(src/keep/**)", "Read(.env)"];
+    let through = [
+        "grep -r KEY ~",
+        "rg KEY /",
+        "cp -a ~/. x",
+        "tar -C ~ -cf x .",
+        "rsync -a ~/ x",
+        "chmod -R 700 ~",
+        "mv src lib",
+        "rm -rf ./*",
+        "find src -delete",
+        "git checkout -- src",
+        "rsync -a --delete x/ src/",
+        "find ~ -name id_rsa -exec cat {} +",
+        "find ~ -type f | xargs cat",
+    ];
+    all(&deny, &[], &["Bash"], Decision::None, &through);
+    let beside = [
+        "grep -r KEY .",
+        "rg KEY",
+        "cp -r lib x",
+        "tar czf /x/a.tgz .",
+        "tar xzf a.tgz",
+        "mv lib src",
+        "rm -rf target",
+        "find ~ -name id_rsa",
+        "git checkout main",
+    ];
+    all(&deny, &[], &["Bash", "Edit"], Decision::Allow, &beside);
+}
+
+#[test]
+fn names_that_come_as_text_are_read() {
+    let denied = [
+        "xargs cat <<< .env",
+        "xargs -I% cat % <<E\n.env\nE",
+        "cat <<E | xargs cat\n.env\nE",
+        "printf .env | sort --files0-from=-",
+        "printf .env | tar cf x -T -",
+        "patch -p1 <<'X'\n--- a/.env\n+++ b/.env\nX",
+        "git apply <<'X'\n--- a/.env\t2026\n+++ b/.env\nX",
+    ];
+    all(&["Read(.env)"], &[], &["Bash"], Decision::Deny, &denied);
+    let found =
+        ["find . -name '*.env' | xargs cat", "find . -iname '.E*' -exec cat {} +", "find . -regex '.*v' -ok cat {} +"];
+    all(&["Read(.env)"], &[], &["Bash"], Decision::None, &found);
+    let other = [
+        "xargs cat <<E\nsrc/a\nE",
+        "patch -p1 <<'X'\n--- a/src/a\n+++ b/src/a\nX",
+        "find . -name '*.rs' | xargs cat",
+        "cat > a <<E\n.env\nE\nls | xargs wc -l",
+    ];
+    all(&["Read(.env)"], &[], &["Bash", "Edit"], Decision::Allow, &other);
+}
+
+#[test]
+fn programs_that_come_with_the_call_are_not_covered() {
+    let allow = ["Bash(bash *)", "Bash(python3 *)", "Bash(ssh *)", "Bash(bin/rails *)", "Bash(php *)", "Bash(echo *)"];
+    let texts = [
+        "bash <(echo 'rm x')",
+        "python3 <(echo x)",
+        "python3 /dev/fd/3 3<<'X'\nx\nX",
+        "ssh h <<'X'\nrm -rf x\nX",
+        "python3 manage.py shell -c 'import os'",
+        "python3 -m timeit 'import os'",
+        "bin/rails runner 'system(1)'",
+        "php artisan tinker --execute=x",
+    ];
+    all(&[], &[], &allow, Decision::None, &texts);
+    all(&["Bash(rm *)"], &[], &["Bash"], Decision::None, &texts[1..3]);
+    all(&[], &[], &allow, Decision::Allow, &["ssh h ls", "python3 manage.py test", "bin/rails test", "python3 a.py"]);
+}

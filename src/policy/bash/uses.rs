@@ -8,16 +8,17 @@ use crate::domain::workflow::WRITERS;
 use super::super::judge::{Around, Decision, RuleSet, Verdict};
 use super::super::paths::{self, Access};
 use super::super::rule::Rule;
-use super::super::shell::script::{Expands, Folders, Redirection, Way, Word};
+use super::super::shell::script::{Expands, Folders, Input, Redirection, Way, Word};
 use super::assignments::Values;
+use super::below::{gone_through, is_elsewhere};
 use super::effects::base;
 use super::files::{self, Named};
 use super::holders::HOLDERS;
 use super::obeyed;
 use super::printed::is_commit;
-use super::reach::{Names, could_meet, names, names_of_rule};
+use super::reach::{Names, could_hold, could_meet, names, names_of_rule, place_of_rule};
 use super::views::{Seen, View};
-use super::written::{ANYTHING_IN_IT, within, writes_what_it_gets, written};
+use super::written::{ANYTHING_IN_IT, DOTS_TOO, met, within, writes_what_it_gets, written};
 
 /// Files of one call that are judged one by one.
 const MAX_FILES: usize = 400;
@@ -78,6 +79,8 @@ struct AboutFiles<'a> {
     reads: bool,
     writes: bool,
     names: Names,
+    /// Where it begins, if that is one place.
+    place: Option<Names>,
 }
 
 pub fn is_free(path: &str) -> bool {
@@ -113,13 +116,14 @@ impl<'a> Finder<'a> {
                 let spec = rule.spec.as_deref()?;
                 let (reads, writes) = (is_about_files(rule, Access::Read), is_about_files(rule, Access::Write));
                 let names = (reads || writes).then(|| names_of_rule(spec, self.around))?;
-                Some(AboutFiles { decision, rule, reads, writes, names })
+                let place = place_of_rule(spec, self.around);
+                Some(AboutFiles { decision, rule, reads, writes, names, place })
             })
             .collect()
         })
     }
 
-    pub fn uses(&self, seen: &[Seen<'_>]) -> Uses {
+    pub fn uses(&self, text: &str, seen: &[Seen<'_>]) -> Uses {
         let mut uses = Uses::default();
         for one in seen {
             for redirection in &one.simple.redirections {
@@ -140,11 +144,39 @@ impl<'a> Finder<'a> {
                 {
                     self.word(&path, access, &view.folders, false, &mut uses);
                 }
+                for Named { path, access } in gone_through(words) {
+                    self.through(&path, access, &view.folders, &mut uses);
+                }
                 self.entered(words, &mut uses);
             }
         }
         self.names_handed_on(seen, &mut uses);
+        self.named_in_texts(text, seen, &mut uses);
         uses
+    }
+
+    /// A here-document may be a patch, or a list of names.
+    fn named_in_texts(&self, text: &str, seen: &[Seen<'_>], uses: &mut Uses) {
+        let views = || seen.iter().flat_map(|one| &one.views);
+        let kept = |one: &&Seen<'_>| one.simple.redirections.iter().any(|known| known.way != Way::Descriptor);
+        let prints = |view: &View| view.words().first().is_some_and(|word| matches!(base(&word.text), "cat" | "tee"));
+        let mut printed = seen.iter().filter(|one| !kept(one)).flat_map(|one| &one.views);
+        let piped = printed.any(|view| view.input == Input::Text && prints(view));
+        let gets = |view: &&View| view.input == Input::Text || piped && view.input == Input::Pipe;
+        if let Some(view) = views().filter(gets).find(|view| is_patch(view.words())) {
+            for head in text.lines().filter_map(|line| line.strip_prefix("+++ ").or(line.strip_prefix("--- "))) {
+                let path = head.split('\t').next().unwrap_or(head).trim();
+                let inside = path.split_once('/').map_or(path, |(_, inside)| inside);
+                for path in [inside, path] {
+                    self.paths(path, Access::Write, &view.folders, true, uses);
+                }
+            }
+        }
+        if let Some(view) = views().filter(gets).find(|view| takes_names(view.words())) {
+            for path in text.split_whitespace() {
+                self.paths(path.trim_matches(['\'', '"']), Access::Read, &view.folders, true, uses);
+            }
+        }
     }
 
     fn redirection(&self, redirection: &Redirection, folders: &Folders, uses: &mut Uses) {
@@ -177,13 +209,11 @@ impl<'a> Finder<'a> {
     /// What `echo`, `find` and the like print may be what `xargs` hands to a program that opens it.
     fn names_handed_on(&self, seen: &[Seen<'_>], uses: &mut Uses) {
         let views = || seen.iter().flat_map(|one| &one.views);
-        let gets = |view: &super::views::View| {
-            view.words().first().is_some_and(|word| matches!(base(&word.text), "xargs" | "parallel"))
-        };
+        let gets = |view: &View| takes_names(view.words());
         let hands_on = views().any(gets);
         let writes = seen.iter().filter(|one| one.views.iter().any(gets)).flat_map(|one| &one.views);
         let writes = writes.skip(1).any(|view| writes_what_it_gets(view.words()));
-        let known = |view: &&super::views::View| {
+        let known = |view: &&View| {
             view.words()
                 .first()
                 .is_some_and(|word| matches!(base(&word.text), "echo" | "printf" | "find" | "ls" | "fd"))
@@ -217,12 +247,20 @@ impl<'a> Finder<'a> {
         if !words.first().is_some_and(|word| matches!(base(&word.text), "find" | "ls" | "fd")) {
             return;
         }
+        if words.first().is_some_and(|word| base(&word.text) == "find") {
+            for found in met(words, false, self.around) {
+                self.word(&found, Access::Read, &view.folders, false, uses);
+            }
+        }
         let is_operand = |word: &&Word| !word.text.starts_with('-') && !word.expands.value && !word.expands.glob;
         let mut folders: Vec<Word> = words.iter().skip(1).take_while(is_operand).cloned().collect();
         if folders.is_empty() {
             folders.push(Word { text: ".".to_owned(), ..Word::default() });
         }
-        folders.iter().for_each(|folder| self.word(&within(folder), Access::Read, &view.folders, false, uses));
+        for folder in folders {
+            self.word(&within(&folder), Access::Read, &view.folders, false, uses);
+            self.through(&folder, Access::Read, &view.folders, uses);
+        }
     }
 
     fn paths(&self, path: &str, access: Access, folders: &Folders, aside: bool, uses: &mut Uses) {
@@ -348,6 +386,23 @@ impl<'a> Finder<'a> {
         word
     }
 
+    /// Rules of deny and ask about what lies below a folder.
+    fn through(&self, folder: &Word, access: Access, folders: &Folders, uses: &mut Uses) {
+        for variant in self.values.words(folder).unwrap_or_else(|| vec![folder.clone()]) {
+            let variant = self.settled(variant);
+            let (places, _) = files::places(&variant, folders, &self.folders, self.around);
+            let places = places.iter().filter(|place| access == Access::Write || is_elsewhere(place, self.around));
+            let places: Vec<Names> = places.map(|place| names(place)).collect();
+            let holds = |known: &&AboutFiles<'_>| {
+                let is_about = if access == Access::Read { known.reads } else { known.writes };
+                is_about && known.place.as_ref().is_some_and(|below| places.iter().any(|at| could_hold(at, below)))
+            };
+            let found = self.about_files().iter().filter(holds);
+            uses.possible
+                .extend(found.map(|known| (known.decision, known.rule.text.clone(), format!("{}/*", variant.text))));
+        }
+    }
+
     /// Rules of deny and ask that could be about it.
     fn perhaps(&self, word: &Word, places: &[String], open: bool, access: Access, uses: &mut Uses) {
         let any = word.expands.value || (word.expands.brace && word.text.contains('/'));
@@ -370,7 +425,8 @@ impl<'a> Finder<'a> {
                 any || places.iter().chain(&anywhere).any(|place| could_meet(place, &known.names))
             };
             let found = self.about_files().iter().filter(about).find(meets);
-            uses.possible.extend(found.map(|known| (decision, known.rule.text.clone(), word.text.clone())));
+            let shown = word.text.replace(DOTS_TOO, "");
+            uses.possible.extend(found.map(|known| (decision, known.rule.text.clone(), shown.clone())));
         }
         if word.expands.glob && !any {
             self.found_by_pattern(word, &places, access, uses);
@@ -416,6 +472,23 @@ impl<'a> Finder<'a> {
             }
         }
     }
+}
+
+fn is_patch(words: &[Word]) -> bool {
+    let Some(name) = words.first().map(|word| base(&word.text)) else { return false };
+    name == "patch" || name == "git" && words.iter().any(|word| matches!(word.text.as_str(), "am" | "apply"))
+}
+
+/// Whether the names of the files that it works on come on its input.
+fn takes_names(words: &[Word]) -> bool {
+    let Some(name) = words.first().map(|word| base(&word.text)) else { return false };
+    let asked = |word: &Word| {
+        matches!(word.text.as_str(), "--files0-from=-" | "--files-from=-" | "--from-file=-" | "-@" | "-T-" | "--batch")
+    };
+    let lists = words.windows(2).any(|pair| {
+        matches!(pair, [option, from] if from.text == "-" && matches!(option.text.as_str(), "-T" | "--files-from" | "--files0-from"))
+    });
+    matches!(name, "cpio" | "parallel" | "pax" | "xargs") || lists || words.iter().any(asked)
 }
 
 /// Never written without a person, as far as a pattern may find it.

@@ -12,6 +12,9 @@ use super::table;
 /// A name that stands for whatever lies in a folder.
 pub const ANYTHING_IN_IT: &str = "phasegate-any";
 
+/// Before a pattern that finds names beginning with a dot as well, as it would stand for the shell.
+pub const DOTS_TOO: &str = "{,}";
+
 /// Letters and long names of options that name the folder into which a program puts files.
 const INTO: &[(&str, &str, &[&str])] = &[
     ("7z", "o", &[]),
@@ -202,7 +205,8 @@ fn come_upon(words: &[Word], around: &Around) -> Vec<Named> {
     met(words, writes, around).into_iter().map(|path| Named { path, access }).collect()
 }
 
-fn met(words: &[Word], writes: bool, around: &Around) -> Vec<Word> {
+/// What `find` comes upon.
+pub fn met(words: &[Word], writes: bool, around: &Around) -> Vec<Word> {
     let is_test = |word: &&Word| word.text.starts_with('-') || matches!(word.text.as_str(), "(" | "!" | ")");
     let mut starts: Vec<Word> = words.iter().skip(1).take_while(|word| !is_test(word)).cloned().collect();
     if starts.is_empty() {
@@ -218,6 +222,14 @@ fn met(words: &[Word], writes: bool, around: &Around) -> Vec<Word> {
             "-name" | "-iname" => {
                 narrowed = true;
                 found.extend(starts.iter().flat_map(|start| named_in(start, pattern, around)));
+            }
+            "-samefile" => {
+                narrowed = true;
+                found.push(pattern.clone());
+            }
+            "-regex" | "-iregex" => {
+                narrowed = true;
+                found.extend(starts.iter().map(|start| globbed(&format!("{}/{DOTS_TOO}*", start.text))));
             }
             "-path" | "-wholename" | "-ipath" if words.get(at + 2).is_none_or(|next| next.text != "-prune") => {
                 narrowed = true;
@@ -253,9 +265,10 @@ fn met(words: &[Word], writes: bool, around: &Around) -> Vec<Word> {
 
 /// Files of this name below the folder.
 fn named_in(start: &Word, pattern: &Word, around: &Around) -> Vec<Word> {
-    let mut found = vec![globbed(&format!("{}/{}", start.text, pattern.text))];
     // Names that begin with a dot are found as well, which the shell's own `*` does not do.
-    let wanted = names(&format!("/{{,}}{}", pattern.text));
+    let dots = if pattern.text.starts_with(['*', '?']) { DOTS_TOO } else { "" };
+    let mut found = vec![globbed(&format!("{}/{dots}{}", start.text, pattern.text))];
+    let wanted = names(&format!("/{dots}{}", pattern.text));
     if holds_root(start, around) && HELD.iter().any(|held| could_meet(&wanted, &names(&format!("/{held}")))) {
         let place = match pattern.text.as_str() {
             "settings.json" => ".claude/settings.json",
@@ -324,13 +337,13 @@ mod tests {
             ("unzip x.zip -d a", "a a/phasegate-any a"),
             ("7z x x.7z -oa", "a a/phasegate-any a"),
             ("find a -delete", "a/phasegate-any a"),
-            ("find . -name *.pyc -delete", "./*.pyc"),
+            ("find . -name *.pyc -delete", "./{,}*.pyc"),
             ("find . -name .env -exec rm {} ;", "./.env"),
             ("find . -name phasegate.db -delete", "./phasegate.db /p/.phasegate"),
-            ("find . -name *.json -delete", "./*.json /p/.git/hooks/pre-commit"),
-            ("find src -name *.json -delete", "src/*.json"),
+            ("find . -name *.json -delete", "./{,}*.json /p/.git/hooks/pre-commit"),
+            ("find src -name *.json -delete", "src/{,}*.json"),
             ("find . -path ./.claude/* -delete", "./.claude"),
-            ("find . -name *.log -not -path ./.git/* -delete", "./*.log"),
+            ("find . -name *.log -not -path ./.git/* -delete", "./{,}*.log"),
             ("find . -type f -exec grep x {} ;", "./phasegate-any"),
             ("find . -name .env -exec cat {} +", "./.env"),
             ("perl -pi -e s/a/b/ f", "s/a/b/ f"),

@@ -2,13 +2,17 @@
 
 use super::super::super::shell::script::Input;
 use super::super::subcommands::subcommand;
-use super::{Effect, Risk, Word, queries};
+use super::{Effect, Risk, Word, base, queries};
 
 /// Values of variables that name no program.
 const SWITCHES: &[&str] =
     &["", "n", "no", "off", "false", "y", "yes", "on", "true", "debug", "release", "Debug", "Release"];
 
-const READS_COMMANDS: &[&str] = &["sqlite3", "psql", "mysql", "gdb", "ed", "ex", "bc"];
+/// Subcommands of Django.
+const OPENS_A_SHELL: &[&str] = &["dbshell", "shell", "shell_plus"];
+
+/// Their input may be commands.
+const READS_COMMANDS: &[&str] = &["sqlite3", "psql", "mysql", "gdb", "ed", "ex", "bc", "ssh", "rails", "manage.py"];
 
 pub fn risks(name: &str, words: &[Word], input: Input, found: &mut Vec<Risk>) {
     // Commands of its own shell may come that way.
@@ -59,6 +63,13 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
             text.strip_prefix('+').is_some_and(|rest| rest.chars().any(|letter| !letter.is_ascii_digit()))
         }
         "sqlite3" => queries::sqlite_acts(word),
+        "rails" => at == 1 && matches!(text, "c" | "console" | "db" | "dbconsole" | "r" | "runner"),
+        "manage.py" => at == 1 && OPENS_A_SHELL.contains(&text),
+        "python" => OPENS_A_SHELL.contains(&text) && base(before) == "manage.py",
+        "php" => text == "tinker" && base(before) == "artisan",
+        // Options from a file.
+        "pytest" | "rustc" => text.starts_with('@'),
+        "bun" | "go" => text == "-" && before == "run",
         "gcc" | "g++" | "clang" | "cc" => {
             text.starts_with('@')
                 || ["-Wl,-plugin", "-Wl,--plugin", "-Wl,-o", "-Wl,--output", "-Wp,-M"]

@@ -38,6 +38,10 @@ pub(super) const PROGRAMS: &[Program] = &[
     sub("git", "index-pack", "o", &[], &["o"]),
     sub("git", "rev-list", "", &[], &["output"]),
     sub("git", "send-pack", "", &["exec", "receive-pack"], &[]),
+    code("ghci", "e", &["e"]),
+    getopt("pdb", "c", &["command"], &["c", "command"], &[]),
+    getopt("redis-cli", "hpnaur", &[], &["eval"], &[]),
+    whole("timeit", "", Operands::Runs),
     tool("ghc", "", "eo", &[], &["e", "pgm*", "F"], &["o", "odir", "hidir", "outputdir"]),
     getopt(
         "gpg",
