@@ -35,6 +35,12 @@ const SAFE: &[&str] = &[
 /// Lower-case names that programs read from their environment all the same.
 const READ_BY_PROGRAMS: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "histchars"];
 
+/// Short names that programs or the shell read, where they were handed on before.
+const SHORT: &[&str] = &[
+    "AR", "AS", "CC", "CPP", "CXX", "ENV", "F77", "FC", "IFS", "LD", "NM", "PS0", "PS1", "PS2", "PS3", "PS4", "RM",
+    "SH", "UID",
+];
+
 /// Set by the shell or by logging in: they hold a folder, a name or a number.
 const FROM_THE_SYSTEM: &[&str] = &[
     "HOME",
@@ -72,7 +78,9 @@ pub fn is_safe(assignment: &Assignment) -> bool {
 /// A variable of the text's own, which no program is started with unless it is exported.
 pub fn stays_inside(assignment: &Assignment) -> bool {
     let name = assignment.name.as_str();
+    let is_short = name.len() <= 3 && name.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit());
     is_safe(assignment)
+        || (is_short && !SHORT.contains(&name) && !SAFE.contains(&name))
         || (name.starts_with(|letter: char| letter.is_ascii_lowercase())
             && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
             && !name.starts_with("npm_")
@@ -122,6 +130,26 @@ const GIVE_VALUES: &[&str] = &[
     "nameref",
 ];
 
+/// `export NAME=value`
+fn exported(words: &[Word]) -> Vec<Assignment> {
+    let Some((_, rest)) = words.split_first().filter(|(first, _)| first.text == "export") else { return Vec::new() };
+    let given = rest.iter().filter_map(|word| {
+        let (name, value) = word.text.split_once('=')?;
+        let value = Word { text: value.to_owned(), expands: word.expands };
+        Some(Assignment { name: name.to_owned(), value })
+    });
+    given.collect()
+}
+
+fn gives_values(words: &[Word]) -> bool {
+    let asked = |option: &str| words.iter().any(|word| word.text.starts_with(option));
+    words.iter().any(|word| match word.text.as_str() {
+        "printf" => asked("-v"),
+        "wait" => asked("-p"),
+        name => GIVE_VALUES.contains(&name),
+    })
+}
+
 impl Values {
     pub fn of(text: &str, script: &Script) -> Self {
         let mut found: BTreeMap<String, Option<Vec<Word>>> = BTreeMap::new();
@@ -133,7 +161,8 @@ impl Values {
             }
         };
         let mut times: BTreeMap<&str, usize> = BTreeMap::new();
-        for assignment in script.commands.iter().flat_map(|command| &command.assignments) {
+        let exported: Vec<Assignment> = script.commands.iter().flat_map(|command| exported(&command.words)).collect();
+        for assignment in script.commands.iter().flat_map(|command| &command.assignments).chain(&exported) {
             let value = &assignment.value;
             let short = value.text.len() <= MAX_VALUE_BYTES && !value.text.starts_with('(');
             let plain = short && (value.expands.nothing() || is_made_here(&value.text));
@@ -150,7 +179,7 @@ impl Values {
         if found.len() > MAX_NAMES {
             found.values_mut().for_each(|words| *words = None);
         }
-        let others = GIVE_VALUES.iter().any(|builtin| text.contains(builtin));
+        let others = script.commands.iter().any(|command| gives_values(&command.words));
         for (name, words) in found.iter_mut().filter(|(_, words)| words.is_some()) {
             let mentions = Mentions::of(name, text);
             // Somewhere else it gets a value that is not read here: by a builtin, by an expansion, in a text within.
@@ -200,7 +229,16 @@ impl Values {
             }
             let (expansion, left) = expansion(after)?;
             rest = left;
+            let begins = before.is_empty() && made.iter().all(|word| word.text.is_empty());
             let values = match expansion {
+                Expansion::Name(name)
+                    if begins
+                        && !self.gives(name)
+                        && (rest.is_empty() || rest.starts_with('/'))
+                        && of_folder(name).is_some() =>
+                {
+                    of_folder(name).into_iter().collect()
+                }
                 Expansion::Number => vec![Word { text: "0".to_owned(), ..Word::default() }],
                 Expansion::Kept(written) => vec![Word { text: format!("${written}"), expands: VALUE }],
                 Expansion::Name(name) if FROM_THE_SYSTEM.contains(&name) && !self.gives(name) => {
@@ -227,6 +265,15 @@ impl Values {
         }
         made.iter_mut().for_each(|word| word.text.push_str(rest));
         Some(made)
+    }
+}
+
+/// The folder where it runs, and the home.
+fn of_folder(name: &str) -> Option<Word> {
+    match name {
+        "PWD" => Some(Word { text: ".".to_owned(), ..Word::default() }),
+        "HOME" => Some(Word { text: "~".to_owned(), expands: Expands { tilde: true, ..Expands::default() } }),
+        _ => None,
     }
 }
 
@@ -355,11 +402,13 @@ fn looped(after: &str) -> Option<Vec<Word>> {
             None => written,
         };
         // Names of files that begin with anything at all are as unknown as any input.
-        if !word.chars().all(plain) || word.starts_with(['*', '-']) || word.is_empty() {
+        let tilde = quote.is_none() && word.starts_with("~/");
+        let rest = if tilde { word.get(1..).unwrap_or_default() } else { word };
+        if !rest.chars().all(plain) || word.starts_with(['*', '-']) || word.is_empty() {
             return None;
         }
         let glob = quote.is_none() && word.contains('*');
-        found.push(Word { text: word.to_owned(), expands: Expands { glob, ..Expands::default() } });
+        found.push(Word { text: word.to_owned(), expands: Expands { glob, tilde, ..Expands::default() } });
     }
     (found.len() <= MAX_VALUES).then_some(found)
 }
@@ -420,7 +469,9 @@ mod tests {
             ("$i", Some(vec!["1", "2"])),
             ("$f", None),
             ("$s", Some(vec!["src/*.rs"])),
-            ("$HOME/x", Some(vec!["$HOME/x"])),
+            ("$HOME/x", Some(vec!["~/x"])),
+            ("${PWD}/x", Some(vec!["./x"])),
+            ("x/$HOME", Some(vec!["x/$HOME"])),
             ("$unknown", None),
             ("$a$unknown", None),
             ("${a:-x}", None),

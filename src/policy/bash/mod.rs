@@ -24,6 +24,7 @@ mod views;
 mod wrappers;
 mod written;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::workflow::WRITERS;
@@ -33,7 +34,7 @@ use super::judge::{Around, Decision, RuleSet, Verdict};
 use super::paths::shown;
 use super::rule::{Rule, RuleList};
 use super::shell;
-use super::shell::script::Word;
+use super::shell::script::{Expands, Word};
 use assignments::Values;
 use cover::{Cover, Spec, specs};
 use effects::base;
@@ -192,13 +193,25 @@ fn refused<'r>(specs: &[Spec<'r>], command: &str, seen: &[Seen<'_>], values: &Va
             }
         }
         if found.possible.is_none()
-            && let Some(known) = pattern::known_start(words)
+            && let Some(known) = pattern::known_start(&named_by_home(words))
         {
             let could = |spec: &&Spec<'_>| spec.pattern.as_ref().is_none_or(|pattern| pattern.could_match(&known));
             found.possible = specs.iter().find(could).map(|spec| (spec.rule, pattern::joined(words)));
         }
     }
     found
+}
+
+/// A program below the home goes by its name, as one by its whole path does.
+fn named_by_home(words: &[Word]) -> Cow<'_, [Word]> {
+    let is_ours = |word: &Word| word.text.starts_with("~/") && Expands { tilde: false, ..word.expands }.nothing();
+    match words.split_first() {
+        Some((first, rest)) if is_ours(first) => {
+            let name = Word { text: base(&first.text).to_owned(), ..Word::default() };
+            [name].into_iter().chain(rest.iter().cloned()).collect()
+        }
+        _ => Cow::Borrowed(words),
+    }
 }
 
 /// Rules that no end of a list of words can fit, by the place of the list. Wrappers within wrappers are ends of one list,

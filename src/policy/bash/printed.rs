@@ -31,6 +31,41 @@ pub fn is_commit(text: &str) -> bool {
     printed(text) <= Printed::Commit && matches!(rest, Some("" | "^" | "..HEAD" | "...HEAD"))
 }
 
+/// The text with `number` for each day, time and number in it, where nothing else is put in: a name made up for a new file.
+pub fn stamped(text: &str, number: &str) -> Option<String> {
+    let (mut made, mut left) = (String::new(), text);
+    while let Some(at) = left.find(['$', '`']) {
+        made.push_str(left.get(..at)?);
+        let inside = left.get(at..)?;
+        let of_the_shell = inside.starts_with("$$").then_some("$$".len());
+        let end = of_the_shell.or_else(|| sum(inside)).or_else(|| of_a_clock(inside));
+        let counted = || substitution(inside).filter(|(kind, _)| *kind == Printed::Number).map(|(_, end)| end);
+        left = inside.get(end.or_else(counted)?..)?;
+        made.push_str(number);
+    }
+    made.push_str(left);
+    (made != text).then_some(made)
+}
+
+/// `$(date +FORMAT)` whose format is all numbers.
+fn of_a_clock(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix("$(date ")?;
+    let end = rest.find(')')?;
+    let format =
+        rest.get(..end)?.trim_start_matches("-u ").trim_matches(['"', '\'']).strip_prefix('+')?.trim_matches('\'');
+    let mut letters = format.chars();
+    while let Some(letter) = letters.next() {
+        let fits = match letter {
+            '%' => letters.next().is_some_and(|kind| "dFHIjmMNsSTuVwyY".contains(kind)),
+            other => "-_:T".contains(other),
+        };
+        if !fits {
+            return None;
+        }
+    }
+    (!format.is_empty()).then_some("$(date ".len() + end + 1)
+}
+
 /// `$((…))`: where it ends.
 fn sum(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("$((")?;
@@ -83,6 +118,22 @@ const OF_DESCRIBE: &[&str] = &["--tags", "--abbrev=0", "--always", "--dirty", "-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_made_of_the_time_are_known() {
+        for (text, expected) in [
+            ("log-$(date +%Y%m%d-%H%M%S).txt", Some("log-0.txt")),
+            ("out/$(date -u +'%F')/x-$$", Some("out/0/x-0")),
+            ("a-$RANDOM.b", None),
+            ("$(date +.env)", None),
+            ("$(date +%D)", None),
+            ("$(date)", None),
+            ("x-$y", None),
+            ("x", None),
+        ] {
+            assert_eq!(stamped(text, "0").as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn numbers_and_names_are_known_for_what_they_are() {

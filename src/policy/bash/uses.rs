@@ -15,7 +15,7 @@ use super::effects::base;
 use super::files::{self, Named};
 use super::holders::HOLDERS;
 use super::obeyed;
-use super::printed::is_commit;
+use super::printed::{is_commit, stamped};
 use super::reach::{Names, could_hold, could_meet, names, names_of_rule, place_of_rule};
 use super::views::{Seen, View};
 use super::written::{ANYTHING_IN_IT, DOTS_TOO, met, within, writes_what_it_gets, written};
@@ -285,6 +285,16 @@ impl<'a> Finder<'a> {
         if word.expands.value && !redirected && is_commit(&word.text) {
             return;
         }
+        if word.expands.value && !redirected {
+            let made: Vec<String> = ["0", ""].into_iter().filter_map(|number| stamped(&word.text, number)).collect();
+            for text in &made {
+                let expands = Expands { value: false, splits: false, ..word.expands };
+                self.word(&Word { text: text.clone(), expands }, access, folders, redirected, uses);
+            }
+            if !made.is_empty() {
+                return;
+            }
+        }
         // The same expansion again, in a folder that is known, adds nothing.
         let here = *folders == Folders::default() && !redirected;
         if here && word.expands.value && !uses.expanded.insert((access == Access::Write, word.text.clone())) {
@@ -353,7 +363,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// `$HOME` and `$PWD` are known; the home of somebody else is not.
+    /// The home of somebody else is not known.
     fn settled(&self, mut word: Word) -> Word {
         if word.expands.tilde && (files::is_in_anothers_home(&word.text) || self.values.gives("HOME")) {
             word.expands.value = true;
@@ -361,24 +371,6 @@ impl<'a> Finder<'a> {
         }
         if !word.expands.value {
             return word;
-        }
-        let home = self.around.home.as_deref();
-        for (name, value) in [
-            ("$HOME", home),
-            ("${HOME}", home),
-            ("$PWD", Some(self.around.cwd.as_str())),
-            ("${PWD}", Some(self.around.cwd.as_str())),
-        ] {
-            let Some((value, rest)) = value.and_then(|value| word.text.strip_prefix(name).map(|rest| (value, rest)))
-            else {
-                continue;
-            };
-            let given = self.values.gives(name.trim_matches(['$', '{', '}']));
-            if (rest.is_empty() || rest.starts_with('/')) && !rest.contains(['$', '`']) && !given {
-                let expands = Expands { value: false, ..word.expands };
-                word = Word { text: format!("{value}{rest}"), expands };
-                break;
-            }
         }
         if !word.text.contains(['$', '`', '<', '>']) {
             word.expands.value = false;

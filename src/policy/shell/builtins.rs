@@ -12,6 +12,15 @@ pub(super) fn takes_assignments(name: &str) -> bool {
     matches!(name, "declare" | "typeset" | "local" | "export" | "readonly")
 }
 
+/// `. .venv/bin/activate`: what a project's own environment of Python sets up is its own, as a script of the project is.
+fn is_environment(arguments: &[Draft]) -> bool {
+    let [file] = arguments else { return false };
+    let mut names = file.text.strip_prefix("./").unwrap_or(&file.text).split('/');
+    file.is_static()
+        && file.text.ends_with("/bin/activate")
+        && names.all(|name| !matches!(name, "" | ".." | "~") && !name.starts_with('-'))
+}
+
 impl Reader<'_> {
     /// What running a simple command does to what follows.
     pub(super) fn run(&mut self, simple: &Simple, drafts: &[Draft]) -> Outcome {
@@ -28,7 +37,7 @@ impl Reader<'_> {
                 let text = arguments.iter().map(|draft| draft.text.as_str()).collect::<Vec<_>>().join(" ");
                 self.found.commands.append(&mut lexical::commands(&text));
             }
-            "source" | "." => self.doubt(format!("`{name}` runs the commands of a file")),
+            "source" | "." if !is_environment(arguments) => self.doubt(format!("`{name}` runs the commands of a file")),
             "alias" | "enable" | "bind" | "complete" | "compgen" | "compopt" | "fc" | "let" => {
                 self.doubt(format!("`{name}` runs texts or changes what names mean"));
             }

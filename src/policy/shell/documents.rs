@@ -41,7 +41,7 @@ impl Reader<'_> {
         if self.at == start {
             return stop("a here-document has no delimiter");
         }
-        self.pending.push(Pending { delimiter, quoted, strip_tabs });
+        self.pending.push(Pending { delimiter, quoted, strip_tabs, place: self.place.clone() });
         Ok(())
     }
 
@@ -52,7 +52,10 @@ impl Reader<'_> {
             let start = self.at;
             let (body_end, next) = self.extent(&document)?;
             if !document.quoted {
+                // A `cd` behind it in the line has not run yet where the command begins that it belongs to.
+                let after = std::mem::replace(&mut self.place, document.place.clone());
                 self.expand_body(start, body_end)?;
+                self.place = after;
             }
             self.at = next;
         }

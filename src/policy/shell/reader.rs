@@ -49,6 +49,8 @@ pub(super) struct Pending {
     pub(super) delimiter: String,
     pub(super) quoted: bool,
     pub(super) strip_tabs: bool,
+    /// Where the command runs that reads it.
+    pub(super) place: Place,
 }
 
 pub(super) struct Reader<'a> {

@@ -5,7 +5,7 @@ use super::builtins::takes_assignments;
 use super::folders::Outcome;
 use super::names::{is_number, is_reserved};
 use super::reader::{Read, Reader, ends_word, is_name_byte, stop};
-use super::script::{Assignment, Input, Redirection, Simple, Way};
+use super::script::{Assignment, Expands, Input, Redirection, Simple, Way};
 use super::word::Draft;
 
 impl Draft {
@@ -280,7 +280,9 @@ impl Reader<'_> {
 
     /// Names of programs that would be taken for something else than they look like.
     pub(super) fn check_name(&mut self, name: &Draft) {
-        if !name.is_static() {
+        // Whatever home is, the program is called by its last name.
+        let below_home = Expands { tilde: false, ..name.expands }.nothing() && name.text.starts_with("~/");
+        if !name.is_static() && !below_home {
             self.doubt("the name of a program is known only when it runs");
         } else if name.text.is_empty() {
             self.doubt("the name of a program is empty");

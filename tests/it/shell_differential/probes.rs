@@ -1,7 +1,7 @@
 //! Texts written by hand, each for a place where a reader and bash may part. Some are accepted and some refused; what is
 //! accepted must show all that bash starts.
 
-pub const PROBES: [&str; 142] = [
+pub const PROBES: [&str; 143] = [
     "( ( aa ) )",
     "((aa) )",
     "((aa); (bb))",
@@ -93,6 +93,7 @@ pub const PROBES: [&str; 142] = [
     "aa p\\\nq --r=\\\ns",
     "aa p\\\n&& bb q\\\n|| aa r\\\n; bb s\\\n| aa",
     "aa p\\\n=q",
+    "aa <<E && cd sub && bb\n$(cc1)\nE",
     "aa 1\\\n2>out",
     "aa $p\\\nq",
     "aa {p\\\n,q}",

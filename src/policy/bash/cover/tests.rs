@@ -208,3 +208,61 @@ fn a_database_may_be_asked_for_rows() {
         ],
     );
 }
+
+#[test]
+fn what_people_run_every_day_is_not_taken_for_what_it_might_hide() {
+    let deny = ["Bash(rm *)", "Read(.env)", "Read(~/.ssh/**)"];
+    all(
+        &deny,
+        &["Bash", "Edit"],
+        Decision::Allow,
+        &[
+            "ls f; printf D; for f in data/*.DAT; do cat \"$f\"; done",
+            "for f in ~/logs/error-*.log; do grep x \"$f\"; done",
+            "export D=/x; cat \"$D/a\"",
+            "python3 \"$HOME/scripts/a.py\" && python3 $PWD/b.py",
+            "~/.venv/bin/tool --version",
+            "source .venv/bin/activate && pytest",
+            "npm test | tee log-$(date +%Y%m%d-%H%M%S).txt",
+            "mkdir -p out/$(date +%F) && touch x-$$.txt",
+            "cargo test -Zbuild-std --target=x",
+            "cargo generate-lockfile -Z minimal-versions",
+            "pip install --editable .",
+            "npm ls --global",
+            "cmake -B build -DUSE_GPU=1",
+            "./gradlew test -Pfast=true",
+            "dotnet build -p:Configuration=Release",
+            "golangci-lint run -c .golangci.yml",
+            "docker compose -f a.yml logs web",
+        ],
+    );
+    all(
+        &deny,
+        &["Bash", "Edit"],
+        Decision::None,
+        &[
+            "cat secret$(cat x)",
+            "source ../x/bin/activate",
+            "source x.sh",
+            "cmake -B build -DCMAKE_C_COMPILER=x",
+            "cmake -B build -DX=./a",
+            "dotnet build -p:CscToolExe=x",
+            "cargo test -Z script",
+            "read -r d <<< .env; cat $d",
+            "printf -v d .env; cat $d",
+        ],
+    );
+    all(&deny, &["Bash"], Decision::Deny, &["cd ~/.ssh && cat $PWD/id_rsa", "cat .env$(date +%s)", "~/bin/rm x"]);
+    all(
+        &[],
+        &["Bash(git *)", "Bash(npm *)", "Bash(docker *)", "Bash(sed *)", "Bash(kubectl *)"],
+        Decision::Allow,
+        &[
+            "git worktree list",
+            "npm pkg get name",
+            "docker compose -f a.yml -p x down",
+            "S=/x; sed -n 1p \"$S/a\"",
+            "kubectl apply --dry-run=client -f a.yml",
+        ],
+    );
+}

@@ -45,10 +45,36 @@ const PROPERTIES: &[(&str, &[&str])] = &[
             "Dmaven.test.failure.ignore",
             "Dmaven.test.skip",
             "Dstyle.color",
+            "Dspring-boot.run.profiles",
+            "Dspring.profiles.active",
             "Dsurefire.failIfNoSpecifiedTests",
             "Dtest",
         ],
     ),
+];
+
+/// Properties of .NET that say how to build, and name no file.
+const OF_DOTNET: &[&str] = &[
+    "AssemblyVersion",
+    "CollectCoverage",
+    "Configuration",
+    "ContinuousIntegrationBuild",
+    "DebugType",
+    "FileVersion",
+    "Nullable",
+    "PackageVersion",
+    "Platform",
+    "PublishReadyToRun",
+    "PublishSingleFile",
+    "PublishTrimmed",
+    "RuntimeIdentifier",
+    "SelfContained",
+    "TargetFramework",
+    "TreatWarningsAsErrors",
+    "Version",
+    "VersionPrefix",
+    "VersionSuffix",
+    "WarningLevel",
 ];
 
 /// `-DNAME=value` and `-DNAME`, as one word.
@@ -56,6 +82,16 @@ fn is_property(program: &str, word: &Word) -> bool {
     let Some(text) = word.text.strip_prefix('-').filter(|_| word.expands.nothing()) else { return false };
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | '#' | ',' | '+');
+    let is_switch = matches!(value.to_ascii_uppercase().as_str(), "0" | "1" | "OFF" | "ON" | "FALSE" | "TRUE");
+    match program {
+        "cmake" if name.starts_with('D') && !name.starts_with("DCMAKE_") && is_switch => return true,
+        "dotnet" | "msbuild" => {
+            let of_build = name.strip_prefix("p:").or(name.strip_prefix("property:"));
+            return of_build.is_some_and(|name| OF_DOTNET.contains(&name)) && value.chars().all(plain);
+        }
+        "gradle" if name.starts_with('P') && name.len() > 1 => return value.chars().all(plain),
+        _ => {}
+    }
     let (name, _) = name.split_once(':').unwrap_or((name, ""));
     PROPERTIES.iter().any(|(known, names)| *known == program && names.contains(&name)) && value.chars().all(plain)
 }
@@ -66,6 +102,7 @@ const PLACES: &[(&[&str], &[&str])] = &[
     (&["make", "gmake"], &["-C", "-I", "-f", "--directory", "--file", "--makefile"]),
     (&["ninja"], &["-C", "-f"]),
     (&["cmake"], &["--build"]),
+    (&["golangci-lint", "phpstan", "phpunit"], &["-c", "--config", "--configuration"]),
     (&["gradle"], &["-b", "-c", "-p", "--build-file", "--project-dir", "--settings-file"]),
     (&["mvn"], &["-f", "-s", "--file", "--settings"]),
     (&["npm", "pnpm"], &["-C", "--dir", "--prefix"]),
@@ -132,12 +169,19 @@ pub fn only_prints(program: &str, words: &[Word]) -> bool {
     match (program, sub.map_or("", |(_, sub)| sub)) {
         ("git", "config") => reads_settings(after),
         ("git", "submodule") => matches!(first, "" | "status" | "summary"),
-        ("docker", "compose") => looks_at_services(after),
-        ("docker-compose", _) => sub.and_then(|(at, _)| texts.get(at..)).is_some_and(looks_at_services),
+        ("git", "worktree") => first == "list",
+        ("env", _) => texts.len() == 1,
+        ("kubectl", "apply") => texts.iter().any(|text| matches!(*text, "--dry-run=client" | "--dry-run=server")),
+        ("docker", "compose") => {
+            let of_compose = sub.and_then(|(at, _)| words.get(at..)).unwrap_or_default();
+            subcommand("compose", of_compose).and_then(|(at, _)| of_compose.get(at..)).is_some_and(looks_at_services)
+        }
+        ("docker-compose", _) => sub.and_then(|(at, _)| words.get(at..)).is_some_and(looks_at_services),
         ("git", "help") => !after.iter().any(|text| text.starts_with('-')),
         ("git", "bisect") => {
             matches!(first, "bad" | "good" | "log" | "new" | "old" | "reset" | "skip" | "start" | "terms")
         }
+        ("npm", "pkg") => first == "get",
         ("npm" | "pnpm" | "yarn", "config") => matches!(first, "get" | "list" | "ls"),
         ("gh", "alias" | "extension") => first == "list",
         ("crontab", _) => texts == ["crontab", "-l"],
@@ -148,13 +192,14 @@ pub fn only_prints(program: &str, words: &[Word]) -> bool {
     }
 }
 
-/// `docker compose ps`: none of these changes or starts a service.
-fn looks_at_services(words: &[&str]) -> bool {
-    const LOOKS: &[&str] = &["config", "events", "images", "logs", "ls", "port", "ps", "stats", "top", "version"];
-    words.first().is_some_and(|first| LOOKS.contains(first))
-        && !words
-            .iter()
-            .any(|word| word.starts_with("-o") || word.starts_with("--output") || word.starts_with("--lock"))
+/// `docker compose ps`: none of these makes a service, or runs another program in one.
+fn looks_at_services(words: &[Word]) -> bool {
+    const LOOKS: &[&str] = &[
+        "config", "down", "events", "images", "kill", "logs", "ls", "pause", "port", "ps", "restart", "start", "stats",
+        "stop", "top", "unpause", "version",
+    ];
+    let writes = |word: &Word| ["-o", "--output", "--lock"].iter().any(|option| word.text.starts_with(option));
+    words.first().is_some_and(|first| LOOKS.contains(&first.text.as_str())) && !words.iter().any(writes)
 }
 
 /// `git config --get NAME`, `git config NAME`.
@@ -206,8 +251,15 @@ pub fn is_harmless(program: &str, option: &str, word: Option<&Word>, value: Opti
     if word.is_some_and(|word| is_property(program, word)) {
         return true;
     }
+    if matches!((program, option), ("npm", "global") | ("phpunit", "testdox")) {
+        return true;
+    }
     let Some(value) = value.filter(|value| value.expands.nothing()) else { return false };
     let text = value.text.as_str();
+    if let Some(asked) = option.strip_prefix('Z').filter(|_| program == "cargo") {
+        let asked = if asked.is_empty() { text } else { asked };
+        return CHOOSES.contains(&asked.split('=').next().unwrap_or(asked));
+    }
     match (program, option) {
         ("pytest", "p") => text.starts_with("no:"),
         ("pytest", "o" | "override-ini") => text.split_once('=').is_some_and(|(key, _)| PRINTS.contains(&key.trim())),
@@ -227,6 +279,19 @@ pub fn is_harmless(program: &str, option: &str, word: Option<&Word>, value: Opti
         (program, option) => TESTERS.contains(&program) && REPORTS.contains(&option) && is_plain(text),
     }
 }
+
+/// What `cargo -Z` asks of cargo itself.
+const CHOOSES: &[&str] = &[
+    "avoid-dev-deps",
+    "build-std",
+    "build-std-features",
+    "direct-minimal-versions",
+    "doctest-xcompile",
+    "minimal-versions",
+    "msrv-policy",
+    "no-index-update",
+    "unstable-options",
+];
 
 /// Strategies of merging that come with git; another name is that of a program.
 const STRATEGIES: &[&str] = &["octopus", "ort", "ours", "recursive", "resolve", "subtree"];

@@ -258,14 +258,14 @@ pub const PROGRAMS: &[Program] = &[
         "pip",
         "r",
         &[],
-        &["config-settings", "global-option", "install-option", "python", "log", "editable"],
+        &["config-settings", "global-option", "install-option", "python", "log"],
         &["t", "target", "prefix", "root"],
     ),
     getopt(
         "pip3",
         "r",
         &[],
-        &["config-settings", "global-option", "install-option", "python", "log", "editable"],
+        &["config-settings", "global-option", "install-option", "python", "log"],
         &["t", "target", "prefix", "root"],
     ),
     getopt(
