@@ -4,12 +4,15 @@ use std::io::Read;
 
 use serde_json::Value;
 
+use crate::domain::strict_json;
 use crate::engine::Unwatched;
 use crate::tools;
 
 use super::{Ended, Out, Place};
 
 const ARGUMENTS_MAX: u64 = 4 << 20;
+/// As deep as a client's message may go.
+const DEPTH_MAX: usize = 64;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -32,9 +35,9 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         }
         Some(text) => text.to_owned(),
     };
-    let arguments: Value = serde_json::from_str(&text).map_err(|error| {
+    let arguments = strict_json::object(text.as_bytes(), DEPTH_MAX).map(Value::Object).map_err(|why| {
         Ended::usage(
-            format!("the arguments are not JSON: {error}"),
+            format!("what is given as arguments {why}"),
             "quote them: phasegate call claim_task '{\"id\":\"T-1\"}'",
         )
     })?;

@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 use super::{Ended, Out, Place};
 use crate::context::delegate::{PARTS_MAX, Part, Plan, delegate};
 use crate::context::{Ask, Budget, Reduced, exact, reduce};
+use crate::domain::strict_json;
 
 /// Of a text, or of one line of a batch, in bytes.
+/// A line has no need to go deeper.
+const DEPTH_MAX: usize = 16;
 const TEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
@@ -195,7 +198,7 @@ fn batch(exactly: bool, out: &Out) -> Result<(), Ended> {
         let asked = if cut {
             Err(format!("line {number} is longer than {TEXT_BYTES_MAX} bytes"))
         } else {
-            serde_json::from_slice::<Value>(&line).map_err(|error| format!("line {number} is not JSON: {error}"))
+            strict_json::object(&line, DEPTH_MAX).map(Value::Object).map_err(|why| format!("line {number} {why}"))
         };
         let id = asked.as_ref().ok().and_then(|asked| asked.get("id")).cloned().unwrap_or(Value::Null);
         match asked.and_then(|asked| answered(&asked, exactly).map_err(|why| format!("line {number}: {why}"))) {

@@ -167,6 +167,8 @@ fn bounded(bytes: Vec<u8>, limit: usize) -> Result<Vec<u8>, Refusal> {
     Err(Refusal::new(Code::TooLarge, message, "hand in a summary, and keep the bulk in the work tree"))
 }
 
+const OUTSIDE: &str = "it lies outside the work tree";
+
 /// A regular file of the work tree, and its path from the root; links that lead out are not followed.
 fn read_inside(root: &Path, path: &str, limit: usize) -> Result<(Vec<u8>, String), Refusal> {
     let refuse = |why: &str| {
@@ -174,8 +176,14 @@ fn read_inside(root: &Path, path: &str, limit: usize) -> Result<(Vec<u8>, String
         Refusal::new(Code::ArtifactMismatch, message, "name a file inside the work tree, relative to its root")
     };
     let root = std::fs::canonicalize(root).map_err(|_| refuse("the work tree is gone"))?;
-    let real: PathBuf = std::fs::canonicalize(root.join(path)).map_err(|_| refuse("there is no such file"))?;
-    let inside = real.strip_prefix(&root).map_err(|_| refuse("it lies outside the work tree"))?;
+    let whole = root.join(path);
+    let real: PathBuf = std::fs::canonicalize(&whole).map_err(|_| {
+        // Of what lies outside nobody is told whether it is there.
+        let nearest = whole.ancestors().skip(1).find_map(|folder| std::fs::canonicalize(folder).ok());
+        let is_inside = nearest.is_some_and(|folder| folder.starts_with(&root));
+        refuse(if is_inside { "there is no such file" } else { OUTSIDE })
+    })?;
+    let inside = real.strip_prefix(&root).map_err(|_| refuse(OUTSIDE))?;
     if inside.components().any(|part| part.as_os_str() == STATE_FOLDER || part.as_os_str() == ".git") {
         return Err(refuse("it belongs to phasegate or git"));
     }

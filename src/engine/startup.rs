@@ -1,6 +1,7 @@
 //! Opening a workspace: its store, its name, and the starters that are in force until a person trusts something.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -175,13 +176,24 @@ pub fn read_workflow(file: &Path) -> Result<(Workflow, String), Refusal> {
             "name a workflow file that can be read; `phasegate init` makes one",
         )
     };
-    if std::fs::metadata(file).map_err(unreadable)?.len() > WORKFLOW_BYTES_MAX {
+    // What it says of its own size is not asked: that of a device or a pipe is nothing.
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    opened.take(WORKFLOW_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > WORKFLOW_BYTES_MAX {
         return Err(invalid(
             format!("{shown} is larger than {WORKFLOW_BYTES_MAX} bytes"),
             "a workflow is a page or two",
         ));
     }
-    let source = std::fs::read_to_string(file).map_err(unreadable)?;
+    let source = String::from_utf8(bytes).map_err(|error| {
+        let read = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = read.iter().filter(|byte| **byte == b'\n').count() + 1;
+        invalid(
+            format!("{shown}:{line}: here it is no UTF-8"),
+            "save it as UTF-8, which editors call `UTF-8` or `Unicode`",
+        )
+    })?;
     let folder = file.parent().unwrap_or(Path::new(".")).to_path_buf();
     let mut load = |name: &str| {
         let path = folder.join(name);

@@ -73,8 +73,11 @@ pub async fn checked(app: &Arc<App>, mut request: Request, inside: impl Inside) 
     response
 }
 
+const SAID_ONCE: [HeaderName; 4] = [ORIGIN, CONTENT_TYPE, TRANSFER_ENCODING, HeaderName::from_static("mcp-session-id")];
+
 fn passes(app: &App, request: &Request) -> Result<(), Problem> {
     length_is_one(request)?;
+    is_said_once(request.headers())?;
     let host = host(request)?;
     host_is_ours(app, request, &host)?;
     origin_is_ours(app, request, &host)?;
@@ -93,6 +96,23 @@ fn length_is_one(request: &Request) -> Result<(), Problem> {
     }
     let detail = "the request says its length both by Content-Length and by Transfer-Encoding";
     Err(refused(StatusCode::BAD_REQUEST, "two_lengths", detail, "send one of the two"))
+}
+
+/// Of two that differ, a reader before us may have judged the other one.
+fn is_said_once(headers: &HeaderMap) -> Result<(), Problem> {
+    for name in &SAID_ONCE {
+        if headers.get_all(name).iter().nth(1).is_some() {
+            let detail = format!("the header `{name}` stands twice");
+            return Err(refused(StatusCode::BAD_REQUEST, "said_twice", detail, "send it once"));
+        }
+    }
+    let plain =
+        |coding: &HeaderValue| coding.to_str().is_ok_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"));
+    if headers.get(TRANSFER_ENCODING).is_some_and(|coding| !plain(coding)) {
+        let detail = "of transfer codings only `chunked` is understood";
+        return Err(refused(StatusCode::NOT_IMPLEMENTED, "transfer_coding", detail, "send the body as it is"));
+    }
+    Ok(())
 }
 
 /// Who the request says it calls, in lower case: from its target where that is absolute, else from its one `Host`.

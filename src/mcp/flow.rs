@@ -57,7 +57,7 @@ pub(super) struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let mut state = self.flow.state();
-        if state.orphans.remove(&self.id) {
+        if state.orphans.remove(&self.id) | state.ending.remove(&self.id) {
             self.flow.wake_reader(&mut state);
         }
     }
@@ -100,6 +100,9 @@ struct State {
     counted: bool,
     /// Cancelled requests whose handlers are still at work. They hold their place and their id, but not the end.
     orphans: HashSet<RequestId>,
+    /// Subscriptions that were told to end and whose handlers are still at work: rmcp waits for them once nothing more is
+    /// read, and they may wait for rmcp.
+    ending: HashSet<RequestId>,
     unsent: Batch,
     writing: usize,
     asked: HashSet<RequestId>,
@@ -266,6 +269,9 @@ impl Flow {
         let (id, _) = state.flights.iter().find(|(_, flight)| flight.stage == Stage::Listening)?;
         let id = id.clone();
         state.land(&id);
+        if state.counted {
+            state.ending.insert(id.clone());
+        }
         Some(id)
     }
 
@@ -273,7 +279,7 @@ impl Flow {
     pub fn idle(&self) -> bool {
         let mut state = self.state();
         state.reader_waits = true;
-        state.flights.is_empty() && state.unsent_bytes() == 0
+        state.flights.is_empty() && state.ending.is_empty() && state.unsent_bytes() == 0
     }
 
     /// So much is unsent that nothing more should be read.

@@ -126,6 +126,8 @@ struct Seen<'a> {
     version: bool,
     id: SeenId<'a>,
     method: Option<Raw<'a>>,
+    /// Its value is no string.
+    no_name: bool,
     answer: bool,
     params: Option<(usize, usize)>,
     flaw: Option<(Flaw, bool)>,
@@ -140,7 +142,7 @@ impl<'a> Seen<'a> {
             return refuse(INVALID_REQUEST, "a message is a json object; this line is another json value", None);
         }
         let has_id = !matches!(self.id, SeenId::Absent);
-        if self.answer && self.method.is_none() {
+        if self.answer && self.method.is_none() && !self.no_name {
             return if self.duplicate || self.flaw.is_some() { Frame::Nothing } else { Frame::Response(text) };
         }
         if !has_id && self.method.is_some() {
@@ -154,7 +156,8 @@ impl<'a> Seen<'a> {
             SeenId::Good(id) => Some(id),
             SeenId::Absent => None,
             SeenId::Wrong => {
-                let message = "`id` is neither a string nor a whole number within 64 bits; send one of these";
+                let message =
+                    "`id` is neither a string of whole characters nor a whole number within 64 bits; send one of these";
                 return refuse(INVALID_REQUEST, message, None);
             }
         };
@@ -248,6 +251,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             version: false,
             id: SeenId::Absent,
             method: None,
+            no_name: false,
             answer: false,
             params: None,
             flaw: None,
@@ -325,16 +329,21 @@ impl<'a, 'l> Scan<'a, 'l> {
             Some(Member::Params) => self.flaw(Flaw::ParamsType),
             Some(Member::Id) => self.seen.id = SeenId::Wrong,
             Some(Member::Answer) => self.seen.answer = true,
+            Some(Member::Method) => self.seen.no_name = byte != b'"',
             _ => {}
         }
         match byte {
             b'{' | b'[' => return self.open(byte == b'{'),
             b'"' => {
+                let flawed = self.seen.flaw.take();
                 let raw = self.string()?;
+                let whole = self.seen.flaw.is_none();
+                self.seen.flaw = flawed.or(self.seen.flaw);
                 match member {
                     Some(Member::Jsonrpc) => self.seen.version = raw.resolve() == "2.0",
                     Some(Member::Method) => self.seen.method = Some(raw),
-                    Some(Member::Id) => self.seen.id = SeenId::Good(Id::Text(raw.resolve())),
+                    // Of half a character nothing could be sent back that is the same.
+                    Some(Member::Id) if whole => self.seen.id = SeenId::Good(Id::Text(raw.resolve())),
                     _ => {}
                 }
             }

@@ -60,9 +60,7 @@ impl<S: Service<RoleServer>> Service<RoleServer> for Guard<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<ServerResult, ErrorData> {
         let id = context.id.clone();
-        // A subscription only waits; it must not take the place of a request that works.
-        let waits = matches!(request, ClientRequest::SubscriptionsListenRequest(_));
-        let _running = self.stdio.as_ref().filter(|_| !waits).map(|stdio| stdio.enter(id.clone()));
+        let _running = self.stdio.as_ref().map(|stdio| stdio.enter(id.clone()));
         let handler = async move { self.inner.handle_request(request, context).await };
         caught(handler).await.unwrap_or_else(|panic| {
             let reference = self.panics.report(&format!("request {id}"), panic.as_ref());

@@ -8,6 +8,7 @@ pub mod frame;
 pub mod guard;
 pub mod guarded;
 mod lines;
+pub mod methods;
 mod prompts;
 mod resources;
 pub mod server;

@@ -26,6 +26,9 @@ pub fn all() -> Vec<Prompt> {
 }
 
 pub fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult, ErrorData> {
+    if let Some(prompt) = all().iter().find(|prompt| prompt.name == name) {
+        fit(prompt, arguments)?;
+    }
     let given = |key: &str| {
         let text = arguments.and_then(|arguments| arguments.get(key)).and_then(Value::as_str);
         text.map(str::trim).filter(|text| !text.is_empty())
@@ -52,6 +55,26 @@ pub fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult
         }
     };
     Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]))
+}
+
+/// What is left out is no matter, what cannot be meant is.
+fn fit(prompt: &Prompt, arguments: Option<&JsonObject>) -> Result<(), ErrorData> {
+    for (key, value) in arguments.into_iter().flatten() {
+        let shown: String = key.chars().take(80).collect();
+        if !takes(prompt, key) {
+            let known: Vec<&str> = prompt.arguments.iter().flatten().map(|argument| argument.name.as_str()).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(invalid(format!("the prompt `{}` has no argument `{shown}`; it takes: {known}", prompt.name)));
+        }
+        if !value.is_string() {
+            return Err(invalid(format!("the argument `{shown}` of the prompt `{}` is no text", prompt.name)));
+        }
+    }
+    Ok(())
+}
+
+pub fn takes(prompt: &Prompt, argument: &str) -> bool {
+    prompt.arguments.iter().flatten().any(|known| known.name == argument)
 }
 
 const LOOP: &str = "Work within what the brief says is open. Hand in what the phase asks for with submit_artifact, then call \

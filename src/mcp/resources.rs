@@ -10,6 +10,7 @@ use crate::domain::query::TaskFilter;
 use crate::domain::task::Status;
 use crate::engine::Engine;
 
+use super::prompts;
 use super::server::{internal, invalid};
 
 const BOARD: &str = "phasegate://board";
@@ -80,6 +81,9 @@ pub fn completions(engine: &Engine, request: &CompleteRequestParams) -> Result<V
         Reference::Prompt(_) => request.argument.name == "task",
         &_ => false,
     };
+    if !is_known(&request.r#ref, &request.argument.name) {
+        return Err(invalid("there is no such argument of a prompt or template; their lists show what there is"));
+    }
     if !asks_for_task {
         return Ok(Vec::new());
     }
@@ -89,4 +93,14 @@ pub fn completions(engine: &Engine, request: &CompleteRequestParams) -> Result<V
     let typed = request.argument.value.as_str();
     let open = page.tasks.iter().map(|row| row.id.to_string());
     Ok(open.filter(|id| id.starts_with(typed)).take(100).collect())
+}
+
+fn is_known(reference: &Reference, argument: &str) -> bool {
+    match reference {
+        Reference::Resource(resource) => resource.uri.starts_with(TASK) && argument == "id",
+        Reference::Prompt(prompt) => {
+            prompts::all().iter().any(|known| known.name == prompt.name && prompts::takes(known, argument))
+        }
+        &_ => false,
+    }
 }

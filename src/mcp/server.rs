@@ -29,7 +29,7 @@ use super::deferred::{self, Long};
 use super::dialog::{self, Dialogs, Way, Wish, Wished};
 use super::guarded::principal;
 use super::watching::{self, Watchers};
-use super::{prompts, resources, typed};
+use super::{methods, prompts, resources, typed};
 
 const INSTRUCTIONS: &str = "phasegate hands out work and keeps it to phases. Begin with claim_task: it returns a brief with the \
 goal, what is open now and what must be shown to go on. Hand in artifacts with submit_artifact, move with transition_phase, \
@@ -339,6 +339,14 @@ pub(super) fn internal(failure: &dyn std::fmt::Display) -> ErrorData {
     ErrorData::internal_error(format!("phasegate could not do this (reference {reference})"), None)
 }
 
+/// Lists are given whole, so nobody was told where another page begins.
+fn from_the_start(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.and_then(|request| request.cursor.as_ref()).filter(|cursor| !cursor.is_empty()) {
+        Some(_) => Err(invalid("no list goes on at this `cursor`; leave it out")),
+        None => Ok(()),
+    }
+}
+
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
@@ -356,9 +364,10 @@ impl ServerHandler for Server {
 
     async fn list_tools(
         &self,
-        _request: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        from_the_start(request.as_ref())?;
         Ok(ListToolsResult::with_all_items(self.list.clone())
             .with_ttl_ms(LIST_TTL_MS)
             .with_cache_scope(CacheScope::Private))
@@ -414,18 +423,20 @@ impl ServerHandler for Server {
 
     async fn list_resources(
         &self,
-        _request: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
+        from_the_start(request.as_ref())?;
         let list = ListResourcesResult::with_all_items(resources::all());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn list_resource_templates(
         &self,
-        _request: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        from_the_start(request.as_ref())?;
         let list = ListResourceTemplatesResult::with_all_items(resources::templates());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
@@ -467,9 +478,10 @@ impl ServerHandler for Server {
 
     async fn list_prompts(
         &self,
-        _request: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
+        from_the_start(request.as_ref())?;
         let list = ListPromptsResult::with_all_items(prompts::all());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
@@ -531,8 +543,6 @@ impl ServerHandler for Server {
         if let Err(why) = typed::request(&request.method, params.as_deref()) {
             return Err(invalid(why));
         }
-        let shown: String = request.method.chars().take(80).collect();
-        let message = format!("there is no method `{shown}`; server/discover or initialize says what there is");
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None))
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, methods::unknown(&request.method), None))
     }
 }

@@ -22,6 +22,7 @@ use super::ends::{self, Source};
 use super::flow::{Admission, Batch, Flow};
 use super::frame::{self, Frame, FrameLimits, Id, Refusal};
 use super::lines::{Line, Lines};
+use super::methods::{self, Revision};
 use super::typed;
 
 pub use super::flow::StdioHandle;
@@ -29,6 +30,7 @@ pub use super::flow::StdioHandle;
 /// How long `close` waits for a client to take the last replies.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
+const VERSION_BYTES_MAX: usize = 64;
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
 #[derive(Debug, Clone)]
@@ -116,7 +118,7 @@ impl StdioTransport {
         let flow = Arc::new(Flow::new(&limits));
         let writer = tokio::spawn(write(flow.clone(), target));
         let lines = Lines::new(limits.line_bytes);
-        let desk = Desk { flow, limits, opened: false, parked: VecDeque::new(), parked_bytes: 0 };
+        let desk = Desk { flow, limits, opened: false, older: false, parked: VecDeque::new(), parked_bytes: 0 };
         Self { source: Box::new(source), lines, desk, writer }
     }
 
@@ -228,6 +230,8 @@ struct Desk {
     limits: StdioLimits,
     /// The reply that ends the handshake has been queued.
     opened: bool,
+    /// The client began with `initialize`.
+    older: bool,
     parked: VecDeque<Parked>,
     parked_bytes: usize,
 }
@@ -275,6 +279,8 @@ impl Desk {
             Err((ErrorData::invalid_request(message, None), None))
         } else if method == "initialize" && self.flow.lifecycle_chosen() {
             Err((ErrorData::invalid_request("already initialized; go on with other requests", None), Some(id.clone())))
+        } else if let Some(message) = self.revision().and_then(|revision| methods::missing(method, revision)) {
+            Err((ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None), Some(id.clone())))
         } else {
             typed::request(method, params)
                 .map_err(|message| ErrorData::invalid_params(message, None))
@@ -288,6 +294,7 @@ impl Desk {
                 return None;
             }
         };
+        self.older |= matches!(request, ClientRequest::InitializeRequest(_));
         let listens = matches!(request, ClientRequest::SubscriptionsListenRequest(_));
         match self.flow.admit(&id, bytes, listens, !self.parked.is_empty()) {
             Admission::Now => return Some(JsonRpcMessage::request(request, id)),
@@ -303,6 +310,12 @@ impl Desk {
         None
     }
 
+    /// Which one the client speaks, once that is known.
+    fn revision(&self) -> Option<Revision> {
+        let chosen = if self.older { Revision::Older } else { Revision::Newest };
+        self.flow.lifecycle_chosen().then_some(chosen)
+    }
+
     /// Follows rmcp's choice of a lifecycle, because rmcp ends the process when a notification comes before it.
     fn lifecycle(&self, request: &ClientRequest) -> Result<(), ErrorData> {
         let meta = request.get_meta();
@@ -312,6 +325,9 @@ impl Desk {
             let message = format!("`{VERSION_KEY}` is not a string; send a protocol version");
             return Err(ErrorData::invalid_params(message, None));
         }
+        if version.as_ref().is_some_and(|version| version.as_str().len() > VERSION_BYTES_MAX) {
+            return Err(ErrorData::invalid_params(format!("`{VERSION_KEY}` is longer than any version"), None));
+        }
         if self.flow.lifecycle_chosen() {
             return Ok(());
         }
@@ -319,7 +335,8 @@ impl Desk {
         if matches!(request, ClientRequest::PingRequest(_)) {
             // That version has no ping, first or later; rmcp knows that only once a lifecycle is chosen.
             let modern = complete && version == Some(ProtocolVersion::V_2026_07_28);
-            return if modern { Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "ping", None)) } else { Ok(()) };
+            let missing = methods::missing("ping", Revision::Newest).filter(|_| modern);
+            return missing.map_or(Ok(()), |why| Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, why, None)));
         }
         if matches!(request, ClientRequest::InitializeRequest(_)) {
             self.flow.choose_lifecycle();

@@ -69,10 +69,16 @@ pub fn response(line: &str) -> Option<ClientJsonRpcMessage> {
     serde_json::from_str(line).ok()
 }
 
+/// Where serde would take a list for the fields of an object in their order.
+const OBJECTS: &[&str] = &["argument", "arguments", "capabilities", "clientInfo", "notifications", "ref"];
+
 /// `params` without its `_meta`, and the `_meta`.
 fn parts(params: Option<&str>) -> Result<(Option<JsonObject>, Option<JsonObject>), Error> {
     let Some(text) = params else { return Ok((None, None)) };
     let mut params: JsonObject = serde_json::from_str(text)?;
+    if let Some(name) = OBJECTS.iter().find(|name| params.get(**name).is_some_and(Value::is_array)) {
+        return Err(<Error as serde::de::Error>::custom(format!("`{name}` is a list, and no object")));
+    }
     let meta = match params.shift_remove("_meta") {
         Some(Value::Object(meta)) => Some(meta),
         _ => None,

@@ -16,7 +16,7 @@ const MESSAGE_CHARS_MAX: usize = 400;
 const INSTANCE_CHARS_MAX: usize = 80;
 
 /// What the patterns of the schemas ask for, in words.
-const FORMS: [(&str, &str); 9] = [
+const FORMS: [(&str, &str); 10] = [
     (r"^[^\x00-\x1f\x7f]+$", "is no single line: it has a line end or another control character"),
     (
         r"^[a-z][a-z0-9_-]{0,39}$",
@@ -27,6 +27,7 @@ const FORMS: [(&str, &str); 9] = [
     (r"^ctx_[0-9a-f]{16}$", "is no handle of what was left out: `ctx_` and 16 hexadecimal digits, as a marker has it"),
     (r"^[0-9]{1,9}(-[0-9]{1,9})?$", "is neither the number of a line nor two of them, such as `10-20`"),
     (r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", "is no name: letters, digits, `.`, `_` and `-`, at most 80, no sign first"),
+    (r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,99}$", "is no name of a model: letters, digits and `._:/@[]-`, at most 100"),
     (r"^[0-9a-fA-F]{64}$", "is no SHA-256: 64 hexadecimal digits"),
     (r"^[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+$", "is no media type, such as `text/markdown`"),
 ];
@@ -108,11 +109,16 @@ pub fn said(error: &ValidationError<'_>, schema: &Value) -> String {
             let is_null = |error: &&ValidationError<'_>| {
                 matches!(error.kind(), ValidationErrorKind::Type { kind: TypeKind::Single(JsonType::Null) })
             };
-            let mut meant = context.iter().filter_map(|errors| errors.first()).filter(|error| !is_null(error));
-            match (titles.is_empty(), meant.next(), meant.next()) {
-                (false, ..) => none_of(&titles),
-                (true, Some(only), None) => return said(only, schema),
-                _ => plainly(),
+            let meant: Vec<_> =
+                context.iter().filter_map(|errors| errors.first()).filter(|error| !is_null(error)).collect();
+            match meant.as_slice() {
+                _ if !titles.is_empty() => none_of(&titles),
+                [] => plainly(),
+                all => {
+                    let mut each: Vec<String> = all.iter().map(|error| said(error, schema)).collect();
+                    each.dedup();
+                    each.join("; or: ")
+                }
             }
         }
         ValidationErrorKind::Pattern { pattern } => match asked_for(pattern) {

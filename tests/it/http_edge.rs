@@ -171,7 +171,7 @@ fn what_the_guard_lets_through_and_what_not() {
     let served = Served::start(&["--host", "board.example.com", "--origin", "https://pages.example.com"]);
     let bearer = served.bearer();
     let own = "Host: localhost:$\r\n";
-    let table: [(&str, &str, &str, &str); 32] = [
+    let table: [(&str, &str, &str, &str); 36] = [
         ("GET /api/v1/me", "Host: localhost:$\r\n", "", "200"),
         ("GET /api/v1/me", "Host: 127.0.0.1:$\r\n", "", "200"),
         ("GET /api/v1/me", "Host: [::1]:$\r\n", "", "200"),
@@ -213,6 +213,15 @@ fn what_the_guard_lets_through_and_what_not() {
             "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
             "400",
         ),
+        ("GET /api/v1/me", own, "Origin: http://localhost:$\r\nOrigin: http://evil.test\r\n", "400"),
+        (
+            "POST /mcp",
+            own,
+            "Content-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n",
+            "400",
+        ),
+        ("POST /mcp", own, "Mcp-Session-Id: a\r\nMcp-Session-Id: b\r\n", "400"),
+        ("POST /mcp", own, "Content-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n", "501"),
         ("GET /nothing/here", own, "", "404"),
     ];
     for (target, host, headers, expected) in table {

@@ -51,6 +51,7 @@ mod policy_command;
 mod postgres_pooler;
 mod postgres_reach;
 mod postgres_tls;
+mod protocol;
 mod publishing;
 mod refusals;
 mod routes;

@@ -51,6 +51,29 @@ phases:
 "#;
 
 #[test]
+fn where_a_rule_of_deny_cannot_be_read_nothing_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = |rules: Value| {
+        json!({ "id": 1, "tool": "Bash", "input": { "command": "ls" }, "context": { "cwd": "/p" }, "rules": rules })
+            .to_string()
+    };
+    let lines = [
+        case(json!({ "deny": ["Bash(rm *"], "allow": ["Bash"] })),
+        case(json!({ "denny": ["Bash(rm *)"], "allow": ["Bash"] })),
+        case(json!({ "deny": ["Bash(rm *)"], "allow": ["Bash(ls", "Bash"] })),
+    ];
+    let output = policy(folder.path(), &["check"], &lines.join("\n"));
+    let verdicts: Vec<String> = text(&output)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["verdict"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(verdicts, ["none", "none", "allow"]);
+    // What says nothing of its own size is not read without end.
+    let output = policy(folder.path(), &["lint", "/dev/zero"], "");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("larger than 262144 bytes"), "{output:?}");
+}
+
+#[test]
 fn cases_are_judged_line_by_line_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let case = |id: Value, tool: &str, input: Value| {

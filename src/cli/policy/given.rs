@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::policy::judge::{self, Around, Guard, RuleSet, Verdict};
+use crate::policy::judge::{self, Around, Decision, Guard, RuleSet, Verdict};
 use crate::policy::paths;
+use crate::policy::rule::Rule;
 
 /// Links that one path may go through, as the system counts them.
 const LINKS_MAX: usize = 40;
+
+const LISTS: [&str; 3] = ["deny", "ask", "allow"];
 
 /// Judges the case. What the surroundings say about links is followed as the system would.
 pub fn judged(case: &Value) -> Result<Verdict, String> {
@@ -17,10 +20,25 @@ pub fn judged(case: &Value) -> Result<Verdict, String> {
     let mut around = around(case.get("context"))?;
     around.namesakes.extend(texts(case.get("fixture"), "other_servers_with_tool"));
     let (rules, _) = rules(case.get("rules"))?;
-    Ok(judge::judge(&rules, tool, input, &linked(around, case.get("context"), tool, input, &rules)))
+    let mut verdict = judge::judge(&rules, tool, input, &linked(around, case.get("context"), tool, input, &rules));
+    if let Some(reason) = unread(case.get("rules")).filter(|_| verdict.decision == Decision::Allow) {
+        verdict = Verdict { decision: Decision::None, rule: None, reason, ..verdict };
+    }
+    Ok(verdict)
+}
+
+/// Why a rule of deny or ask cannot be read: what it was about is not known, so nothing is allowed.
+fn unread(rules: Option<&Value>) -> Option<String> {
+    let lists = ["deny", "ask"].into_iter().filter_map(|name| rules?.get(name)?.as_array());
+    lists.flatten().filter_map(Value::as_str).find_map(|text| Rule::parse(text).err())
 }
 
 pub fn rules(rules: Option<&Value>) -> Result<(RuleSet, Vec<String>), String> {
+    let unknown =
+        rules.and_then(Value::as_object).into_iter().flatten().find(|(name, _)| !LISTS.contains(&name.as_str()));
+    if let Some((name, _)) = unknown {
+        return Err(format!("`rules.{name}` is no list of rules: there are {}", LISTS.join(", ")));
+    }
     let list = |name: &str| -> Result<Vec<String>, String> {
         let Some(list) = rules.and_then(|rules| rules.get(name)) else { return Ok(Vec::new()) };
         let told = || format!("`rules.{name}` is not a list of texts");

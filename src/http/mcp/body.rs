@@ -1,5 +1,7 @@
 //! The body of a call before rmcp reads it: within its bound, and one sound JSON-RPC message, by the rules of the stdio door.
 
+use std::borrow::Cow;
+
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -13,7 +15,7 @@ use crate::mcp::frame::{self, Frame, FrameLimits, Id};
 
 use super::super::problem::Problem;
 
-const VERSION: &str = "mcp-protocol-version";
+pub const VERSION: &str = "mcp-protocol-version";
 
 /// The body of a POST, whole. `Err` is the answer to one that is none.
 pub async fn whole(request: Request, bytes_max: usize) -> Result<(Parts, Bytes), Box<Response>> {
@@ -29,16 +31,25 @@ pub async fn whole(request: Request, bytes_max: usize) -> Result<(Parts, Bytes),
     }
 }
 
-/// The one sound message in it. `Err` is the answer to what is none.
-pub fn sound(bytes: &Bytes) -> Result<Frame<'_>, Box<Response>> {
+/// The one sound message in it. `Err` is the answer to what is none; from 2026-07-28 on that to a method that does not
+/// exist has a status of its own.
+pub fn sound(bytes: &Bytes, is_newest: bool) -> Result<Frame<'_>, Box<Response>> {
     match frame::check(bytes, &FrameLimits::default()) {
         Frame::Refused(frame::Refusal { code, message, id }) => {
+            if is_newest
+                && code == frame::METHOD_NOT_FOUND
+                && let Some(id) = &id
+            {
+                return Err(Box::new(no_method(message, id)));
+            }
             let id = id.as_ref().map(request_id);
             Err(Box::new(wrong(ErrorData::new(ErrorCode(code), message, None), id)))
         }
         Frame::Nothing => {
+            let empty = bytes.iter().all(u8::is_ascii_whitespace);
+            let code = if empty { ErrorCode::PARSE_ERROR } else { ErrorCode::INVALID_REQUEST };
             let message = "the body is no json-rpc message; send one as json";
-            Err(Box::new(wrong(ErrorData::invalid_request(message, None), None)))
+            Err(Box::new(wrong(ErrorData::new(code, message, None), None)))
         }
         sound => Ok(sound),
     }
@@ -59,6 +70,12 @@ fn request_id(id: &Id<'_>) -> RequestId {
         Id::Number(number) => RequestId::Number(*number),
         Id::Text(text) => RequestId::String(text.as_ref().into()),
     }
+}
+
+pub fn no_method(why: impl Into<Cow<'static, str>>, id: &Id<'_>) -> Response {
+    let mut response = wrong(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, why, None), Some(request_id(id)));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 fn wrong(error: ErrorData, id: Option<RequestId>) -> Response {

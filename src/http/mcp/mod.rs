@@ -23,6 +23,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use crate::domain::credential::Principal;
 use crate::mcp::frame::Frame;
 use crate::mcp::guarded::Guarded;
+use crate::mcp::methods::{self, Revision};
 use crate::mcp::server::Server;
 use crate::mcp::straight::Plain;
 
@@ -34,6 +35,7 @@ use sessions::{Owner, Sessions, Visit};
 
 pub const PATH: &str = "/mcp";
 const SESSION: &str = "mcp-session-id";
+const NEWEST: &str = "2026-07-28";
 const SESSION_RETRY_SECONDS: u32 = 30;
 /// How often it is asked whether the credential behind a stream still counts.
 const LOOKS_EVERY: Duration = Duration::from_secs(5);
@@ -165,7 +167,8 @@ impl<H: ServerHandler> Door<H> {
             Ok(whole) => whole,
             Err(response) => return Read::Answered(*response),
         };
-        let frame = match body::sound(&bytes) {
+        let is_newest = parts.headers.get(body::VERSION).is_some_and(|version| version == NEWEST);
+        let frame = match body::sound(&bytes, is_newest) {
             Ok(frame) => frame,
             Err(response) => return Read::Answered(*response),
         };
@@ -174,6 +177,11 @@ impl<H: ServerHandler> Door<H> {
         }
         let mut listens = false;
         if let Frame::Request { id, method, params } = frame {
+            // Whoever says both is answered by rmcp, which knows what they can agree on.
+            let is_one = is_newest && method != "initialize";
+            if is_one && let Some(why) = methods::missing(&method, Revision::Newest) {
+                return Read::Answered(body::no_method(why, &id));
+            }
             listens = method == "subscriptions/listen";
             if let Some(straight) = &self.straight
                 && let Some(call) = Plain::read(&parts.headers, id, &method, params)

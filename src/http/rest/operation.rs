@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::domain::canonical;
 use crate::domain::credential::Principal;
 use crate::domain::facts::{Caller, Role};
+use crate::domain::strict_json;
 use crate::engine::Engine;
 use crate::tools::arguments;
 
@@ -26,6 +27,8 @@ pub const ALL: &[Role] = &[Role::Agent, Role::Approver, Role::Operator, Role::Au
 pub const WHOLE: &[Role] = &[Role::Approver, Role::Operator, Role::Auditor];
 
 /// How deep a body may nest is the reader's own bound; how long a query may be is this.
+/// As deep as a message to the MCP endpoint may go.
+const DEPTH_MAX: usize = 64;
 const QUERY_BYTES_MAX: usize = 8 << 10;
 
 /// Below this each whole number is a float of its own.
@@ -266,9 +269,8 @@ pub async fn read_json(app: &App, headers: &HeaderMap, body: Body) -> Result<Val
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail)
             .hint("send it with `Content-Type: application/json`"));
     }
-    let value: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| bad(&format!("the body is not JSON: {error}"), "send one JSON object"))?;
-    if value.is_object() { Ok(value) } else { Err(bad("the body is no JSON object", "send one JSON object")) }
+    let body = strict_json::object(&bytes, DEPTH_MAX);
+    body.map(Value::Object).map_err(|why| bad(&format!("the body {why}"), "send one JSON object"))
 }
 
 impl Asked {

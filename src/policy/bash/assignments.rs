@@ -37,8 +37,8 @@ const READ_BY_PROGRAMS: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "a
 
 /// Short names that programs or the shell read, where they were handed on before.
 const SHORT: &[&str] = &[
-    "AR", "AS", "CC", "CPP", "CXX", "ENV", "F77", "FC", "IFS", "LD", "NM", "PS0", "PS1", "PS2", "PS3", "PS4", "RM",
-    "SH", "UID",
+    "AR", "AS", "CC", "CPP", "CXX", "ENV", "F77", "FC", "IFS", "LD", "NM", "PS0", "PS1", "PS2", "PS3", "PS4", "PWD",
+    "RM", "SH", "UID", "VIM",
 ];
 
 /// Set by the shell or by logging in: they hold a folder, a name or a number.

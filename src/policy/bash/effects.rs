@@ -175,8 +175,7 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
                 }
                 if let Some(effect) = effect_of(program, name, long)
                     && let given = value.cloned().or_else(|| attached.map(|text| attached_word(words, at, text)))
-                    && let next = words.get(at + 1).filter(|_| program.style == Style::Words)
-                    && !harmless::is_harmless(program.name, name, words.get(at), given.as_ref().or(next))
+                    && !harmless::is_harmless(program, name, words.get(at..).unwrap_or_default(), given.as_ref())
                 {
                     inline |= effect == Effect::Runs;
                     found.push(Risk { at, effect, target: given.filter(|_| effect == Effect::Writes) });

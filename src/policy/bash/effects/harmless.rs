@@ -1,7 +1,8 @@
 //! Values with which an option that could run or write something does not.
 
+use super::super::options::Style;
 use super::super::subcommands::subcommand;
-use super::{Word, queries};
+use super::{Program, Word, queries};
 
 const REPORTS: &[&str] =
     &["coverageReporters", "reporter", "reporters", "format", "formatter", "f", "R", "test-reporter"];
@@ -247,10 +248,13 @@ fn goes_to_stdout(words: &[&str]) -> bool {
     any
 }
 
-pub fn is_harmless(program: &str, option: &str, word: Option<&Word>, value: Option<&Word>) -> bool {
-    if word.is_some_and(|word| is_property(program, word)) {
+/// `words` begin with the option.
+pub fn is_harmless(listed: &Program, option: &str, words: &[Word], value: Option<&Word>) -> bool {
+    let program = listed.name;
+    if words.first().is_some_and(|word| is_property(program, word)) {
         return true;
     }
+    let value = value.or_else(|| words.get(1).filter(|_| listed.style == Style::Words));
     if matches!((program, option), ("npm", "global") | ("phpunit", "testdox")) {
         return true;
     }

@@ -1,0 +1,102 @@
+//! What the real server says to requests that are sound and cannot be meant, over stdio and over HTTP, by the revision of the
+//! protocol. Frames that are not sound are in `frames.rs`.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::http_edge::{Served, status};
+
+const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
+const OLDER: &str = r#"{"jsonrpc":"2.0","id":"begin","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}
+{"jsonrpc":"2.0","method":"notifications/initialized"}
+"#;
+
+/// What a server says to lines that are there at once and then over, and how long it took.
+fn said(lines: &str) -> (Vec<Value>, Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let began = Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+    command.args(["serve", "--workspace"]).arg(folder.path()).env_clear().env("HOME", folder.path());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), began.elapsed())
+}
+
+fn request(method: &str, params: &str) -> String {
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\",\"params\":{{{params}}}}}\n")
+}
+
+/// The code of the answer with id 1.
+fn code(answers: &[Value]) -> i64 {
+    let answer = answers.iter().find(|answer| answer["id"] == 1).unwrap_or_else(|| panic!("no answer: {answers:?}"));
+    answer["error"]["code"].as_i64().unwrap_or(0)
+}
+
+#[test]
+fn a_method_of_another_revision_is_none() {
+    for (method, params) in [
+        ("subscriptions/listen", r#""notifications":{}"#),
+        ("tasks/get", r#""taskId":"x""#),
+        ("logging/setLevel", r#""level":"zzz""#),
+        ("resources/directory/read", ""),
+    ] {
+        assert_eq!(code(&said(&format!("{OLDER}{}", request(method, params))).0), -32601, "{method}");
+    }
+    let first = request("tools/list", META).replace("\"id\":1", "\"id\":0");
+    for (method, params) in [("ping", ""), ("resources/subscribe", ""), ("logging/setLevel", r#""level":"zzz","#)] {
+        let (answers, _) = said(&format!("{first}{}", request(method, &format!("{params}{META}"))));
+        assert_eq!(code(&answers), -32601, "{method}");
+        let message = answers.iter().find(|answer| answer["id"] == 1).unwrap()["error"]["message"].to_string();
+        assert!(message.contains(method) && message.contains("server/discover"), "{message}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_by_name() {
+    for (method, params, named) in [
+        ("prompts/get", r#""name":"start","arguments":{"title":5}"#, "title"),
+        ("prompts/get", r#""name":"start","arguments":{"as_role":"owner"}"#, "as_role"),
+        ("tools/list", r#""cursor":"nonsense""#, "cursor"),
+        (
+            "completion/complete",
+            r#""ref":{"type":"ref/prompt","name":"nope"},"argument":{"name":"x","value":""}"#,
+            "argument",
+        ),
+        ("tools/call", r#""name":"list_tasks","arguments":[]"#, "arguments"),
+    ] {
+        let (answers, _) = said(&format!("{OLDER}{}", request(method, params)));
+        assert_eq!(code(&answers), -32602, "{method} {params}");
+        assert!(answers.iter().any(|answer| answer["error"]["message"].to_string().contains(named)), "{answers:?}");
+    }
+}
+
+#[test]
+fn a_subscription_before_the_end_is_acknowledged_and_holds_nothing_up() {
+    let (answers, took) = said(&request("subscriptions/listen", &format!("\"notifications\":{{}},{META}")));
+    assert_eq!(answers[0]["method"], "notifications/subscriptions/acknowledged", "{answers:?}");
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[test]
+fn over_http_a_method_that_is_none_is_not_found() {
+    let served = Served::start(&[]);
+    let post = |method: &str, extra: &str| {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} }).to_string();
+        let head = format!("Host: localhost:$\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let accept = "Accept: application/json, text/event-stream\r\n";
+        let version = "MCP-Protocol-Version: 2026-07-28\r\n";
+        let bearer = served.bearer();
+        served.raw(&format!("POST /mcp HTTP/1.1\r\n{head}{accept}{version}{extra}{bearer}\r\n{body}"))
+    };
+    for method in ["resources/subscribe", "logging/setLevel", "nope", &"n".repeat(300)] {
+        let got = post(method, &format!("Mcp-Method: {method}\r\n"));
+        assert_eq!(status(&got), "404", "{method}: {got}");
+        assert!(got.contains("-32601"), "{got}");
+    }
+}
