@@ -14,6 +14,7 @@ use super::obeyed;
 use super::pattern::{Pattern, joined_strictly};
 use super::shown;
 use super::table;
+use super::together;
 use super::uses::{Uses, is_free};
 use super::views::{Seen, View};
 use super::wrappers::{Inner, look_inside};
@@ -109,6 +110,15 @@ impl<'a> Cover<'a> {
             by = by.or(rule);
         }
         self.files(uses)?;
+        if self.scoped && together::runs_what_it_made(seen) {
+            let mut refusing = self.rules.deny.iter().chain(&self.rules.ask);
+            if let Some(rule) = refusing.find(|rule| together::stands_in(rule, command)) {
+                return Err(format!(
+                    "it runs what it has just written, and the rule `{}` may be about that",
+                    rule.text
+                ));
+            }
+        }
         if let Some(rule) = by.or(whole) {
             return Ok((rule, format!("every command in it is covered, the first by `{}`", rule.text)));
         }

@@ -1,6 +1,7 @@
 //! What commands of one text do together and none of them alone: one makes what another runs, one finds what another stops.
 
 use super::super::judge::Around;
+use super::super::rule::Rule;
 use super::super::shell::script::{Input, Redirection, Way, Word};
 use super::effects::{base, is_interpreter};
 use super::guard::{KILLERS, Mention, NETWORK, names_hooks, names_state, runs_text_of_others};
@@ -26,7 +27,7 @@ pub const RUNS_FILES: &[(&str, &[&str])] = &[
 
 pub fn verdict(seen: &[Seen<'_>], text: &str, mention: &Mention, around: &Around) -> Option<String> {
     let views: Vec<&View> = seen.iter().flat_map(|one| &one.views).collect();
-    let runs = || if mention.decides { runs_what_it_made(seen, &views) } else { None };
+    let runs = || if mention.decides { runs_us(seen, &views) } else { None };
     let stops = || finds_and_stops(&views, around).then(|| "it would stop phasegate".to_owned());
     let asks = || {
         let told = views.iter().any(|view| view.input == Input::Text && NETWORK.contains(&program(view)));
@@ -44,29 +45,54 @@ fn program(view: &View) -> &str {
     view.words().first().map_or("", |first| base(&first.text))
 }
 
-fn runs_what_it_made(seen: &[Seen<'_>], views: &[&View]) -> Option<String> {
+fn runs_us(seen: &[Seen<'_>], views: &[&View]) -> Option<String> {
+    let copies = |view: &&&View| COPIERS.contains(&program(view));
+    let ours = |word: &Word| base(word.text.trim_start_matches("if=")) == "phasegate";
+    if views.iter().filter(copies).any(|view| view.words().iter().skip(1).any(ours)) {
+        return Some("it would run phasegate under another name".to_owned());
+    }
+    let runs = runs_what_it_made(seen);
+    runs.then(|| "it would have a command of phasegate run that only a person may give".to_owned())
+}
+
+/// Whether one command runs a file that another of the text has written.
+pub fn runs_what_it_made(seen: &[Seen<'_>]) -> bool {
+    let views: Vec<&View> = seen.iter().flat_map(|one| &one.views).collect();
     let written = |known: &&Redirection| matches!(known.way, Way::Write | Way::Append);
     let redirected = seen.iter().flat_map(|one| &one.simple.redirections).filter(written);
     let mut made: Vec<&str> = redirected.map(|known| known.target.text.as_str()).collect();
     for view in views.iter().filter(|view| COPIERS.contains(&program(view))) {
-        let others = view.words().iter().skip(1).map(|word| word.text.as_str());
-        if others.clone().any(|path| base(path.trim_start_matches("if=")) == "phasegate") {
-            return Some("it would run phasegate under another name".to_owned());
-        }
-        made.extend(others);
+        made.extend(view.words().iter().skip(1).map(|word| word.text.as_str()));
     }
     let made = |path: &str| {
         let path = path.trim_start_matches("./");
         !path.is_empty() && made.iter().any(|made| made.trim_start_matches("./") == path)
     };
-    let runs = views.iter().any(|view| {
+    views.iter().any(|view| {
         let (name, words) = (program(view), view.words());
         let rules = RUNS_FILES.iter().find(|(known, _)| *known == name);
         rules.is_some_and(|(_, files)| files.iter().any(|file| made(file)))
             || (runs_text_of_others(name) && words.iter().skip(1).any(|word| made(&word.text)))
             || words.first().is_some_and(|first| first.text.contains('/') && made(&first.text))
-    });
-    runs.then(|| "it would have a command of phasegate run that only a person may give".to_owned())
+    })
+}
+
+/// Whether what a rule is about stands in a text, word by word.
+pub fn stands_in(rule: &Rule, text: &str) -> bool {
+    let Some(spec) = rule.spec.as_deref() else { return false };
+    let names: Vec<&str> = if rule.tool.matches("Bash") {
+        let literal = spec.split(['*', ':']).next().unwrap_or_default();
+        literal.split(' ').map(base).filter(|word| !word.is_empty()).collect()
+    } else {
+        spec.rsplit('/').find(|name| !name.is_empty() && !name.contains('*')).into_iter().collect()
+    };
+    let part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let alone = |name: &str, at: usize| {
+        let (before, rest) = text.split_at_checked(at).unwrap_or_default();
+        let begins = !before.ends_with(part) || before.ends_with("\\n") || before.ends_with("\\t");
+        begins && !rest.get(name.len()..).is_some_and(|after| after.starts_with(part))
+    };
+    !names.is_empty() && names.iter().all(|name| text.match_indices(name).any(|(at, _)| alone(name, at)))
 }
 
 fn finds_and_stops(views: &[&View], around: &Around) -> bool {

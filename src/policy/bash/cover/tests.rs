@@ -266,3 +266,30 @@ fn what_people_run_every_day_is_not_taken_for_what_it_might_hide() {
         ],
     );
 }
+
+#[test]
+fn what_a_text_writes_and_runs_is_looked_through_for_what_is_denied() {
+    let deny = ["Bash(rm *)", "Bash(git push *)", "Read(.env)"];
+    all(
+        &deny,
+        &["Bash", "Edit"],
+        Decision::None,
+        &[
+            "cat > x.sh <<'E'\nrm -rf y\nE\nbash x.sh",
+            "echo 'rm -rf y' > y.sh; chmod +x y.sh; ./y.sh",
+            "printf 'git push' | tee y.sh && sh y.sh",
+            "cat > a.py <<'E'\nprint(open('.env').read())\nE\npython3 a.py",
+            "printf 'all:\\n\\trm x\\n' > Makefile && make",
+        ],
+    );
+    all(
+        &deny,
+        &["Bash", "Edit"],
+        Decision::Allow,
+        &[
+            "cat > a.py <<'E'\nprint('form')\nE\npython3 a.py && git status",
+            "echo 'rm x' > notes.md; bash other.sh",
+            "bash x.sh",
+        ],
+    );
+}
