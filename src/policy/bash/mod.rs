@@ -9,6 +9,7 @@ mod files;
 mod guard;
 mod handed;
 mod holders;
+mod links;
 mod moves;
 mod obeyed;
 mod options;

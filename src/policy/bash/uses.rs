@@ -14,6 +14,7 @@ use super::below::{gone_through, is_elsewhere};
 use super::effects::base;
 use super::files::{self, Named};
 use super::holders::HOLDERS;
+use super::links::Links;
 use super::obeyed;
 use super::printed::{is_commit, stamped};
 use super::reach::{Names, could_hold, could_meet, names, names_of_rule, place_of_rule};
@@ -61,6 +62,7 @@ pub struct Finder<'a> {
     pub rules: &'a RuleSet,
     pub around: &'a Around,
     pub values: &'a Values,
+    links: Links,
     /// Folders that a `cd` of the text names.
     pub folders: Vec<String>,
     /// Everything is open to it: what is still refused is protected.
@@ -105,7 +107,8 @@ impl<'a> Finder<'a> {
         let about_paths = rules.deny.iter().chain(&rules.ask).chain(&rules.allow).filter(|rule| rule.path.is_some());
         let files_max = (MAX_FILE_RULES / about_paths.count().max(1)).clamp(MIN_FILES, MAX_FILES);
         let (about_files, held) = (OnceCell::new(), OnceCell::new());
-        Self { rules, around, values, folders, anything, files_max, about_files, held }
+        let links = Links::of(seen, &folders, around);
+        Self { rules, around, values, links, folders, anything, files_max, about_files, held }
     }
 
     fn about_files(&self) -> &[AboutFiles<'a>] {
@@ -334,6 +337,9 @@ impl<'a> Finder<'a> {
         if uses.known.len() > self.files_max {
             doubt(uses, "it names more files than are looked at");
             return;
+        }
+        if let Some(real) = self.links.behind(&path) {
+            self.one(real, access, redirected, aside, uses);
         }
         let verdict = paths::judge(self.rules, access, &path, self.around);
         let protected = access == Access::Write

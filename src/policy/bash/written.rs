@@ -221,7 +221,13 @@ pub fn met(words: &[Word], writes: bool, around: &Around) -> Vec<Word> {
             _ if negated => {}
             "-name" | "-iname" => {
                 narrowed = true;
-                found.extend(starts.iter().flat_map(|start| named_in(start, pattern, around)));
+                let named = starts.iter().flat_map(|start| named_in(start, pattern, around));
+                // Whatever the case of its letters.
+                let any_case = word.text == "-iname";
+                found.extend(named.map(|mut found| {
+                    found.expands.glob |= any_case;
+                    found
+                }));
             }
             "-samefile" => {
                 narrowed = true;

@@ -293,3 +293,13 @@ fn what_a_text_writes_and_runs_is_looked_through_for_what_is_denied() {
         ],
     );
 }
+
+#[test]
+fn links_that_a_text_makes_are_followed() {
+    let deny = ["Read(~/.ssh/**)", "Read(.env)"];
+    let into = ["ln -s ~ h && cat h/.ssh/id_rsa", "ln -s ~/.ssh d/; cat d/.ssh/id_rsa"];
+    all(&deny, &["Bash"], Decision::Deny, &into);
+    let protected = ["ln -s .git g && cp x g/hooks/pre-commit", "mkdir a && ln -sfn ../.git a/g; tee a/g/config"];
+    all(&[], &["Bash(ln *)", "Bash(cp *)", "Bash(mkdir *)", "Bash(tee *)", "Edit"], Decision::None, &protected);
+    all(&deny, &["Bash", "Edit"], Decision::Allow, &["ln -s src s && cat s/a", "ln -s ../b c; cp x c/d"]);
+}
