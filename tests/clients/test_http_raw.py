@@ -243,7 +243,7 @@ class Raw(unittest.TestCase):
     def test_what_is_no_message_is_said_to_be_none(self):
         _, server = self.served()
         ana = server.token("ana")
-        for body, code in [("[]", -32600), ("{", -32700), ('{"a":1,"a":1}', -32600), ("", -32600)]:
+        for body, code in [("[]", -32600), ("{", -32700), ('{"a":1,"a":1}', -32600), ("", -32700), ("{}", -32600)]:
             connection = server.connection()
             headers = {"Authorization": f"Bearer {ana}", "Accept": "application/json, text/event-stream"}
             connection.request("POST", "/mcp", body, {**headers, "Content-Type": "application/json"})
