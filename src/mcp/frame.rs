@@ -2,6 +2,8 @@
 //! Pure: no transport, no MCP method semantics, no rmcp types. Nothing here looks inside `params` beyond `_meta`.
 use std::borrow::Cow;
 
+use super::escapes::{code_unit, unescape};
+
 pub const PARSE_ERROR: i32 = -32700;
 pub const INVALID_REQUEST: i32 = -32600;
 pub const METHOD_NOT_FOUND: i32 = -32601;
@@ -59,10 +61,10 @@ pub enum Frame<'a> {
 /// Checks one line (with or without its line end) in one pass, without recursion.
 pub fn check<'a>(line: &'a [u8], limits: &FrameLimits) -> Frame<'a> {
     let Ok(text) = std::str::from_utf8(line) else {
-        return refuse(PARSE_ERROR, "the line is not utf-8; send json as utf-8", None);
+        return refuse(PARSE_ERROR, "the message is not utf-8; send json as utf-8", None);
     };
     if text.starts_with('\u{feff}') {
-        return refuse(PARSE_ERROR, "the line starts with a byte order mark; send plain utf-8 without one", None);
+        return refuse(PARSE_ERROR, "the message starts with a byte order mark; send plain utf-8 without one", None);
     }
     let mut scan = Scan::new(text, limits);
     scan.space();
@@ -136,10 +138,10 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn into_frame(self, text: &'a str, limits: &FrameLimits) -> Frame<'a> {
         if self.array {
-            return refuse(INVALID_REQUEST, "batches are not part of mcp; send one message on each line", None);
+            return refuse(INVALID_REQUEST, "batches are not part of mcp; send one message at a time", None);
         }
         if !self.object {
-            return refuse(INVALID_REQUEST, "a message is a json object; this line is another json value", None);
+            return refuse(INVALID_REQUEST, "a message is a json object; this is another json value", None);
         }
         let has_id = !matches!(self.id, SeenId::Absent);
         if self.answer && self.method.is_none() && !self.no_name {
@@ -200,7 +202,7 @@ impl Flaw {
                 "a string holds half a surrogate pair, which is no character; send the pair or leave it out"
             }
             Self::Number => "a number is too large for a 64-bit float; send a smaller one, or a string",
-            Self::Digits => "a number has too many digits to be kept exactly; send a shorter one, or a string",
+            Self::Digits => "a number has more digits than are kept exactly; send a shorter one, or a string",
             Self::MetaType => "`_meta` is not an object; send an object or leave it out",
             Self::ParamsType => "`params` is not an object; send an object or leave it out",
         }
@@ -273,7 +275,9 @@ impl<'a, 'l> Scan<'a, 'l> {
                 (Want::Key | Want::KeyOrEnd, b'"') => self.key()?,
                 (Want::CommaOrEnd, _) => self.after_value(byte)?,
                 (Want::Nothing, _) => {
-                    return Err("something follows the message; send one message on each line".into());
+                    return Err(
+                        "something follows the message; send one at a time, over stdio each on its own line".into()
+                    );
                 }
                 (Want::Key | Want::KeyOrEnd, _) => return Err(self.unexpected()),
             };
@@ -294,9 +298,13 @@ impl<'a, 'l> Scan<'a, 'l> {
         match self.text.get(self.pos..).and_then(|rest| rest.chars().next()) {
             Some(c) => {
                 let shown = if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-                format!("not json: unexpected `{shown}` at byte {}; send one json object on one line", self.pos).into()
+                format!(
+                    "not json: unexpected `{shown}` at byte {}; send one json object, over stdio on one line",
+                    self.pos
+                )
+                .into()
             }
-            None => "not json: the line ends too early; send one json object on one line".into(),
+            None => "not json: the message ends too early; send one json object, over stdio on one line".into(),
         }
     }
 
@@ -472,7 +480,8 @@ impl<'a, 'l> Scan<'a, 'l> {
         if zero && digits > 1 {
             return Err("not json: a number starts with a zero; leave the leading zero out".into());
         }
-        if self.peek() == Some(b'.') {
+        let point = self.peek() == Some(b'.');
+        if point {
             self.pos += 1;
             digits += self.some_digits()?;
         }
@@ -485,7 +494,9 @@ impl<'a, 'l> Scan<'a, 'l> {
             digits += self.some_digits()?;
         }
         let text = self.text.get(start..self.pos).unwrap_or_default();
-        if digits > self.limits.number_digits {
+        let whole = !point && !exponent;
+        let is_kept = !whole || digits < 19 || text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
+        if !is_kept || digits > self.limits.number_digits {
             self.flaw(Flaw::Digits);
         } else if exponent && text.parse::<f64>().is_ok_and(f64::is_infinite) {
             self.flaw(Flaw::Number);
@@ -552,49 +563,5 @@ impl<'a, 'l> Scan<'a, 'l> {
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// The UTF-16 unit of a `\uXXXX` at the start of `bytes`.
-fn code_unit(bytes: &[u8]) -> Option<u32> {
-    let hex = bytes.strip_prefix(b"\\u")?.get(..4)?;
-    hex.iter().try_fold(0, |unit, byte| Some(unit * 16 + char::from(*byte).to_digit(16)?))
-}
-
-/// Resolves the escapes of a string that `Scan::string` has accepted. Half a pair becomes U+FFFD; the line it
-/// stands in is refused anyway.
-fn unescape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((plain, tail)) = rest.split_once('\\') {
-        out.push_str(plain);
-        let (c, used) = match tail.as_bytes().first() {
-            Some(b'u') => unescape_unit(rest.get(plain.len()..).unwrap_or_default()),
-            Some(b'b') => ('\u{8}', 1),
-            Some(b'f') => ('\u{c}', 1),
-            Some(b'n') => ('\n', 1),
-            Some(b'r') => ('\r', 1),
-            Some(b't') => ('\t', 1),
-            Some(other) => (char::from(*other), 1),
-            None => break,
-        };
-        out.push(c);
-        rest = tail.get(used..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    out
-}
-
-/// The character at a `\uXXXX`, and how many bytes after the backslash it took.
-fn unescape_unit(text: &str) -> (char, usize) {
-    let bytes = text.as_bytes();
-    let first = code_unit(bytes).unwrap_or(0xFFFD);
-    let second = bytes.get(6..).and_then(code_unit);
-    match (first, second) {
-        (0xD800..=0xDBFF, Some(low @ 0xDC00..=0xDFFF)) => {
-            let point = 0x10000 + ((first - 0xD800) << 10) + (low - 0xDC00);
-            (char::from_u32(point).unwrap_or('\u{fffd}'), 11)
-        }
-        _ => (char::from_u32(first).unwrap_or('\u{fffd}'), 5),
     }
 }

@@ -175,6 +175,8 @@ fn params_are_an_object_without_surprises() {
         r#""params":{"a":1e400}"#,
         r#""params":{"a":[-1e999]}"#,
         r#""params":{"a":123456789012345678901234567890123}"#,
+        r#""params":{"a":18446744073709551616}"#,
+        r#""params":{"a":{"b":[-9223372036854775809]}}"#,
         r#""params":{"a":0.123456789012345678901234567890123}"#,
     ] {
         assert_eq!(refused(&request(members)), (-32602, Some(Id::Number(7))), "{members}");
@@ -183,7 +185,8 @@ fn params_are_an_object_without_surprises() {
         r#""params":{"arguments":{"_meta":null}}"#,
         r#""params":{"_meta":{"_meta":1}}"#,
         r#""_meta":1"#,
-        r#""params":{"a":1e308,"b":-1E-400,"c":0.0,"d":-0,"e":12345678901234567890123456789012}"#,
+        r#""params":{"a":1e308,"b":-1E-400,"c":0.0,"d":-0,"e":18446744073709551615}"#,
+        r#""params":{"a":-9223372036854775808,"b":12345678901234567890.5,"c":1e30}"#,
         r#""params":{"a":"\uD83D\uDE00 \"\\\/\b\f\n\r\t"}"#,
     ] {
         assert!(matches!(seen(&request(members)), Frame::Request { .. }), "{members}");

@@ -83,20 +83,30 @@ fn a_subscription_before_the_end_is_acknowledged_and_holds_nothing_up() {
     assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
+/// What a message posted to the server gets, head and body.
+fn posted(served: &Served, method: &str, more: &str) -> String {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} }).to_string();
+    let head = format!("Host: localhost:$\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let accept = "Accept: application/json, text/event-stream\r\n";
+    let bearer = served.bearer();
+    served.raw(&format!("POST /mcp HTTP/1.1\r\n{head}{accept}{more}{bearer}\r\n{body}"))
+}
+
 #[test]
 fn over_http_a_method_that_is_none_is_not_found() {
     let served = Served::start(&[]);
-    let post = |method: &str, extra: &str| {
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} }).to_string();
-        let head = format!("Host: localhost:$\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
-        let accept = "Accept: application/json, text/event-stream\r\n";
-        let version = "MCP-Protocol-Version: 2026-07-28\r\n";
-        let bearer = served.bearer();
-        served.raw(&format!("POST /mcp HTTP/1.1\r\n{head}{accept}{version}{extra}{bearer}\r\n{body}"))
-    };
     for method in ["resources/subscribe", "logging/setLevel", "nope", &"n".repeat(300)] {
-        let got = post(method, &format!("Mcp-Method: {method}\r\n"));
+        let newest = format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n");
+        let got = posted(&served, method, &newest);
         assert_eq!(status(&got), "404", "{method}: {got}");
         assert!(got.contains("-32601"), "{got}");
     }
+}
+
+#[test]
+fn over_http_a_beginning_that_does_not_fit_is_told_in_the_protocol() {
+    let served = Served::start(&[]);
+    let got = posted(&served, "initialize", "");
+    assert_eq!(status(&got), "400", "{got}");
+    assert!(got.contains("-32602") && got.contains("protocolVersion") && got.contains("\"id\":1"), "{got}");
 }

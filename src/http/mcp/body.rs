@@ -78,6 +78,10 @@ pub fn no_method(why: impl Into<Cow<'static, str>>, id: &Id<'_>) -> Response {
     response
 }
 
+pub fn misfit(why: String, id: &Id<'_>) -> Response {
+    wrong(ErrorData::invalid_params(why, None), Some(request_id(id)))
+}
+
 fn wrong(error: ErrorData, id: Option<RequestId>) -> Response {
     let body = serde_json::to_vec(&ServerJsonRpcMessage::error(error, id)).unwrap_or_default();
     let mut response = (StatusCode::BAD_REQUEST, body).into_response();

@@ -26,6 +26,7 @@ use crate::mcp::guarded::Guarded;
 use crate::mcp::methods::{self, Revision};
 use crate::mcp::server::Server;
 use crate::mcp::straight::Plain;
+use crate::mcp::typed;
 
 use super::inside::Inside;
 use super::limits::Permit;
@@ -181,6 +182,12 @@ impl<H: ServerHandler> Door<H> {
             let is_one = is_newest && method != "initialize";
             if is_one && let Some(why) = methods::missing(&method, Revision::Newest) {
                 return Read::Answered(body::no_method(why, &id));
+            }
+            // rmcp takes one whose parameters do not fit for another request, which needs a session.
+            if method == "initialize"
+                && let Err(why) = typed::request(&method, params)
+            {
+                return Read::Answered(body::misfit(why, &id));
             }
             listens = method == "subscriptions/listen";
             if let Some(straight) = &self.straight
