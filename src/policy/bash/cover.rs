@@ -7,7 +7,7 @@ use super::super::judge::{Around, Decision, RuleSet};
 use super::super::paths::{self, Access};
 use super::super::rule::{Rule, RuleList};
 use super::super::shell::script::{Input, Script, Word};
-use super::assignments::{Values, is_safe, stays_inside};
+use super::assignments::{is_safe, stays_inside};
 use super::effects::{self, Effect, Risk, base};
 use super::files;
 use super::obeyed;
@@ -16,6 +16,7 @@ use super::shown;
 use super::table;
 use super::together;
 use super::uses::{Uses, is_free};
+use super::values::Values;
 use super::views::{Seen, View};
 use super::wrappers::{Inner, look_inside};
 
@@ -220,9 +221,15 @@ impl<'a> Cover<'a> {
     /// What every rule asks about a command, found out once.
     fn read<'v>(&self, view: &'v View) -> Reading<'v> {
         let words = view.words();
-        let unknown = words.iter().find(|word| self.values.words(word).is_none() && word.text != "$@");
+        let unknown = words.iter().find(|word| self.is_unknown(word) && word.text != "$@");
         let plain = words.iter().all(|word| word.expands.nothing());
         Reading { view, plain, unknown: unknown.map(|word| word.text.as_str()), variants: OnceCell::new() }
+    }
+
+    /// Names that a loop finds, and that begin with anything at all, are as unknown as any input.
+    fn is_unknown(&self, word: &Word) -> bool {
+        let begins_anyhow = |value: &Word| word.expands.value && value.expands.glob && value.text.starts_with('*');
+        self.values.words(word).is_none_or(|values| values.iter().any(begins_anyhow))
     }
 
     fn variants_of(&self, view: &View) -> Vec<Variant> {

@@ -445,13 +445,13 @@ pub fn places(word: &Word, folders: &Folders, cds: &[String], around: &Around) -
     }
     let mut starts: Vec<String> = Vec::new();
     let open = match folders {
-        Folders::Known(all) => {
+        Folders::Known(all) if all.iter().flatten().all(|step| !step.starts_with('$')) => {
             for steps in all {
                 starts.push(steps.iter().fold(around.cwd.clone(), |from, step| join(&from, &expand_home(step, home))));
             }
             all.iter().flatten().any(|step| is_in_anothers_home(step) || (step.starts_with('~') && home.is_none()))
         }
-        Folders::Unknown => {
+        Folders::Known(_) | Folders::Unknown => {
             starts.push(around.cwd.clone());
             starts.extend(cds.iter().map(|folder| join(&around.cwd, &expand_home(folder, home))));
             true

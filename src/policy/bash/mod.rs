@@ -21,6 +21,7 @@ mod subcommands;
 mod table;
 mod together;
 mod uses;
+mod values;
 mod views;
 mod wrappers;
 mod written;
@@ -36,11 +37,12 @@ use super::paths::shown;
 use super::rule::{Rule, RuleList};
 use super::shell;
 use super::shell::script::{Expands, Word};
-use assignments::Values;
+
 use cover::{Cover, Spec, specs};
 use effects::base;
 use files::Named;
 use uses::{Finder, Uses};
+use values::Values;
 use views::{Seen, View, Walk};
 
 /// Nothing allows a longer command, whatever it is.
@@ -54,10 +56,11 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
             "the command is too long to be read: put it in a file that people can read, and run that".to_owned();
         return Verdict { decision: Decision::None, rule: None, reason, opaque: true };
     }
-    let script = shell::read(command);
+    let mut script = shell::read(command);
+    let values = Values::of(command, &script);
+    values.settle(&mut script);
     let mut walk = Walk::new(around.case_insensitive);
     let seen: Vec<Seen<'_>> = script.commands.iter().map(|simple| walk.see(simple)).collect();
-    let values = Values::of(command, &script);
     let finder = Finder::new(rules, around, &values, &seen);
     let uses = finder.uses(command, &seen);
     let (deny, ask, allow) =
@@ -114,10 +117,11 @@ pub fn paths(command: &str, around: &Around) -> Vec<String> {
     if command.len() > MAX_BYTES {
         return Vec::new();
     }
-    let script = shell::read(command);
+    let mut script = shell::read(command);
+    let values = Values::of(command, &script);
+    values.settle(&mut script);
     let mut walk = Walk::new(around.case_insensitive);
     let seen: Vec<Seen<'_>> = script.commands.iter().take(cover::MAX_COMMANDS).map(|simple| walk.see(simple)).collect();
-    let values = Values::of(command, &script);
     let rules = RuleSet::default();
     let finder = Finder::new(&rules, around, &values, &seen);
     let mut found: BTreeSet<String> = finder.folders.iter().map(|folder| files::join(&around.cwd, folder)).collect();

@@ -9,7 +9,6 @@ use super::super::judge::{Around, Decision, RuleSet, Verdict};
 use super::super::paths::{self, Access};
 use super::super::rule::Rule;
 use super::super::shell::script::{Expands, Folders, Input, Redirection, Way, Word};
-use super::assignments::Values;
 use super::below::{gone_through, is_elsewhere};
 use super::effects::base;
 use super::files::{self, Named};
@@ -18,6 +17,7 @@ use super::links::Links;
 use super::obeyed;
 use super::printed::{is_commit, stamped};
 use super::reach::{Names, could_hold, could_meet, names, names_of_rule, place_of_rule};
+use super::values::Values;
 use super::views::{Seen, View};
 use super::written::{ANYTHING_IN_IT, DOTS_TOO, met, within, writes_what_it_gets, written};
 
@@ -183,20 +183,24 @@ impl<'a> Finder<'a> {
     }
 
     fn redirection(&self, redirection: &Redirection, folders: &Folders, uses: &mut Uses) {
-        let target = &redirection.target;
-        let writes = match redirection.way {
+        let access = match redirection.way {
             Way::Descriptor => return,
-            Way::Read => false,
-            Way::Write | Way::Append | Way::ReadWrite => true,
+            Way::Read => Access::Read,
+            Way::Write | Way::Append | Way::ReadWrite => Access::Write,
         };
+        let written = &redirection.target;
+        if !written.expands.nothing() {
+            let shown = super::shown(&written.text);
+            doubt(uses, &format!("the file `{shown}` of a redirection is not known before it runs"));
+        }
+        for target in self.values.words(written).unwrap_or_else(|| vec![written.clone()]) {
+            self.redirected(&target, access, folders, uses);
+        }
+    }
+
+    fn redirected(&self, target: &Word, access: Access, folders: &Folders, uses: &mut Uses) {
         if target.expands.nothing() && is_free(&target.text) {
             return;
-        }
-        if !target.expands.nothing() {
-            doubt(
-                uses,
-                &format!("the file `{}` of a redirection is not known before it runs", super::shown(&target.text)),
-            );
         }
         if target.text.starts_with("/dev/tcp/") || target.text.starts_with("/dev/udp/") {
             doubt(uses, "a redirection opens a connection");
@@ -205,7 +209,6 @@ impl<'a> Finder<'a> {
                 uses.guarded.get_or_insert("it would speak to phasegate itself".to_owned());
             }
         }
-        let access = if writes { Access::Write } else { Access::Read };
         self.word(target, access, folders, true, uses);
     }
 

@@ -1,9 +1,9 @@
 //! What the shell's own commands do to the rest of a text: evaluate data, assign variables, change the folder.
 //! Other programs are not looked into here.
 
-use super::folders::{Outcome, Place};
 use super::lexical;
 use super::names::{is_identifier, is_number};
+use super::place::{Outcome, Place};
 use super::reader::Reader;
 use super::script::{Input, Simple, Word};
 use super::word::Draft;
@@ -46,7 +46,12 @@ impl Reader<'_> {
             "hash" | "jobs" if !arguments.is_empty() => {
                 self.doubt(format!("`{name}` with arguments changes what names mean or runs them"));
             }
-            "declare" | "typeset" | "local" | "export" | "readonly" => self.declares(arguments),
+            "export" => {
+                self.declares(arguments);
+                let given = arguments.iter().filter_map(|draft| draft.text.split_once('=')).map(|(name, _)| name);
+                return given.fold(Outcome::same(&self.place), Outcome::with);
+            }
+            "declare" | "typeset" | "local" | "readonly" => self.declares(arguments),
             "read" => self.reads(arguments, "adinNptu"),
             "mapfile" | "readarray" => self.maps(arguments),
             "unset" => self.reads(arguments, ""),
@@ -66,7 +71,7 @@ impl Reader<'_> {
             "cd" => return self.enters(arguments),
             "pushd" | "popd" => {
                 self.moved = true;
-                return Outcome::same(&Place::Unknown);
+                return Outcome::same(&self.place.clone().anywhere());
             }
             "exit" if drafts.len() <= 2 && drafts.iter().all(Draft::is_static) && simple.redirections.is_empty() => {
                 return Outcome::same(&Place::nowhere());
@@ -255,16 +260,35 @@ impl Reader<'_> {
         let folders: Vec<&Draft> = arguments.iter().filter(plain).collect();
         self.moved = true;
         match folders.as_slice() {
-            [folder] if folder.is_static() && !folder.text.is_empty() && !folder.text.starts_with('-') => {
-                Outcome { good: self.place.entered(&folder.text), bad: self.place.clone() }
-            }
+            [folder] if is_named(folder) => Outcome { good: self.place.entered(&folder.text), bad: self.place.clone() },
             [] => Outcome { good: self.place.entered("~"), bad: self.place.clone() },
             [folder] if let Some(below) = below_home(folder) => {
                 Outcome { good: self.place.entered(&format!("~{below}")), bad: self.place.clone() }
             }
-            _ => Outcome::same(&Place::Unknown),
+            [folder] if is_below_variable(folder) => {
+                Outcome { good: self.place.entered(&folder.text), bad: self.place.clone() }
+            }
+            _ => Outcome::same(&self.place.clone().anywhere()),
         }
     }
+}
+
+fn is_named(folder: &Draft) -> bool {
+    folder.is_static() && !folder.text.is_empty() && !folder.text.starts_with(['-', '$'])
+}
+
+/// `$NAME` with a plain path behind it, or without.
+fn is_below_variable(folder: &Draft) -> bool {
+    let Some(name) = folder.variables.first() else { return false };
+    let starts = [format!("${name}"), format!("${{{name}}}")];
+    let Some(below) = starts.iter().find_map(|start| folder.text.strip_prefix(start.as_str())) else { return false };
+    let is_one = folder.variables.len() == 1 && !folder.data;
+    let expands = folder.expands;
+    is_one
+        && expands.value
+        && !(expands.glob || expands.brace || expands.tilde)
+        && (below.is_empty() || below.starts_with('/'))
+        && !below.contains(['$', '`', '*', '?', '[', '{', '\\'])
 }
 
 /// What follows `~`, `$HOME` or `${HOME}`, where nothing else is expanded.

@@ -1,8 +1,8 @@
 //! `[[ ]]`: its words, the commands inside them, and the operators that evaluate arithmetic. Whether it holds is
 //! not asked.
 
-use super::folders::Outcome;
 use super::names::is_identifier;
+use super::place::Outcome;
 use super::reader::{Read, Reader, ends_word, stop};
 use super::script::Simple;
 use super::word::Draft;

@@ -37,6 +37,7 @@ impl Reader<'_> {
             Some(next) if next.is_ascii_alphabetic() || next == b'_' => {
                 self.at += 1;
                 if let Some(name) = self.identifier() {
+                    self.expands(name);
                     draft.variables.push(name.to_owned());
                 }
             }
@@ -194,9 +195,16 @@ impl Reader<'_> {
         }
     }
 
+    fn expands(&mut self, name: &str) {
+        if !self.place.gives(name) {
+            self.found.early.insert(name.to_owned());
+        }
+    }
+
     fn parameter(&mut self, draft: &mut Draft) -> Read<String> {
         let start = self.at;
         if let Some(name) = self.identifier() {
+            self.expands(name);
             draft.variables.push(name.to_owned());
             return Ok(name.to_owned());
         }

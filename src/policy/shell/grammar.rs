@@ -2,8 +2,8 @@
 
 use super::arithmetic::End;
 use super::builtins::COUNTING;
-use super::folders::{Outcome, Place};
 use super::names::{is_builtin, is_number, is_reserved};
+use super::place::{Outcome, Place};
 use super::reader::{Read, Reader, ends_word, stop};
 use super::script::{Folders, Input, Simple};
 
@@ -264,7 +264,7 @@ impl Reader<'_> {
 
     /// A loop that changes the folder may have changed it any number of times.
     fn looped(&mut self, first: usize, before: Place, moved: bool) -> Outcome {
-        let place = if self.moved { Place::Unknown } else { before };
+        let place = if self.moved { before.anywhere() } else { before };
         if self.moved {
             self.since_command(first).iter_mut().for_each(|command| command.folders = Folders::Unknown);
         }
@@ -288,6 +288,7 @@ impl Reader<'_> {
             self.skip_lines()?;
             let numbers = self.take_keyword("in") && self.elements()?;
             self.assigned(name, numbers);
+            self.place = before.clone().with(name);
         }
         self.skip_blanks();
         self.take(";");
@@ -391,7 +392,7 @@ impl Reader<'_> {
         let before = self.place.clone();
         let moved = std::mem::take(&mut self.moved);
         let first = self.found.commands.len();
-        self.place = Place::Unknown;
+        self.place = before.clone().anywhere();
         self.command()?;
         // Nothing is known of where and behind what the function will be called.
         self.since_command(first).iter_mut().for_each(|command| command.folders = Folders::Unknown);

@@ -6,10 +6,10 @@ mod builtins;
 mod conditions;
 mod documents;
 mod expansion;
-mod folders;
 mod grammar;
 mod lexical;
 mod names;
+mod place;
 mod reader;
 pub mod script;
 mod simple;
@@ -26,7 +26,7 @@ pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// All commands that `text` would start, and whether that can be relied on.
 pub fn read(text: &str) -> Script {
     if let Some(why) = unreadable(text) {
-        return Script { commands: lexical::commands(text), opaque: Some(why.to_owned()), functions: Vec::new() };
+        return Script { commands: lexical::commands(text), opaque: Some(why.to_owned()), ..Script::default() };
     }
     let mut reader = Reader::new(text, Found::default());
     let stopped = reader.script().err();
@@ -39,7 +39,7 @@ pub fn read(text: &str) -> Script {
         found.doubt("the command holds nothing that runs");
     }
     found.finish();
-    Script { commands: found.commands, opaque: found.doubt, functions: found.functions }
+    Script { commands: found.commands, opaque: found.doubt, functions: found.functions, early: found.early }
 }
 
 fn unreadable(text: &str) -> Option<&'static str> {

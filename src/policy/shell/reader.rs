@@ -1,8 +1,10 @@
 //! The cursor over a text and what was found so far. One pass, a bound on nesting, and no way back; what each
 //! construct means is in the other files.
 
-use super::folders::Place;
+use std::collections::BTreeSet;
+
 use super::names::Variables;
+use super::place::Place;
 use super::script::Simple;
 
 /// Constructs within constructs; each level costs a few frames of the stack.
@@ -24,6 +26,8 @@ pub(super) struct Found {
     pub(super) doubt: Option<String>,
     pub(super) functions: Vec<String>,
     pub(super) variables: Variables,
+    /// As in `Script`.
+    pub(super) early: BTreeSet<String>,
     /// A function that changes the folder is defined: from there on no folder is known.
     pub(super) wanders: bool,
 }

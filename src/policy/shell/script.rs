@@ -1,6 +1,8 @@
 //! A shell text as the list of what it would start. Everything that could not be read for certain is marked as
 //! such.
 
+use std::collections::BTreeSet;
+
 /// All simple commands of a text, wherever they stand: in subshells, loops, functions, substitutions, here-documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
@@ -9,6 +11,8 @@ pub struct Script {
     pub opaque: Option<String>,
     /// Names that the text defines as functions; a command of that name is then the function, whose body is listed too.
     pub functions: Vec<String>,
+    /// Variables that are expanded where they may still have a value that is not from the text, or none.
+    pub early: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,6 +106,7 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Folders {
     /// Each as the words of the `cd` commands before it, from where the text starts; an empty list is that folder itself.
+    /// A word that begins with `$` is a variable's value, whichever that is.
     Known(Vec<Vec<String>>),
     Unknown,
 }

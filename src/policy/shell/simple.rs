@@ -2,8 +2,8 @@
 
 use super::arithmetic::End;
 use super::builtins::takes_assignments;
-use super::folders::Outcome;
 use super::names::{is_number, is_reserved};
+use super::place::Outcome;
 use super::reader::{Read, Reader, ends_word, is_name_byte, stop};
 use super::script::{Assignment, Expands, Input, Redirection, Simple, Way};
 use super::word::Draft;
@@ -68,7 +68,11 @@ impl Reader<'_> {
         if drafts.is_empty() && simple.assignments.is_empty() && simple.redirections.is_empty() && !documents {
             return stop("a command is missing");
         }
-        let outcome = self.run(&simple, &drafts);
+        let mut outcome = self.run(&simple, &drafts);
+        // What stands before a program is given to that program alone.
+        if drafts.is_empty() {
+            outcome = simple.assignments.iter().fold(outcome, |outcome, given| outcome.with(&given.name));
+        }
         simple.words = drafts.into_iter().map(Draft::into_word).collect();
         self.found.commands.push(simple);
         Ok(outcome)

@@ -248,7 +248,7 @@ fn the_input_of_each_command_is_known() {
 
 #[test]
 fn folders_follow_cd() {
-    let known: [(&str, &[&[&str]]); 22] = [
+    let known: [(&str, &[&[&str]]); 24] = [
         ("zz", &[&[]]),
         ("cd a && zz", &[&["a"]]),
         ("cd a; zz", &[&["a"], &[]]),
@@ -269,6 +269,8 @@ fn folders_follow_cd() {
         ("cd; zz", &[&["~"], &[]]),
         ("cd ~/a && zz", &[&["~/a"]]),
         ("cd \"$HOME/a\" && zz", &[&["~/a"]]),
+        ("cd $x; zz", &[&["$x"], &[]]),
+        ("cd \"${x}/a\" && zz", &[&["${x}/a"]]),
         ("cat <<E && cd a\n$(zz)\nE", &[&[]]),
         ("cd a && cat <<E && cd b\n$(zz)\nE\nb", &[&["a"]]),
     ];
@@ -279,7 +281,8 @@ fn folders_follow_cd() {
         assert_eq!(last(text).unwrap().folders, Folders::Known(expected), "{text:?}");
     }
     let unknown = [
-        "cd $x; zz",
+        "cd $x/$y; zz",
+        "cd '$x'; zz",
         "cd -; zz",
         "cd ~/$x && zz",
         "cd ~/a* && zz",

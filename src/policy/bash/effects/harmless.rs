@@ -143,6 +143,14 @@ pub fn runs_the_project(program: &str, words: &[Word], at: usize) -> bool {
         let runs = |word: &Word| matches!(word.text.as_str(), "run" | "exec");
         return !words.iter().any(|word| runs(word) || !word.expands.nothing());
     }
+    let is_plain = || words.iter().all(|word| word.expands.nothing());
+    // As `go install` and `npm install` do: what it builds is named, and is no program that a rule could be about.
+    if program == "cargo" && sub == "install" {
+        return is_plain();
+    }
+    if program == "git" && sub == "submodule" {
+        return is_plain() && !words.iter().any(|word| word.text == "foreach");
+    }
     // What an image starts by itself.
     if program == "docker" && sub == "run" {
         return !words.iter().any(|word| word.text.starts_with("--entry") || !word.expands.nothing());
