@@ -99,6 +99,11 @@ impl Rule {
                 }
             },
         };
+        if spec.as_deref().is_some_and(|spec| spec.trim().is_empty()) {
+            return Err(format!(
+                "`{text}` has empty brackets and covers nothing: leave them out or write what is meant"
+            ));
+        }
         let tool = ToolPattern::parse(tool, text)?;
         let path = paths::pattern(&tool, spec.as_deref());
         let host = spec.as_deref().and_then(|spec| spec.strip_prefix("domain:")).and_then(hosts::Pattern::read);
@@ -108,11 +113,6 @@ impl Rule {
     /// Why this rule has no effect in that list, if so.
     pub fn grants_nothing(&self, list: RuleList) -> Option<String> {
         let text = &self.text;
-        if self.spec.as_deref().is_some_and(|spec| spec.trim().is_empty()) {
-            return Some(format!(
-                "`{text}` has empty brackets and covers nothing: leave them out or write what is meant"
-            ));
-        }
         if list != RuleList::Allow {
             return None;
         }

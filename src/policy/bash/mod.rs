@@ -10,6 +10,7 @@ mod guard;
 mod handed;
 mod holders;
 mod links;
+mod long;
 mod moves;
 mod obeyed;
 mod options;
@@ -52,9 +53,7 @@ const MAX_PATHS: usize = 400;
 
 pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
     if command.len() > MAX_BYTES {
-        let reason =
-            "the command is too long to be read: put it in a file that people can read, and run that".to_owned();
-        return Verdict { decision: Decision::None, rule: None, reason, opaque: true };
+        return long::judge(rules, command, around);
     }
     let mut script = shell::read(command);
     let values = Values::of(command, &script);

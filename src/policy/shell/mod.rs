@@ -18,10 +18,15 @@ mod tests;
 mod word;
 
 use reader::{Found, Reader};
-use script::Script;
+use script::{Script, Simple};
 
 /// Longer texts are not read, only searched; a person or a model writes nothing of that length in one go.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+
+/// What looks like a command in a text that is too long to be read.
+pub fn searched(text: &str) -> Vec<Simple> {
+    lexical::commands(text)
+}
 
 /// All commands that `text` would start, and whether that can be relied on.
 pub fn read(text: &str) -> Script {

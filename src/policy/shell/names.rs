@@ -3,6 +3,34 @@
 
 use std::collections::BTreeSet;
 
+/// Bash puts texts into them without being told to: the last word of a command, a line that was read, what a pattern found.
+const FILLED_BY_BASH: [&str; 24] = [
+    "_",
+    "BASH_ALIASES",
+    "BASH_ARGV",
+    "BASH_ARGV0",
+    "BASH_COMMAND",
+    "BASH_EXECUTION_STRING",
+    "BASH_REMATCH",
+    "BASH_SOURCE",
+    "COMP_LINE",
+    "COMP_WORDS",
+    "COPROC",
+    "DIRSTACK",
+    "FUNCNAME",
+    "HOME",
+    "HOSTNAME",
+    "MAPFILE",
+    "OLDPWD",
+    "OPTARG",
+    "PATH",
+    "PWD",
+    "READLINE_LINE",
+    "REPLY",
+    "SHELL",
+    "TMPDIR",
+];
+
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     data: BTreeSet<String>,
@@ -19,7 +47,8 @@ impl Variables {
     }
 
     pub(super) fn evaluated_data(&self) -> Option<&str> {
-        self.data.intersection(&self.evaluated).next().map(String::as_str)
+        let given = |name: &&String| self.data.contains(*name) || FILLED_BY_BASH.contains(&name.as_str());
+        self.evaluated.iter().find(given).map(String::as_str)
     }
 }
 
