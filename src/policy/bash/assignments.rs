@@ -1,25 +1,35 @@
 //! Which variables a command may be given without a rule for it. What is known of their values is in `values`.
 
-use super::super::shell::script::Assignment;
+use super::super::shell::script::{Assignment, Word};
 
 /// They change how a program prints or how much it does, never what it runs.
 const SAFE: &[&str] = &[
+    "BLOCKSIZE",
+    "BLOCK_SIZE",
     "CARGO_TERM_COLOR",
     "CGO_ENABLED",
+    "CHARSET",
     "CI",
     "CLICOLOR",
     "CLICOLOR_FORCE",
+    "COLORTERM",
     "COLUMNS",
     "DEBUG",
     "FORCE_COLOR",
+    "GCC_COLORS",
+    "GO111MODULE",
     "GOARCH",
     "GOOS",
+    "GREP_COLORS",
     "LANG",
     "LANGUAGE",
     "LINES",
     "LOG_LEVEL",
+    "LSCOLORS",
+    "LS_COLORS",
     "NODE_ENV",
     "NO_COLOR",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONUNBUFFERED",
     "RUST_BACKTRACE",
@@ -27,17 +37,12 @@ const SAFE: &[&str] = &[
     "RUST_MIN_STACK",
     "SOURCE_DATE_EPOCH",
     "TERM",
+    "TIME_STYLE",
     "TZ",
 ];
 
 /// Lower-case names that programs read from their environment all the same.
 const READ_BY_PROGRAMS: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "histchars"];
-
-/// Short names that programs or the shell read, where they were handed on before.
-const SHORT: &[&str] = &[
-    "AR", "AS", "CC", "CPP", "CXX", "ENV", "F77", "FC", "IFS", "LD", "NM", "PS0", "PS1", "PS2", "PS3", "PS4", "PWD",
-    "RM", "SH", "UID", "VIM",
-];
 
 pub fn is_safe(assignment: &Assignment) -> bool {
     let name = assignment.name.as_str();
@@ -46,21 +51,39 @@ pub fn is_safe(assignment: &Assignment) -> bool {
         && !(assignment.value.expands.value || assignment.value.expands.tilde)
 }
 
-/// A variable of the text's own, which no program is started with unless it is exported.
-pub fn stays_inside(assignment: &Assignment) -> bool {
-    let name = assignment.name.as_str();
-    let is_short = name.len() <= 3 && name.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit());
-    is_safe(assignment)
-        || (is_short && !SHORT.contains(&name) && !SAFE.contains(&name))
-        || (name.starts_with(|letter: char| letter.is_ascii_lowercase())
-            && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
-            && !name.starts_with("npm_")
-            && !READ_BY_PROGRAMS.contains(&name))
+/// Short names that programs read, where they were handed on before.
+const SHORT: &[&str] = &["AR", "AS", "CC", "FC", "LD", "NM", "RM", "SH"];
+
+/// A name that no program reads, unless it is exported.
+pub fn is_own(name: &str) -> bool {
+    let is_short = name.len() <= 2 && name.starts_with(|letter: char| letter.is_ascii_uppercase());
+    is_short && !SHORT.contains(&name) && !SAFE.contains(&name) || is_lower(name)
+}
+
+fn is_lower(name: &str) -> bool {
+    name.starts_with(|letter: char| letter.is_ascii_lowercase())
+        && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+        && !name.starts_with("npm_")
+        && !READ_BY_PROGRAMS.contains(&name)
+}
+
+/// The variable that a builtin hands on to programs, of those that may change what they do.
+pub fn handed_on(words: &[Word]) -> Option<&str> {
+    let (first, rest) = words.split_first()?;
+    if !matches!(first.text.as_str(), "declare" | "export" | "local" | "readonly" | "typeset") {
+        return None;
+    }
+    rest.iter().find_map(|word| {
+        let (name, value) = word.text.split_once('=')?;
+        let value = Word { text: value.to_owned(), expands: word.expands };
+        let given = Assignment { name: name.to_owned(), value };
+        (!is_safe(&given) && !is_own(name)).then_some(name)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::shell::script::{Expands, Word};
+    use super::super::super::shell::script::Expands;
     use super::*;
 
     fn assignment(name: &str, value: &str, expands: bool) -> Assignment {
@@ -70,9 +93,9 @@ mod tests {
 
     #[test]
     fn safe_names_and_static_values() {
-        for (name, value, expands, safe, inside) in [
-            ("NODE_ENV", "test", false, true, true),
-            ("LC_ALL", "C", false, true, true),
+        for (name, value, expands, safe, own) in [
+            ("NODE_ENV", "test", false, true, false),
+            ("LC_ALL", "C", false, true, false),
             ("CI", "$x", true, false, false),
             ("PATH", "/x", false, false, false),
             ("HOME", "/x", false, false, false),
@@ -85,7 +108,7 @@ mod tests {
             ("Path", "x", false, false, false),
         ] {
             let assignment = assignment(name, value, expands);
-            assert_eq!((is_safe(&assignment), stays_inside(&assignment)), (safe, inside), "{name}={value}");
+            assert_eq!((is_safe(&assignment), is_own(name)), (safe, own), "{name}={value}");
         }
     }
 }

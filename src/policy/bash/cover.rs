@@ -7,10 +7,9 @@ use super::super::judge::{Around, Decision, RuleSet};
 use super::super::paths::{self, Access};
 use super::super::rule::{Rule, RuleList};
 use super::super::shell::script::{Input, Script, Word};
-use super::assignments::{is_safe, stays_inside};
+use super::assignments::{handed_on, is_own, is_safe};
 use super::effects::{self, Effect, Risk, base};
 use super::files;
-use super::obeyed;
 use super::pattern::{Pattern, joined_strictly};
 use super::shown;
 use super::table;
@@ -99,8 +98,8 @@ impl<'a> Cover<'a> {
         if seen.is_empty() && self.script.opaque.is_none() {
             return Err("there is no command in it".to_owned());
         }
-        if let Some(name) = self.values.looped().find(|name| obeyed::is_obeyed(name)).filter(|_| whole.is_none()) {
-            return Err(format!("`{name}` is given values by a loop, and programs obey it"));
+        if let Some(name) = self.script.filled.iter().find(|name| !is_own(name)).filter(|_| whole.is_none()) {
+            return Err(format!("the variable `{}` may change what programs do", shown(name)));
         }
         let mut by: Option<&'a Rule> = None;
         for one in seen {
@@ -171,7 +170,7 @@ impl<'a> Cover<'a> {
     fn one(&self, one: &Seen<'_>) -> Result<Option<&'a Rule>, String> {
         let assignments = &one.simple.assignments;
         if one.simple.words.is_empty() {
-            return match assignments.iter().find(|assignment| !stays_inside(assignment)) {
+            return match assignments.iter().find(|given| !is_safe(given) && !is_own(&given.name)) {
                 Some(assignment) => {
                     Err(format!("the variable `{}` may change what programs do", shown(&assignment.name)))
                 }
@@ -180,6 +179,9 @@ impl<'a> Cover<'a> {
         }
         if let Some(assignment) = assignments.iter().find(|assignment| !is_safe(assignment)) {
             return Err(format!("the variable `{}` may change what the program does", shown(&assignment.name)));
+        }
+        if let Some(name) = handed_on(&one.simple.words) {
+            return Err(format!("the variable `{}` may change what programs do", shown(name)));
         }
         let mut why = None;
         let mut pairs = Pairs::default();

@@ -35,32 +35,6 @@ const COMMANDS: &[&str] = &[
 const OPTIONS: &[(&str, &[&str])] =
     &[("GOFLAGS", &["exec"]), ("MAKEFLAGS", &["SHELL"]), ("TAR_OPTIONS", &["command", "exec", "checkpoint"])];
 
-/// Settings of what runs, or places of its code.
-const CODE: &[&str] = &[
-    "BASH_ENV",
-    "CLASSPATH",
-    "ENV",
-    "GIT_CONFIG",
-    "GIT_CONFIG_GLOBAL",
-    "GIT_DIR",
-    "GIT_EXEC_PATH",
-    "GIT_WORK_TREE",
-    "JAVA_TOOL_OPTIONS",
-    "LD_AUDIT",
-    "LD_LIBRARY_PATH",
-    "LD_PRELOAD",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "PERL5LIB",
-    "PERL5OPT",
-    "PYTHONHOME",
-    "PYTHONPATH",
-    "PYTHONSTARTUP",
-    "RUBYLIB",
-    "RUBYOPT",
-    "RUSTFLAGS",
-];
-
 /// Programs that people name in such variables, and that no rule is about.
 const USUAL: &[&str] = &[
     "", ":", "bat", "cat", "ccache", "code", "delta", "echo", "emacs", "false", "less", "more", "nano", "nvim",
@@ -84,11 +58,6 @@ pub fn handed(words: &[Word]) -> Option<&str> {
         (begins_a_shell || runs(variable, value, word.expands)).then_some(variable.len())
     };
     words.iter().skip(1).find_map(|word| word.text.get(..is_run(word)?))
-}
-
-/// A loop gives it values, and whatever runs inside obeys them where the variable was handed on before.
-pub fn is_obeyed(name: &str) -> bool {
-    COMMANDS.contains(&name) || CODE.contains(&name) || OPTIONS.iter().any(|(known, _)| *known == name)
 }
 
 fn runs(name: &str, value: &str, expands: Expands) -> bool {

@@ -37,7 +37,6 @@ pub struct Values {
     known: BTreeMap<String, Vec<Word>>,
     /// Every name that the text gives a value, known or not.
     given: BTreeSet<String>,
-    looped: BTreeSet<String>,
     /// The text sets its own positional parameters, or uses them.
     pub positional: bool,
     /// The shell's patterns find names that begin with a dot as well.
@@ -141,10 +140,8 @@ impl Values {
                 note(name, (whole && plain).then(|| vec![value.clone()]));
             }
         }
-        let mut looped = BTreeSet::new();
         for (name, words) in loops(text) {
             note(name, words);
-            looped.insert(name.to_owned());
         }
         if found.len() > MAX_NAMES {
             found.values_mut().for_each(|words| *words = None);
@@ -165,7 +162,6 @@ impl Values {
         let mut values = Self {
             known,
             given,
-            looped,
             positional: ["$@", "$*", "${@", "${*"].iter().any(|all| text.contains(all)),
             finds_dots: text.contains("dotglob") || text.contains("GLOBIGNORE"),
             goes_down: text.contains("globstar"),
@@ -196,11 +192,6 @@ impl Values {
         self.known.retain(|name, _| !waiting.contains_key(name));
     }
 
-    /// Names that a loop gives values.
-    pub fn looped(&self) -> impl Iterator<Item = &str> {
-        self.looped.iter().map(String::as_str)
-    }
-
     /// Whether the text gives it a value, whichever.
     pub fn gives(&self, name: &str) -> bool {
         self.given.contains(name)
@@ -227,7 +218,7 @@ impl Values {
             let choices = if step.starts_with('$') { self.folders(step)? } else { vec![step.clone()] };
             ways = ways
                 .iter()
-                .flat_map(|way| choices.iter().map(|step| [way.as_slice(), &[step.clone()]].concat()))
+                .flat_map(|way| choices.iter().map(|step| [way.as_slice(), std::slice::from_ref(step)].concat()))
                 .collect();
             if ways.len() > MAX_WAYS {
                 return None;

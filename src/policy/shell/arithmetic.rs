@@ -67,12 +67,17 @@ impl Reader<'_> {
             | b'^' | b'~' | b'?' | b':' | b',' => self.at += 1,
             _ => match self.identifier() {
                 Some(name) => {
+                    let before = self.text.get(..self.at - name.len()).unwrap_or_default().trim_end();
+                    let stepped = before.ends_with("++") || before.ends_with("--");
                     self.found.variables.evaluates(name);
                     if is_sensitive(name) {
                         self.doubt(format!("`{name}` may be assigned by arithmetic"));
                     }
                     if self.take("[") {
                         self.nested(|reader| reader.arithmetic(End::Bracket))?;
+                    }
+                    if stepped || self.at_assigning() {
+                        self.found.filled.insert(name.to_owned());
                     }
                 }
                 None => {
@@ -82,5 +87,12 @@ impl Reader<'_> {
         }
         self.evaluated(&draft);
         Ok(())
+    }
+
+    /// At an operator that gives the variable before it a value.
+    fn at_assigning(&self) -> bool {
+        let rest = self.text.get(self.at..self.end).unwrap_or_default().trim_start_matches([' ', '\t', '\n', '\\']);
+        let operators = ["++", "--", "=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="];
+        operators.iter().any(|operator| rest.starts_with(operator)) && !rest.starts_with("==")
     }
 }

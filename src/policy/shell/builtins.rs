@@ -194,7 +194,8 @@ impl Reader<'_> {
 
     fn named(&mut self, name: &str, known: bool) {
         if known && is_identifier(name) {
-            self.assigned(name, false);
+            self.filled(name, false);
+            self.found.variables.holds_anything(name);
         } else {
             self.doubt("a builtin assigns a variable whose name is not plain");
         }
@@ -234,6 +235,15 @@ impl Reader<'_> {
                 && !plain(name)
             {
                 self.doubt("a test evaluates a name that is not plain");
+            }
+        }
+        // Words that it falls into may be such a pair.
+        for draft in arguments.iter().filter(|draft| !draft.quoted && !draft.is_static()) {
+            if draft.data && !prints_one_word(&draft.text) {
+                self.doubt("a test gets words that are known only when it runs, which may evaluate a name");
+            }
+            for name in &draft.variables {
+                self.found.variables.falls_apart(name);
             }
         }
         let words = arguments.iter().filter(|draft| draft.text != "]" && draft.text != "!").take(3);
@@ -303,6 +313,13 @@ fn below_home(folder: &Draft) -> Option<&str> {
 /// Programs that print numbers or names, where their words are right: a function of that name could print anything.
 pub(super) const COUNTING: [&str; 10] =
     ["nproc", "seq", "wc", "date", "id", "grep", "git", "getconf", "sysctl", "uname"];
+
+/// What these print holds no blank.
+fn prints_one_word(text: &str) -> bool {
+    let plain = !text.contains([';', '&', '|', '\n', '<', '`', '*']);
+    let known = ["uname", "id", "whoami", "hostname", "nproc", "date +%", "git rev-parse", "git branch --show-current"];
+    plain && text.strip_prefix("$(").is_some_and(|inner| known.iter().any(|program| inner.starts_with(program)))
+}
 
 /// Whether a substitution surely prints numbers: one of a few programs with words that cannot change that.
 pub(super) fn prints_number(source: &str, commands: &[Simple]) -> bool {

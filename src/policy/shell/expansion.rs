@@ -169,7 +169,7 @@ impl Reader<'_> {
             Some(b':' | b'-' | b'=' | b'?' | b'+') => {
                 self.take(":");
                 if self.peek() == Some(b'=') {
-                    self.assigned(&name, false);
+                    self.filled(&name, false);
                 }
                 self.at += 1;
                 self.defaulted(draft, quoted)
@@ -286,6 +286,12 @@ impl Reader<'_> {
         if !number {
             self.found.variables.holds_data(name);
         }
+    }
+
+    /// The same, by other means than an assignment.
+    pub(super) fn filled(&mut self, name: &str, number: bool) {
+        self.found.filled.insert(name.to_owned());
+        self.assigned(name, number);
     }
 
     /// The value of this word is evaluated as arithmetic.

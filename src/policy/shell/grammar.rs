@@ -287,7 +287,7 @@ impl Reader<'_> {
             }
             self.skip_lines()?;
             let numbers = self.take_keyword("in") && self.elements()?;
-            self.assigned(name, numbers);
+            self.filled(name, numbers);
             self.place = before.clone().with(name);
         }
         self.skip_blanks();

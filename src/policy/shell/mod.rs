@@ -44,7 +44,8 @@ pub fn read(text: &str) -> Script {
         found.doubt("the command holds nothing that runs");
     }
     found.finish();
-    Script { commands: found.commands, opaque: found.doubt, functions: found.functions, early: found.early }
+    let Found { commands, doubt: opaque, functions, early, filled, .. } = found;
+    Script { commands, opaque, functions, early, filled }
 }
 
 fn unreadable(text: &str) -> Option<&'static str> {

@@ -35,11 +35,28 @@ const FILLED_BY_BASH: [&str; 24] = [
 pub(super) struct Variables {
     data: BTreeSet<String>,
     evaluated: BTreeSet<String>,
+    /// Of which even the number of words is not known.
+    unknown: BTreeSet<String>,
+    apart: BTreeSet<String>,
 }
 
 impl Variables {
     pub(super) fn holds_data(&mut self, name: &str) {
         self.data.insert(name.to_owned());
+    }
+
+    pub(super) fn holds_anything(&mut self, name: &str) {
+        self.unknown.insert(name.to_owned());
+    }
+
+    /// A test gets the words that its value falls into.
+    pub(super) fn falls_apart(&mut self, name: &str) {
+        self.apart.insert(name.to_owned());
+    }
+
+    pub(super) fn anything_apart(&self) -> Option<&str> {
+        let given = |name: &&String| self.unknown.contains(*name) || FILLED_BY_BASH.contains(&name.as_str());
+        self.apart.iter().find(given).map(String::as_str)
     }
 
     pub(super) fn evaluates(&mut self, name: &str) {

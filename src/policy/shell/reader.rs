@@ -26,8 +26,9 @@ pub(super) struct Found {
     pub(super) doubt: Option<String>,
     pub(super) functions: Vec<String>,
     pub(super) variables: Variables,
-    /// As in `Script`.
+    /// These two as in `Script`.
     pub(super) early: BTreeSet<String>,
+    pub(super) filled: BTreeSet<String>,
     /// A function that changes the folder is defined: from there on no folder is known.
     pub(super) wanders: bool,
 }
@@ -41,6 +42,9 @@ impl Found {
     }
 
     pub(super) fn finish(&mut self) {
+        if let Some(name) = self.variables.anything_apart() {
+            self.doubt(format!("a test gets the words of `{name}`, which are not known and may evaluate a name"));
+        }
         if let Some(name) = self.variables.evaluated_data() {
             self.doubt(format!("arithmetic evaluates the value of `{name}`, which is not known to be a number"));
         }

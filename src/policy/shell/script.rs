@@ -13,6 +13,8 @@ pub struct Script {
     pub functions: Vec<String>,
     /// Variables that are expanded where they may still have a value that is not from the text, or none.
     pub early: BTreeSet<String>,
+    /// Variables that get values from a loop, a builtin or a calculation.
+    pub filled: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

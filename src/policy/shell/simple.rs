@@ -146,6 +146,9 @@ impl Reader<'_> {
         let reading_only = name == "IFS" && self.before_read();
         if !reading_only {
             self.assigned(name, draft.yields_number());
+            if draft.data && !draft.yields_number() {
+                self.found.variables.holds_anything(name);
+            }
         }
         simple.assignments.push(Assignment { name: whole, value: draft.into_word() });
         Ok(())

@@ -389,7 +389,7 @@ fn builtins_that_run_data_are_refused() {
         ("printf -v 'x[$(a)]' b", "not plain"),
         ("unset 'x[$(a)]'", "not plain"),
         ("test -v 'x[$(a)]'", "not plain"),
-        ("[ $(a) b ]", "may be an option"),
+        ("[ $(a) b ]", "only when it runs"),
         ("printf \"$(a)\" b", "may be an option"),
         ("PATH=/x a", "`PATH`"),
         ("export PATH=/x", "`PATH`"),
