@@ -229,7 +229,7 @@ fn phase(reader: &mut Reader<'_, '_>, node: &Node, name: &str, path: &str) -> Op
             reader.refuse(key.at, &join(path, &key.name), message, "remove it, or make another phase the end");
         }
     }
-    let goal = fields.get("goal").and_then(|node| reader.text(node, &join(path, "goal"))).unwrap_or_default();
+    let goal = fields.get("goal").and_then(|node| reader.prose(node, &join(path, "goal"))).unwrap_or_default();
     let writes = fields.get("writes").map(|node| writes(reader, node, &join(path, "writes")));
     let require = join(path, "require_approval");
     let next = fields.get("next").map(|node| reader.texts(node, &join(path, "next"), MAX_PHASES)).unwrap_or_default();

@@ -2,8 +2,9 @@
 
 use super::LoadSchema;
 use super::problem::{At, Problem, nearest};
-use super::tree::{Key, Node, Plain, Value, is_hidden};
+use super::tree::{Key, Node, PROSE_BLANK, Plain, Value, is_hidden};
 use crate::domain::duration;
+use crate::domain::visible::code;
 
 const MAX_STRING: usize = 4_000;
 
@@ -87,6 +88,17 @@ impl<'l, 'f> Reader<'l, 'f> {
     }
 
     pub fn text<'n>(&mut self, node: &'n Node, path: &str) -> Option<&'n str> {
+        let text = self.prose(node, path)?;
+        if text.contains(PROSE_BLANK) {
+            let message = format!("the text holds {}, which looks like a blank and is none", code(PROSE_BLANK));
+            self.refuse(node.at, path, message, "write a common blank");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Text that only people read.
+    pub fn prose<'n>(&mut self, node: &'n Node, path: &str) -> Option<&'n str> {
         let text = match &node.value {
             Value::Text(text, Plain::Text | Plain::Flag) => text,
             Value::Text(text, Plain::Figure) => {
@@ -109,12 +121,7 @@ impl<'l, 'f> Reader<'l, 'f> {
             return None;
         }
         if let Some(hidden) = text.chars().find(|character| is_hidden(*character)) {
-            self.refuse(
-                node.at,
-                path,
-                format!("the text holds the hidden character U+{:04X}", u32::from(hidden)),
-                "remove it",
-            );
+            self.refuse(node.at, path, format!("the text holds the hidden character {}", code(hidden)), "remove it");
             return None;
         }
         Some(text)
@@ -123,11 +130,15 @@ impl<'l, 'f> Reader<'l, 'f> {
     /// Text that is not blank.
     pub fn words<'n>(&mut self, node: &'n Node, path: &str) -> Option<&'n str> {
         let text = self.text(node, path)?;
-        if text.trim().is_empty() {
+        self.is_written(text, node, path).then_some(text)
+    }
+
+    pub fn is_written(&mut self, text: &str, node: &Node, path: &str) -> bool {
+        let blank = text.trim().is_empty();
+        if blank {
             self.refuse(node.at, path, "the text is empty", "write something or leave the key out");
-            return None;
         }
-        Some(text)
+        !blank
     }
 
     /// `[a-z0-9][a-z0-9-]{0,63}`; with `_` where the name is not also a file name.

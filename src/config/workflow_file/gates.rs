@@ -210,7 +210,11 @@ fn syntax(reader: &mut Reader<'_, '_>, node: &Node, path: &str) -> Option<GateKi
 fn approval(reader: &mut Reader<'_, '_>, node: &Node, path: &str) -> Option<ApprovalGate> {
     let fields = reader.fields(node, path, &["ask", "from", "not_by", "within", "level"])?;
     let ask = match fields.get("ask") {
-        Some(node) => reader.words(node, &join(path, "ask")).map(str::to_owned),
+        Some(node) => {
+            let path = join(path, "ask");
+            let ask = reader.prose(node, &path);
+            ask.filter(|ask| reader.is_written(ask, node, &path)).map(str::to_owned)
+        }
         None => {
             reader.refuse(
                 fields.at,

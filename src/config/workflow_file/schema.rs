@@ -46,7 +46,7 @@ fn json(reader: &mut Reader<'_, '_>, node: &Node, path: &str) -> Option<Json> {
         Value::Null => Json::Null,
         Value::Bool(flag) => Json::Bool(*flag),
         Value::Number(number) => Json::Number(number.clone()),
-        Value::Text(_, Plain::Text) => Json::String(reader.text(node, path)?.to_owned()),
+        Value::Text(_, Plain::Text) => Json::String(reader.prose(node, path)?.to_owned()),
         Value::Text(text, Plain::Flag | Plain::Figure) => {
             let message = format!("`{text}` is text here and something else for other readers of yaml");
             reader.refuse(

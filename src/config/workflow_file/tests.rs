@@ -270,9 +270,27 @@ fn mistakes_in_a_phase_are_found_at_their_place() {
         ),
         ("model: {}", 15, "phases.a.model", "`tier` is missing"),
         ("end: off", 13, "phases.a.end", "write `true` or `false`"),
-        ("goal: \"a\\u202eb\"", 14, "phases.a.goal", "U+202E"),
+        ("goal: \"a\\u202eb\"", 14, "phases.a.goal", "\\u{202e}"),
+        ("goal: \"a\\u3000b\"", 14, "phases.a.goal", "\\u{3000}"),
+        ("allow: [\"Bash(ls\u{a0}*)\"]", 16, "phases.a.allow[0]", "\\u{a0}, which looks like a blank"),
     ] {
         check(inside, column, path, words);
+    }
+}
+
+#[test]
+fn what_nobody_sees_is_refused_wherever_it_stands() {
+    for hidden in "\u{ad}\u{34f}\u{61c}\u{115f}\u{180e}\u{200b}\u{200c}\u{200d}\u{2800}\u{3164}\u{fe0f}\u{1d173}\u{e0100}\u{2003}\u{3000}"
+        .chars()
+    {
+        for source in [phase(&format!("allow: [\"Bash(rm{hidden} *)\"]")), format!("# a{hidden}b\n{}", phase(""))] {
+            let found = problems(&source);
+            assert!(found.iter().any(|p| format!("{p}").contains(&crate::domain::visible::code(hidden))), "{found:#?}");
+        }
+    }
+    // People write this one in prose, often without knowing.
+    for prose in ["goal: \"a\u{a0}b\"", "exit: [{approval: {ask: \"Ship\u{a0}it?\"}}]"] {
+        good(&phase(prose));
     }
 }
 

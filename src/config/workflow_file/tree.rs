@@ -2,6 +2,7 @@
 //! one document of maps, lists and scalars. No meaning of any key is known here.
 
 use super::problem::{At, Problem};
+use crate::domain::visible::{self, code};
 use serde_json::Number;
 use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use std::borrow::Cow;
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 
 const MAX_BYTES: usize = 256 * 1024;
 const MAX_DEPTH: usize = 32;
+/// The blank that is not broken at: editors put it into prose by themselves.
+pub const PROSE_BLANK: char = '\u{a0}';
 
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -114,7 +117,7 @@ fn hidden_characters(source: &str) -> Vec<Problem> {
         for (column, character) in line.chars().enumerate() {
             let at = At { line: number + 1, column: column + 1 };
             if is_hidden(character) && !(character == '\u{feff}' && at == At::START) {
-                let message = format!("the file holds the hidden character U+{:04X}", u32::from(character));
+                let message = format!("the file holds the hidden character {}", code(character));
                 problems.push(Problem::new(at, "", message, "remove it: a workflow must read as what it is"));
             }
         }
@@ -122,10 +125,12 @@ fn hidden_characters(source: &str) -> Vec<Problem> {
     problems
 }
 
+/// What nobody sees on reading, or takes for a common blank. U+00A0 is left to those who know whether a text is prose.
 pub fn is_hidden(character: char) -> bool {
-    matches!(character,
-        '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{d}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    let layout = matches!(character, '\t' | '\n');
+    character.is_control() && !layout
+        || visible::is_hidden(character)
+        || visible::is_odd_blank(character) && character != PROSE_BLANK
 }
 
 enum Frame {
@@ -410,7 +415,7 @@ mod tests {
             ("a: 1\n...\n]\n", 3, 1, ""),
             ("? [a]\n: b\n", 1, 3, "key"),
             ("a: [1\n", 1, 4, "cannot be read"),
-            ("a: \"x\u{202e}y\"\n", 1, 6, "U+202E"),
+            ("a: \"x\u{202e}y\"\n", 1, 6, "\\u{202e}"),
         ] {
             let problems = parse(source).unwrap_err();
             assert!(
