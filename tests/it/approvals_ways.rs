@@ -19,6 +19,27 @@ fn adjust(arguments: Value) -> Decision {
     Decision::Adjust { reason: "safer".to_owned(), arguments }
 }
 
+#[test]
+fn a_reason_that_is_too_long_answers_nothing_whichever_answer_it_is_of() {
+    let (env, ana) = started("");
+    ok(&env, &ana, "request_approval", bash("true"));
+    let lead = person("lead");
+    let all = |reason: String| {
+        let arguments = json!({"command": "ls"});
+        [
+            Decision::Approve { reason: reason.clone(), choice: None },
+            Decision::Adjust { reason: reason.clone(), arguments },
+            Decision::Reject { reason },
+        ]
+    };
+    for answer in all("x".repeat(2_001)) {
+        assert_eq!(decide(&env.engine, &lead, &[1], 1, answer), "bad_arguments");
+    }
+    assert_eq!(states(&env, &[1]), ["pending"]);
+    let [_, _, no] = all("x".repeat(2_000));
+    assert_eq!(decide(&env.engine, &lead, &[1], 1, no), "ok");
+}
+
 fn states(env: &TestEnv, ids: &[u64]) -> Vec<String> {
     let state = |id: &u64| env.engine.approval(ApprovalId(*id)).unwrap().unwrap().state.word().to_owned();
     ids.iter().map(state).collect()

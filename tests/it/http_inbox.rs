@@ -219,7 +219,10 @@ fn a_person_answers_what_was_shown_and_nothing_else() {
     assert_eq!(answer(&shown["digest"], json!({ "approvals": [] })), "400 bad_arguments");
     assert_eq!(answer(&shown["digest"], json!({ "arguments": {} })), "400 bad_arguments");
     assert_eq!(answer(&shown["digest"], json!({ "answer": "reject", "level": 3 })), "400 bad_arguments");
-    assert_eq!(answer(&shown["digest"], json!({})), "200");
+    let twice = json!([{ "id": first, "digest": shown["digest"] }, { "id": first, "digest": shown["digest"] }]);
+    assert_eq!(answer(&shown["digest"], json!({ "approvals": twice })), "400 bad_arguments");
+    assert_eq!(answer(&shown["digest"], json!({ "reason": "x".repeat(2001) })), "400 bad_arguments");
+    assert_eq!(answer(&shown["digest"], json!({ "reason": "é".repeat(2000) })), "200");
     assert_eq!(answer(&shown["digest"], json!({})), "409 approval_closed", "answered already");
     let known = env.engine.approval(ApprovalId(1)).unwrap().unwrap();
     let answer = known.state.answer().unwrap();

@@ -16,6 +16,9 @@ use crate::domain::workflow::ApprovalGate;
 use super::proof::signer;
 use super::{raise, require};
 
+/// Of an answer, by whatever way it comes.
+pub const REASON_CHARACTERS_MAX: usize = 2_000;
+
 /// What is approved, exactly: anything that changes one of these needs a new approval.
 pub fn digest(facts: &Facts, task: &Task, about: &About, ask: &str) -> String {
     let artifacts: serde_json::Map<_, _> =
@@ -182,6 +185,7 @@ pub fn answer_statement(workspace: &str, approval: &Approval, decision: &Decisio
 /// All of the named approvals are answered alike, or none is.
 pub fn answer(facts: &Facts, command: &DecideApprovals, context: &Context) -> Result<Vec<Event>, Refusal> {
     require(context, &[Role::Approver, Role::Operator], "answering an approval")?;
+    short_enough(&command.answer)?;
     let mut events = Vec::new();
     for (id, signed) in &command.approvals {
         let approval = facts.state.approvals.get(id).ok_or_else(|| unknown(*id))?;
@@ -235,6 +239,18 @@ pub fn answer(facts: &Facts, command: &DecideApprovals, context: &Context) -> Re
         }
     }
     Ok(events)
+}
+
+/// Agents are told the reason with every refusal, and the log keeps it for good.
+fn short_enough(answer: &Decision) -> Result<(), Refusal> {
+    let (Decision::Approve { reason, .. } | Decision::Reject { reason } | Decision::Adjust { reason, .. }) = answer;
+    let count = reason.chars().count();
+    if count <= REASON_CHARACTERS_MAX {
+        return Ok(());
+    }
+    let message =
+        format!("the reason has {count} characters, more than the {REASON_CHARACTERS_MAX} an answer may have");
+    Err(Refusal::new(Code::BadArguments, message, "shorten it; nothing was answered"))
 }
 
 pub(super) fn unknown(id: ApprovalId) -> Refusal {

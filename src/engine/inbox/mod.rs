@@ -164,7 +164,7 @@ impl Engine {
         ids: &[ApprovalId],
         answer: &Decision,
     ) -> Result<Vec<(Seen, Value)>, Failure> {
-        few_enough(ids.len())?;
+        each_once(ids)?;
         let workspace = self.workspace_id()?;
         let statement = |id: &ApprovalId| {
             let approval = self.approval(*id)?.filter(|approval| approval.is_shown_to(caller));
@@ -250,12 +250,21 @@ fn rules(tx: &mut dyn Tx, facts: &Facts, approval: &Approval) -> Result<Vec<Stri
     Ok(about.map(|text| visible(text)).collect())
 }
 
-fn few_enough(count: usize) -> Result<(), Refusal> {
-    if (1..=ANSWERED_MAX).contains(&count) {
-        return Ok(());
+fn each_once(ids: &[ApprovalId]) -> Result<(), Refusal> {
+    let count = ids.len();
+    if !(1..=ANSWERED_MAX).contains(&count) {
+        let message = format!("one answer is for 1 to {ANSWERED_MAX} approvals, and this names {count}");
+        let hint = "name the approvals it is for, in several answers if need be";
+        return Err(Refusal::new(Code::BadArguments, message, hint));
     }
-    let message = format!("one answer is for 1 to {ANSWERED_MAX} approvals, and this names {count}");
-    Err(Refusal::new(Code::BadArguments, message, "name the approvals it is for, in several answers if need be"))
+    let mut seen = BTreeSet::new();
+    match ids.iter().find(|id| !seen.insert(**id)) {
+        None => Ok(()),
+        Some(twice) => {
+            let message = format!("{twice} is named twice, and one answer answers it once");
+            Err(Refusal::new(Code::BadArguments, message, format!("name {twice} once; nothing was answered")))
+        }
+    }
 }
 
 fn unknown(id: ApprovalId) -> Refusal {
