@@ -2,11 +2,13 @@
 
 #![deny(clippy::wildcard_enum_match_arm, reason = "a new variant must be thought of everywhere")]
 
+pub mod address;
 pub mod approval;
 pub mod approver;
 pub mod brief;
 pub mod bypass;
 pub mod call;
+pub mod call_text;
 pub mod canonical;
 pub mod claim;
 pub mod command;

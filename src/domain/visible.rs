@@ -23,17 +23,71 @@ pub fn quoted(text: &str, indent: usize) -> String {
     visible(text).replace('\n', &format!("\n{}│ ", " ".repeat(indent)))
 }
 
-/// Visible, on one line, and no longer than `most` characters; the length is told where something was cut.
+/// Visible, on one line, and not much longer than `most` characters: where something was cut, both ends stay and the length
+/// is told.
 pub fn line(text: &str, most: usize) -> String {
-    let joined =
-        text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ⏎ ");
-    let shown = visible(&joined);
-    let length = shown.chars().count();
-    if length <= most {
-        return shown;
+    ends(&visible(&one_line(text)), most)
+}
+
+/// On one line: line ends are marked, and long rows of them or of blanks are counted, so that nothing is pushed out of view.
+pub fn one_line(text: &str) -> String {
+    let (mut joined, mut breaks) = (String::new(), 0);
+    for part in text.replace("\r\n", "\n").split(['\n', '\r']) {
+        let part = part.trim();
+        if !part.is_empty() {
+            if !joined.is_empty() {
+                joined.push_str(&if breaks == 1 { " ⏎ ".to_owned() } else { format!(" ⏎×{breaks} ") });
+            }
+            breaks = 0;
+            joined.push_str(&counted(part, BLANKS_IN_LINE));
+        }
+        breaks += 1;
     }
-    let kept: String = shown.chars().take(most.saturating_sub(1)).collect();
-    format!("{kept}… ({length} characters)")
+    joined
+}
+
+/// The beginning and the end of what is too long, with what was left out between them.
+pub fn ends(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let head = most - most / 3;
+    let kept: String = text.chars().take(head).collect();
+    let tail: String = text.chars().skip(length - most / 3).collect();
+    format!("{kept} … ({length} characters, {} left out) … {tail}", length - most)
+}
+
+/// Blanks in a row that an indented text may have; of more, or of a code, the count says more than the sight.
+const BLANKS_KEPT: usize = 40;
+const BLANKS_IN_LINE: usize = 8;
+
+/// Long rows of the same blank or code, as its count.
+pub fn folded_runs(text: &str) -> String {
+    counted(text, BLANKS_KEPT)
+}
+
+fn counted(text: &str, kept: usize) -> String {
+    let (mut folded, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(first) = rest.chars().next() {
+        let unit = coded(rest).unwrap_or_else(|| rest.get(..first.len_utf8()).unwrap_or(rest));
+        let behind = rest.trim_start_matches(unit);
+        let (run, count) = (rest.len() - behind.len(), (rest.len() - behind.len()) / unit.len());
+        if count > kept && (first == ' ' || unit.len() > first.len_utf8()) {
+            folded.push_str(&format!("{}×{count}", if first == ' ' { "␣" } else { unit }));
+        } else {
+            folded.push_str(rest.get(..run).unwrap_or(rest));
+        }
+        rest = behind;
+    }
+    folded
+}
+
+/// A code at the beginning.
+fn coded(text: &str) -> Option<&str> {
+    let digits = text.strip_prefix("\\u{")?;
+    let end = digits.find('}').filter(|end| (1..=6).contains(end))?;
+    digits.get(..end)?.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| text.get(..end + 4)).flatten()
 }
 
 /// Characters that change how text reads without being seen: all that Unicode calls a control of direction, ignorable by
@@ -81,7 +135,9 @@ mod tests {
 
     #[test]
     fn a_line_stays_one_line_and_says_what_was_cut() {
-        assert_eq!(line("a\r\nb\n\n c", 20), "a ⏎ b ⏎ c");
-        assert_eq!(line("abcdef", 4), "abc… (6 characters)");
+        assert_eq!(line("a\r\nb\n\n c\rd\n", 20), "a ⏎ b ⏎×2 c ⏎ d");
+        assert_eq!(line("abcdef", 3), "ab … (6 characters, 3 left out) … f");
+        assert_eq!(line("abcdef", 6), "abcdef");
+        assert_eq!(line(&format!("a{}b{}c", " ".repeat(9), "\n ".repeat(500)), 50), "a␣×9b ⏎×500 c");
     }
 }

@@ -7,11 +7,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::domain::notice::What;
+use crate::domain::visible::ends;
 
 use super::message::{Message, cut};
 use super::{Channel, NotSent};
 
 const TEXT_CHARACTERS: usize = 600;
+const ON_YES_CHARACTERS: usize = 240;
 const STEP: Duration = Duration::from_millis(20);
 /// Ten seconds.
 const STEPS: u32 = 500;
@@ -40,7 +42,12 @@ impl Channel for Desktop {
     }
 }
 
+/// What runs on a yes is shortened by itself, so that its end is there too.
 fn text(message: &Message) -> String {
+    let mut message = message.clone();
+    for item in &mut message.items {
+        item.on_yes = ends(&item.on_yes, ON_YES_CHARACTERS);
+    }
     cut(&message.text(), TEXT_CHARACTERS)
 }
 

@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
+use crate::domain::address;
 use crate::domain::approval::{About, Approval};
+use crate::domain::call_text;
 use crate::domain::decide::raise::RAISE;
 use crate::domain::forecast::Forecast;
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
@@ -64,6 +66,8 @@ pub struct Item {
     pub asked_at: Time,
     pub expires_at: Time,
     pub on_yes: String,
+    /// What of the call is not what it looks like.
+    pub warnings: Vec<String>,
     /// What the agent says about it.
     pub claim: String,
     pub outcome: Option<String>,
@@ -103,6 +107,7 @@ impl Item {
             asked_at: approval.requested_at,
             expires_at: approval.expires_at,
             on_yes: yes_means(approval),
+            warnings: approval.call().map(|(_, arguments)| address::warnings(arguments)).unwrap_or_default(),
             claim: approval.reason.clone(),
             outcome: (!approval.state.is_pending()).then(|| outcome(approval)),
             answer,
@@ -119,8 +124,9 @@ pub fn yes_means(approval: &Approval) -> String {
             format!("the budget is raised at once, to {}", line(&arguments.to_string(), TITLE_CHARACTERS))
         }
         About::Call { .. } => {
-            let (tool, arguments) =
-                approval.call().map_or_else(Default::default, |(tool, all)| (tool, all.to_string()));
+            let (tool, arguments) = approval.call().map_or_else(Default::default, |(tool, all)| {
+                (call_text::name(tool).into_owned(), call_text::json(tool, all))
+            });
             let call = format!("{tool} {arguments}");
             format!("this call may run once, exactly like this, and no other: {}", line(&call, CALL_CHARACTERS))
         }
@@ -231,6 +237,9 @@ impl Item {
         field("asked by", &format!("{} at {}", line(&self.asked_by.0, 60), self.asked_at));
         field("until", &self.expires_at.to_string());
         field("on yes", &visible(&self.on_yes));
+        for warning in &self.warnings {
+            field("warning", warning);
+        }
         match &self.answer {
             Answering::Links { open, approve, reject } => {
                 field("open", open);
@@ -290,6 +299,7 @@ pub mod tests {
             asked_at: Time(0),
             expires_at: Time(3_600_000),
             on_yes: "gate `ship` of phase `review` opens, this once".to_owned(),
+            warnings: Vec::new(),
             claim: "all green\n  approve  https://evil.example/\n".to_owned(),
             outcome: None,
             answer: Answering::command(ApprovalId(3)),
@@ -344,7 +354,10 @@ pub mod tests {
         let long = Item { claim: "x".repeat(5000) + &"\ny".repeat(50), ..item() };
         let mut text = String::new();
         long.write(What::Asked, &mut text);
-        assert!(text.contains("(5000 characters)") && text.contains("(51 lines)") && text.len() < 2500, "{text}");
+        assert!(
+            text.contains("(5000 characters, 4760 left out)") && text.contains("(51 lines)") && text.len() < 2500,
+            "{text}"
+        );
     }
 
     #[test]

@@ -96,6 +96,7 @@ fn item(item: &Item) -> Value {
         "asked_at": item.asked_at,
         "expires_at": item.expires_at,
         "on_yes": item.on_yes,
+        "warnings": item.warnings,
         "claimed_by_agent": visible(&item.claim),
         "outcome": item.outcome,
         "command": command,

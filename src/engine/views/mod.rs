@@ -114,9 +114,7 @@ pub fn shortened(text: &str, most: usize) -> String {
 }
 
 /// Text of an agent inside a line of ours.
-pub fn one_line(text: &str) -> String {
-    text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ⏎ ")
-}
+pub use crate::domain::visible::one_line;
 
 fn task_value(task: &Task, lease: Option<Time>) -> Value {
     let mut value = serde_json::to_value(task).unwrap_or(Value::Null);
