@@ -5,16 +5,14 @@ import { fill, h, link } from "./dom.js";
 import { laidOut, told, worded } from "./parts.js";
 import { moment, since, until } from "./time.js";
 
-/** Characters of a call in a line; the whole of it is one click away. */
-const CALL_MAX = 300;
-
 const asked = (one) => (one.ask_by_agent ? "The agent asks" : one.ask);
 
-/** What a person is asked, in a line or two, the same wherever it stands: what is known of a call follows its question. */
+/** What a person is asked, in a line or two, the same wherever it stands: what is known of a call follows its question,
+ * with both its ends. */
 export function question({ ask, call }) {
   // A question about a budget says all that its call would.
-  const what = call && call.tool !== "raise_budget" ? String(call.arguments?.command ?? call.lines.join(", ")) : "";
-  return [worded(ask), what && [" ", h("code", what.length > CALL_MAX ? `${what.slice(0, CALL_MAX)}…` : what)]];
+  const what = call && call.tool !== "raise_budget" ? call.short : "";
+  return [worded(ask), what && [" ", h("code", what)]];
 }
 
 export function described(one, context) {
@@ -32,11 +30,16 @@ export function described(one, context) {
   );
 }
 
-function call({ tool, lines, changes }) {
+function call({ tool, lines, warnings, starts, changes }) {
   return h(
     "div.call",
     h("h3", "The call, exactly as it would run"),
     h("pre", { tabindex: "0", "aria-label": "the call" }, h("strong", tool), "\n", lines.join("\n")),
+    warnings.map((warning) => h("p.banner.warn", `Warning: ${warning}.`)),
+    starts && [
+      h("h3", "It starts", starts.doubt && ` (and maybe more: ${starts.doubt})`),
+      h("pre", { tabindex: "0", "aria-label": "what it starts" }, starts.commands.join("\n")),
+    ],
     changes.length > 0 && h("div.changes", { "aria-label": "what changes" }, changes.map((line) => h("div.change", { class: { "+": "added", "-": "gone" }[line.sign] ?? "same" }, line.sign, line.text))),
   );
 }

@@ -156,6 +156,18 @@ fn described(shown: &Shown) -> String {
     if let Some(call) = &shown.call {
         let lines = escaped(&call.lines.join("\n"));
         let _ = write!(text, "<h2>The call, exactly as it would run</h2><pre>{}\n{lines}</pre>", escaped(&call.tool));
+        for warning in &call.warnings {
+            let _ = write!(text, "<p class=\"banner warn\">Warning: {}</p>", escaped(warning));
+        }
+        if let Some(starts) = &call.starts {
+            let doubt = starts.doubt.as_ref().map(|why| format!(" (and maybe more: {})", escaped(why)));
+            let _ = write!(
+                text,
+                "<h3>It starts{}</h3><pre>{}</pre>",
+                doubt.unwrap_or_default(),
+                escaped(&starts.commands.join("\n"))
+            );
+        }
         for line in &call.changes {
             let class = match line.sign {
                 "+" => "added",

@@ -208,6 +208,8 @@ fn a_person_answers_what_was_shown_and_nothing_else() {
     assert_eq!(shown["call"]["lines"], json!(["command: rm -r build\\u{202e}"]), "{shown}");
     assert_eq!((&shown["requested_by"], &shown["about"], &shown["level"]), (&json!("ana"), &json!("call"), &json!(1)));
     assert_eq!(shown["you"], json!({ "answer": true, "sign": 0, "why": "", "hint": "" }));
+    let call = &shown["call"];
+    assert_eq!((&call["warnings"], &call["starts"], call["short"].is_string()), (&json!([]), &Value::Null, true));
     assert!(shown["on_yes"].as_str().unwrap().contains("runs once"), "{shown}");
     let answer = |digest: &Value, more: Value| {
         let mut body = json!({ "approvals": [{ "id": first, "digest": digest }], "answer": "approve" });

@@ -11,6 +11,7 @@
 )]
 
 mod approvals;
+mod approvals_shown;
 mod approvals_ways;
 mod audit_query;
 mod board_tui;

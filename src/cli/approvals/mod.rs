@@ -17,6 +17,7 @@ use crate::engine::views::one_line;
 use super::output::visible;
 use super::signing::{SignArgs, Signer};
 use super::{Ended, Out, Place};
+use shown::Extent;
 
 const SIGNED: u8 = 2;
 
@@ -37,7 +38,7 @@ enum Act {
     /// One approval: what it is about, and what happens after a yes.
     Show {
         id: ApprovalId,
-        /// Long values whole, instead of their beginning and their length.
+        /// Long values whole, instead of their beginning and their end.
         #[arg(long)]
         full: bool,
     },
@@ -89,8 +90,12 @@ enum BatchAct {
 
 #[derive(Clone, Debug, clap::Args)]
 struct AnswerArgs {
+    /// Answers without asking. What is too long for a page is only approved with `--full` besides.
     #[arg(long)]
     yes: bool,
+    /// Shows all of it before the answer, however long it is.
+    #[arg(long)]
+    full: bool,
     #[arg(long, default_value = "")]
     reason: String,
     #[command(flatten)]
@@ -103,7 +108,8 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         Act::List { all } => list(&engine, *all, out),
         Act::Show { id, full } => {
             let approval = find(&engine, *id)?;
-            out.answer(&value(&approval), &shown::described(&engine, &approval, *full, out)?);
+            let extent = if *full { Extent::Whole } else { Extent::Folded };
+            out.answer(&value(&approval), &shown::described(&engine, &approval, extent, out)?);
             Ok(())
         }
         Act::Approve { id, answer, choice } => {
@@ -220,10 +226,24 @@ fn decide(
     out: &Out,
 ) -> Result<(), Ended> {
     let list = crate::domain::decide::words(approvals.iter().map(|approval| approval.id));
-    if !args.yes {
+    let approves = matches!(decision, Decision::Approve { .. });
+    if args.yes && approves && !args.full {
+        seen_whole(approvals)?;
+    }
+    if args.full || !args.yes {
+        // A yes takes what is before the eyes, so nothing of it is folded.
+        let extent = if args.full {
+            Extent::Whole
+        } else if approves {
+            Extent::Asked
+        } else {
+            Extent::Folded
+        };
         for approval in approvals {
-            out.aside(&shown::described(engine, approval, false, out)?);
+            out.aside(&shown::described(engine, approval, extent, out)?);
         }
+    }
+    if !args.yes {
         let verb = match &decision {
             Decision::Approve { .. } => "Approve",
             Decision::Reject { .. } => "Reject",
@@ -248,6 +268,17 @@ fn decide(
     };
     out.answer(&value, &lines.join("\n"));
     Ok(())
+}
+
+/// A yes without a look is taken for what a page shows whole, and for nothing longer.
+fn seen_whole(approvals: &[Approval]) -> Result<(), Ended> {
+    match approvals.iter().find(|approval| shown::is_cut(approval)) {
+        None => Ok(()),
+        Some(Approval { id, .. }) => Err(Ended::usage(
+            format!("{id} is too long for `approvals show` to show whole, and `--yes` would approve it unseen"),
+            "leave `--yes` out and it is shown whole before the question; `--yes --full` shows it whole and asks nothing",
+        )),
+    }
 }
 
 /// A key is opened where the question asks for one: by its level, or by naming who may answer.

@@ -8,8 +8,9 @@ use crate::domain::approval::{About, Approval, ApprovalState};
 use crate::domain::call::CallState;
 use crate::domain::ids::Time;
 use crate::domain::notice::NoticeState;
+use crate::domain::visible::ends;
 use crate::engine::Engine;
-use crate::engine::inbox::shown::{self as inbox, level_words};
+use crate::engine::inbox::shown::{self as inbox, ShownCall, level_words};
 
 use super::super::output::{Tone, quoted, visible};
 use super::super::{Ended, Out};
@@ -27,8 +28,26 @@ pub fn state(approval: &Approval, now: Time) -> &'static str {
     if approval.has_run_out(now) { "expired" } else { approval.state.word() }
 }
 
-pub fn described(engine: &Engine, approval: &Approval, full: bool, out: &Out) -> Result<String, Ended> {
-    let (mut text, mut fold) = (String::new(), Fold { full, folded: false });
+/// How much of long texts is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Beginning and end, with what is left out between them.
+    Folded,
+    /// Whole what a yes would be about; the rest, folded, does not bury it.
+    Asked,
+    Whole,
+}
+
+/// Whether somebody who looks at it without more has seen only parts of what would run.
+pub fn is_cut(approval: &Approval) -> bool {
+    let mut fold = Fold { full: false, folded: false };
+    let call = inbox::call(approval);
+    call.iter().for_each(|call| drop(call_lines(call, &mut fold)));
+    fold.folded
+}
+
+pub fn described(engine: &Engine, approval: &Approval, extent: Extent, out: &Out) -> Result<String, Ended> {
+    let (mut text, mut fold) = (String::new(), Fold { full: extent != Extent::Folded, folded: false });
     let asked = match approval.about {
         About::Gate { .. } | About::Call { .. } => quoted(&approval.ask, 0),
         About::Question { .. } => format!("the agent asks: {}", quoted(&approval.ask, 2)),
@@ -44,16 +63,13 @@ pub fn described(engine: &Engine, approval: &Approval, full: bool, out: &Out) ->
             let _ = writeln!(text, "  {name:<12}{}", quoted(&value, 14));
         }
     }
-    if let Some((tool, arguments)) = approval.call() {
-        let _ = writeln!(text, "\n  the call, exactly as it would run:");
-        let _ = writeln!(text, "    │ {}", out.toned(Tone::Asking, &visible(tool)));
-        for line in call_lines(arguments, &mut fold) {
-            let _ = writeln!(text, "    │ {}", visible(&line));
-        }
+    if let Some(call) = inbox::call(approval) {
+        text.push_str("\n  the call, exactly as it would run:\n");
+        text.push_str(&call_text(&call, &mut fold, out));
         if let (About::Call { arguments: asked, .. }, true) = (&approval.about, approval.state.answer().is_some())
-            && asked != arguments
+            && *asked != call.arguments
         {
-            text.push_str(&changes(approval, arguments));
+            text.push_str(&changes(approval, &call.arguments));
         }
     }
     match engine.void(approval.id)? {
@@ -66,11 +82,25 @@ pub fn described(engine: &Engine, approval: &Approval, full: bool, out: &Out) ->
             );
         }
         _ if approval.state.is_pending() && !approval.has_run_out(engine.now()) => {
-            let _ = writeln!(text, "\n  {:<12}{}", "after a yes", yes_means(approval));
+            let _ = writeln!(text, "\n  {:<12}{}", "after a yes", quoted(&yes_means(approval), 14));
             let _ = writeln!(text, "  {:<12}{}", "answer", how_to_answer(approval));
         }
         _ => {}
     }
+    fold.full = match approval.about {
+        About::Gate { .. } | About::Question { .. } => fold.full,
+        About::Call { .. } => extent == Extent::Whole,
+    };
+    text.push_str(&claimed(engine, approval, &mut fold, out)?);
+    if fold.folded {
+        let _ = writeln!(text, "\n  not all of it is shown: phasegate approvals show {} --full", approval.id);
+    }
+    Ok(text)
+}
+
+/// What agents say about it and have handed in.
+fn claimed(engine: &Engine, approval: &Approval, fold: &mut Fold, out: &Out) -> Result<String, Ended> {
+    let mut text = String::new();
     if !approval.reason.is_empty() {
         let said = out.toned(Tone::Claimed, &quoted(&approval.reason, 14));
         let _ = writeln!(text, "  {:<12}the agent says: {said}", "claimed");
@@ -89,9 +119,6 @@ pub fn described(engine: &Engine, approval: &Approval, full: bool, out: &Out) ->
                 let _ = writeln!(text, "    │ {}", visible(&shown));
             }
         }
-    }
-    if fold.folded {
-        let _ = writeln!(text, "\n  not all of it is shown: phasegate approvals show {} --full", approval.id);
     }
     Ok(text)
 }
@@ -170,22 +197,32 @@ fn how_to_answer(approval: &Approval) -> String {
     }
 }
 
-/// Arguments, a field a line.
-fn call_lines(arguments: &Value, fold: &mut Fold) -> Vec<String> {
-    let mut folded = |text: &str| fold.text(text, CALL_LINES_SHOWN, CALL_CHARS_SHOWN);
-    let Value::Object(fields) = arguments else { return folded(&arguments.to_string()) };
-    let mut lines = Vec::new();
-    for (name, value) in fields {
-        match value {
-            Value::String(text) if !text.contains('\n') => lines.extend(folded(&format!("{name}: {text}"))),
-            Value::String(text) => {
-                lines.push(format!("{name}:"));
-                lines.extend(folded(text).into_iter().map(|line| format!("  {line}")));
-            }
-            other => lines.extend(folded(&format!("{name}: {other}"))),
+/// All that would run, in a frame, with what to look out for below it.
+fn call_text(call: &ShownCall, fold: &mut Fold, out: &Out) -> String {
+    let mut text = String::new();
+    let (lines, starts) = call_lines(call, fold);
+    let _ = writeln!(text, "    │ {}", out.toned(Tone::Asking, &call.tool));
+    for line in lines {
+        let _ = writeln!(text, "    │ {line}");
+    }
+    if let Some(all) = &call.starts {
+        let doubt = all.doubt.as_ref().map(|why| format!(", and maybe more, since {why}")).unwrap_or_default();
+        let _ = writeln!(text, "\n  what it starts, one a line{doubt}:");
+        for line in starts {
+            let _ = writeln!(text, "    │ {line}");
         }
     }
-    if lines.is_empty() { vec!["(no arguments)".to_owned()] } else { lines }
+    for warning in &call.warnings {
+        let _ = writeln!(text, "\n  {}", out.toned(Tone::Bad, &format!("warning: {warning}")));
+    }
+    text
+}
+
+/// The arguments, and what a shell command starts.
+fn call_lines(call: &ShownCall, fold: &mut Fold) -> (Vec<String>, Vec<String>) {
+    let starts = call.starts.as_ref().map(|starts| starts.commands.as_slice()).unwrap_or_default();
+    let mut folded = |lines: &[String]| fold.lines(lines, CALL_LINES_SHOWN, CALL_CHARS_SHOWN);
+    (folded(&call.lines), folded(starts))
 }
 
 /// What a person changed, line by line.
@@ -204,7 +241,7 @@ fn pretty(text: &str) -> String {
     value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| text.to_owned())
 }
 
-/// Long content with its length instead of its tail, unless all of it is wanted.
+/// Long content as its beginning and its end, unless all of it is wanted.
 struct Fold {
     full: bool,
     /// Something was left out.
@@ -213,24 +250,28 @@ struct Fold {
 
 impl Fold {
     fn text(&mut self, text: &str, most_lines: usize, most_chars: usize) -> Vec<String> {
-        let count = text.lines().count();
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        self.lines(&lines, most_lines, most_chars)
+    }
+
+    /// What matters may stand last, so both ends are kept.
+    fn lines(&mut self, lines: &[String], most_lines: usize, most_chars: usize) -> Vec<String> {
         if self.full {
-            return text.lines().map(str::to_owned).collect();
+            return lines.to_vec();
         }
-        let mut lines: Vec<String> = text.lines().take(most_lines).map(|line| self.line(line, most_chars)).collect();
+        let (count, tail) = (lines.len(), most_lines / 3);
+        let (head, last) = if count > most_lines { (most_lines - tail, count - tail) } else { (count, count) };
+        let mut kept: Vec<String> = lines.iter().take(head).map(|line| self.line(line, most_chars)).collect();
         if count > most_lines {
             self.folded = true;
-            lines.push(format!("… ({count} lines)"));
+            kept.push(format!("… ({count} lines, {} left out) …", count - most_lines));
         }
-        lines
+        kept.extend(lines.iter().skip(last).map(|line| self.line(line, most_chars)));
+        kept
     }
 
     fn line(&mut self, line: &str, most: usize) -> String {
-        let length = line.chars().count();
-        if length <= most {
-            return line.to_owned();
-        }
-        self.folded = true;
-        format!("{}… ({length} characters)", line.chars().take(most).collect::<String>())
+        self.folded |= line.chars().count() > most;
+        ends(line, most)
     }
 }

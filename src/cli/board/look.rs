@@ -63,7 +63,7 @@ fn asked(approval: &Approval) -> Asked {
 /// As `approvals show` has it, with nothing left out: what is scrolled need not be cut.
 pub fn text(engine: &Engine, id: ApprovalId) -> Result<String, Ended> {
     match engine.approval(id)? {
-        Some(approval) => shown::described(engine, &approval, true, &Out::plain()),
+        Some(approval) => shown::described(engine, &approval, shown::Extent::Whole, &Out::plain()),
         None => Ok(format!("{id} is gone.")),
     }
 }

@@ -2,6 +2,7 @@
 
 mod page;
 pub mod shown;
+mod started;
 
 use std::collections::BTreeSet;
 

@@ -5,10 +5,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::approval::{About, Approval};
+use crate::domain::call_text;
 use crate::domain::decide::raise::RAISE;
 use crate::domain::ids::{AgentName, ApprovalId, TaskId, Time};
-use crate::domain::visible::visible;
+use crate::domain::visible::{ends, exact, one_line, visible};
 use crate::tools;
+
+use super::started;
+pub use super::started::Starts;
 
 const ARTIFACT_LINES: usize = 40;
 const ARTIFACT_LINE_CHARS: usize = 400;
@@ -60,8 +64,14 @@ pub struct ShownCall {
     pub tool: String,
     /// Exactly as they would be used.
     pub arguments: Value,
-    /// The same to look at, a line each.
+    /// The same to look at, a line each; what the tool does not take stands behind.
     pub lines: Vec<String>,
+    /// In a line: its beginning and its end where it is long.
+    pub short: String,
+    /// What is not what it looks like.
+    pub warnings: Vec<String>,
+    /// Of a shell command that is more than one.
+    pub starts: Option<Starts>,
     /// Where the call replaces a text by another, or a person changed what was asked: line by line.
     pub changes: Vec<Line>,
 }
@@ -107,12 +117,16 @@ pub struct May {
     pub hint: String,
 }
 
-/// The question in a line; a call shows its beginning.
+/// The question in a line; a long call shows its beginning and its end.
 pub fn headline(approval: &Approval) -> String {
-    let Some((tool, arguments)) = approval.call() else { return approval.ask.clone() };
-    let essence = arguments.get("command").and_then(Value::as_str).map_or_else(|| arguments.to_string(), str::to_owned);
-    let line: String = essence.chars().take(HEADLINE_CHARS).collect();
-    format!("run {tool}: {line}")
+    match approval.call() {
+        Some((tool, arguments)) => format!("run {}: {}", call_text::name(tool), short(tool, arguments)),
+        None => approval.ask.clone(),
+    }
+}
+
+fn short(tool: &str, arguments: &Value) -> String {
+    ends(&one_line(&call_text::essence(tool, arguments)), HEADLINE_CHARS)
 }
 
 pub fn level_words(level: u8) -> &'static str {
@@ -145,6 +159,7 @@ pub fn yes_means(approval: &Approval) -> String {
             )
         }
         About::Call { tool, .. } => {
+            let tool = call_text::name(tool);
             format!(
                 "the agent is told yes. phasegate does not run `{tool}` itself, and cannot see whether it runs like this"
             )
@@ -157,24 +172,15 @@ pub fn call(approval: &Approval) -> Option<ShownCall> {
     let (tool, arguments) = approval.call()?;
     let About::Call { arguments: asked, .. } = &approval.about else { return None };
     let changes = if asked == arguments { replaced(arguments) } else { changes(asked, arguments) };
-    Some(ShownCall { tool: visible(tool), arguments: arguments.clone(), lines: lines(arguments), changes })
-}
-
-/// Arguments, a field a line; text of several lines below its name.
-fn lines(arguments: &Value) -> Vec<String> {
-    let Value::Object(fields) = arguments else { return vec![visible(&arguments.to_string())] };
-    let mut lines = Vec::new();
-    for (name, value) in fields {
-        match value {
-            Value::String(text) if !text.contains('\n') => lines.push(format!("{name}: {text}")),
-            Value::String(text) => {
-                lines.push(format!("{name}:"));
-                lines.extend(text.split('\n').map(|line| format!("  {line}")));
-            }
-            other => lines.push(format!("{name}: {other}")),
-        }
-    }
-    lines.iter().map(|line| visible(line)).collect()
+    Some(ShownCall {
+        tool: call_text::name(tool).into_owned(),
+        arguments: arguments.clone(),
+        lines: call_text::lines(tool, arguments),
+        short: short(tool, arguments),
+        warnings: started::warnings(tool, arguments),
+        starts: started::starts(tool, arguments),
+        changes,
+    })
 }
 
 /// An edit of a file shows what goes and what comes.
@@ -197,7 +203,7 @@ fn compared(before: &str, after: &str) -> Vec<Line> {
             similar::ChangeTag::Delete => "-",
             similar::ChangeTag::Equal => " ",
         };
-        Line { sign, text: visible(change.value().trim_end_matches('\n')) }
+        Line { sign, text: exact(change.value().trim_end_matches('\n')) }
     });
     lines.collect()
 }
@@ -219,12 +225,6 @@ pub fn artifact_lines(content: &[u8]) -> (Vec<String>, bool) {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn arguments_are_shown_whole_and_nothing_in_them_hides() {
-        let shown = lines(&json!({"command": "ls\u{202e} x", "note": "a\nb\u{1b}[2J", "n": 1}));
-        assert_eq!(shown, ["command: ls\\u{202e} x", "note:", "  a", "  b\\u{1b}[2J", "n: 1"]);
-    }
 
     #[test]
     fn an_edit_shows_what_goes_and_what_comes() {
