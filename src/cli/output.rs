@@ -92,6 +92,9 @@ impl From<SettingsError> for Ended {
     }
 }
 
+/// A terminal that says it is narrower does not know.
+const COLUMNS_LEAST: usize = 20;
+
 /// How a word is meant, for terminals that show colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -134,6 +137,13 @@ impl Out {
     /// A person watches, rather than a log.
     pub fn stderr_is_terminal(&self) -> bool {
         std::io::stderr().is_terminal()
+    }
+
+    /// Columns of the terminal that the answer, or what is said beside it, goes to.
+    pub fn columns(&self, aside: bool) -> Option<usize> {
+        let terminal = if aside { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+        let (columns, _) = terminal.then(|| ratatui::crossterm::terminal::size().ok()).flatten()?;
+        Some(usize::from(columns)).filter(|columns| *columns >= COLUMNS_LEAST)
     }
 
     pub fn toned(&self, tone: Tone, text: &str) -> String {

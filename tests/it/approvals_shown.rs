@@ -134,7 +134,7 @@ fn what_was_not_shown_whole_is_not_approved() {
         assert!(!refused.status.success() && said.contains("--yes --full"), "{said}");
         assert_eq!(world.state(&id), "pending");
     }
-    let no = world.at_a_terminal(&["approvals", "approve", &id], "n\n");
+    let no = world.at_a_terminal(&["approvals", "approve", &id], "n\n").replace("\r\n    │ ↳ ", "");
     assert!(no.contains(&long) && no.contains("[y/N]"), "shown whole before it asks: {} characters", no.len());
     assert_eq!(world.state(&id), "pending");
     world.at_a_terminal(&["approvals", "approve", &id], "y\n");

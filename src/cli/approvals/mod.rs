@@ -109,7 +109,8 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         Act::Show { id, full } => {
             let approval = find(&engine, *id)?;
             let extent = if *full { Extent::Whole } else { Extent::Folded };
-            out.answer(&value(&approval), &shown::described(&engine, &approval, extent, out)?);
+            let text = shown::described(&engine, &approval, extent, out)?;
+            out.answer(&value(&approval), &shown::wrapped(&text, out.columns(false)));
             Ok(())
         }
         Act::Approve { id, answer, choice } => {
@@ -240,7 +241,8 @@ fn decide(
             Extent::Folded
         };
         for approval in approvals {
-            out.aside(&shown::described(engine, approval, extent, out)?);
+            let text = shown::described(engine, approval, extent, out)?;
+            out.aside(&shown::wrapped(&text, out.columns(true)));
         }
     }
     if !args.yes {
@@ -249,7 +251,7 @@ fn decide(
             Decision::Reject { .. } => "Reject",
             Decision::Adjust { arguments, .. } => {
                 for approval in approvals {
-                    out.aside(&shown::changes(approval, arguments));
+                    out.aside(&shown::wrapped(&shown::changes(approval, arguments), out.columns(true)));
                 }
                 "Approve with these arguments"
             }

@@ -12,6 +12,7 @@ use crate::domain::visible::ends;
 use crate::engine::Engine;
 use crate::engine::inbox::shown::{self as inbox, ShownCall, level_words};
 
+use super::super::board::draw::parts::width;
 use super::super::output::{Tone, quoted, visible};
 use super::super::{Ended, Out};
 
@@ -241,6 +242,32 @@ fn pretty(text: &str) -> String {
     value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| text.to_owned())
 }
 
+/// Lines broken where the terminal would break them by itself: words of an agent must not stand where a line of ours would
+/// begin. Nothing is left out, not even a blank.
+pub fn wrapped(text: &str, columns: Option<usize>) -> String {
+    let Some(columns) = columns else { return text.to_owned() };
+    let mut broken = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let margin: String = line.chars().take_while(|c| *c == ' ' || *c == '│').collect();
+        let on = if margin.contains('│') { format!("{margin}↳ ") } else { "    ↳ ".to_owned() };
+        // What colours a word has no width; of agents no such character is left.
+        let (mut used, mut colours) = (0, false);
+        for c in line.chars() {
+            colours |= c == '\u{1b}';
+            let wide = if colours || c == '\n' { 0 } else { width(c.encode_utf8(&mut [0; 4])) };
+            colours &= c != 'm';
+            if used + wide > columns {
+                broken.push('\n');
+                broken.push_str(&on);
+                used = width(&on);
+            }
+            used += wide;
+            broken.push(c);
+        }
+    }
+    broken
+}
+
 /// Long content as its beginning and its end, unless all of it is wanted.
 struct Fold {
     full: bool,
@@ -273,5 +300,20 @@ impl Fold {
     fn line(&mut self, line: &str, most: usize) -> String {
         self.folded |= line.chars().count() > most;
         ends(line, most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn no_terminal_breaks_a_line_of_an_agent_out_of_its_frame() {
+        let text =
+            "  level       1\n    │ command: echo  a  after a yes\n  claimed     \u{1b}[33mab cd\u{1b}[0m efghijk\n";
+        let expected = "  level       1\n    │ command: echo  a\n    │ ↳   after a yes\n  claimed     \u{1b}[33mab cd\u{1b}[0m ef\n    ↳ ghijk\n";
+        assert_eq!(wrapped(text, Some(22)), expected);
+        assert_eq!(wrapped(text, None), text);
+        assert_eq!(wrapped("    │ 漢字漢字漢字", Some(15)), "    │ 漢字漢字\n    │ ↳ 漢字");
     }
 }
