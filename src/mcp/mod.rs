@@ -16,4 +16,5 @@ pub mod server;
 pub mod stdio;
 pub mod straight;
 pub mod typed;
+pub mod versions;
 mod watching;

@@ -23,15 +23,12 @@ use super::flow::{Admission, Batch, Flow};
 use super::frame::{self, Frame, FrameLimits, Id, Refusal};
 use super::lines::{Line, Lines};
 use super::methods::{self, Revision};
-use super::typed;
+use super::{typed, versions};
 
 pub use super::flow::StdioHandle;
 
 /// How long `close` waits for a client to take the last replies.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
-
-const VERSION_BYTES_MAX: usize = 64;
-const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
 #[derive(Debug, Clone)]
 pub struct StdioLimits {
@@ -320,13 +317,14 @@ impl Desk {
     fn lifecycle(&self, request: &ClientRequest) -> Result<(), ErrorData> {
         let meta = request.get_meta();
         let version = meta.protocol_version();
-        if version.is_none() && meta.0.0.contains_key(VERSION_KEY) {
+        if version.is_none() && meta.0.0.contains_key(versions::KEY) {
             // rmcp takes a version of another type for none, and in a legacy session the request would run.
-            let message = format!("`{VERSION_KEY}` is not a string; send a protocol version");
+            let message = format!("`{}` is not a string; send a protocol version", versions::KEY);
             return Err(ErrorData::invalid_params(message, None));
         }
-        if version.as_ref().is_some_and(|version| version.as_str().len() > VERSION_BYTES_MAX) {
-            return Err(ErrorData::invalid_params(format!("`{VERSION_KEY}` is longer than any version"), None));
+        // Also where rmcp would answer, which repeats a version whatever its length.
+        if let Some(version) = version.as_ref().filter(|version| version.as_str().len() > versions::BYTES_MAX) {
+            return Err(versions::unsupported(version.as_str(), &self.limits.versions));
         }
         if self.flow.lifecycle_chosen() {
             return Ok(());
@@ -345,7 +343,7 @@ impl Desk {
         if let Some(version) = version
             && !self.limits.versions.contains(&version)
         {
-            return Err(ErrorData::unsupported_protocol_version(version, &self.limits.versions));
+            return Err(versions::unsupported(version.as_str(), &self.limits.versions));
         }
         if complete && !matches!(request, ClientRequest::DiscoverRequest(_)) {
             self.flow.choose_lifecycle();

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::http_edge::{Served, status};
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
+const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const OLDER: &str = r#"{"jsonrpc":"2.0","id":"begin","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}
 {"jsonrpc":"2.0","method":"notifications/initialized"}
 "#;
@@ -85,7 +86,10 @@ fn a_subscription_before_the_end_is_acknowledged_and_holds_nothing_up() {
 
 /// What a message posted to the server gets, head and body.
 fn posted(served: &Served, method: &str, more: &str) -> String {
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} }).to_string();
+    sent(served, &json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} }).to_string(), more)
+}
+
+fn sent(served: &Served, body: &str, more: &str) -> String {
     let head = format!("Host: localhost:$\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
     let accept = "Accept: application/json, text/event-stream\r\n";
     let bearer = served.bearer();
@@ -109,4 +113,49 @@ fn over_http_a_beginning_that_does_not_fit_is_told_in_the_protocol() {
     let got = posted(&served, "initialize", "");
     assert_eq!(status(&got), "400", "{got}");
     assert!(got.contains("-32602") && got.contains("protocolVersion") && got.contains("\"id\":1"), "{got}");
+}
+
+#[test]
+fn a_version_that_is_not_spoken_is_told_which_are() {
+    let served = Served::start(&[]);
+    let long = "9".repeat(5000);
+    let of = |version: Option<&str>| version.map_or(json!({}), |version| json!({ "_meta": { VERSION: version } }));
+    let asked = |method: &str, header: Option<&str>, body: Option<&str>, more: &str| {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": of(body) }).to_string();
+        let header = header.map(|version| format!("MCP-Protocol-Version: {version}\r\n")).unwrap_or_default();
+        let got = sent(&served, &body, &format!("{header}Mcp-Method: {method}\r\n{more}"));
+        assert_eq!(status(&got), "400", "{got}");
+        let said: Value = serde_json::from_str(got.split_once("\r\n\r\n").unwrap().1).unwrap();
+        assert_eq!(said["id"], 1, "{got}");
+        said["error"].clone()
+    };
+    let (none, old, new, session) =
+        (Some("1900-01-01"), Some("2025-11-25"), Some("2026-07-28"), "Mcp-Session-Id: x\r\n");
+    for (method, header, body, more, requested) in [
+        ("tools/list", none, none, "", "1900-01-01"),
+        ("tools/list", none, None, "", "1900-01-01"),
+        ("tools/list", None, none, "", "1900-01-01"),
+        ("tools/list", old, none, "", "1900-01-01"),
+        ("tools/list", new, none, "", "1900-01-01"),
+        ("tools/list", Some("1"), none, "", "1900-01-01"),
+        ("tools/call", none, None, session, "1900-01-01"),
+        ("server/discover", new, none, "", "1900-01-01"),
+        ("server/discover", Some(""), None, "", ""),
+        ("subscriptions/listen", none, none, "", "1900-01-01"),
+        ("ping", new, none, "", "1900-01-01"),
+        ("nope", none, none, session, "1900-01-01"),
+        ("tools/list", new, Some(&*long), "", &long[..64]),
+        ("tools/list", Some(&*long), None, "", &long[..64]),
+    ] {
+        let error = asked(method, header, body, more);
+        assert_eq!(error["code"], -32022, "{method} {header:?} {body:?}: {error}");
+        assert_eq!(error["data"]["requested"], requested, "{method} {header:?}");
+        assert!(error["data"]["supported"].as_array().unwrap().contains(&json!("2026-07-28")), "{error}");
+    }
+    // Two versions that there are, or one that there is in the body: which of the two is meant is not known.
+    for (header, body) in [(old, new), (new, old), (none, new), (None, new)] {
+        assert_eq!(asked("tools/list", header, body, "")["code"], -32020, "{header:?} {body:?}");
+    }
+    let (answers, _) = said(&request("tools/list", &format!(r#""_meta":{{"{VERSION}":"{long}"}}"#)));
+    assert_eq!((code(&answers), &answers[0]["error"]["data"]["requested"]), (-32022, &json!(&long[..64])));
 }

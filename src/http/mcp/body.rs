@@ -9,9 +9,10 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use rmcp::model::{ErrorCode, ErrorData, RequestId, ServerJsonRpcMessage};
+use rmcp::model::{ErrorCode, ErrorData, ProtocolVersion, RequestId, ServerJsonRpcMessage};
 
 use crate::mcp::frame::{self, Frame, FrameLimits, Id};
+use crate::mcp::versions;
 
 use super::super::problem::Problem;
 
@@ -63,6 +64,16 @@ pub fn said_twice(headers: &HeaderMap, frame: &Frame<'_>) -> Option<Response> {
         Frame::Notification { .. } | Frame::Response(_) | Frame::Refused(_) | Frame::Nothing => None,
     };
     Some(wrong(ErrorData::header_mismatch("the header `MCP-Protocol-Version` stands twice; send it once", None), id))
+}
+
+/// The answer to a request of a version that is not spoken here. What the body names counts, and the header where it names
+/// none: that they agree is for rmcp to ask, of versions that there are.
+pub fn of_no_version(headers: &HeaderMap, id: &Id<'_>, params: Option<&str>) -> Option<Response> {
+    let in_body = versions::named(params);
+    let in_header = headers.get(VERSION).and_then(|version| version.to_str().ok());
+    let spoken = ProtocolVersion::KNOWN_VERSIONS;
+    let named = in_body.as_deref().or(in_header).filter(|named| !versions::is_spoken(named, spoken))?;
+    Some(wrong(versions::unsupported(named, spoken), Some(request_id(id))))
 }
 
 fn request_id(id: &Id<'_>) -> RequestId {

@@ -178,6 +178,19 @@ impl<H: ServerHandler> Door<H> {
         }
         let mut listens = false;
         if let Frame::Request { id, method, params } = frame {
+            // Those whose versions, method and parameters are known to fit.
+            if let Some(straight) = &self.straight
+                && let Some(call) = Plain::read(&parts.headers, id.clone(), &method, params)
+                && let Some(_open) = self.sessions.open(call.session, owner, &call.id)
+                && let Some(answer) = straight.straight(principal, &parts, call).await
+            {
+                return Read::Answered(([(CONTENT_TYPE, JSON)], answer).into_response());
+            }
+            if method != "initialize"
+                && let Some(response) = body::of_no_version(&parts.headers, &id, params)
+            {
+                return Read::Answered(response);
+            }
             // Whoever says both is answered by rmcp, which knows what they can agree on.
             let is_one = is_newest && method != "initialize";
             if is_one && let Some(why) = methods::missing(&method, Revision::Newest) {
@@ -190,13 +203,6 @@ impl<H: ServerHandler> Door<H> {
                 return Read::Answered(body::misfit(why, &id));
             }
             listens = method == "subscriptions/listen";
-            if let Some(straight) = &self.straight
-                && let Some(call) = Plain::read(&parts.headers, id, &method, params)
-                && let Some(_open) = self.sessions.open(call.session, owner, &call.id)
-                && let Some(answer) = straight.straight(principal, &parts, call).await
-            {
-                return Read::Answered(([(CONTENT_TYPE, JSON)], answer).into_response());
-            }
         }
         Read::Left { request: Request::from_parts(parts, Body::from(bytes)), listens }
     }
