@@ -159,3 +159,28 @@ fn a_version_that_is_not_spoken_is_told_which_are() {
     let (answers, _) = said(&request("tools/list", &format!(r#""_meta":{{"{VERSION}":"{long}"}}"#)));
     assert_eq!((code(&answers), &answers[0]["error"]["data"]["requested"]), (-32022, &json!(&long[..64])));
 }
+
+#[test]
+fn an_answer_that_is_none_is_told_so_in_the_protocol() {
+    let served = Served::start(&[]);
+    let newest = "MCP-Protocol-Version: 2026-07-28\r\n";
+    for body in [
+        r#"{"jsonrpc":"2.0","result":{}}"#,
+        r#"{"id":1,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":null,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":"x"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":"x"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":"x"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":null}"#,
+        // Sound, and nobody asked.
+        r#"{"jsonrpc":"2.0","id":99,"error":{"code":1,"message":"x"}}"#,
+        r#"{"jsonrpc":"2.0","id":99,"result":{}}"#,
+    ] {
+        for more in [newest, ""] {
+            let got = sent(&served, body, more);
+            assert_eq!(status(&got), "400", "{body}: {got}");
+            let is_sound = body.contains("99");
+            assert!(is_sound || got.contains(r#""code":-32600"#) && !got.contains(r#""id":1"#), "{body}: {got}");
+        }
+    }
+}

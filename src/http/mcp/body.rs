@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rmcp::model::{ErrorCode, ErrorData, ProtocolVersion, RequestId, ServerJsonRpcMessage};
 
 use crate::mcp::frame::{self, Frame, FrameLimits, Id};
-use crate::mcp::versions;
+use crate::mcp::{typed, versions};
 
 use super::super::problem::Problem;
 
@@ -51,6 +51,12 @@ pub fn sound(bytes: &Bytes, is_newest: bool) -> Result<Frame<'_>, Box<Response>>
             let code = if empty { ErrorCode::PARSE_ERROR } else { ErrorCode::INVALID_REQUEST };
             let message = "the body is no json-rpc message; send one as json";
             Err(Box::new(wrong(ErrorData::new(code, message, None), None)))
+        }
+        // rmcp takes an answer that is none for a body of another type.
+        Frame::Response(text) if typed::response(text).is_none() => {
+            let message =
+                "an answer has an `id` and either a `result` or an `error` with `code` and `message`; send that";
+            Err(Box::new(wrong(ErrorData::invalid_request(message, None), None)))
         }
         sound => Ok(sound),
     }
