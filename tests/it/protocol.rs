@@ -184,3 +184,26 @@ fn an_answer_that_is_none_is_told_so_in_the_protocol() {
         }
     }
 }
+
+#[test]
+fn without_a_session_there_is_nothing_but_to_post() {
+    let served = Served::start(&[]);
+    let asked = |method: &str, more: &str| {
+        let bearer = served.bearer();
+        served.raw(&format!("{method} /mcp HTTP/1.1\r\nHost: localhost:$\r\n{more}{bearer}\r\n"))
+    };
+    for method in ["GET", "DELETE"] {
+        for more in [
+            "",
+            "Accept: */*\r\n",
+            "Accept: text/event-stream\r\n",
+            "Accept: application/json\r\nMCP-Protocol-Version: 2025-11-25\r\n",
+            "MCP-Protocol-Version: 2026-07-28\r\nLast-Event-ID: 1_0\r\n",
+        ] {
+            let got = asked(method, more);
+            assert_eq!(status(&got), "405", "{method} {more}: {got}");
+            assert!(got.to_lowercase().contains("\r\nallow: post\r\n"), "{got}");
+        }
+        assert_eq!(status(&asked(method, "Mcp-Session-Id: x\r\nAccept: text/event-stream\r\n")), "404", "{method}");
+    }
+}

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Extension, Router};
 use futures::StreamExt;
-use http::header::CONTENT_TYPE;
+use http::header::{ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rmcp::ServerHandler;
@@ -113,12 +113,8 @@ impl<H: ServerHandler> Door<H> {
 
     async fn answer(&self, principal: &Principal, request: Request) -> Response {
         let owner = Owner::of(principal);
-        // Where the protocol has sessions, one that is not the caller's does not exist for it.
-        if let Some(id) = session_named(request.headers())
-            && request.method() != Method::POST
-            && !self.sessions.is_of(id, &owner)
-        {
-            return no_session().into_response();
+        if let Some(response) = self.of_no_session(&owner, &request) {
+            return response;
         }
         let (request, listens) = if request.method() == Method::POST {
             match self.read(principal, &owner, request).await {
@@ -162,13 +158,27 @@ impl<H: ServerHandler> Door<H> {
         }
     }
 
+    /// The answer to who takes up or ends what only a session has, without one. One that is not the caller's does not exist
+    /// for it.
+    fn of_no_session(&self, owner: &Owner, request: &Request) -> Option<Response> {
+        let method = request.method();
+        if method != Method::GET && method != Method::DELETE {
+            return None;
+        }
+        match session_named(request.headers()) {
+            Some(id) if !self.sessions.is_of(id, owner) => Some(no_session().into_response()),
+            Some(_) if !is_newest(request.headers()) => None,
+            _ => Some(only_posted(method)),
+        }
+    }
+
     /// Reads a message, and answers what needs nothing of rmcp.
     async fn read(&self, principal: &Principal, owner: &Owner, request: Request) -> Read {
         let (parts, bytes) = match body::whole(request, self.app.options.limits.body_bytes).await {
             Ok(whole) => whole,
             Err(response) => return Read::Answered(*response),
         };
-        let is_newest = parts.headers.get(body::VERSION).is_some_and(|version| version == NEWEST);
+        let is_newest = is_newest(&parts.headers);
         let frame = match body::sound(&bytes, is_newest) {
             Ok(frame) => frame,
             Err(response) => return Read::Answered(*response),
@@ -246,12 +256,23 @@ enum Read {
     },
 }
 
+fn is_newest(headers: &HeaderMap) -> bool {
+    headers.get(body::VERSION).is_some_and(|version| version == NEWEST)
+}
+
 fn session_named(headers: &HeaderMap) -> Option<&str> {
     headers.get(SESSION).and_then(|value| value.to_str().ok())
 }
 
 fn no_session() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_such_session", "there is no such session of yours").hint(BEGIN_SESSION)
+}
+
+fn only_posted(method: &Method) -> Response {
+    let detail = format!("`{method}` is for sessions, and this request names none");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        .hint("send messages with POST; `initialize` begins a session, which revisions before 2026-07-28 have");
+    ([(ALLOW, HeaderValue::from_static("POST"))], problem).into_response()
 }
 
 fn no_room() -> Problem {
