@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
+use http::request::Parts;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
     CompleteResult, CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams,
@@ -28,6 +29,7 @@ use super::calling::{self, Joins, PHASE_TOKEN, Said};
 use super::deferred::{self, Long};
 use super::dialog::{self, Dialogs, Way, Wish, Wished};
 use super::guarded::principal;
+use super::typed::Misfit;
 use super::watching::{self, Watchers};
 use super::{methods, prompts, resources, typed};
 
@@ -340,7 +342,13 @@ pub(super) fn internal(failure: &dyn std::fmt::Display) -> ErrorData {
 }
 
 /// Lists are given whole, so nobody was told where another page begins.
-fn from_the_start(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
+fn from_the_start(
+    request: Option<&PaginatedRequestParams>,
+    context: &RequestContext<RoleServer>,
+) -> Result<(), ErrorData> {
+    if let Some(Misfit(why)) = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get()) {
+        return Err(invalid(why));
+    }
     match request.and_then(|request| request.cursor.as_ref()).filter(|cursor| !cursor.is_empty()) {
         Some(_) => Err(invalid("no list goes on at this `cursor`; leave it out")),
         None => Ok(()),
@@ -365,9 +373,9 @@ impl ServerHandler for Server {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        from_the_start(request.as_ref())?;
+        from_the_start(request.as_ref(), &context)?;
         Ok(ListToolsResult::with_all_items(self.list.clone())
             .with_ttl_ms(LIST_TTL_MS)
             .with_cache_scope(CacheScope::Private))
@@ -424,9 +432,9 @@ impl ServerHandler for Server {
     async fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        from_the_start(request.as_ref())?;
+        from_the_start(request.as_ref(), &context)?;
         let list = ListResourcesResult::with_all_items(resources::all());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
@@ -434,9 +442,9 @@ impl ServerHandler for Server {
     async fn list_resource_templates(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        from_the_start(request.as_ref())?;
+        from_the_start(request.as_ref(), &context)?;
         let list = ListResourceTemplatesResult::with_all_items(resources::templates());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
@@ -479,9 +487,9 @@ impl ServerHandler for Server {
     async fn list_prompts(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        from_the_start(request.as_ref())?;
+        from_the_start(request.as_ref(), &context)?;
         let list = ListPromptsResult::with_all_items(prompts::all());
         Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }

@@ -11,6 +11,18 @@ use serde_json::{Error, Value};
 /// Error texts quote the client's own values; they are cut here.
 const MESSAGE_CHARS: usize = 240;
 
+/// Where rmcp's own parser takes parameters that do not fit for none.
+const LISTS: [&str; 4] = ["prompts/list", "resources/list", "resources/templates/list", "tools/list"];
+
+/// Why the parameters of a request do not fit, where rmcp reads it itself and would answer it all the same.
+#[derive(Clone, Debug)]
+pub struct Misfit(pub String);
+
+pub fn misfit(method: &str, params: Option<&str>) -> Option<Misfit> {
+    let why = LISTS.contains(&method).then(|| request(method, params))?;
+    why.err().map(Misfit)
+}
+
 /// The typed request, or why its params do not fit.
 pub fn request(method: &str, params: Option<&str>) -> Result<ClientRequest, String> {
     dispatch(method, params).map_err(|error| {
@@ -26,7 +38,7 @@ fn dispatch(method: &str, params: Option<&str>) -> Result<ClientRequest, Error> 
         "tools/list" => R::ListToolsRequest(maybe_params(params)?),
         "ping" => R::PingRequest(no_params(params)?),
         "initialize" => R::InitializeRequest(with_params(params)?),
-        "server/discover" => R::DiscoverRequest(with_params(params)?),
+        "server/discover" => R::DiscoverRequest(only_meta(params)?),
         "completion/complete" => R::CompleteRequest(with_params(params)?),
         "logging/setLevel" => R::SetLevelRequest(with_params(params)?),
         "prompts/get" => R::GetPromptRequest(with_params(params)?),
@@ -98,6 +110,15 @@ fn with_params<M: Default, P: DeserializeOwned>(params: Option<&str>) -> Result<
     let (params, meta) = parts(params)?;
     let params = params.ok_or_else(|| <Error as serde::de::Error>::custom("`params` is missing"))?;
     let mut request = Request::new(serde_json::from_value(Value::Object(params))?);
+    request.extensions = request_extensions(meta);
+    Ok(request)
+}
+
+/// What else the parameters hold says nothing to this method.
+fn only_meta<M: Default, P: Default>(params: Option<&str>) -> Result<Request<M, P>, Error> {
+    let (params, meta) = parts(params)?;
+    params.ok_or_else(|| <Error as serde::de::Error>::custom("`params` is missing"))?;
+    let mut request = Request::new(P::default());
     request.extensions = request_extensions(meta);
     Ok(request)
 }

@@ -207,3 +207,24 @@ fn without_a_session_there_is_nothing_but_to_post() {
         assert_eq!(status(&asked(method, "Mcp-Session-Id: x\r\nAccept: text/event-stream\r\n")), "404", "{method}");
     }
 }
+
+#[test]
+fn what_does_not_fit_a_list_is_the_same_over_both() {
+    let served = Served::start(&[]);
+    for method in ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] {
+        for cursor in ["5", "{}", "[1]", "true", "\"nonsense\""] {
+            let line = request(method, &format!(r#""cursor":{cursor},{META}"#));
+            let headers = format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n");
+            let got = sent(&served, &line, &headers);
+            let over_http: Value = serde_json::from_str(got.split_once("\r\n\r\n").unwrap().1).unwrap();
+            let (over_stdio, _) = said(&line);
+            assert_eq!(over_http["error"]["code"], -32602, "{method} {cursor}: {got}");
+            assert_eq!(over_http, over_stdio[0], "{method} {cursor}");
+        }
+    }
+    let line = request("server/discover", &format!(r#""x":1,{META}"#));
+    let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: server/discover\r\n";
+    let got = sent(&served, &line, headers);
+    assert_eq!(status(&got), "200", "{got}");
+    assert!(said(&line).0[0]["result"]["supportedVersions"].is_array());
+}

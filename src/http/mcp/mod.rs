@@ -174,7 +174,7 @@ impl<H: ServerHandler> Door<H> {
 
     /// Reads a message, and answers what needs nothing of rmcp.
     async fn read(&self, principal: &Principal, owner: &Owner, request: Request) -> Read {
-        let (parts, bytes) = match body::whole(request, self.app.options.limits.body_bytes).await {
+        let (mut parts, bytes) = match body::whole(request, self.app.options.limits.body_bytes).await {
             Ok(whole) => whole,
             Err(response) => return Read::Answered(*response),
         };
@@ -211,6 +211,9 @@ impl<H: ServerHandler> Door<H> {
                 && let Err(why) = typed::request(&method, params)
             {
                 return Read::Answered(body::misfit(why, &id));
+            }
+            if let Some(misfit) = typed::misfit(&method, params) {
+                parts.extensions.insert(misfit);
             }
             listens = method == "subscriptions/listen";
         }
