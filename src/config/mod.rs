@@ -2,6 +2,7 @@
 
 pub mod channels;
 pub mod issuers;
+pub mod json_schema;
 pub mod keyring;
 pub mod postgres;
 pub mod routing;

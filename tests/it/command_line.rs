@@ -38,6 +38,35 @@ fn exit_codes_tell_done_refused_usage_and_internal_apart() {
 }
 
 #[test]
+fn a_schema_that_can_never_be_used_is_refused_at_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut doubling = json!({ "f28": { "type": "string" } });
+    for level in 0..28 {
+        let below = json!({ "$ref": format!("#/$defs/f{}", level + 1) });
+        doubling[format!("f{level}")] = json!({ "allOf": [below, below] });
+    }
+    for (schema, why) in [
+        (json!({ "$ref": "#" }), "without end"),
+        (json!({ "$ref": "#/$defs/f0", "$defs": doubling }), "10000 rules"),
+        (json!({ "pattern": "^(a+)\\1$" }), "back-references"),
+        (json!({ "properties": { "a": { "pattern": "^(?!x)a$" } } }), "at `/properties/a/pattern`"),
+    ] {
+        let file = format!(
+            "version: 1\nname: a\nphases:\n  work: {{ goal: g, allow: [Read], next: [end], exit: [\n    \
+             {{ artifact: p, schema: {schema} }} ] }}\n  end: {{ end: true }}\n"
+        );
+        std::fs::write(at.join("phasegate.yaml"), file).unwrap();
+        for arguments in [&["workflow", "lint"][..], &["workflow", "trust", "--yes"]] {
+            let refused = phasegate(at, arguments);
+            let said = text(&refused.stdout) + &text(&refused.stderr);
+            assert_ne!(code(&refused), 0, "{arguments:?} {schema}");
+            assert!(said.contains("phasegate.yaml:5:28") && said.contains(why), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_person_puts_work_in_the_queue_whatever_else_is_held_here() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

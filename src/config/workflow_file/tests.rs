@@ -339,6 +339,15 @@ fn mistakes_in_a_gate_are_found_at_their_place() {
             "phases.a.exit[0].schema",
             "draft",
         ),
+        ("exit: [{artifact: a, schema: {$ref: \"#\"}}]", 37, "phases.a.exit[0].schema", "without end"),
+        (
+            "exit: [{artifact: a, schema: {$defs: {a: {$ref: \"#/$defs/b\"}, b: {$ref: \"#/$defs/a\"}}}}]",
+            37,
+            "phases.a.exit[0].schema",
+            "without end",
+        ),
+        ("exit: [{artifact: a, schema: {pattern: \"^(a+)\\\\1$\"}}]", 37, "phases.a.exit[0].schema", "back-references"),
+        ("exit: [{artifact: a, schema: {pattern: (?!x)a}}]", 37, "phases.a.exit[0].schema", "look-around"),
         (
             "exit: [{artifact: a, schema: {enum: [yes, no]}}]",
             45,
