@@ -208,6 +208,7 @@ fn of_mcp(status: StatusCode) -> (&'static str, &'static str) {
             "a session is named in `Mcp-Session-Id`, as the answer to `initialize` had it; docs/mcp-over-http.md",
         ),
         StatusCode::NOT_FOUND => ("no_such_session", BEGIN_SESSION),
+        StatusCode::NOT_ACCEPTABLE => ("refused", "send `Accept: application/json, text/event-stream`"),
         other => framework(other),
     }
 }

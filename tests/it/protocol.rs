@@ -91,7 +91,7 @@ fn posted(served: &Served, method: &str, more: &str) -> String {
 
 fn sent(served: &Served, body: &str, more: &str) -> String {
     let head = format!("Host: localhost:$\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
-    let accept = "Accept: application/json, text/event-stream\r\n";
+    let accept = if more.contains("Accept:") { "" } else { "Accept: application/json, text/event-stream\r\n" };
     let bearer = served.bearer();
     served.raw(&format!("POST /mcp HTTP/1.1\r\n{head}{accept}{more}{bearer}\r\n{body}"))
 }
@@ -227,4 +227,33 @@ fn what_does_not_fit_a_list_is_the_same_over_both() {
     let got = sent(&served, &line, headers);
     assert_eq!(status(&got), "200", "{got}");
     assert!(said(&line).0[0]["result"]["supportedVersions"].is_array());
+}
+
+#[test]
+fn a_range_of_forms_counts_as_its_forms() {
+    let served = Served::start(&[]);
+    for (accept, expected) in [
+        ("*/*", "200"),
+        ("application/json, text/event-stream", "200"),
+        ("TEXT/*;q=0.5, application/json", "200"),
+        ("application/*, text/*", "200"),
+        ("application/*\r\nAccept: text/event-stream", "200"),
+        ("text/html, */*;q=0.1", "200"),
+        ("*/*, text/event-stream;q=0", "406"),
+        ("application/json;q=0.0, */*", "406"),
+        ("application/json", "406"),
+        ("text/event-stream", "406"),
+        ("*/*;q=0", "406"),
+        ("text/*", "406"),
+    ] {
+        for (method, params) in [("tools/list", ""), ("tools/call", r#""name":"list_tasks","#)] {
+            let line = request(method, &format!("{params}{META}"));
+            let named = if params.is_empty() { "" } else { "Mcp-Name: list_tasks\r\n" };
+            let headers =
+                format!("Accept: {accept}\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{named}");
+            let got = sent(&served, &line, &headers);
+            assert_eq!(status(&got), expected, "{method} {accept}: {got}");
+            assert!(expected == "200" || got.contains("`Accept: application/json, text/event-stream`"), "{got}");
+        }
+    }
 }

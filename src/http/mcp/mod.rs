@@ -1,6 +1,7 @@
 //! MCP over Streamable HTTP, both eras, at `/mcp`: the frames of the protocol are rmcp's, and here is what surrounds them: who
 //! calls, whose session it is, and how much of it there may be. What a call does is in `mcp`.
 
+mod accept;
 mod body;
 mod replay;
 mod sessions;
@@ -111,11 +112,12 @@ impl<H: ServerHandler> Door<H> {
         Self { app: Arc::clone(app), straight, sessions, service }
     }
 
-    async fn answer(&self, principal: &Principal, request: Request) -> Response {
+    async fn answer(&self, principal: &Principal, mut request: Request) -> Response {
         let owner = Owner::of(principal);
         if let Some(response) = self.of_no_session(&owner, &request) {
             return response;
         }
+        accept::say_in_full(request.headers_mut());
         let (request, listens) = if request.method() == Method::POST {
             match self.read(principal, &owner, request).await {
                 Read::Answered(response) => return response,
