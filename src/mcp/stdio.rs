@@ -281,7 +281,7 @@ impl Desk {
         } else {
             typed::request(method, params)
                 .map_err(|message| ErrorData::invalid_params(message, None))
-                .and_then(|request| self.lifecycle(&request).map(|()| request))
+                .and_then(|request| self.lifecycle(method, &request).map(|()| request))
                 .map_err(|error| (error, Some(id.clone())))
         };
         let request = match refused {
@@ -314,7 +314,7 @@ impl Desk {
     }
 
     /// Follows rmcp's choice of a lifecycle, because rmcp ends the process when a notification comes before it.
-    fn lifecycle(&self, request: &ClientRequest) -> Result<(), ErrorData> {
+    fn lifecycle(&self, method: &str, request: &ClientRequest) -> Result<(), ErrorData> {
         let meta = request.get_meta();
         let version = meta.protocol_version();
         if version.is_none() && meta.0.0.contains_key(versions::KEY) {
@@ -326,17 +326,18 @@ impl Desk {
         if let Some(version) = version.as_ref().filter(|version| version.as_str().len() > versions::BYTES_MAX) {
             return Err(versions::unsupported(version.as_str(), &self.limits.versions));
         }
-        if self.flow.lifecycle_chosen() {
+        let complete = meta.missing_required_keys(&ProtocolVersion::V_2026_07_28).is_empty();
+        let modern = complete && version == Some(ProtocolVersion::V_2026_07_28);
+        // A request of that version is one wherever it comes: first, where rmcp does not know that yet, or in an older session,
+        // where rmcp tells no more than the name of the method.
+        let is_beginning = matches!(request, ClientRequest::InitializeRequest(_));
+        if let Some(why) = methods::missing(method, Revision::Newest).filter(|_| modern && !is_beginning) {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, why, None));
+        }
+        if self.flow.lifecycle_chosen() || matches!(request, ClientRequest::PingRequest(_)) {
             return Ok(());
         }
-        let complete = meta.missing_required_keys(&ProtocolVersion::V_2026_07_28).is_empty();
-        if matches!(request, ClientRequest::PingRequest(_)) {
-            // That version has no ping, first or later; rmcp knows that only once a lifecycle is chosen.
-            let modern = complete && version == Some(ProtocolVersion::V_2026_07_28);
-            let missing = methods::missing("ping", Revision::Newest).filter(|_| modern);
-            return missing.map_or(Ok(()), |why| Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, why, None)));
-        }
-        if matches!(request, ClientRequest::InitializeRequest(_)) {
+        if is_beginning {
             self.flow.choose_lifecycle();
             return Ok(());
         }

@@ -11,6 +11,21 @@ use serde_json::{Error, Value};
 /// Error texts quote the client's own values; they are cut here.
 const MESSAGE_CHARS: usize = 240;
 
+/// How what serde expects begins, and what that is in JSON.
+const EXPECTED: [(&str, &str); 11] = [
+    ("struct ", "an object"),
+    ("internally tagged enum ", "an object"),
+    ("adjacently tagged enum ", "an object"),
+    ("enum ", "a string"),
+    ("variant identifier", "a string"),
+    ("a map", "an object"),
+    ("a sequence", "a list"),
+    ("string or map", "a string or an object"),
+    ("u64", "a whole number"),
+    ("i64", "a whole number"),
+    ("f64", "a number"),
+];
+
 /// Where rmcp's own parser takes parameters that do not fit for none.
 const LISTS: [&str; 4] = ["prompts/list", "resources/list", "resources/templates/list", "tools/list"];
 
@@ -26,9 +41,23 @@ pub fn misfit(method: &str, params: Option<&str>) -> Option<Misfit> {
 /// The typed request, or why its params do not fit.
 pub fn request(method: &str, params: Option<&str>) -> Result<ClientRequest, String> {
     dispatch(method, params).map_err(|error| {
-        let text = format!("the params do not fit `{method}`: {error}; see the schema of this method");
+        let why = in_plain_words(&error.to_string());
+        let text = format!("the params do not fit `{method}`: {why}; see the schema of this method");
         text.chars().take(MESSAGE_CHARS).collect()
     })
+}
+
+/// What serde says is expected is named after types of the program; a client knows those of JSON.
+fn in_plain_words(said: &str) -> String {
+    if said.starts_with("data did not match any variant") {
+        return "a value has none of the forms that it may have".to_owned();
+    }
+    let said = said.replace("type: map,", "type: object,").replace("type: sequence,", "type: list,");
+    let Some((before, expected)) = said.rsplit_once("expected ") else { return said };
+    match EXPECTED.iter().find(|(start, _)| expected.starts_with(*start)) {
+        Some((_, plain)) => format!("{before}expected {plain}"),
+        None => said,
+    }
 }
 
 fn dispatch(method: &str, params: Option<&str>) -> Result<ClientRequest, Error> {

@@ -166,6 +166,19 @@ fn answered(answer: &Answer) -> (bool, Value) {
 }
 
 #[test]
+fn what_does_not_fit_a_list_is_told_in_a_session_too() {
+    let env = TestEnv::trusting(WORKFLOW);
+    let served = Served::over(&env.engine);
+    let ana = served.token("ana", Role::Agent);
+    let session = Session::begin(&served, &ana).greeted();
+    for (cursor, code) in [(json!(5), json!(-32602)), (json!({}), json!(-32602)), (json!(null), json!(null))] {
+        let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": { "cursor": cursor } });
+        let (_, said) = answered(&session.say(&ana, &list));
+        assert_eq!(said["error"]["code"], code, "{said}");
+    }
+}
+
+#[test]
 fn a_read_in_a_session_is_answered_at_once_and_a_write_by_its_stream() {
     let env = TestEnv::trusting(WORKFLOW);
     let served = Served::over(&env.engine);

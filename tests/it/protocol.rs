@@ -257,3 +257,67 @@ fn a_range_of_forms_counts_as_its_forms() {
         }
     }
 }
+
+#[test]
+fn a_method_that_is_none_is_told_in_a_sentence() {
+    let newest = format!(r#""level":"debug",{META}"#);
+    for lines in [
+        format!("{OLDER}{}", request("ping", META)),
+        format!("{OLDER}{}", request("logging/setLevel", &newest)),
+        request("logging/setLevel", &newest),
+        request("ping", META),
+        request("resources/subscribe", &format!(r#""uri":"x",{META}"#)),
+        format!("{OLDER}{}", request("logging/setLevel", r#""level":"debug""#)),
+    ] {
+        let (answers, _) = said(&lines);
+        assert_eq!(code(&answers), -32601, "{lines}");
+        let answer = answers.iter().find(|answer| answer["id"] == 1).unwrap();
+        assert!(answer["error"]["message"].as_str().unwrap().contains("server/discover"), "{answer}");
+    }
+    let served = Served::start(&[]);
+    let (begin, done) = OLDER.trim_end().split_once('\n').unwrap();
+    let greeted = sent(&served, begin, "");
+    let session = greeted.lines().find(|line| line.to_lowercase().starts_with("mcp-session-id")).unwrap().to_owned();
+    sent(&served, done, &format!("MCP-Protocol-Version: 2025-11-25\r\n{session}\r\n"));
+    for (method, params) in
+        [("subscriptions/listen", r#""notifications":{}"#), ("logging/setLevel", r#""level":"debug""#), ("nope", "")]
+    {
+        let line = request(method, params);
+        let got = sent(&served, &line, &format!("MCP-Protocol-Version: 2025-11-25\r\n{session}\r\n"));
+        assert_eq!(status(&got), "200", "{method}: {got}");
+        assert!(
+            got.contains("-32601") && (got.contains("there is no method") || got.contains("session is an older")),
+            "{got}"
+        );
+        let elsewhere = sent(&served, &line, "MCP-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: x\r\n");
+        assert_eq!(status(&elsewhere), "404", "{method}: {elsewhere}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_told_in_the_words_of_json() {
+    for (method, params, words) in [
+        ("completion/complete", r#""ref":5,"argument":{"name":"a","value":""}"#, "integer `5`, expected an object"),
+        ("completion/complete", r#""ref":{},"argument":{"name":"a","value":""}"#, "missing field `type`"),
+        ("completion/complete", r#""ref":{"type":5},"argument":{"name":"a","value":""}"#, "expected"),
+        ("completion/complete", r#""ref":{"type":"ref/prompt","name":"a"},"argument":5"#, "expected an object"),
+        ("subscriptions/listen", r#""notifications":5"#, "integer `5`, expected an object"),
+        ("subscriptions/listen", r#""notifications":{"resourceSubscriptions":5}"#, "expected a list"),
+        ("subscriptions/listen", r#""notifications":{"toolsListChanged":5}"#, "expected a boolean"),
+        ("tools/call", r#""name":"list_tasks","arguments":"x""#, "expected an object"),
+        ("prompts/get", r#""name":"start","arguments":5"#, "expected an object"),
+        ("resources/read", r#""uri":5"#, "expected a string"),
+        ("tasks/get", r#""taskId":{}"#, "expected a string"),
+        ("tasks/update", r#""taskId":"x","inputResponses":5"#, "expected an object"),
+        ("initialize", r#""protocolVersion":5,"capabilities":{},"clientInfo":{}"#, "expected a string"),
+        ("initialize", r#""protocolVersion":"2025-11-25","capabilities":5,"clientInfo":{}"#, "expected an object"),
+        ("initialize", r#""protocolVersion":"2025-11-25","capabilities":{},"clientInfo":5"#, "expected an object"),
+    ] {
+        let (answers, _) = said(&request(method, &format!("{params},{META}")));
+        assert_eq!(code(&answers), -32602, "{method} {params}");
+        let message = answers[0]["error"]["message"].as_str().unwrap();
+        assert!(message.contains(words), "{method} {params}: {message}");
+        let of_the_program = [" struct ", " enum ", "variant", "map", "sequence", "tagged"];
+        assert!(!of_the_program.iter().any(|word| message.contains(word)), "{method} {params}: {message}");
+    }
+}

@@ -95,6 +95,13 @@ pub fn no_method(why: impl Into<Cow<'static, str>>, id: &Id<'_>) -> Response {
     response
 }
 
+/// In a session it is an answer like others: a status that says no is for the session itself.
+pub fn no_method_of_session(why: String, id: &Id<'_>) -> Response {
+    let mut response = wrong(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, why, None), Some(request_id(id)));
+    *response.status_mut() = StatusCode::OK;
+    response
+}
+
 pub fn misfit(why: String, id: &Id<'_>) -> Response {
     wrong(ErrorData::invalid_params(why, None), Some(request_id(id)))
 }

@@ -22,12 +22,12 @@ use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
 use crate::domain::credential::Principal;
-use crate::mcp::frame::Frame;
+use crate::mcp::frame::{Frame, Id};
 use crate::mcp::guarded::Guarded;
 use crate::mcp::methods::{self, Revision};
 use crate::mcp::server::Server;
 use crate::mcp::straight::Plain;
-use crate::mcp::typed;
+use crate::mcp::{typed, versions};
 
 use super::inside::Inside;
 use super::limits::Permit;
@@ -174,6 +174,22 @@ impl<H: ServerHandler> Door<H> {
         }
     }
 
+    /// The answer to a method that no older revision has, in a session. rmcp would tell no more than its name.
+    fn of_older(
+        &self,
+        headers: &HeaderMap,
+        owner: &Owner,
+        id: &Id<'_>,
+        method: &str,
+        params: Option<&str>,
+    ) -> Option<Response> {
+        // Another service has methods of its own.
+        let session = self.straight.as_ref().and_then(|_| session_named(headers))?;
+        let why = methods::missing(method, Revision::Older)?;
+        let is_older = !is_newest(headers) && versions::named(params).is_none();
+        (is_older && self.sessions.is_of(session, owner)).then(|| body::no_method_of_session(why, id))
+    }
+
     /// Reads a message, and answers what needs nothing of rmcp.
     async fn read(&self, principal: &Principal, owner: &Owner, request: Request) -> Read {
         let (mut parts, bytes) = match body::whole(request, self.app.options.limits.body_bytes).await {
@@ -213,6 +229,9 @@ impl<H: ServerHandler> Door<H> {
                 && let Err(why) = typed::request(&method, params)
             {
                 return Read::Answered(body::misfit(why, &id));
+            }
+            if let Some(response) = self.of_older(&parts.headers, owner, &id, &method, params) {
+                return Read::Answered(response);
             }
             if let Some(misfit) = typed::misfit(&method, params) {
                 parts.extensions.insert(misfit);
