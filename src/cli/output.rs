@@ -254,9 +254,9 @@ impl Out {
             self.value(&json!({ "error": { "code": code, "message": message, "hint": hint, "details": details } }));
         } else {
             let mut stderr = std::io::stderr().lock();
-            let _ = writeln!(stderr, "phasegate: {message}");
+            let _ = writeln!(stderr, "phasegate: {}", visible(message));
             if !hint.is_empty() {
-                let _ = writeln!(stderr, "  next: {hint}");
+                let _ = writeln!(stderr, "  next: {}", visible(hint));
             }
         }
         ended.code()

@@ -9,6 +9,7 @@ use crate::config::workspace::Workspace;
 use crate::domain::credential::SOMEBODY;
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::AgentName;
+use crate::domain::visible;
 use crate::engine::{self, Engine, clock};
 use crate::sandbox;
 
@@ -128,9 +129,13 @@ impl Place {
     }
 }
 
+/// Of a name that is none.
+const NAME_SHOWN_CHARS: usize = 100;
+
 pub(super) fn agent_name(name: &str) -> Result<(), Ended> {
     if AgentName(name.to_owned()).is_fit() {
         return Ok(());
     }
+    let name = visible::line(name, NAME_SHOWN_CHARS);
     Err(Ended::usage(format!("`{name}` cannot be an agent's name"), "up to 100 letters, digits and `-_.:@/`"))
 }

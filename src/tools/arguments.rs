@@ -9,9 +9,11 @@ use crate::domain::canonical;
 use crate::domain::command::Target;
 use crate::domain::ids::{HandleHash, TaskId};
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::visible;
 
 const ERRORS_SHOWN: usize = 5;
 const MESSAGE_CHARS_MAX: usize = 400;
+const PLACE_CHARS: usize = 200;
 /// Of what does not fit, so that there is room for what would.
 const INSTANCE_CHARS_MAX: usize = 80;
 
@@ -81,7 +83,9 @@ fn asked_for(pattern: &str) -> Option<String> {
 fn words(error: &ValidationError<'_>, schema: &Value) -> String {
     let place = error.instance_path().to_string();
     let place = place.trim_start_matches('/').replace('/', ".");
-    let message = said(error, schema);
+    // What the caller sent stands in it, and is one line of a list here.
+    let message = visible::line(&said(error, schema), usize::MAX);
+    let place = visible::line(&place, PLACE_CHARS);
     if place.is_empty() { message } else { format!("`{place}`: {message}") }
 }
 

@@ -24,6 +24,7 @@ use crate::domain::query::TaskFilter;
 use crate::domain::record::RecordFilter;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::Outcome;
+use crate::domain::visible;
 
 pub use arguments::{exact, handle_hash, read};
 
@@ -60,10 +61,13 @@ pub static TOOLS: [Tool; 11] = [
     optimize_context::TOOL,
 ];
 
+/// Of a name that is none.
+const NAME_SHOWN_CHARS: usize = 60;
+
 pub fn find(name: &str) -> Result<&'static Tool, Refusal> {
     TOOLS.iter().find(|tool| tool.name == name).ok_or_else(|| {
         let known: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
-        let shown: String = name.chars().take(60).collect();
+        let shown = visible::line(name, NAME_SHOWN_CHARS);
         Refusal::new(Code::UnknownTool, format!("there is no tool `{shown}`"), format!("known: {}", known.join(", ")))
     })
 }

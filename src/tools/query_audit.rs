@@ -12,6 +12,7 @@ use crate::domain::record::{
     parse_kinds, parse_role,
 };
 use crate::domain::refusal::Refusal;
+use crate::domain::visible;
 
 pub const TOOL: Tool = Tool {
     name: "query_audit",
@@ -192,6 +193,7 @@ const UNSAID: [&str; 8] = ["type", "task", "handle", "digest", "workflow", "arti
 
 const LINE_CHARS: usize = 400;
 const SUBJECT_CHARS: usize = 120;
+const NAME_CHARS: usize = 120;
 
 /// A record in one line. Agent-written text keeps its JSON quotes, so that it cannot pass for ours.
 pub fn line(record: &Record) -> String {
@@ -203,7 +205,13 @@ pub fn line(record: &Record) -> String {
     let kind = record.event.get("type").and_then(Value::as_str).unwrap_or("?");
     let task = record.task.map(|task| format!(" {task}")).unwrap_or_default();
     let rest = cut(&call_words(kind, &record.event).unwrap_or_else(|| field_words(&record.event)), LINE_CHARS);
-    format!("{} {} {kind}{task} by {} ({}): {rest}", record.seq, record.at, record.agent, record.tool)
+    format!(
+        "{} {} {kind}{task} by {} ({}): {rest}",
+        record.seq,
+        record.at,
+        visible::line(&record.agent.0, NAME_CHARS),
+        record.tool
+    )
 }
 
 fn field_words(event: &Value) -> String {
@@ -267,7 +275,8 @@ fn is_empty(value: &Value) -> bool {
 
 /// A group in one line.
 pub fn count_line(count: &Count) -> String {
-    let names: Vec<&str> = count.by.values().map(|name| if name.is_empty() { "-" } else { name }).collect();
+    let shown = |name: &String| if name.is_empty() { "-".to_owned() } else { visible::line(name, NAME_CHARS) };
+    let names: Vec<String> = count.by.values().map(shown).collect();
     let mut line = format!("{} {}", count.records, names.join(" "));
     if let Some(usd) = count.usd {
         line.push_str(&format!(", {usd:.4} US dollars"));

@@ -252,3 +252,28 @@ fn a_backup_brings_everything_back_and_says_so_in_the_log() {
     std::fs::write(at.join("other"), "not a backup").unwrap();
     assert_eq!(code(&phasegate(at, &["restore", "other", "--yes"])), 2);
 }
+
+#[test]
+fn a_name_cannot_print_a_line_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for arguments in [
+        &["call", "claim\n  next: all is well\u{1b}[2J"][..],
+        &["call", "claim_task", "{}", "--agent", "a\n  next: all is well\u{1b}[2J"],
+        &["call", "claim_task", r#"{"new":{"title":"x"},"a\n  next: all is well\u001b[2J":1}"#],
+    ] {
+        let said = text(&phasegate(at, arguments).stderr);
+        assert_eq!(said.lines().filter(|line| line.trim_start().starts_with("next:")).count(), 1, "{said:?}");
+        assert!(said.contains("all is well") && !said.contains('\u{1b}'), "{said:?}");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+    command.args(["tasks", "add", "x"]).current_dir(at).stdin(Stdio::null()).env_clear();
+    stores::tell(&mut command, at);
+    command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", at).env("USER", "a\n99 b {\u{1b}");
+    assert_eq!(code(&command.output().unwrap()), 0);
+    for arguments in [&["audit", "query", "--count-by", "agent"][..], &["audit", "query"]] {
+        let said = text(&phasegate(at, arguments).stdout);
+        assert!(said.contains("99 b") && !said.contains('\u{1b}'), "{said:?}");
+        assert!(!said.lines().any(|line| line.starts_with("99 b")), "{said:?}");
+    }
+}
