@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use rmcp::model::{ErrorCode, ErrorData, ProtocolVersion};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 /// Where a request of 2026-07-28 and later says its version, in `_meta`.
@@ -21,11 +22,21 @@ struct Params<'a> {
 struct Meta<'a> {
     #[serde(rename = "io.modelcontextprotocol/protocolVersion", borrow)]
     version: Option<Cow<'a, str>>,
+    #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
+    capabilities: Option<IgnoredAny>,
 }
 
-/// The version that the parameters of a request name. None also where it is no text.
-pub fn named(params: Option<&str>) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Params<'_>>(params?).ok()?.meta?.version
+/// The version that a request names.
+pub struct Named<'a> {
+    pub version: Cow<'a, str>,
+    /// It has the other field too that requests have from 2026-07-28 on.
+    pub is_whole: bool,
+}
+
+/// What stands in the parameters of a request. None also where it is no text.
+pub fn named(params: Option<&str>) -> Option<Named<'_>> {
+    let meta = serde_json::from_str::<Params<'_>>(params?).ok()?.meta?;
+    Some(Named { version: meta.version?, is_whole: meta.capabilities.is_some() })
 }
 
 pub fn is_spoken(version: &str, spoken: &[ProtocolVersion]) -> bool {
@@ -45,9 +56,11 @@ mod tests {
 
     #[test]
     fn the_key_is_read_under_its_name() {
-        assert_eq!(named(Some(&json!({ "x": [1], "_meta": { "a": {}, KEY: "1" } }).to_string())).as_deref(), Some("1"));
+        let params = json!({ "x": [1], "_meta": { "a": {}, KEY: "1" } }).to_string();
+        let found = named(Some(&params)).unwrap();
+        assert_eq!((found.version.as_ref(), found.is_whole), ("1", false));
         for params in [json!({}), json!({ "_meta": {} }), json!({ "_meta": { KEY: 1 } }), json!({ KEY: "1" })] {
-            assert_eq!(named(Some(&params.to_string())), None, "{params}");
+            assert!(named(Some(&params.to_string())).is_none(), "{params}");
         }
     }
 

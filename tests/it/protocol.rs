@@ -113,6 +113,9 @@ fn over_http_a_beginning_that_does_not_fit_is_told_in_the_protocol() {
     let got = posted(&served, "initialize", "");
     assert_eq!(status(&got), "400", "{got}");
     assert!(got.contains("-32602") && got.contains("protocolVersion") && got.contains("\"id\":1"), "{got}");
+    let got = posted(&served, "initialize", "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: initialize\r\n");
+    assert_eq!(status(&got), "404", "{got}");
+    assert!(got.contains("-32601") && got.contains("not part of MCP from 2026-07-28"), "{got}");
 }
 
 #[test]
@@ -120,8 +123,8 @@ fn a_version_that_is_not_spoken_is_told_which_are() {
     let served = Served::start(&[]);
     let long = "9".repeat(5000);
     let of = |version: Option<&str>| version.map_or(json!({}), |version| json!({ "_meta": { VERSION: version } }));
-    let asked = |method: &str, header: Option<&str>, body: Option<&str>, more: &str| {
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": of(body) }).to_string();
+    let asked_with = |method: &str, header: Option<&str>, params: Value, more: &str| {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
         let header = header.map(|version| format!("MCP-Protocol-Version: {version}\r\n")).unwrap_or_default();
         let got = sent(&served, &body, &format!("{header}Mcp-Method: {method}\r\n{more}"));
         assert_eq!(status(&got), "400", "{got}");
@@ -129,6 +132,8 @@ fn a_version_that_is_not_spoken_is_told_which_are() {
         assert_eq!(said["id"], 1, "{got}");
         said["error"].clone()
     };
+    let asked =
+        |method: &str, header: Option<&str>, body: Option<&str>, more: &str| asked_with(method, header, of(body), more);
     let (none, old, new, session) =
         (Some("1900-01-01"), Some("2025-11-25"), Some("2026-07-28"), "Mcp-Session-Id: x\r\n");
     for (method, header, body, more, requested) in [
@@ -151,6 +156,11 @@ fn a_version_that_is_not_spoken_is_told_which_are() {
         assert_eq!(error["code"], -32022, "{method} {header:?} {body:?}: {error}");
         assert_eq!(error["data"]["requested"], requested, "{method} {header:?}");
         assert!(error["data"]["supported"].as_array().unwrap().contains(&json!("2026-07-28")), "{error}");
+    }
+    let mut whole = of(none);
+    whole["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    for (header, code) in [(new, -32020), (old, -32020), (none, -32022), (None, -32022), (Some("1"), -32022)] {
+        assert_eq!(asked_with("server/discover", header, whole.clone(), "")["code"], code, "{header:?}");
     }
     // Two versions that there are, or one that there is in the body: which of the two is meant is not known.
     for (header, body) in [(old, new), (new, old), (none, new), (None, new)] {

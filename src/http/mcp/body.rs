@@ -73,12 +73,18 @@ pub fn said_twice(headers: &HeaderMap, frame: &Frame<'_>) -> Option<Response> {
 }
 
 /// The answer to a request of a version that is not spoken here. What the body names counts, and the header where it names
-/// none: that they agree is for rmcp to ask, of versions that there are.
+/// none. That a whole request and a header of a version that there is agree is for rmcp to ask.
 pub fn of_no_version(headers: &HeaderMap, id: &Id<'_>, params: Option<&str>) -> Option<Response> {
     let in_body = versions::named(params);
     let in_header = headers.get(VERSION).and_then(|version| version.to_str().ok());
     let spoken = ProtocolVersion::KNOWN_VERSIONS;
-    let named = in_body.as_deref().or(in_header).filter(|named| !versions::is_spoken(named, spoken))?;
+    if in_body.as_ref().is_some_and(|named| named.is_whole)
+        && in_header.is_some_and(|version| versions::is_spoken(version, spoken))
+    {
+        return None;
+    }
+    let named = in_body.as_ref().map(|named| named.version.as_ref()).or(in_header);
+    let named = named.filter(|named| !versions::is_spoken(named, spoken))?;
     Some(wrong(versions::unsupported(named, spoken), Some(request_id(id))))
 }
 

@@ -228,7 +228,9 @@ impl<H: ServerHandler> Door<H> {
             if method == "initialize"
                 && let Err(why) = typed::request(&method, params)
             {
-                return Read::Answered(body::misfit(why, &id));
+                // The newest revision has no beginning to fit.
+                let gone = methods::missing(&method, Revision::Newest).filter(|_| is_newest);
+                return Read::Answered(gone.map_or_else(|| body::misfit(why, &id), |gone| body::no_method(gone, &id)));
             }
             if let Some(response) = self.of_older(&parts.headers, owner, &id, &method, params) {
                 return Read::Answered(response);
