@@ -213,9 +213,14 @@ fn a_session_that_is_not_there_is_told_in_its_own_words() {
     let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
     refused(&served.post(&ana, "/mcp", &unknown, &ping), 404, "no_such_session");
     refused(&served.bare(&ana, "DELETE", "/mcp", &unknown), 404, "no_such_session");
-    let unnamed = served.bare(&ana, "DELETE", "/mcp", &[]);
-    refused(&unnamed, 400, "bad_request");
-    assert!(unnamed.json()["hint"].as_str().unwrap().contains("`Mcp-Session-Id`"), "{}", unnamed.text);
+    let both = [("Accept", "application/json, text/event-stream")];
+    for (unnamed, status, code) in [
+        (served.bare(&ana, "DELETE", "/mcp", &[]), 405, "method_not_allowed"),
+        (served.post(&ana, "/mcp", &both, &ping), 400, "bad_request"),
+    ] {
+        refused(&unnamed, status, code);
+        assert!(unnamed.json()["hint"].as_str().unwrap().contains("`Mcp-Session-Id`"), "{}", unnamed.text);
+    }
 }
 
 #[test]

@@ -296,8 +296,9 @@ fn no_session() -> Problem {
 
 fn only_posted(method: &Method) -> Response {
     let detail = format!("`{method}` is for sessions, and this request names none");
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-        .hint("send messages with POST; `initialize` begins a session, which revisions before 2026-07-28 have");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).hint(
+        "name one of before 2026-07-28 in `Mcp-Session-Id`, as the answer to `initialize` had it; messages go by POST",
+    );
     ([(ALLOW, HeaderValue::from_static("POST"))], problem).into_response()
 }
 
