@@ -27,7 +27,8 @@ pub struct Pattern {
 }
 
 /// Ends of names that lead to this machine or to the network it stands in.
-const NEAR: [&str; 12] = [
+const NEAR: [&str; 13] = [
+    "svc",
     "localhost",
     "local",
     "localdomain",

@@ -51,11 +51,16 @@ pub fn rules(rules: Option<&Value>) -> Result<(RuleSet, Vec<String>), String> {
     Ok(RuleSet::compile(&list("deny")?, &list("ask")?, &list("allow")?))
 }
 
+/// The one that the documents name.
+const USUAL_PORT: u16 = 8808;
+
 fn around(context: Option<&Value>) -> Result<Around, String> {
     let Some(context) = context else { return Err("the line has no `context`".to_owned()) };
     let text = |name: &str| context.get(name).and_then(Value::as_str).map(str::to_owned);
     let cwd = text("cwd").ok_or("`context.cwd` is missing: a path cannot be judged without it")?;
-    let guard = context.get("guard").map_or_else(Guard::default, |guard| Guard {
+    // Of a call without a place nobody knows where the server listens: where people have it listen.
+    let usual = || Guard { ports: vec![USUAL_PORT], ..Guard::default() };
+    let guard = context.get("guard").map_or_else(usual, |guard| Guard {
         programs: texts(Some(guard), "programs"),
         paths: texts(Some(guard), "paths"),
         ports: guard

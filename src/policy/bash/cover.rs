@@ -21,6 +21,8 @@ use super::wrappers::{Inner, look_inside};
 
 /// Commands of one text that an allow rule may cover; deny and ask look at all.
 pub const MAX_COMMANDS: usize = 1_000;
+/// They run what stands behind them in a way of their own: a rule with `*` does not say of which program that may be.
+const ONLY_EXACTLY: &[&str] = &["flock", "ionice", "setsid", "watch"];
 /// Words of one command that values are put into.
 pub const MAX_PUT_IN: usize = 256;
 /// Wrappers before one command that an allow rule may look through.
@@ -57,6 +59,11 @@ pub struct Cover<'a> {
     pub scoped: bool,
 }
 
+/// What is never written without a person, a redirection writes neither, however the rule spells it out.
+fn writes_protected(uses: &Uses) -> bool {
+    uses.all.iter().any(|one| one.redirected && one.protected && one.access == Access::Write)
+}
+
 /// A command as each allow rule sees it, made when the first asks.
 struct Reading<'v> {
     view: &'v View,
@@ -80,7 +87,7 @@ impl<'a> Cover<'a> {
         let written = command.trim_matches([' ', '\t', '\n']);
         for spec in self.allow {
             let exact = spec.pattern.as_ref().filter(|pattern| !pattern.has_wildcard());
-            if exact.is_some_and(|pattern| pattern.is_written(written)) {
+            if exact.is_some_and(|pattern| pattern.is_written(written)) && !writes_protected(uses) {
                 return Ok((spec.rule, format!("the rule `{}` is this command", spec.rule.text)));
             }
         }
@@ -257,6 +264,10 @@ impl<'a> Cover<'a> {
             // A value that was put in must fit as well as what was written.
             if variant.plain && !pattern.matches(&variant.text) {
                 return Ok(false);
+            }
+            let name = base_of(&variant.words);
+            if pattern.has_wildcard() && ONLY_EXACTLY.contains(&name.as_str()) {
+                return Err(format!("`{name}` runs another program, which a rule with `*` does not cover"));
             }
             for (risk, open) in &variant.risks {
                 if risk.at < literal || !pattern.has_wildcard() || *open.get_or_init(|| self.may_write(risk, read.view))

@@ -204,6 +204,9 @@ const FROM: &[(&str, &[&str])] = &[
 /// Those of them that take `--req` for `--requirement`.
 const SHORTENING: &[&str] = &["date", "du", "git", "make", "mysql", "parallel", "pip", "pip3", "psql", "xargs"];
 
+/// What stands behind their `-e` is looked for, and names no file.
+const PATTERNS_BY_E: &[&str] = &["ag", "egrep", "fgrep", "grep", "rg", "ugrep", "zgrep"];
+
 /// Reading subcommands of git, and those that change files of the work tree.
 const GIT_READS: &[&str] = &[
     "add",
@@ -312,7 +315,9 @@ fn operands(name: &str, words: &[Word]) -> Vec<Named> {
     let (mut operands, mut found) = (Vec::new(), Vec::new());
     let mut pattern_given = false;
     let (mut in_place, mut symbolic) = (false, false);
-    for part in parts(words, 1, Style::Getopt, Valued { letters, names: &["target-directory"] }) {
+    let with_patterns = format!("{letters}e");
+    let letters = if PATTERNS_BY_E.contains(&name) { with_patterns.as_str() } else { letters };
+    for part in parts(words, 1, Style::Getopt, Valued { letters, names: &["target-directory", "regexp", "exclude"] }) {
         match part {
             Part::Operand { at } | Part::Unknown { at } => operands.extend(words.get(at)),
             Part::Option { name: option, long, value, attached, at } => {
@@ -324,7 +329,12 @@ fn operands(name: &str, words: &[Word]) -> Vec<Named> {
                 let attached = attached
                     .filter(|text| long || option == "f" || letters.contains(option) || text.contains(['.', '/']));
                 let value = value.cloned().or_else(|| attached.map(|text| Word { text: text.to_owned(), expands }));
-                if let Some(path) = value {
+                let is_pattern = match option {
+                    "e" => PATTERNS_BY_E.contains(&name),
+                    "regexp" | "exclude" | "exclude-dir" => true,
+                    _ => false,
+                };
+                if let Some(path) = value.filter(|_| !is_pattern) {
                     let written = matches!(option, "t" | "target-directory") && matches!(way, Way::Copies | Way::Moves);
                     found.push(Named { path, access: if written { Access::Write } else { Access::Read } });
                 }
@@ -441,13 +451,17 @@ pub fn places(word: &Word, folders: &Folders, cds: &[String], around: &Around) -
     let home = around.home.as_deref();
     let text = if word.expands.tilde { expand_home(&word.text, home) } else { word.text.clone() };
     if text.starts_with('/') {
-        return (vec![normal(&text)], false);
+        let behind = through_a_process(&text, &around.cwd);
+        return (behind.into_iter().chain([normal(&text)]).collect(), false);
     }
     let mut starts: Vec<String> = Vec::new();
     let open = match folders {
         Folders::Known(all) if all.iter().flatten().all(|step| !step.starts_with('$')) => {
             for steps in all {
-                starts.push(steps.iter().fold(around.cwd.clone(), |from, step| join(&from, &expand_home(step, home))));
+                starts.push(steps.iter().fold(around.cwd.clone(), |from, step| {
+                    let step = expand_home(step, home);
+                    through_a_process(&step, &around.cwd).unwrap_or_else(|| join(&from, &step))
+                }));
             }
             all.iter().flatten().any(|step| is_in_anothers_home(step) || (step.starts_with('~') && home.is_none()))
         }
@@ -458,6 +472,17 @@ pub fn places(word: &Word, folders: &Folders, cds: &[String], around: &Around) -
         }
     };
     (starts.iter().map(|start| join(start, &text)).collect(), open)
+}
+
+/// `/proc/self/cwd/x`, `/dev/fd/../root/x`: links of the system to where a process is.
+fn through_a_process(text: &str, cwd: &str) -> Option<String> {
+    let rest = ["/proc/", "/dev/fd"].iter().find_map(|start| text.strip_prefix(start))?;
+    let behind = |name: &str| {
+        rest.split_once(name).map(|(_, below)| below).filter(|below| below.is_empty() || below.starts_with('/'))
+    };
+    behind("/cwd")
+        .map(|below| normal(&format!("{cwd}/{below}")))
+        .or_else(|| behind("/root").map(|below| normal(&format!("/{below}"))))
 }
 
 fn expand_home(text: &str, home: Option<&str>) -> String {
@@ -505,7 +530,7 @@ mod tests {
             ("cat a b", "r:a r:b"),
             ("head -n 5 a", "r:5 r:a"),
             ("grep -r KEY .env", "r:.env"),
-            ("grep -e KEY .env", "r:KEY r:.env"),
+            ("grep -e KEY .env", "r:.env"),
             ("grep -fx .env", "r:x r:.env"),
             ("cp a b", "r:a w:b"),
             ("cp -t d a b", "w:d r:a r:b"),

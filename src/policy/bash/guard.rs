@@ -126,6 +126,7 @@ const CLIENTS: &[&str] = &[
     "claude",
     "claude-code",
     "codex",
+    "copilot",
     "gemini",
     "gemini-cli",
     "opencode",
@@ -159,7 +160,15 @@ const UNGUARDED: &[&str] = &[
     "--allowed-tools",
     "--safe-mode",
     "--disable",
+    "--allow-all",
+    "--allow-tool",
+    "--force",
+    "--pure",
 ];
+
+/// They put something else over a file, or change it by texts of their own.
+const COVERS_FILES: &[&str] =
+    &["mount", "umount", "bindfs", "vi", "vim", "nvim", "ex", "ed", "emacs", "emacsclient", "kak", "nano", "micro"];
 
 /// Where a client looks for its settings: elsewhere nothing holds it.
 const PLACES_OF_SETTINGS: &[&str] = &[
@@ -170,6 +179,7 @@ const PLACES_OF_SETTINGS: &[&str] = &[
     "OPENCODE_CONFIG_DIR",
     "HOME",
     "XDG_CONFIG_HOME",
+    "CLAUDE_CODE_SIMPLE",
 ];
 
 pub const NETWORK: &[&str] = &[
@@ -189,19 +199,15 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
             if starts && !one.simple.words.is_empty() && mention.decides {
                 return Some(format!("what `{}` holds gives phasegate a command for a person", assignment.name));
             }
-            let starts_client = one
-                .views
-                .iter()
-                .any(|view| view.words().first().is_some_and(|first| CLIENTS.contains(&base(&first.text))));
-            if starts_client && PLACES_OF_SETTINGS.contains(&assignment.name.as_str()) {
-                return Some("it would start an agent without what holds it to its phase".to_owned());
-            }
         }
         for view in &one.views {
             if let Some(why) = command(view.words(), view.input, &mention, around) {
                 return Some(why);
             }
         }
+    }
+    if moves_settings(seen) && starts_client(seen) {
+        return Some("it would start an agent without what holds it to its phase".to_owned());
     }
     if let Some(why) = board(seen, around) {
         return Some(why);
@@ -219,6 +225,34 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
         );
     }
     None
+}
+
+/// A client is told to look for its settings elsewhere, by an assignment or by the words of `env` and `export`.
+fn moves_settings(seen: &[Seen<'_>]) -> bool {
+    let gives = |words: &[Word]| {
+        let by = words.first().map_or("", |word| base(&word.text));
+        let hands_on = matches!(by, "env" | "export" | "declare" | "typeset" | "sudo" | "doas");
+        let name = |word: &Word| word.text.split_once('=').is_some_and(|(name, _)| PLACES_OF_SETTINGS.contains(&name));
+        hands_on && words.iter().skip(1).any(name)
+    };
+    let assigned = seen.iter().flat_map(|one| &one.simple.assignments);
+    assigned.into_iter().any(|given| PLACES_OF_SETTINGS.contains(&given.name.as_str()))
+        || seen.iter().flat_map(|one| &one.views).any(|view| gives(view.words()))
+}
+
+fn starts_client(seen: &[Seen<'_>]) -> bool {
+    let mut firsts = seen.iter().flat_map(|one| &one.views).filter_map(|view| view.words().first());
+    firsts.any(|first| CLIENTS.contains(&base(&first.text)))
+}
+
+/// `-c` of codex sets anything; of the model alone it takes nothing away.
+fn sets_of_codex(words: &[Word]) -> bool {
+    let mut pairs = words.windows(2).filter_map(|pair| match pair {
+        [option, value] if option.text == "-c" => Some(value.text.as_str()),
+        [option, _] => option.text.strip_prefix("-c").filter(|rest| !rest.is_empty()),
+        _ => None,
+    });
+    pairs.any(|setting| !setting.trim_start_matches('=').starts_with("model"))
 }
 
 /// On a terminal the board takes answers. It knows an agent's shell by marks in the environment, so behind what could take
@@ -316,8 +350,11 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
     let first = words.first()?;
     let name = base(&first.text);
     // Some file systems do not mind the case of letters.
-    if name.eq_ignore_ascii_case("phasegate") || around.guard.programs.contains(&first.text) {
+    if is_our_name(name) || around.guard.programs.contains(&first.text) {
         return ours(words);
+    }
+    if matches!(name, "cp" | "dd" | "install" | "ln" | "rsync" | "scp") && words.iter().skip(1).any(is_our_program) {
+        return Some("it would give phasegate's program another name".to_owned());
     }
     if name == "git" && sets_a_command_of_ours(words, around) {
         return Some("it would have git run a command of phasegate that only a person may give".to_owned());
@@ -347,13 +384,16 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
         let everything = name == "kill" && words.iter().skip(2).any(|word| word.text == "-1");
         let by_name = has(&["phasegate"]) && !matches!((name, sub), ("systemctl" | "service", "status"));
         let by_lookup = mention.ours && words.iter().skip(1).any(|word| word.expands.value);
-        let by_port = around.guard.ports.iter().any(|port| has(&[&port.to_string()])) && name == "fuser";
+        let by_port = around.guard.ports.iter().any(|port| has(&[&port.to_string()]));
         if everything || by_name || by_lookup || by_port || handed::by_pattern(name, words) {
             return Some("it would stop phasegate".to_owned());
         }
     }
     if CLIENTS.contains(&name)
-        && (has(UNGUARDED) || (name == "gemini" && has(&["-y"])) || (name == "codex" && sub == "-c"))
+        && (has(UNGUARDED)
+            || (matches!(name, "gemini" | "qwen") && has(&["-y"]))
+            || (name == "cursor-agent" && words.iter().any(|word| word.text == "-f"))
+            || (name == "codex" && sets_of_codex(words)))
     {
         return Some("it would start an agent without what holds it to its phase".to_owned());
     }
@@ -384,6 +424,9 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
             if code && names_program(&word.text, around).is_some_and(decides) {
                 return Some("a text in it gives phasegate a command that only a person may give".to_owned());
             }
+            if COVERS_FILES.contains(&name) && names_hooks(&word.text) {
+                return Some("it would change or cover the settings that hold an agent to its phase".to_owned());
+            }
             if code && names_hooks(&word.text) && table::INTERPRETERS.iter().any(|known| name.starts_with(known)) {
                 return Some("a program in it names the settings that hold an agent to its phase".to_owned());
             }
@@ -397,6 +440,21 @@ fn sets_a_command_of_ours(words: &[Word], around: &Around) -> bool {
     let settings = words.windows(2).filter(|pair| pair.first().is_some_and(|option| option.text == "-c"));
     let mut values = settings.filter_map(|pair| pair.last()?.text.split_once('=').map(|(_, value)| value));
     values.any(|value| names_program(value, around).is_some_and(decides))
+}
+
+/// Where it is installed; what a build has made is not in force.
+fn is_our_program(word: &Word) -> bool {
+    let text = word.text.trim_start_matches("if=");
+    let looked_up = ["which phasegate", "command -v phasegate", "type -p phasegate"];
+    text.ends_with("bin/phasegate") || word.expands.value && looked_up.iter().any(|asks| text.contains(asks))
+}
+
+/// Also as packages and Windows write it: `phasegate@latest`, `phasegate.exe`.
+pub fn is_our_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let bare = lower.split('@').next().unwrap_or_default();
+    let bare = [".exe", ".cmd", ".ps1"].iter().find_map(|end| bare.strip_suffix(end)).unwrap_or(bare);
+    bare == "phasegate"
 }
 
 /// One of phasegate's own commands.

@@ -5,7 +5,7 @@ use regex::RegexBuilder;
 use super::super::judge::Around;
 use super::super::shell::script::Word;
 use super::effects::base;
-use super::guard::{DECIDES, Mention, PASSIVE};
+use super::guard::{DECIDES, Mention, PASSIVE, is_our_name};
 use super::reach::{could_meet, names};
 
 /// They take programs off the machine.
@@ -45,7 +45,7 @@ pub fn may_be_ours(first: &Word) -> bool {
 pub fn gets_our_name(name: &str, words: &[Word], mention: &Mention, around: &Around) -> Option<String> {
     let named = |word: &Word| {
         let last = base(&word.text);
-        last == "phasegate" || last.ends_with("#phasegate") || around.guard.programs.contains(&word.text)
+        is_our_name(last) || last.ends_with("#phasegate") || around.guard.programs.contains(&word.text)
     };
     let rest = words.get(1..).unwrap_or_default();
     let at = rest.iter().position(named);

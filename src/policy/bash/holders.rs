@@ -3,9 +3,9 @@
 
 use super::super::judge::Around;
 use super::super::paths::{Access, is_program};
-use super::super::shell::script::Word;
+use super::super::shell::script::{Expands, Word};
 use super::effects::base;
-use super::guard::Mention;
+use super::guard::{Mention, names_hooks, names_state};
 use super::subcommands::subcommand;
 use super::uses::Uses;
 use super::views::{Seen, View};
@@ -15,6 +15,17 @@ pub const HOLDERS: &[&str] = &[".claude", ".codex", ".gemini", ".opencode", ".cu
 
 const STARTS: &[&str] =
     &[".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".zprofile", ".bash_login", ".bash_aliases"];
+
+/// What no agent touches, named behind something that is known only when it runs: `$(pwd)/.phasegate/log.key`.
+pub fn behind_an_expansion(word: &Word, access: Access, around: &Around) -> Option<String> {
+    let text = word.text.as_str();
+    let found = ["settings.json", "settings.local.json"].iter().any(|name| text.contains(name));
+    let searched = found && (text.contains(".claude") || text.contains("find "));
+    let ours = names_state(text, around)
+        || ["log.key", "redaction.key", "phasegate.db"].iter().any(|name| text.contains(name));
+    let holds = ours || (access == Access::Write && (names_hooks(text) || searched));
+    (word.expands.value && holds).then(|| format!("`{}` may be what holds agents to their phase", super::shown(text)))
+}
 
 /// `git clean -fdx`, `git stash --all`.
 fn removes_ignored(words: &[Word]) -> bool {
@@ -62,6 +73,9 @@ fn here() -> Word {
 fn settled(word: &Word) -> Word {
     match word.text.trim_end_matches('/') {
         "$PWD" | "${PWD}" | "${PWD:?}" | "~+" | "$(pwd)" | "$(pwd -P)" | "$(pwd -L)" | "`pwd`" => here(),
+        "$HOME" | "${HOME}" | "${HOME:?}" => {
+            Word { text: "~".to_owned(), expands: Expands { tilde: true, ..Expands::default() } }
+        }
         _ => word.clone(),
     }
 }
@@ -90,7 +104,12 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
             return Some(format!("what is written to `{}` runs later, in a person's name", super::shown(last)));
         }
     }
-    let views = || seen.iter().flat_map(|one| &one.views);
+    // What a container holds is not ours.
+    let elsewhere = |one: &&Seen<'_>| {
+        let first = one.views.first().and_then(|view| view.words().first());
+        first.is_some_and(|first| matches!(base(&first.text), "docker" | "podman" | "nerdctl" | "kubectl" | "oc"))
+    };
+    let views = || seen.iter().filter(|one| !elsewhere(one)).flat_map(|one| &one.views);
     for view in views().filter(|view| view.sure) {
         let words = view.words();
         let Some(name) = words.first().map(|word| base(&word.text)) else { continue };
@@ -115,7 +134,7 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
             let path = settled(&named.path);
             if !removes
                 || (name == "mv" && words.last() == Some(&named.path) && !has("-t") && !has("--target"))
-                || !path.expands.nothing()
+                || !(Expands { tilde: false, ..path.expands }).nothing()
             {
                 continue;
             }
@@ -123,10 +142,12 @@ pub fn files(uses: &Uses, seen: &[Seen<'_>], text: &str, around: &Around) -> Opt
             let root = super::files::normal(&around.root);
             let holds = |place: &String| {
                 let own = around.guard.paths.iter().map(String::as_str);
-                place == "/" || own.chain([root.as_str()]).any(|held| is_or_below(held, place))
+                let home = around.home.as_deref().is_some_and(|home| is_or_below(home, place));
+                place == "/" || home || own.chain([root.as_str()]).any(|held| is_or_below(held, place))
             };
             if places.iter().any(holds) {
-                return Some(format!("`{}` holds the state of phasegate", super::shown(&named.path.text)));
+                let held = super::shown(&named.path.text);
+                return Some(format!("`{held}` holds the state of phasegate, or the settings that hold agents"));
             }
         }
     }

@@ -17,14 +17,16 @@ impl Links {
     pub fn of(seen: &[Seen<'_>], folders: &[String], around: &Around) -> Self {
         let mut found = Vec::new();
         for view in seen.iter().flat_map(|one| &one.views) {
-            let Some((target, link)) = made(view.words()) else { continue };
+            let Some((target, link, symbolic)) = made(view.words()) else { continue };
             let (links, _) = files::places(link, &view.folders, folders, around);
             for link in links {
                 // Where a folder stands already, the link is made inside it.
                 let last = target.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
                 let inside = join(&link, last);
                 for link in [link, inside] {
-                    let folder = link.rsplit_once('/').map_or("/", |(folder, _)| folder);
+                    // A hard link has its target's place from where it is made.
+                    let folder = link.rsplit_once('/').filter(|_| symbolic).map_or("", |(folder, _)| folder);
+                    let folder = if symbolic { folder } else { around.cwd.as_str() };
                     let home = around.home.as_deref().filter(|_| target.expands.tilde);
                     let target = home.map_or_else(|| target.text.clone(), |home| target.text.replacen('~', home, 1));
                     found.push((link.clone(), join(folder, &target)));
@@ -38,20 +40,30 @@ impl Links {
     /// Where the path leads by one of them.
     pub fn behind(&self, path: &str) -> Option<String> {
         self.0.iter().find_map(|(link, target)| {
-            let rest = path.strip_prefix(link).filter(|rest| rest.starts_with('/'))?;
+            let rest = path.strip_prefix(link).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+            // A link to itself leads nowhere.
+            (path != target).then_some(())?;
             Some(files::normal(&format!("{target}{rest}")))
         })
     }
 }
 
-/// What `ln -s target link` makes; with one operand the link has the target's name.
-fn made(words: &[Word]) -> Option<(&Word, &Word)> {
+/// What `ln target link` makes, and `cp` with `-l` or `-s`; whether the target is told from the link.
+fn made(words: &[Word]) -> Option<(&Word, &Word, bool)> {
     let (first, rest) = words.split_first()?;
-    let is_short = |word: &Word| word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('s');
-    let symbolic = rest.iter().any(|word| is_short(word) || word.text == "--symbolic");
+    let has = |letter: char, long: &str| {
+        let short = |text: &str| text.starts_with('-') && !text.starts_with("--") && text.contains(letter);
+        rest.iter().any(|word| short(&word.text) || word.text == long)
+    };
+    let symbolic = has('s', "--symbolic") || has('s', "--symbolic-link");
+    let links = match base(&first.text) {
+        "ln" => true,
+        "cp" => symbolic || has('l', "--link"),
+        _ => false,
+    };
     let operands: Vec<&Word> = rest.iter().filter(|word| !word.text.starts_with('-')).collect();
     match operands.as_slice() {
-        [target, link] if base(&first.text) == "ln" && symbolic => Some((target, link)),
+        [target, link] if links => Some((target, link, symbolic)),
         _ => None,
     }
 }

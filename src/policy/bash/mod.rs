@@ -2,6 +2,7 @@
 //! Deny and ask need one match anywhere, allow needs all of it.
 
 mod assignments;
+mod awk;
 mod below;
 mod cover;
 mod effects;

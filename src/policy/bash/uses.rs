@@ -12,7 +12,7 @@ use super::super::shell::script::{Expands, Folders, Input, Redirection, Way, Wor
 use super::below::{gone_through, is_elsewhere};
 use super::effects::base;
 use super::files::{self, Named};
-use super::holders::HOLDERS;
+use super::holders::{self, HOLDERS};
 use super::links::Links;
 use super::obeyed;
 use super::printed::{is_commit, stamped};
@@ -287,6 +287,12 @@ impl<'a> Finder<'a> {
         let substituted = word.text.starts_with("<(") || word.text.starts_with(">(");
         if (appended || substituted) && word.expands.value && !redirected {
             return;
+        }
+        if word.text.starts_with("file:") && word.text.contains(['%', '{', '[']) {
+            doubt(uses, "an address of a file is written in a form that stands for others");
+        }
+        if let Some(why) = holders::behind_an_expansion(word, access, self.around) {
+            uses.guarded.get_or_insert(why);
         }
         if word.expands.value && !redirected && is_commit(&word.text) {
             return;

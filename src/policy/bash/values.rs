@@ -181,7 +181,9 @@ impl Values {
                 break;
             };
             let words = waiting.remove(&name).unwrap_or_default();
-            let is_known = |word: &Word| Expands { tilde: false, ..word.expands }.nothing();
+            let is_known = |word: &Word| {
+                Expands { tilde: false, ..word.expands }.nothing() || matches!(word.text.as_str(), "$?" | "$#" | "$$")
+            };
             let made: Option<Vec<Vec<Word>>> =
                 words.iter().map(|word| self.put_in(word).filter(|made| made.iter().all(is_known))).collect();
             let all = self.known.remove(&name).zip(made).map(|(plain, made)| [plain, made.concat()].concat());
@@ -358,7 +360,8 @@ fn expansion(after: &str) -> Option<(Expansion<'_>, &str)> {
 
 /// The names that are expanded in it; none stands for what is no name.
 fn names_in(text: &str) -> impl Iterator<Item = Option<&str>> {
-    text.split('$').skip(1).map(|after| {
+    let numbers = |after: &&str| after.starts_with(['?', '#']);
+    text.split('$').skip(1).filter(move |after| !numbers(after)).map(|after| {
         let name = identifier(after.strip_prefix('{').unwrap_or(after));
         // Where it is taken for a value, the shell may be elsewhere by then.
         (!name.is_empty() && name != "PWD").then_some(name)

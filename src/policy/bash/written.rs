@@ -4,6 +4,7 @@
 use super::super::judge::Around;
 use super::super::paths::Access;
 use super::super::shell::script::{Expands, Input, Word};
+use super::awk;
 use super::effects::{self, Effect, base, is_interpreter};
 use super::files::{self, Named, join};
 use super::reach::{could_meet, names};
@@ -69,6 +70,7 @@ pub fn written(words: &[Word], input: Input, around: &Around) -> Vec<Named> {
             let reads = |path: Word| Named { path, access: Access::Read };
             found.extend(words.iter().skip(1).flat_map(read_by_sed).map(reads));
         }
+        "awk" | "gawk" | "mawk" | "nawk" => found.extend(awk::files(words)),
         "fd" | "fdfind" => found.extend(searched(words).into_iter().map(writes)),
         _ => {}
     }

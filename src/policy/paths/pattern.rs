@@ -428,10 +428,18 @@ fn atoms(name: &str) -> Vec<Atom> {
 fn class(text: &[char]) -> Option<(Atom, usize)> {
     let not = matches!(text.first(), Some('!' | '^'));
     let start = usize::from(not);
-    let end = text.iter().enumerate().skip(start + 1).find(|(_, character)| **character == ']')?.0;
+    let mut end = start;
+    while end == start || *text.get(end)? != ']' {
+        end += named_class(text.get(end..)?).map_or(1, |(_, length)| length);
+    }
     let inner = text.get(start..end)?;
     let (mut ranges, mut at) = (Vec::new(), 0);
     while let Some(&first) = inner.get(at) {
+        if let Some((class, length)) = named_class(inner.get(at..).unwrap_or_default()) {
+            ranges.extend_from_slice(class);
+            at += length;
+            continue;
+        }
         match (inner.get(at + 1), inner.get(at + 2)) {
             (Some('-'), Some(&last)) => {
                 ranges.push((first, last));
@@ -444,6 +452,30 @@ fn class(text: &[char]) -> Option<(Atom, usize)> {
         }
     }
     Some((Atom::Of { not, ranges }, end + 1))
+}
+
+/// `[:alpha:]`, which stands inside of brackets only, and how many characters it took.
+fn named_class(text: &[char]) -> Option<(&'static [(char, char)], usize)> {
+    let inner = text.strip_prefix(&['[', ':'])?;
+    let length = inner.iter().take(8).position(|letter| *letter == ':')?;
+    let name: String = inner.get(..length)?.iter().collect();
+    (inner.get(length + 1) == Some(&']')).then_some(())?;
+    let ranges: &[(char, char)] = match name.as_str() {
+        "alnum" => &[('0', '9'), ('A', 'Z'), ('a', 'z')],
+        "alpha" => &[('A', 'Z'), ('a', 'z')],
+        "blank" => &[(' ', ' '), ('\t', '\t')],
+        "cntrl" => &[('\0', '\u{1f}'), ('\u{7f}', '\u{7f}')],
+        "digit" => &[('0', '9')],
+        "graph" => &[('!', '~')],
+        "lower" => &[('a', 'z')],
+        "print" => &[(' ', '~')],
+        "punct" => &[('!', '/'), (':', '@'), ('[', '`'), ('{', '~')],
+        "space" => &[('\t', '\r'), (' ', ' ')],
+        "upper" => &[('A', 'Z')],
+        "xdigit" => &[('0', '9'), ('A', 'F'), ('a', 'f')],
+        _ => return None,
+    };
+    Some((ranges, length + 4))
 }
 
 /// Whether the parts make up the names; with `start`, whether they make up a beginning of them.
@@ -518,7 +550,9 @@ impl Atom {
                 ranges.iter().any(|(first, last)| (*first..=*last).contains(&character)) != *not
             }
         };
-        let same = |wanted: &char| wanted.to_lowercase().eq(character.to_lowercase());
+        // By way of the capital: such as that of the long s, which is that of the short one.
+        let folded = |letter: char| letter.to_uppercase().flat_map(char::to_lowercase);
+        let same = |wanted: &char| folded(*wanted).eq(folded(character));
         one(character)
             || fold
                 && match self {

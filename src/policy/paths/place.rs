@@ -225,6 +225,9 @@ fn strange(path: &str) -> Option<&'static str> {
     if url {
         return Some("this is a URL and not a path");
     }
+    if ["$HOME", "${HOME"].iter().any(|start| path.starts_with(start)) {
+        return Some("the path begins with a variable, which some programs put in");
+    }
     let drive = matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
     if path.contains('\\') || drive {
         return Some("the path is written as on Windows");
@@ -242,7 +245,7 @@ fn strange(path: &str) -> Option<&'static str> {
 /// Zero-width and other unseen characters, marks that combine, and look-alikes of dot and slash.
 pub fn is_unseen(character: char) -> bool {
     matches!(character,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        '\u{17f}' | '\u{212a}' | '\u{fb00}'..='\u{fb06}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{e0000}'..='\u{e0fff}'
         | '\u{300}'..='\u{36f}'

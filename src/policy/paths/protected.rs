@@ -134,10 +134,14 @@ const OF_THE_SYSTEM: [(&str, &str); 24] = [
 ];
 
 /// What others run by themselves: open to a rule that names it, not to a wide one.
-const RUN_LATER: [&str; 40] = [
+const RUN_LATER: [&str; 44] = [
     ".envrc",
     ".pre-commit-config.yaml",
     ".pre-commit-config.yml",
+    "lefthook-local.yml",
+    "lefthook-local.yaml",
+    ".lefthook-local.yml",
+    ".lefthook-local.yaml",
     "lefthook.yml",
     "lefthook.yaml",
     ".lefthook.yml",

@@ -277,7 +277,13 @@ pub const PROGRAMS: &[Program] = &[
     ),
     dashed("pylint", "", &["init-hook", "load-plugins", "rcfile", "plugins"], &["output"]),
     code("python", "cmWXQ", &["c", "i", "X"]),
-    getopt("rg", "ABCegfmtTjMrE", &["pre", "hostname-bin", "pre-glob"], &["pre", "hostname-bin"], &[]),
+    getopt(
+        "rg",
+        "ABCegfmtTjMrE",
+        &["pre", "hostname-bin", "pre-glob"],
+        &["pre", "hostname-bin", "z", "search-zip"],
+        &[],
+    ),
     code("rbash", "", SHELL_RUNS),
     getopt("rake", "fr", &[], &["f", "rakefile", "r", "require", "e", "execute", "E", "execute-continue", "p"], &[]),
     getopt(
