@@ -16,6 +16,8 @@ use super::{guard, pattern, refused, shown};
 /// Commands that are looked into; of further ones only the words are held against the rules.
 const LOOKED_INTO: usize = 400;
 
+const WORDS_MAX: usize = 2_000;
+
 pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
     let (script, further) = distinct(shell::searched(command));
     let mut walk = Walk::new(around.case_insensitive);
@@ -59,7 +61,7 @@ fn distinct(commands: Vec<Simple>) -> (Script, Vec<String>) {
         if !known.insert(key) {
             continue;
         }
-        if script.commands.len() < LOOKED_INTO {
+        if script.commands.len() < LOOKED_INTO && simple.words.len() < WORDS_MAX {
             script.commands.push(simple);
         } else {
             further.push(pattern::joined(&simple.words));

@@ -48,6 +48,8 @@ pub struct Values {
 const MAX_VALUES: usize = 16;
 /// A longer value counts as not known: a few letters that name it could be put in for it hundreds of times.
 const MAX_VALUE_BYTES: usize = 2_048;
+/// All that one word can become, taken together.
+const MAX_MADE_BYTES: usize = 16 * 1_024;
 /// Names that are given values in one text; more leave nothing known.
 const MAX_NAMES: usize = 64;
 /// Loops of one text whose words are read; more leave nothing known.
@@ -187,7 +189,8 @@ impl Values {
             let made: Option<Vec<Vec<Word>>> =
                 words.iter().map(|word| self.put_in(word).filter(|made| made.iter().all(is_known))).collect();
             let all = self.known.remove(&name).zip(made).map(|(plain, made)| [plain, made.concat()].concat());
-            if let Some(all) = all.filter(|all| all.len() <= MAX_VALUES) {
+            let is_short = |all: &Vec<Word>| all.iter().all(|word| word.text.len() <= MAX_VALUE_BYTES);
+            if let Some(all) = all.filter(|all| all.len() <= MAX_VALUES && is_short(all)) {
                 self.known.insert(name, all);
             }
         }
@@ -293,7 +296,8 @@ impl Values {
                 expands: start.expands.and(value.expands),
             };
             made = made.iter().flat_map(|start| values.iter().map(|value| joined(start, value))).collect();
-            if made.len() > MAX_VALUES {
+            let bytes: usize = made.iter().map(|word| word.text.len()).sum();
+            if made.len() > MAX_VALUES || bytes > MAX_MADE_BYTES {
                 return None;
             }
         }

@@ -5,7 +5,7 @@ use super::names::is_reserved;
 use super::script::{Expands, Folders, Redirection, Simple, Way, Word};
 
 /// What is searched; no client takes commands of this length.
-const SEARCH_BYTES_MAX: usize = 1024 * 1024;
+const SEARCH_BYTES_MAX: usize = 512 * 1024;
 
 pub(super) fn commands(text: &str) -> Vec<Simple> {
     let mut end = text.len().min(SEARCH_BYTES_MAX);
