@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::super::shell;
 use super::super::shell::script::{Folders, Input, Redirection, Script, Simple, Word};
 use super::moves::moved;
-use super::wrappers::{Inner, look_inside};
+use super::wrappers::{Inner, READS_TEXT, look_inside};
 
 /// Commands within commands.
 const MAX_DEPTH: usize = 8;
@@ -100,7 +100,9 @@ impl Walk {
             let view = if self.folds_case { view.folded() } else { view };
             let view = View { folders: after(&view.folders, moved(view.words())), ..view };
             let found = look_inside(view.words(), view.input);
-            for inner in found.inner {
+            let reads = |inner: &Inner| matches!(inner, Inner::Closed(why) if *why == READS_TEXT);
+            let text = simple.text.clone().filter(|_| found.inner.iter().any(reads)).map(Inner::Text);
+            for inner in found.inner.into_iter().chain(text) {
                 if depth == MAX_DEPTH || self.views == 0 || self.words == 0 {
                     close(&mut seen, "it holds more commands within commands than are looked through");
                     break;

@@ -11,6 +11,7 @@ use super::super::shell::script::{Input, Word};
 use super::effects::base;
 use super::{subcommands, table};
 use runners::{LOOSE, loose};
+pub use shells::READS_TEXT;
 
 /// What stands inside a command.
 #[derive(Clone, Debug, PartialEq, Eq)]

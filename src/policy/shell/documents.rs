@@ -41,7 +41,9 @@ impl Reader<'_> {
         if self.at == start {
             return stop("a here-document has no delimiter");
         }
-        self.pending.push(Pending { delimiter, quoted, strip_tabs, place: self.place.clone() });
+        self.found.documents += 1;
+        let number = self.found.documents;
+        self.pending.push(Pending { delimiter, quoted, strip_tabs, number, place: self.place.clone() });
         Ok(())
     }
 
@@ -51,6 +53,7 @@ impl Reader<'_> {
             self.bodies += 1;
             let start = self.at;
             let (body_end, next) = self.extent(&document)?;
+            self.keep_text(&document, start, body_end);
             if !document.quoted {
                 // A `cd` behind it in the line has not run yet where the command begins that it belongs to.
                 let after = std::mem::replace(&mut self.place, document.place.clone());
@@ -60,6 +63,20 @@ impl Reader<'_> {
             self.at = next;
         }
         Ok(())
+    }
+
+    fn keep_text(&mut self, document: &Pending, start: usize, end: usize) {
+        let body = self.text.get(start..end).unwrap_or_default();
+        if !document.quoted && body.contains(['$', '`', '\\']) {
+            return;
+        }
+        let bare =
+            |line: &str| if document.strip_tabs { line.trim_start_matches('\t').to_owned() } else { line.to_owned() };
+        let text = body.split_inclusive('\n').map(bare).collect();
+        if let Some(command) = self.found.commands.iter_mut().rev().find(|command| command.document == document.number)
+        {
+            command.text = Some(text);
+        }
     }
 
     /// Where the body ends and where the text goes on.

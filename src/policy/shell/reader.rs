@@ -29,6 +29,8 @@ pub(super) struct Found {
     /// These two as in `Script`.
     pub(super) early: BTreeSet<String>,
     pub(super) filled: BTreeSet<String>,
+    /// Here-documents so far.
+    pub(super) documents: usize,
     /// A function that changes the folder is defined: from there on no folder is known.
     pub(super) wanders: bool,
 }
@@ -57,6 +59,7 @@ pub(super) struct Pending {
     pub(super) delimiter: String,
     pub(super) quoted: bool,
     pub(super) strip_tabs: bool,
+    pub(super) number: usize,
     /// Where the command runs that reads it.
     pub(super) place: Place,
 }

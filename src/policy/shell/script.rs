@@ -26,6 +26,10 @@ pub struct Simple {
     /// The folders it may run in; more than one where a `cd` before it may have failed.
     pub folders: Folders,
     pub input: Input,
+    /// What stands in its here-document or here-string, where nothing is put into that when it runs.
+    pub text: Option<String>,
+    /// Which here-document of the whole that is, counted from one.
+    pub document: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

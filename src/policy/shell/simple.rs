@@ -228,7 +228,9 @@ impl Reader<'_> {
                 } else {
                     simple.input = self.other(simple.input);
                 }
-                return self.delimiter(mark == "<<-");
+                self.delimiter(mark == "<<-")?;
+                (simple.document, simple.text) = (self.found.documents, None);
+                return Ok(());
             }
             "<&" | ">&" => return self.duplicate(mark == ">&", input, simple),
             _ => {}
@@ -237,6 +239,7 @@ impl Reader<'_> {
         let way = match mark {
             "<<<" => {
                 simple.input = Input::Text;
+                (simple.document, simple.text) = (0, target.is_static().then(|| target.text.clone()));
                 return Ok(());
             }
             "<" => Way::Read,

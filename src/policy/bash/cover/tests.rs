@@ -303,3 +303,87 @@ fn links_that_a_text_makes_are_followed() {
     all(&[], &["Bash(ln *)", "Bash(cp *)", "Bash(mkdir *)", "Bash(tee *)", "Edit"], Decision::None, &protected);
     all(&deny, &["Bash", "Edit"], Decision::Allow, &["ln -s src s && cat s/a", "ln -s ../b c; cp x c/d"]);
 }
+
+#[test]
+fn what_bash_evaluates_or_hands_on_is_not_taken_for_a_number() {
+    let evaluated = [
+        "echo 'a[$(rm x)]'; ((_))",
+        "[[ 'a[$(rm x)]' =~ .* ]]; ((BASH_REMATCH))",
+        "read <<< 'a[$(x)]'; ((REPLY))",
+        "[ $(cat f) -eq 0 ]",
+        "n=$(cat f); [ $n -gt 5 ]",
+        "read n < f; test $n -gt 5",
+    ];
+    all(&["Bash(rm *)"], &["Bash"], Decision::None, &evaluated);
+    let plain =
+        ["n=$(ls | wc -l); [ $n -gt 5 ]", "[ \"$(cat f)\" = x ]", "f=x; [ -f $f ]", "[ $(uname) = Linux ]", "((i++))"];
+    all(&["Bash(rm *)"], &["Bash"], Decision::Allow, &plain);
+    let given = [
+        "for HOME in x; do git status; done",
+        "((HOME=1)); git status",
+        "((++TMPDIR)); git status",
+        "printf -v HOME x; git status",
+        "export LD_PRELOAD=x; git status",
+        "read HOME < f; git status",
+    ];
+    let allow = ["Bash(git status *)", "Bash(printf *)", "Bash(export *)", "Bash(read *)"];
+    all(&[], &allow, Decision::None, &given);
+    all(
+        &[],
+        &allow,
+        Decision::Allow,
+        &["for i in 1 2; do git status; done", "export CI=1; git status", "i=0; git status"],
+    );
+    let by_name = ["setsid rm x", "ionice -c3 rm x", "watch rm x", "flock l rm x"];
+    all(&[], &["Bash(setsid rm *)", "Bash(ionice *)", "Bash(watch rm *)", "Bash(flock *)"], Decision::None, &by_name);
+}
+
+#[test]
+fn texts_for_shells_and_long_texts_are_searched_for_what_is_denied() {
+    let long = format!("{}rm x", "true; ".repeat(6_000));
+    let texts = [
+        "bash <<'E'\nrm x\nE",
+        "sh -s <<E\nrm x\nE",
+        "sudo bash <<-E\n\trm x\n\tE",
+        "bash <<< 'rm x'",
+        "cat <<A; bash <<'B'\nls\nA\nrm x\nB",
+        long.as_str(),
+    ];
+    all(&["Bash(rm *)"], &["Bash"], Decision::Deny, &texts);
+    let others = ["cat <<A; bash <<'B'\nrm x\nA\nls\nB", "bash <<E\n$x\nE", &"true; ".repeat(6_000)];
+    all(&["Bash(rm *)"], &["Bash"], Decision::None, &others);
+    all(&["Bash(rm *)"], &["Bash"], Decision::Allow, &["bash x.sh <<'E'\nrm x\nE", "cat <<'E'\nrm x\nE"]);
+}
+
+#[test]
+fn names_that_stand_for_other_places_are_followed() {
+    let read = [
+        "cat /dev/fd/../cwd/.env",
+        "cat /proc/1/cwd/.env",
+        "cd /proc/self/cwd && cat .env",
+        "d=.; cat $d/.env",
+        "d=sub; cd $d/.. && cat .env",
+        "awk 'BEGIN{while((getline l < \".env\")>0) print l}'",
+        "ln -s .env e && cat e",
+    ];
+    all(&["Read(.env)"], &["Bash", "Read"], Decision::Deny, &read);
+    let unsure = ["a='.e*'; cat $a", "d=x true; cat $d/.env", "(d=x); cat $d.env", "curl file:///p/.e%6ev"];
+    all(&["Read(.env)"], &["Bash", "Read"], Decision::None, &unsure);
+    let kept = [
+        "cat $(pwd)/.phasegate/log.key",
+        "rm \"$D/.claude/settings.json\"",
+        "awk 'BEGIN{print \"{}\" > \".claude/settings.json\"}'",
+        "env CLAUDE_CONFIG_DIR=/x claude -p hi",
+        "export HOME=/x; claude -p hi",
+        "codex exec -c 'hooks={}' x",
+        "npx -y phasegate@latest approve 4",
+        "phasegate.exe approve 4",
+        "rm -rf ~",
+        "mv \"$HOME\" /tmp/h",
+        "mount --bind /dev/null .claude/settings.json",
+        "cp /usr/local/bin/phasegate /tmp/x",
+    ];
+    all(&[], &["Bash", "Read", "Edit"], Decision::Deny, &kept);
+    let free = ["rm -rf ~/x", "codex exec -c model=o3 x", "grep -e .phasegate README.md", "docker exec c rm -rf /"];
+    all(&[], &["Bash", "Read", "Edit"], Decision::Allow, &free);
+}

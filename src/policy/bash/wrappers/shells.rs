@@ -6,6 +6,7 @@ use super::Inner;
 /// More texts than this in one command are not read.
 const MAX_TEXTS: usize = 16;
 
+pub const READS_TEXT: &str = "a shell reads its commands from a text or a file";
 const MADE_LATER: Inner = Inner::Closed("a shell is given a text that is made when it runs");
 
 /// A shell text, and that it is not whole where something is put into it when it runs.
@@ -110,7 +111,7 @@ fn reads(words: &[Word], operand: Option<&Word>, input: Input) -> Vec<Inner> {
         None => vec![Inner::Closed(match input {
             Input::Inherited => "a shell reads its commands from its input",
             Input::Pipe => "a shell reads its commands from a pipe",
-            Input::Text | Input::File => "a shell reads its commands from a text or a file",
+            Input::Text | Input::File => READS_TEXT,
         })],
     }
 }
