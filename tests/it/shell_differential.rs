@@ -193,10 +193,15 @@ fn joined(folders: &[String], last: &str) -> String {
     parts.join("/")
 }
 
+/// A folder that a variable names is settled later, by who knows its value.
+fn is_open(folders: &Folders) -> bool {
+    matches!(folders, Folders::Known(all) if all.iter().flatten().any(|folder| folder.starts_with('$')))
+}
+
 fn may_run_in(folders: &Folders, seen: &str) -> bool {
     match folders {
-        Folders::Unknown => true,
-        Folders::Known(all) => all.iter().any(|folders| joined(folders, "") == seen),
+        Folders::Known(all) if !is_open(folders) => all.iter().any(|folders| joined(folders, "") == seen),
+        Folders::Known(_) | Folders::Unknown => true,
     }
 }
 
@@ -208,8 +213,10 @@ fn fault_of_file(script: &Script, file: &str) -> Option<String> {
                     return true;
                 }
                 match &command.folders {
-                    Folders::Unknown => file.ends_with(&redirection.target.text),
-                    Folders::Known(all) => all.iter().any(|folders| joined(folders, &redirection.target.text) == file),
+                    Folders::Known(all) if !is_open(&command.folders) => {
+                        all.iter().any(|folders| joined(folders, &redirection.target.text) == file)
+                    }
+                    Folders::Known(_) | Folders::Unknown => file.ends_with(&redirection.target.text),
                 }
             },
         )

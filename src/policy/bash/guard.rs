@@ -390,18 +390,9 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
         }
     }
     if CLIENTS.contains(&name)
-        && (has(UNGUARDED)
-            || (matches!(name, "gemini" | "qwen") && has(&["-y"]))
-            || (name == "cursor-agent" && words.iter().any(|word| word.text == "-f"))
-            || (name == "codex" && sets_of_codex(words)))
+        && let Some(why) = client(name, sub, words)
     {
-        return Some("it would start an agent without what holds it to its phase".to_owned());
-    }
-    if CLIENTS.contains(&name)
-        && matches!(sub, "mcp" | "plugin" | "config" | "hooks" | "plugins" | "extensions")
-        && !has(&["list", "get"])
-    {
-        return Some("it would change the settings that hold an agent to its phase".to_owned());
+        return Some(why);
     }
     if (NETWORK.contains(&name) || is_interpreter(name)) && reaches_us(words, around) {
         return Some("it would speak to phasegate itself".to_owned());
@@ -433,6 +424,21 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
         }
     }
     None
+}
+
+/// A client that is started without what holds it, or that changes its own settings.
+fn client(name: &str, sub: &str, words: &[Word]) -> Option<String> {
+    let has = |wanted: &[&str]| words.iter().skip(1).any(|word| wanted.iter().any(|part| word.text.contains(part)));
+    let freed = has(UNGUARDED)
+        || (matches!(name, "gemini" | "qwen") && has(&["-y"]))
+        || (name == "cursor-agent" && words.iter().any(|word| word.text == "-f"))
+        || (name == "codex" && sets_of_codex(words));
+    if freed {
+        return Some("it would start an agent without what holds it to its phase".to_owned());
+    }
+    let changes = matches!(sub, "mcp" | "plugin" | "config" | "hooks" | "plugins" | "extensions");
+    (changes && !has(&["list", "get"]))
+        .then(|| "it would change the settings that hold an agent to its phase".to_owned())
 }
 
 /// `git -c core.pager='phasegate …'`
