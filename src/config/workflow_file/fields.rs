@@ -2,7 +2,7 @@
 
 use super::LoadSchema;
 use super::problem::{At, Problem, nearest};
-use super::tree::{Key, Node, PROSE_BLANK, Plain, Value, is_hidden};
+use super::tree::{Key, Node, PROSE_BLANK, Plain, Value, hidden};
 use crate::domain::duration;
 use crate::domain::visible::code;
 
@@ -120,7 +120,7 @@ impl<'l, 'f> Reader<'l, 'f> {
             self.refuse(node.at, path, format!("the text is longer than {MAX_STRING} characters"), "shorten it");
             return None;
         }
-        if let Some(hidden) = text.chars().find(|character| is_hidden(*character)) {
+        if let Some((_, hidden)) = hidden(text).next() {
             self.refuse(node.at, path, format!("the text holds the hidden character {}", code(hidden)), "remove it");
             return None;
         }

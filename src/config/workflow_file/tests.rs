@@ -288,6 +288,7 @@ fn what_nobody_sees_is_refused_wherever_it_stands() {
             assert!(found.iter().any(|p| format!("{p}").contains(&crate::domain::visible::code(hidden))), "{found:#?}");
         }
     }
+    good(&phase("goal: \"\u{26a0}\u{fe0f} mind \u{1f469}\u{200d}\u{1f4bb}\""));
     // People write this one in prose, often without knowing.
     for prose in ["goal: \"a\u{a0}b\"", "exit: [{approval: {ask: \"Ship\u{a0}it?\"}}]"] {
         good(&phase(prose));

@@ -114,9 +114,9 @@ fn syntax(error: &ScanError) -> Problem {
 fn hidden_characters(source: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (number, line) in source.lines().enumerate() {
-        for (column, character) in line.chars().enumerate() {
+        for (column, character) in hidden(line) {
             let at = At { line: number + 1, column: column + 1 };
-            if is_hidden(character) && !(character == '\u{feff}' && at == At::START) {
+            if !(character == '\u{feff}' && at == At::START) {
                 let message = format!("the file holds the hidden character {}", code(character));
                 problems.push(Problem::new(at, "", message, "remove it: a workflow must read as what it is"));
             }
@@ -125,8 +125,25 @@ fn hidden_characters(source: &str) -> Vec<Problem> {
     problems
 }
 
+/// Each hidden character with its place. What makes one picture of an emoji is seen as part of it.
+pub fn hidden(text: &str) -> impl Iterator<Item = (usize, char)> {
+    let before = [None].into_iter().chain(text.chars().map(Some));
+    let all = text.chars().enumerate().zip(before);
+    all.filter(|((_, character), before)| is_hidden(*character) && !is_of_an_emoji(*before, *character))
+        .map(|(one, _)| one)
+}
+
+fn is_of_an_emoji(before: Option<char>, character: char) -> bool {
+    let picture = |c: char| matches!(c, '\u{203c}'..='\u{3299}' | '\u{1f000}'..='\u{1faff}') && !is_hidden(c);
+    match character {
+        '\u{fe0f}' => before.is_some_and(picture),
+        '\u{200d}' => before.is_some_and(|c| picture(c) || c == '\u{fe0f}'),
+        _ => false,
+    }
+}
+
 /// What nobody sees on reading, or takes for a common blank. U+00A0 is left to those who know whether a text is prose.
-pub fn is_hidden(character: char) -> bool {
+fn is_hidden(character: char) -> bool {
     let layout = matches!(character, '\t' | '\n');
     character.is_control() && !layout
         || visible::is_hidden(character)
