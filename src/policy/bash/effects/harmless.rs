@@ -193,6 +193,7 @@ pub fn only_prints(program: &str, words: &[Word]) -> bool {
         ("npm", "pkg") => first == "get",
         ("npm" | "pnpm" | "yarn", "config") => matches!(first, "get" | "list" | "ls"),
         ("gh", "alias" | "extension") => first == "list",
+        ("gh", "config") => matches!(first, "get" | "list" | "clear-cache"),
         ("crontab", _) => texts == ["crontab", "-l"],
         ("screen", _) => matches!(texts.as_slice(), ["screen", "-ls" | "-list"]),
         ("tmux", sub) => matches!(sub, "ls" | "list-panes" | "list-sessions" | "list-windows") && after.is_empty(),

@@ -328,7 +328,7 @@ pub const PROGRAMS: &[Program] = &[
     getopt("split", "", &[], &["filter"], &[]),
     dashed("sqlite3", "", &["init", "cmd", "A*", "append"], &[]),
     getopt("ssh", "oFiEILlRDSWJwbcepmQ", &[], &["o", "F", "I", "D", "L", "R", "S"], &["E"]),
-    getopt("ssh-keygen", "Df", &[], &["D"], &["f"]),
+    getopt("ssh-keygen", "Dfw", &[], &["D", "w"], &["f"]),
     getopt(
         "tar",
         "fCIFTXHgKNV",

@@ -60,6 +60,7 @@ pub const LOOSE: &[&str] = &[
     "lldb",
     "lxc",
     "mips",
+    "msgfilter",
     "mise",
     "mprocs",
     "multipass",
