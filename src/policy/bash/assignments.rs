@@ -82,11 +82,11 @@ pub fn handed_on(words: &[Word]) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::super::super::shell::script::Expands;
     use super::*;
 
-    fn assignment(name: &str, value: &str, expands: bool) -> Assignment {
+    pub fn assignment(name: &str, value: &str, expands: bool) -> Assignment {
         let expands = Expands { value: expands, ..Expands::default() };
         Assignment { name: name.to_owned(), value: Word { text: value.to_owned(), expands } }
     }

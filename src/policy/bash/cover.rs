@@ -23,6 +23,7 @@ use super::wrappers::{Inner, look_inside};
 pub const MAX_COMMANDS: usize = 1_000;
 /// They run what stands behind them in a way of their own: a rule with `*` does not say of which program that may be.
 const ONLY_EXACTLY: &[&str] = &["flock", "ionice", "setsid", "watch"];
+
 /// Words of one command that values are put into.
 pub const MAX_PUT_IN: usize = 256;
 /// Wrappers before one command that an allow rule may look through.

@@ -2,6 +2,8 @@
 
 mod unknown;
 
+use std::borrow::Cow;
+
 use super::super::judge::Around;
 use super::super::paths::Access;
 use super::super::shell::script::{Expands, Folders, Word};
@@ -315,9 +317,10 @@ fn operands(name: &str, words: &[Word]) -> Vec<Named> {
     let (mut operands, mut found) = (Vec::new(), Vec::new());
     let mut pattern_given = false;
     let (mut in_place, mut symbolic) = (false, false);
-    let with_patterns = format!("{letters}e");
-    let letters = if PATTERNS_BY_E.contains(&name) { with_patterns.as_str() } else { letters };
-    for part in parts(words, 1, Style::Getopt, Valued { letters, names: &["target-directory", "regexp", "exclude"] }) {
+    let letters =
+        if PATTERNS_BY_E.contains(&name) { Cow::Owned(format!("{letters}e")) } else { Cow::Borrowed(*letters) };
+    let valued = Valued { letters: &letters, names: &["target-directory", "regexp", "exclude"] };
+    for part in parts(words, 1, Style::Getopt, valued) {
         match part {
             Part::Operand { at } | Part::Unknown { at } => operands.extend(words.get(at)),
             Part::Option { name: option, long, value, attached, at } => {

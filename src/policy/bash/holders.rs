@@ -18,13 +18,16 @@ const STARTS: &[&str] =
 
 /// What no agent touches, named behind something that is known only when it runs: `$(pwd)/.phasegate/log.key`.
 pub fn behind_an_expansion(word: &Word, access: Access, around: &Around) -> Option<String> {
+    if !word.expands.value {
+        return None;
+    }
     let text = word.text.as_str();
     let found = ["settings.json", "settings.local.json"].iter().any(|name| text.contains(name));
     let searched = found && (text.contains(".claude") || text.contains("find "));
     let ours = names_state(text, around)
         || ["log.key", "redaction.key", "phasegate.db"].iter().any(|name| text.contains(name));
     let holds = ours || (access == Access::Write && (names_hooks(text) || searched));
-    (word.expands.value && holds).then(|| format!("`{}` may be what holds agents to their phase", super::shown(text)))
+    holds.then(|| format!("`{}` may be what holds agents to their phase", super::shown(text)))
 }
 
 /// `git clean -fdx`, `git stash --all`.

@@ -1,4 +1,4 @@
-//! Symbolic links that a text makes for itself: what lies behind one is used by the name that was given to it.
+//! Links, symbolic and hard, that a text makes for itself: what lies behind one is used by the name that was given to it.
 
 use super::super::judge::Around;
 use super::super::shell::script::Word;
@@ -25,8 +25,8 @@ impl Links {
                 let inside = join(&link, last);
                 for link in [link, inside] {
                     // A hard link has its target's place from where it is made.
-                    let folder = link.rsplit_once('/').filter(|_| symbolic).map_or("", |(folder, _)| folder);
-                    let folder = if symbolic { folder } else { around.cwd.as_str() };
+                    let beside = link.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    let folder = if symbolic { beside } else { around.cwd.as_str() };
                     let home = around.home.as_deref().filter(|_| target.expands.tilde);
                     let target = home.map_or_else(|| target.text.clone(), |home| target.text.replacen('~', home, 1));
                     found.push((link.clone(), join(folder, &target)));

@@ -16,6 +16,7 @@ use super::{guard, pattern, refused, shown};
 /// Commands that are looked into; of further ones only the words are held against the rules.
 const LOOKED_INTO: usize = 400;
 
+/// In a longer command no word is looked into.
 const WORDS_MAX: usize = 2_000;
 
 pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {

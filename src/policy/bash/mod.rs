@@ -38,7 +38,7 @@ use super::judge::{Around, Decision, RuleSet, Verdict};
 use super::paths::shown;
 use super::rule::{Rule, RuleList};
 use super::shell;
-use super::shell::script::{Expands, Word};
+use super::shell::script::{Expands, Script, Word};
 
 use cover::{Cover, Spec, specs};
 use effects::base;
@@ -56,9 +56,7 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
     if command.len() > MAX_BYTES {
         return long::judge(rules, command, around);
     }
-    let mut script = shell::read(command);
-    let values = Values::of(command, &script);
-    values.settle(&mut script);
+    let (script, values) = read(command);
     let mut walk = Walk::new(around.case_insensitive);
     let seen: Vec<Seen<'_>> = script.commands.iter().map(|simple| walk.see(simple)).collect();
     let finder = Finder::new(rules, around, &values, &seen);
@@ -112,14 +110,19 @@ pub fn judge(rules: &RuleSet, command: &str, around: &Around) -> Verdict {
     }
 }
 
+fn read(command: &str) -> (Script, Values) {
+    let mut script = shell::read(command);
+    let values = Values::of(command, &script);
+    values.settle(&mut script);
+    (script, values)
+}
+
 /// The absolute paths whose real place the verdict may depend on.
 pub fn paths(command: &str, around: &Around) -> Vec<String> {
     if command.len() > MAX_BYTES {
         return Vec::new();
     }
-    let mut script = shell::read(command);
-    let values = Values::of(command, &script);
-    values.settle(&mut script);
+    let (script, values) = read(command);
     let mut walk = Walk::new(around.case_insensitive);
     let seen: Vec<Seen<'_>> = script.commands.iter().take(cover::MAX_COMMANDS).map(|simple| walk.see(simple)).collect();
     let rules = RuleSet::default();

@@ -236,9 +236,9 @@ impl Values {
         let words = self.words(&Word { text: written.to_owned(), expands: VALUE })?;
         let is_plain = |word: &Word| {
             let else_expands = Expands { tilde: false, ..word.expands };
-            else_expands.nothing() && !word.text.is_empty() && !word.text.starts_with(['-', '$'])
+            let is_home = word.text.starts_with('~') == word.expands.tilde;
+            else_expands.nothing() && is_home && !word.text.is_empty() && !word.text.starts_with(['-', '$'])
         };
-        let is_plain = |word: &Word| is_plain(word) && word.text.starts_with('~') == word.expands.tilde;
         words.iter().all(is_plain).then(|| words.into_iter().map(|word| word.text).collect())
     }
 
@@ -473,12 +473,8 @@ fn looped(after: &str) -> Option<Vec<Word>> {
 mod tests {
     use super::super::super::shell;
     use super::super::super::shell::script::Simple;
+    use super::super::assignments::tests::assignment;
     use super::*;
-
-    fn assignment(name: &str, value: &str, expands: bool) -> Assignment {
-        let expands = Expands { value: expands, ..Expands::default() };
-        Assignment { name: name.to_owned(), value: Word { text: value.to_owned(), expands } }
-    }
 
     #[test]
     fn values_that_are_known() {
