@@ -103,12 +103,22 @@ const LOOKS: [&str; 16] = [
     "glob",
     "directory",
 ];
+/// What only a person does.
+const PERSONS: [&str; 10] =
+    ["adjust", "answer", "approve", "bypass", "decide", "reject", "restore", "token", "trust", "unlock"];
 /// The system opens no longer path.
 const PATH_BYTES_MAX: usize = 4_096;
 
 /// One of phasegate's own, which judges what it is given itself.
 pub fn is_own(tool: &str) -> bool {
     tool.strip_prefix("mcp__phasegate__").is_some_and(|own| OWN_TOOLS.contains(&own))
+}
+
+/// One that is called as if phasegate offered to agents what it keeps for persons. Tools of servers behind it have their
+/// server's name in front.
+pub fn poses_as_own(tool: &str) -> bool {
+    let named = tool.strip_prefix("mcp__phasegate__").filter(|own| !own.contains("__"));
+    named.is_some_and(|own| words_of(own).iter().any(|word| PERSONS.contains(&word.as_str())))
 }
 
 /// Whether the tool's name says that it changes nothing.

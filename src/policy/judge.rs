@@ -341,6 +341,9 @@ fn guarded(tool: &str, input: &Value, commands: &[Command<'_>], around: &Around)
     if let Some(why) = prompts::orders(tool, input, around) {
         return Some(why.to_owned());
     }
+    if fields::poses_as_own(tool) {
+        return Some(format!("`{tool}` is no tool of phasegate: what it is called after is for a person"));
+    }
     if names::kind(tool) != Kind::Other || fields::is_own(tool) || OWN_AFFAIRS.contains(&tool) {
         return None;
     }

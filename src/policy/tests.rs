@@ -505,6 +505,7 @@ fn what_is_kept_from_agents_is_kept_from_every_tool() {
         ("mcp__github__search_code", json!({ "query": ".phasegate" }), "allow"),
         ("mcp__fetch__fetch", json!({ "url": "http://localhost:7777/approve" }), "deny"),
         ("mcp__fetch__fetch", json!({ "url": "http://localhost:3000/approve" }), "allow"),
+        ("mcp__phasegate__approve", json!({ "id": 42 }), "deny"),
         ("PowerShell", json!({ "command": "phasegate.exe approve 42" }), "deny"),
         ("PowerShell", json!({ "command": "Set-Content .claude/settings.json '{}'" }), "deny"),
         ("PowerShell", json!({ "command": "Get-Content .claude/settings.json" }), "allow"),
@@ -520,6 +521,8 @@ fn what_is_kept_from_agents_is_kept_from_every_tool() {
         let without = if expected == "deny" { "deny" } else { "none" };
         assert_eq!(word(&set(&[], &[], &[]), tool, &input), without, "{tool} {input}, no rule");
     }
+    let behind_us = word(&set(&[], &[], &["mcp__phasegate"]), "mcp__phasegate__github__approve_pull", &json!({}));
+    assert_eq!(behind_us, "allow");
 }
 
 #[test]

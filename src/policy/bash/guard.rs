@@ -5,7 +5,7 @@ use super::super::judge::Around;
 use super::super::shell::script::{Input, Script, Word};
 use super::effects::{base, is_interpreter};
 use super::views::Seen;
-use super::{handed, table, together};
+use super::{clients, handed, table, together};
 
 /// What the loop of an agent needs, and what only shows. The second word where the first has several meanings.
 const OPEN: &[(&str, &[&str])] = &[
@@ -118,69 +118,21 @@ pub const KILLERS: &[&str] = &[
     "docker",
     "podman",
     "gdb",
+    "gcore",
+    "lldb",
     "strace",
+    "ltrace",
     "ptrace",
+    "reptyr",
+    "renice",
+    "kill-port",
+    "fkill",
 ];
 
-const CLIENTS: &[&str] = &[
-    "claude",
-    "claude-code",
-    "codex",
-    "copilot",
-    "gemini",
-    "gemini-cli",
-    "opencode",
-    "opencode-ai",
-    "cursor-agent",
-    "aider",
-    "amp",
-    "crush",
-    "goose",
-    "qwen",
-];
-
-/// Words that start such a client without what holds it, or take that away.
-const UNGUARDED: &[&str] = &[
-    "disableAllHooks",
-    "--settings",
-    "--setting-sources",
-    "--dangerously",
-    "bypassPermissions",
-    "--yolo",
-    "--bare",
-    "--strict-mcp-config",
-    "--mcp-config",
-    "--config",
-    "--no-hooks",
-    "--approval-mode",
-    "--permission-mode",
-    "--full-auto",
-    "danger-full-access",
-    "--allowedTools",
-    "--allowed-tools",
-    "--safe-mode",
-    "--disable",
-    "--allow-all",
-    "--allow-tool",
-    "--force",
-    "--pure",
-];
-
-/// They put something else over a file, or change it by texts of their own.
-const COVERS_FILES: &[&str] =
-    &["mount", "umount", "bindfs", "vi", "vim", "nvim", "ex", "ed", "emacs", "emacsclient", "kak", "nano", "micro"];
-
-/// Where a client looks for its settings: elsewhere nothing holds it.
-const PLACES_OF_SETTINGS: &[&str] = &[
-    "CLAUDE_CONFIG_DIR",
-    "CODEX_HOME",
-    "GEMINI_CLI_HOME",
-    "OPENCODE_CONFIG",
-    "OPENCODE_CONFIG_DIR",
-    "HOME",
-    "XDG_CONFIG_HOME",
-    "CLAUDE_CODE_SIMPLE",
-];
+/// Why its process is left alone.
+pub const TOUCHES: &str = "it would stop phasegate or look into it";
+/// Why it may not be asked over its port.
+const SPEAKS: &str = "it would speak to phasegate itself";
 
 pub const NETWORK: &[&str] = &[
     "curl", "wget", "nc", "ncat", "netcat", "socat", "http", "https", "xh", "telnet", "httpie", "curlie", "lynx",
@@ -206,7 +158,7 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
             }
         }
     }
-    if moves_settings(seen) && starts_client(seen) {
+    if clients::moves_settings(seen) && clients::starts_client(seen) {
         return Some("it would start an agent without what holds it to its phase".to_owned());
     }
     if let Some(why) = board(seen, around) {
@@ -225,34 +177,6 @@ pub fn verdict(seen: &[Seen<'_>], script: &Script, text: &str, around: &Around) 
         );
     }
     None
-}
-
-/// A client is told to look for its settings elsewhere, by an assignment or by the words of `env` and `export`.
-fn moves_settings(seen: &[Seen<'_>]) -> bool {
-    let gives = |words: &[Word]| {
-        let by = words.first().map_or("", |word| base(&word.text));
-        let hands_on = matches!(by, "env" | "export" | "declare" | "typeset" | "sudo" | "doas");
-        let name = |word: &Word| word.text.split_once('=').is_some_and(|(name, _)| PLACES_OF_SETTINGS.contains(&name));
-        hands_on && words.iter().skip(1).any(name)
-    };
-    let assigned = seen.iter().flat_map(|one| &one.simple.assignments);
-    assigned.into_iter().any(|given| PLACES_OF_SETTINGS.contains(&given.name.as_str()))
-        || seen.iter().flat_map(|one| &one.views).any(|view| gives(view.words()))
-}
-
-fn starts_client(seen: &[Seen<'_>]) -> bool {
-    let mut firsts = seen.iter().flat_map(|one| &one.views).filter_map(|view| view.words().first());
-    firsts.any(|first| CLIENTS.contains(&base(&first.text)))
-}
-
-/// `-c` of codex sets anything; of the model alone it takes nothing away.
-fn sets_of_codex(words: &[Word]) -> bool {
-    let mut pairs = words.windows(2).filter_map(|pair| match pair {
-        [option, value] if option.text == "-c" => Some(value.text.as_str()),
-        [option, _] => option.text.strip_prefix("-c").filter(|rest| !rest.is_empty()),
-        _ => None,
-    });
-    pairs.any(|setting| !setting.trim_start_matches('=').starts_with("model"))
 }
 
 /// On a terminal the board takes answers. It knows an agent's shell by marks in the environment, so behind what could take
@@ -324,20 +248,6 @@ pub fn names_state(text: &str, around: &Around) -> bool {
         })
 }
 
-pub fn names_hooks(text: &str) -> bool {
-    [
-        ".claude/settings",
-        ".codex/config",
-        ".codex/hooks",
-        ".gemini/settings",
-        "opencode.json",
-        ".opencode/plugin",
-        ".cursor/hooks",
-    ]
-    .iter()
-    .any(|file| text.contains(file))
-}
-
 fn variable(name: &str, mention: &Mention) -> Option<String> {
     if name.starts_with("PHASEGATE_") {
         return Some(format!("{name} says to phasegate who calls and where its store is"));
@@ -386,16 +296,14 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
         let by_lookup = mention.ours && words.iter().skip(1).any(|word| word.expands.value);
         let by_port = around.guard.ports.iter().any(|port| has(&[&port.to_string()]));
         if everything || by_name || by_lookup || by_port || handed::by_pattern(name, words) {
-            return Some("it would stop phasegate".to_owned());
+            return Some(TOUCHES.to_owned());
         }
     }
-    if CLIENTS.contains(&name)
-        && let Some(why) = client(name, sub, words)
-    {
+    if let Some(why) = clients::unguarded(name, sub, words) {
         return Some(why);
     }
     if (NETWORK.contains(&name) || is_interpreter(name)) && reaches_us(words, around) {
-        return Some("it would speak to phasegate itself".to_owned());
+        return Some(SPEAKS.to_owned());
     }
     let reads_rules = together::RUNS_FILES.iter().any(|(known, _)| *known == name) && input == Input::Text;
     if mention.decides && (runs_text_of_others(name) || reads_rules) && (input == Input::Text || mention.in_a_word) {
@@ -415,30 +323,15 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
             if code && names_program(&word.text, around).is_some_and(decides) {
                 return Some("a text in it gives phasegate a command that only a person may give".to_owned());
             }
-            if COVERS_FILES.contains(&name) && names_hooks(&word.text) {
-                return Some("it would change or cover the settings that hold an agent to its phase".to_owned());
+            if let Some(why) = clients::touches_settings(name, word) {
+                return Some(why.to_owned());
             }
-            if code && names_hooks(&word.text) && table::INTERPRETERS.iter().any(|known| name.starts_with(known)) {
-                return Some("a program in it names the settings that hold an agent to its phase".to_owned());
+            if word.text.contains("://") && reaches_us(&[first.clone(), word.clone()], around) {
+                return Some(SPEAKS.to_owned());
             }
         }
     }
     None
-}
-
-/// A client that is started without what holds it, or that changes its own settings.
-fn client(name: &str, sub: &str, words: &[Word]) -> Option<String> {
-    let has = |wanted: &[&str]| words.iter().skip(1).any(|word| wanted.iter().any(|part| word.text.contains(part)));
-    let freed = has(UNGUARDED)
-        || (matches!(name, "gemini" | "qwen") && has(&["-y"]))
-        || (name == "cursor-agent" && words.iter().any(|word| word.text == "-f"))
-        || (name == "codex" && sets_of_codex(words));
-    if freed {
-        return Some("it would start an agent without what holds it to its phase".to_owned());
-    }
-    let changes = matches!(sub, "mcp" | "plugin" | "config" | "hooks" | "plugins" | "extensions");
-    (changes && !has(&["list", "get"]))
-        .then(|| "it would change the settings that hold an agent to its phase".to_owned())
 }
 
 /// `git -c core.pager='phasegate …'`

@@ -63,6 +63,11 @@ pub fn gets_our_name(name: &str, words: &[Word], mention: &Mention, around: &Aro
     if PASSIVE.contains(&name) || builds {
         return None;
     }
+    // Whatever its program is called here: a copy of ours, or a build.
+    let decides = |pair: &[Word]| matches!(pair, [group, act] if group.text == "approvals" && ["approve", "reject", "adjust"].contains(&act.text.as_str()));
+    if rest.windows(2).any(decides) {
+        return Some("deciding an approval is for a person".to_owned());
+    }
     let for_a_person = |words: &[Word]| words.iter().any(|word| DECIDES.contains(&word.text.as_str()));
     let braced = rest.iter().any(|word| word.expands.brace && word.text.contains("phasegate") && mention.decides);
     if braced || at.is_some_and(|at| rest.get(at + 1..).is_some_and(for_a_person)) {

@@ -4,8 +4,9 @@
 use super::super::judge::Around;
 use super::super::paths::{Access, is_program};
 use super::super::shell::script::{Expands, Word};
+use super::clients::names_settings;
 use super::effects::base;
-use super::guard::{Mention, names_hooks, names_state};
+use super::guard::{Mention, names_state};
 use super::subcommands::subcommand;
 use super::uses::Uses;
 use super::views::{Seen, View};
@@ -26,7 +27,7 @@ pub fn behind_an_expansion(word: &Word, access: Access, around: &Around) -> Opti
     let searched = found && (text.contains(".claude") || text.contains("find "));
     let ours = names_state(text, around)
         || ["log.key", "redaction.key", "phasegate.db"].iter().any(|name| text.contains(name));
-    let holds = ours || (access == Access::Write && (names_hooks(text) || searched));
+    let holds = ours || (access == Access::Write && (names_settings(text) || searched));
     holds.then(|| format!("`{}` may be what holds agents to their phase", super::shown(text)))
 }
 

@@ -4,6 +4,7 @@
 mod assignments;
 mod awk;
 mod below;
+mod clients;
 mod cover;
 mod effects;
 mod files;

@@ -418,6 +418,12 @@ fn the_guard_stands_above_every_rule() {
             "pkill -f phasegate",
             "pkill '(((((p{99}){99}){99}){99}){99}){99}'",
             "kill $(pgrep phasegate)",
+            "gcore $(pidof phasegate)",
+            "pidof phasegate | xargs -I{} cat /proc/{}/environ",
+            "npx kill-port 7700",
+            "xdg-open http://localhost:7700/",
+            "mount -t tmpfs none .claude",
+            "/tmp/copy approvals approve 1",
             "curl localhost:7700/x",
             "echo {} > .claude/settings.json",
             "sed -i s/a/b/ .claude/settings.json",
@@ -436,6 +442,10 @@ fn the_guard_stands_above_every_rule() {
             "python3 -c \"import pty; pty.spawn(['phasegate', 'board'])\"",
         ],
     );
+}
+
+#[test]
+fn the_guard_lets_pass_what_only_shows() {
     all(
         &[],
         &[],
@@ -459,6 +469,9 @@ fn the_guard_stands_above_every_rule() {
             "curl localhost:3000/",
             "ls .phasegate",
             "grep phasegate x",
+            "ps aux | grep phasegate",
+            "xdg-open http://localhost:3000/",
+            "mount /mnt/x",
             "date",
         ],
     );

@@ -3,8 +3,9 @@
 use super::super::judge::Around;
 use super::super::rule::Rule;
 use super::super::shell::script::{Input, Redirection, Way, Word};
+use super::clients::names_settings;
 use super::effects::{base, is_interpreter};
-use super::guard::{KILLERS, Mention, NETWORK, names_hooks, names_state, runs_text_of_others};
+use super::guard::{KILLERS, Mention, NETWORK, TOUCHES, names_state, runs_text_of_others};
 use super::views::{Seen, View};
 
 /// They put a file elsewhere as it is.
@@ -28,7 +29,7 @@ pub const RUNS_FILES: &[(&str, &[&str])] = &[
 pub fn verdict(seen: &[Seen<'_>], text: &str, mention: &Mention, around: &Around) -> Option<String> {
     let views: Vec<&View> = seen.iter().flat_map(|one| &one.views).collect();
     let runs = || if mention.decides { runs_us(seen, &views) } else { None };
-    let stops = || finds_and_stops(&views, around).then(|| "it would stop phasegate".to_owned());
+    let finds = || finds_us(&views, around).then(|| TOUCHES.to_owned());
     let asks = || {
         let told = views.iter().any(|view| view.input == Input::Text && NETWORK.contains(&program(view)));
         let ours = told && around.guard.ports.iter().any(|port| text.contains(&format!(":{port}")));
@@ -36,7 +37,7 @@ pub fn verdict(seen: &[Seen<'_>], text: &str, mention: &Mention, around: &Around
     };
     let names = || is_told_of_us(&views, text, around);
     runs()
-        .or_else(stops)
+        .or_else(finds)
         .or_else(asks)
         .or_else(|| names().then(|| "a text in it names what holds an agent to its phase".to_owned()))
 }
@@ -95,21 +96,25 @@ pub fn stands_in(rule: &Rule, text: &str) -> bool {
     !names.is_empty() && names.iter().all(|name| text.match_indices(name).any(|(at, _)| alone(name, at)))
 }
 
-fn finds_and_stops(views: &[&View], around: &Around) -> bool {
+/// One command finds phasegate's process, and another stops it or looks into it.
+fn finds_us(views: &[&View], around: &Around) -> bool {
     let ports: Vec<String> = around.guard.ports.iter().map(ToString::to_string).collect();
     let ours = |word: &Word| {
         base(&word.text) == "phasegate"
             || around.guard.programs.contains(&word.text)
+            || word.text.starts_with("phasegate ")
             || ports.iter().any(|port| word.text.contains(port))
     };
     let finds = |view: &&View| FINDERS.contains(&program(view)) && view.words().iter().skip(1).any(ours);
-    views.iter().any(|view| KILLERS.contains(&program(view))) && views.iter().copied().any(|view| finds(&view))
+    let touches =
+        |view: &&View| KILLERS.contains(&program(view)) || view.words().iter().any(|word| word.text.contains("/proc/"));
+    views.iter().any(touches) && views.iter().any(finds)
 }
 
 /// A program or a patch that comes on the input.
 fn is_told_of_us(views: &[&View], text: &str, around: &Around) -> bool {
     let told = || views.iter().filter(|view| view.input == Input::Text);
-    let names_us = |text: &str| names_hooks(text) || names_state(text, around);
+    let names_us = |text: &str| names_settings(text) || names_state(text, around);
     let patches = |view: &&&View| {
         let applies = view.words().iter().any(|word| word.text == "apply");
         program(view) == "patch" || (program(view) == "git" && applies)
