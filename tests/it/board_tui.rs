@@ -230,6 +230,9 @@ fn nothing_is_answered_before_a_yes_to_the_whole_of_it() {
     let Step::Prepare(answer) = step else { panic!("{step:?}") };
     assert_eq!(answer, Answering::new(vec![ApprovalId(1)], What::Approve { choice: None }));
     app.asking = prepare(&env.engine, answer.clone()).unwrap();
+    drawn(&mut app, (80, 12));
+    assert_eq!(press(&mut app, KeyCode::Char('y')), Step::Stay, "its end was not in view");
+    assert!(drawn(&mut app, (80, 12)).contains("▼ more"));
     insta::assert_snapshot!(drawn(&mut app, (80, 40)));
     for key in ['q', 'a', ' ', 'Y'] {
         assert_eq!(press(&mut app, KeyCode::Char(key)), Step::Stay, "{key} is no yes");

@@ -10,6 +10,9 @@ use super::app::Step;
 use super::input::Input;
 use super::model::{Answering, What};
 
+/// Lines that a key for a page goes.
+const PAGE: u16 = 10;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asking {
     Help {
@@ -35,6 +38,8 @@ pub enum Asking {
         answer: Answering,
         text: String,
         scroll: u16,
+        /// Its end was in view.
+        read: bool,
     },
     Passphrase {
         answer: Answering,
@@ -98,7 +103,7 @@ impl Asking {
                     }
                 }
             }
-            Self::Confirm { answer, text, scroll } => confirm(answer, text, scroll, key),
+            Self::Confirm { answer, text, scroll, read } => confirm(answer, text, scroll, read, key),
             Self::Passphrase { answer, name, mut input, wrong } => {
                 if key.code == KeyCode::Enter {
                     let passphrase = Zeroizing::new(input.text());
@@ -125,15 +130,17 @@ fn choice(id: ApprovalId, choices: Vec<String>, at: usize, key: KeyEvent) -> (Op
     (Some(Asking::Choice { id, choices, at }), Step::Stay)
 }
 
-/// Only a `y` is a yes; a key that was meant for something else does nothing.
-fn confirm(answer: Answering, text: String, scroll: u16, key: KeyEvent) -> (Option<Asking>, Step) {
+/// Only a `y` is a yes, once the end was in view; before, it goes on a page. A key that was meant for something else does
+/// nothing.
+fn confirm(answer: Answering, text: String, scroll: u16, read: bool, key: KeyEvent) -> (Option<Asking>, Step) {
     let scroll = match key.code {
-        KeyCode::Char('y') => return (None, Step::Send(answer)),
+        KeyCode::Char('y') if read || answer.what == What::Reject => return (None, Step::Send(answer)),
+        KeyCode::Char('y') => scroll.saturating_add(PAGE),
         KeyCode::Char('n') => return (None, Step::Stay),
         KeyCode::Char('r') => return (Some(Asking::reason(answer)), Step::Stay),
         _ => scrolled(scroll, key).unwrap_or(scroll),
     };
-    (Some(Asking::Confirm { answer, text, scroll }), Step::Stay)
+    (Some(Asking::Confirm { answer, text, scroll, read }), Step::Stay)
 }
 
 /// Nothing for a key that does not scroll.
@@ -141,8 +148,8 @@ fn scrolled(scroll: u16, key: KeyEvent) -> Option<u16> {
     Some(match key.code {
         KeyCode::Char('j') | KeyCode::Down => scroll.saturating_add(1),
         KeyCode::Char('k') | KeyCode::Up => scroll.saturating_sub(1),
-        KeyCode::PageDown | KeyCode::Char(' ') => scroll.saturating_add(10),
-        KeyCode::PageUp => scroll.saturating_sub(10),
+        KeyCode::PageDown | KeyCode::Char(' ') => scroll.saturating_add(PAGE),
+        KeyCode::PageUp => scroll.saturating_sub(PAGE),
         _ => return None,
     })
 }

@@ -208,7 +208,7 @@ pub fn prepare(engine: &Engine, answer: Answering) -> Result<Option<Asking>, End
         text.push('\n');
     }
     let answer = Answering { ids: approvals.iter().map(|approval| approval.id).collect(), ..answer };
-    Ok(Some(Asking::Confirm { answer, text, scroll: 0 }))
+    Ok(Some(Asking::Confirm { answer, text, scroll: 0, read: false }))
 }
 
 fn decision(answer: &Answering) -> Decision {

@@ -37,15 +37,15 @@ const HELP: [&str; 24] = [
     "  after a holder   what is left of its lease",
 ];
 
-pub fn draw(frame: &mut Frame<'_>, area: Rect, asking: &Asking, theme: Theme) {
+pub fn draw(frame: &mut Frame<'_>, area: Rect, asking: &mut Asking, theme: Theme) {
     match asking {
         Asking::Help { scroll } => {
             let lines = HELP.iter().map(|line| page_line(line, theme)).collect();
-            page(frame, area, "Help", lines, *scroll, "j k scroll   any other key goes back", theme);
+            page(frame, area, "Help", lines, scroll, "j k scroll   any other key goes back", theme);
         }
         Asking::Said(text) => {
             let lines = wrapped(text, inner(area)).into_iter().map(Line::raw).collect();
-            page(frame, area, "", lines, 0, "any key goes back", theme);
+            page(frame, area, "", lines, &mut 0, "any key goes back", theme);
         }
         Asking::Choice { choices, at, .. } => {
             let line = |(number, choice): (usize, &String)| {
@@ -53,12 +53,12 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, asking: &Asking, theme: Theme) {
                 if number == *at { Line::styled(text, theme.chosen()) } else { Line::raw(text) }
             };
             let lines = choices.iter().enumerate().map(line).collect();
-            page(frame, area, "Which answer?", lines, 0, "j k move   Enter take it   Esc back", theme);
+            page(frame, area, "Which answer?", lines, &mut 0, "j k move   Enter take it   Esc back", theme);
         }
-        Asking::Confirm { answer, text, scroll } => {
+        Asking::Confirm { answer, text, scroll, read } => {
             let lines = wrapped(text, inner(area)).iter().map(|line| page_line(line, theme)).collect();
             let keys = format!("{}   y yes   n no   r give a reason   j k scroll", answer.question());
-            page(frame, area, "", lines, *scroll, &keys, theme);
+            *read |= page(frame, area, "", lines, scroll, &keys, theme);
         }
         Asking::Reason { answer, input } => {
             let question = answer.question();
@@ -74,7 +74,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, asking: &Asking, theme: Theme) {
                 wrong.iter().map(|wrong| Line::styled(fit(wrong, inner(area)), theme.bad())).collect();
             lines.push(Line::raw(fit(&hidden, inner(area))));
             let title = format!("Passphrase of {name}, to sign this answer");
-            page(frame, area, &title, lines, 0, "Enter sign   Esc back", theme);
+            page(frame, area, &title, lines, &mut 0, "Enter sign   Esc back", theme);
         }
     }
 }
@@ -83,7 +83,16 @@ fn inner(area: Rect) -> usize {
     usize::from(area.width.saturating_sub(2))
 }
 
-fn page(frame: &mut Frame<'_>, area: Rect, title: &str, lines: Vec<Line<'_>>, scroll: u16, keys: &str, theme: Theme) {
+/// Lines from where they are scrolled to, and no further than to their end; whether that is in view.
+fn page(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: &str,
+    lines: Vec<Line<'_>>,
+    scroll: &mut u16,
+    keys: &str,
+    theme: Theme,
+) -> bool {
     frame.render_widget(Clear, area);
     let block = Block::bordered().title(fit(title, inner(area)));
     let within = block.inner(area);
@@ -92,7 +101,8 @@ fn page(frame: &mut Frame<'_>, area: Rect, title: &str, lines: Vec<Line<'_>>, sc
     let below = u16::try_from(questions.len()).unwrap_or(1).min(within.height);
     let above = Rect { height: within.height - below, ..within };
     let most = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_sub(above.height);
-    let from = usize::from(scroll.min(most));
+    *scroll = (*scroll).min(most);
+    let from = usize::from(*scroll);
     let more = lines.len() > from + usize::from(above.height);
     let shown: Vec<Line<'_>> = lines.into_iter().skip(from).take(usize::from(above.height)).collect();
     frame.render_widget(Paragraph::new(Text::from(shown)), above);
@@ -106,6 +116,7 @@ fn page(frame: &mut Frame<'_>, area: Rect, title: &str, lines: Vec<Line<'_>>, sc
     let question = Rect { y: above.y + above.height, height: below, ..within };
     let lines: Vec<Line<'_>> = questions.into_iter().map(|line| Line::styled(line, theme.asking())).collect();
     frame.render_widget(Paragraph::new(Text::from(lines)), question);
+    !more
 }
 
 fn typed(frame: &mut Frame<'_>, area: Rect, title: &str, input: &Input, wrong: Option<&str>, keys: &str, theme: Theme) {
@@ -119,7 +130,7 @@ fn typed(frame: &mut Frame<'_>, area: Rect, title: &str, input: &Input, wrong: O
     let before: String = texts.get(line).map(|text| text.chars().take(column).collect()).unwrap_or_default();
     let moved = (width(&before) + 1).saturating_sub(inner(area));
     let shown = texts.iter().skip(first).map(|text| Line::raw(text.chars().skip(moved).collect::<String>()));
-    page(frame, area, title, wrong.into_iter().chain(shown).collect(), 0, keys, theme);
+    page(frame, area, title, wrong.into_iter().chain(shown).collect(), &mut 0, keys, theme);
     let x = area.x + 1 + u16::try_from(width(&before).saturating_sub(moved)).unwrap_or(0);
     let y = area.y + 1 + above + u16::try_from(line - first.min(line)).unwrap_or(0);
     if x < area.right() && y < area.bottom() {

@@ -40,7 +40,7 @@ pub fn draw(frame: &mut Frame<'_>, app: &mut App) {
     }
     let foot = Line::styled(fit(&keys(app), usize::from(area.width)), theme.dim());
     frame.render_widget(Paragraph::new(foot), row(area, area.height.saturating_sub(1)));
-    if let Some(asking) = &app.asking {
+    if let Some(asking) = &mut app.asking {
         asking::draw(frame, body, asking, theme);
     }
 }
