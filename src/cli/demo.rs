@@ -2,13 +2,20 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use serde_json::{Value, json};
+
+use crate::config::settings;
 
 use super::{Ended, Out};
 
 const WORKFLOW: &str = include_str!("demo.yaml");
+
+/// Variables that a child of the demo gets.
+const PASSED: [&str; 4] = ["PATH", "TMPDIR", "LANG", "LC_ALL"];
+/// Who answers.
+const PERSON: &str = "you";
 
 struct Demo<'o> {
     out: &'o Out,
@@ -47,13 +54,25 @@ fn temporary_folder() -> Result<PathBuf, Ended> {
     let folder = std::env::temp_dir().join(format!("phasegate-demo-{}", System.random_hex(6)));
     let mut builder = std::fs::DirBuilder::new();
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(&folder).map_err(|error| broken(&error))?;
+    builder.create(&folder).map_err(|error| {
+        Ended::usage(format!("{}: {error}", folder.display()), "name a folder for what is temporary with TMPDIR")
+    })?;
     std::fs::canonicalize(&folder).map_err(|error| broken(&error))
 }
 
+/// With nothing of who runs the demo but where programs lie: their store, settings and keys are not the demo's.
 #[expect(clippy::disallowed_methods, reason = "the demo starts the real server and the real command line")]
-fn command(program: &Path) -> Command {
-    Command::new(program)
+fn command(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    let passed = settings::environment_variables().filter(|(name, _)| PASSED.iter().any(|passed| name == passed));
+    command.env_clear().envs(passed).env("HOME", folder).env("USER", PERSON).current_dir(folder);
+    command
+}
+
+/// What a child said was wrong.
+fn complaint(child: &Output) -> String {
+    let said = String::from_utf8_lossy(&child.stderr);
+    said.trim().trim_start_matches("phasegate: ").to_owned()
 }
 
 impl<'o> Demo<'o> {
@@ -62,17 +81,15 @@ impl<'o> Demo<'o> {
         for (name, text) in [("phasegate.yaml", WORKFLOW), ("limit.json", "{ \"per_minute\": 60, }\n")] {
             std::fs::write(folder.join(name), text).map_err(|error| broken(&error))?;
         }
-        let trusted = command(&program)
+        let trusted = command(&program, &folder)
             .args(["workflow", "trust", "phasegate.yaml", "--yes", "--workspace", "."])
-            .current_dir(&folder)
             .output()
             .map_err(|error| broken(&error))?;
         if !trusted.status.success() {
-            return Err(broken(&String::from_utf8_lossy(&trusted.stderr)));
+            return Err(broken(&complaint(&trusted)));
         }
-        let mut server = command(&program)
+        let mut server = command(&program, &folder)
             .args(["serve", "--workspace", ".", "--agent", "demo-agent"])
-            .current_dir(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -129,17 +146,18 @@ impl<'o> Demo<'o> {
     }
 
     fn person(&mut self, args: &[&str]) -> Result<(), Ended> {
-        self.say(&format!("\nperson ▸ phasegate {}", args.join(" ")));
-        let ran = command(&self.program)
+        let typed = |arg: &&str| if arg.contains(' ') { format!("\"{arg}\"") } else { (*arg).to_owned() };
+        let line: Vec<String> = args.iter().map(typed).collect();
+        self.say(&format!("\nperson ▸ phasegate {}", line.join(" ")));
+        let ran = command(&self.program, &self.folder)
             .args(args)
             .args(["--workspace", "."])
-            .current_dir(&self.folder)
             .output()
             .map_err(|error| broken(&error))?;
         for line in String::from_utf8_lossy(&ran.stdout).lines() {
             self.say(&format!("  │ {line}"));
         }
-        if ran.status.success() { Ok(()) } else { Err(broken(&String::from_utf8_lossy(&ran.stderr))) }
+        if ran.status.success() { Ok(()) } else { Err(broken(&complaint(&ran))) }
     }
 
     fn play(&mut self) -> Result<(), Ended> {

@@ -49,7 +49,7 @@ pub fn restore(args: &RestoreArgs, place: &Place, out: &Out) -> Result<(), Ended
             "name what `phasegate backup` wrote",
         ));
     }
-    let engine = place.open()?;
+    let engine = place.open_to_restore()?;
     if !args.yes && !out.asks(&format!("Replace {} by {}?", engine.backend().describe(), args.file.display()))? {
         out.aside("Nothing was changed.");
         return Err(Ended::No);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::config::keyring::Keyring;
 use crate::config::settings::{self, Environment, Settings};
 use crate::config::workspace::Workspace;
-use crate::domain::credential::SOMEBODY;
+use crate::domain::credential::{OF_CHANNEL, OF_CLIENT, OWN_NAME, SOMEBODY};
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::AgentName;
 use crate::domain::visible;
-use crate::engine::{self, Engine, clock};
+use crate::engine::{self, Engine, Failure, clock};
 use crate::sandbox;
 
 use super::{Ended, Global};
@@ -53,11 +53,12 @@ impl Place {
         if global.agent.is_some() {
             settings.agent.clone_from(&global.agent);
         }
-        if let Some(agent) = &settings.agent {
-            agent_name(agent)?;
-        }
         let store_named = global.store.is_some() || environment.store.is_some();
         let person = environment.user.unwrap_or_else(|| SOMEBODY.to_owned());
+        if let Some(agent) = &settings.agent {
+            agent_name(agent)?;
+            is_free(agent, &person)?;
+        }
         let Environment { inside_agent, home, no_colour: plain, .. } = environment;
         let confined = settings::environment_variables().any(|(name, _)| name == sandbox::MARK);
         Ok(Self { workspace, settings, person, inside_agent, confined, home, plain, store_named })
@@ -69,7 +70,15 @@ impl Place {
 
     /// Makes the workspace's state where there is none yet.
     pub fn open(&self) -> Result<Arc<Engine>, Ended> {
-        let opened = engine::open(self.workspace.clone(), &self.settings, Arc::new(clock::System));
+        self.opened(engine::open(self.workspace.clone(), &self.settings, Arc::new(clock::System)))
+    }
+
+    /// The same, also where the store is gone.
+    pub fn open_to_restore(&self) -> Result<Arc<Engine>, Ended> {
+        self.opened(engine::open_to_restore(self.workspace.clone(), &self.settings, Arc::new(clock::System)))
+    }
+
+    fn opened(&self, opened: Result<Engine, Failure>) -> Result<Arc<Engine>, Ended> {
         if self.confined && opened.is_err() {
             return Err(out_of_reach());
         }
@@ -127,6 +136,20 @@ impl Place {
         let name = self.settings.agent.clone().unwrap_or_else(|| "cli".to_owned());
         Caller { agent: AgentName(name), role: Role::Agent, ..self.person() }
     }
+}
+
+/// A name in the log stands for one actor: an agent that bears a person's would ask and answer in one, and neither could go on.
+fn is_free(agent: &str, person: &str) -> Result<(), Ended> {
+    let begins = [OF_CLIENT, OF_CHANNEL].iter().any(|begins| agent.starts_with(begins));
+    let whose = match agent {
+        _ if agent == person => "your own name",
+        SOMEBODY => "the name of a person who has none",
+        OWN_NAME => "phasegate's own name",
+        _ if begins => "how persons who answer elsewhere go by",
+        _ => return Ok(()),
+    };
+    let message = format!("the agent cannot be called `{agent}`: that is {whose} in the log");
+    Err(Ended::usage(message, "give it another with `--agent`, PHASEGATE_AGENT or `agent` in config.toml"))
 }
 
 /// Of a name that is none.

@@ -10,6 +10,8 @@ use super::ids::{AgentName, CredentialHash, CredentialId, Time};
 
 /// A person at the command line whose name the system does not tell, as far as the log knows.
 pub const SOMEBODY: &str = "operator";
+/// Of the sweeper and its like.
+pub const OWN_NAME: &str = "phasegate";
 /// Whoever presses the button of a link goes by its channel, behind this.
 pub const OF_CHANNEL: &str = "channel:";
 /// Whoever answers in the dialog of an agent's client goes by the agent, behind this.

@@ -82,7 +82,7 @@ use clock::{Clock, Stopwatch};
 
 pub use crate::store::{Server, StoreError};
 pub use failure::Failure;
-pub use startup::{open, open_for_one, read_workflow, system, with_backend};
+pub use startup::{open, open_for_one, open_to_restore, read_workflow, system, with_backend};
 
 pub struct Engine {
     backend: Box<dyn Backend>,

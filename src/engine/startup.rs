@@ -20,7 +20,7 @@ use crate::domain::facts::{self, Caller, Role};
 use crate::domain::ids::WorkflowHash;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::workflow::Workflow;
-use crate::store::{self, Around, Attachment, Backend, Scope, moving};
+use crate::store::{self, Around, Attachment, Backend, Scope, StoreError, moving};
 
 use super::clock::Clock;
 use super::credentials::Identity;
@@ -39,6 +39,12 @@ fn around<'a>(settings: &'a Settings, workspace: &'a Workspace) -> Around<'a> {
 }
 
 pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
+    is_not_lost(&workspace, settings)?;
+    open_to_restore(workspace, settings, clock)
+}
+
+/// The same, also where the store is gone and only its keys are left.
+pub fn open_to_restore(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
     let backend = store::open(settings.store.as_deref(), around(settings, &workspace))?;
     // Failing to hide the state from git is no reason not to work.
     let _ = workspace.ignore_state();
@@ -47,9 +53,24 @@ pub fn open(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) ->
 
 /// The same for a process that does one thing and ends, which a reader and a writer of its own would only slow down.
 pub fn open_for_one(workspace: Workspace, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
+    is_not_lost(&workspace, settings)?;
     let backend = store::open_for_one(settings.store.as_deref(), around(settings, &workspace))?;
     let _ = workspace.ignore_state();
     with_backend(backend, workspace, settings, clock)
+}
+
+/// Whoever takes a store away must not get an empty one in its place, as if there had never been tasks, rules and a log.
+fn is_not_lost(workspace: &Workspace, settings: &Settings) -> Result<(), StoreError> {
+    let Ok(file) = store::file_of(settings.store.as_deref(), &workspace.state) else { return Ok(()) };
+    let holds = |path: &Path| std::fs::metadata(path).is_ok_and(|found| found.len() > 0);
+    let key = log_key::beside(&file, log_key::KEY_FILE);
+    if holds(&file) || holds(&store::wal_of(&file)) || !key.exists() {
+        return Ok(());
+    }
+    Err(StoreError::Unfit {
+        said: format!("the store is gone: {} signs its log, and {} is missing or empty", key.display(), file.display()),
+        hint: "`phasegate restore FILE` brings back a backup; to begin anew, move that key away first",
+    })
 }
 
 /// The same, over a store that is open already.

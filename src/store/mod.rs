@@ -586,3 +586,10 @@ pub fn file_of(url: Option<&str>, state_dir: &Path) -> Result<PathBuf, StoreErro
         },
     }
 }
+
+/// What was written to a file of a store and is not yet put into it.
+pub fn wal_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}

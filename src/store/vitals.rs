@@ -51,8 +51,6 @@ pub(super) fn of(connection: &Connection, known: i64, place: &Place) -> Result<V
     connection.query_row(named, [], |row| row.get::<_, i64>(0)).map_err(unread)?;
     // Sizes are asked by name: to close a descriptor of the database would drop the locks of this process.
     let bytes = |path: &std::path::Path| std::fs::metadata(path).ok().map(|found| found.len());
-    let mut wal = place.database.as_os_str().to_owned();
-    wal.push("-wal");
     let folder = if place.folder.as_os_str().is_empty() { std::path::Path::new(".") } else { &place.folder };
     let may = |path, how| access(path, how).is_ok();
     Ok(Vitals {
@@ -61,7 +59,7 @@ pub(super) fn of(connection: &Connection, known: i64, place: &Place) -> Result<V
             may(folder, Access::WRITE_OK | Access::EXEC_OK) && may(place.database.as_path(), Access::WRITE_OK),
         ),
         database_bytes: bytes(&place.database),
-        wal_bytes: bytes(std::path::Path::new(&wal)).or(Some(0)),
+        wal_bytes: bytes(&super::wal_of(&place.database)).or(Some(0)),
         free_bytes: statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
     })
 }

@@ -277,3 +277,52 @@ fn a_name_cannot_print_a_line_of_its_own() {
         assert!(!said.lines().any(|line| line.starts_with("99 b")), "{said:?}");
     }
 }
+
+#[test]
+fn the_demo_leaves_alone_what_belongs_to_whoever_runs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::create_dir_all(at.join(".config/phasegate")).unwrap();
+    std::fs::write(at.join(".config/phasegate/config.toml"), "no_such_setting = 1\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+    command.arg("demo").current_dir(at).env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", at);
+    command.env("USER", "demo-agent").env("CLAUDECODE", "1").env("TMPDIR", at);
+    let played = command.env("PHASEGATE_STORE", format!("sqlite:{}", at.join("mine.db").display())).output().unwrap();
+    assert_eq!(code(&played), 0, "{}", text(&played.stderr));
+    let left: Vec<_> = std::fs::read_dir(at).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [".config"]);
+}
+
+#[test]
+fn an_agent_bears_nobody_elses_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, whose) in [("lead", "your own"), ("phasegate", "phasegate's"), ("client-of:ana", "answer elsewhere")] {
+        let said = phasegate(folder.path(), &["call", "list_tasks", "--agent", name]);
+        assert!(code(&said) == 2 && text(&said.stderr).contains(whose), "{said:?}");
+    }
+}
+
+#[test]
+fn a_store_that_is_gone_is_not_replaced_by_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    stores::keep_to(Kind::Sqlite, folder.path());
+    let at = folder.path();
+    phasegate(at, &["call", "claim_task", r#"{"new":{"title":"kept"}}"#]);
+    assert_eq!(code(&phasegate(at, &["backup", "saved"])), 0);
+    let store = at.join(".phasegate/phasegate.db");
+    let remove = |name: &str| drop(std::fs::remove_file(at.join(".phasegate").join(name)));
+    for emptied in [false, true] {
+        ["phasegate.db", "phasegate.db-wal", "phasegate.db-shm"].iter().for_each(|name| remove(name));
+        if emptied {
+            std::fs::write(&store, "").unwrap();
+        }
+        for arguments in [&["tasks", "list"][..], &["call", "list_tasks"], &["audit", "verify"]] {
+            let said = phasegate(at, arguments);
+            let words = text(&said.stderr);
+            assert!(code(&said) == 2 && words.contains("the store is gone"), "{arguments:?}: {said:?}");
+        }
+        assert!(text(&phasegate(at, &["doctor"]).stdout).contains("the store is gone"));
+        assert_eq!(code(&phasegate(at, &["restore", "saved", "--yes"])), 0);
+        assert!(text(&phasegate(at, &["tasks", "list"]).stdout).contains("kept"));
+    }
+}

@@ -3,16 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::domain::command::NewCredential;
-use crate::domain::credential::{OF_CHANNEL, OF_CLIENT, SOMEBODY};
+use crate::domain::credential::{OF_CHANNEL, OF_CLIENT, OWN_NAME, SOMEBODY};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
 use crate::domain::ids::{AgentName, CredentialHash, CredentialId};
 use crate::domain::refusal::{Code, Refusal};
 
 use super::{proof, require};
-
-/// Of the sweeper and its like.
-const OWN_NAME: &str = "phasegate";
 
 /// What is signed when a credential is made that speaks for a person.
 pub fn statement(workspace: &str, name: &AgentName, role: Role, hash: &CredentialHash) -> Value {
