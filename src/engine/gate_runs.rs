@@ -110,7 +110,7 @@ impl Call<'_> {
             match self.attempt(command.clone(), is_looked_at)? {
                 Attempt::Done(done) => return self.entered(&done),
                 Attempt::Needs(needs) => break *needs,
-                Attempt::Marked(task) => self.engine.note_undone(self.caller, &task)?,
+                Attempt::Marked(task) => self.engine.note_undone(self.caller, &task).map(drop)?,
             }
             is_looked_at = true;
         };

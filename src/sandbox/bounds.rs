@@ -41,6 +41,9 @@ pub struct Bounds {
     /// More places to write: absolute, relative to `root`, or below `~/`. Made if they are not there.
     #[serde(default)]
     pub grants: Vec<String>,
+    /// Relative to `root`: made against the bounds, and open so that it can be taken away.
+    #[serde(default)]
+    pub undoing: Vec<PathBuf>,
     /// What the tools of the project write (`target/`, `node_modules/`, …) may be written too, as `build_grants` finds it.
     #[serde(default = "yes")]
     pub build_grants: bool,
@@ -99,6 +102,7 @@ impl Bounds {
             root,
             writes,
             grants: sandbox.grants.clone(),
+            undoing: Vec::new(),
             build_grants: true,
             read_denied: Vec::new(),
             edit_denied: Vec::new(),

@@ -18,6 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use bounds::{Bounds, Rung};
+pub use build::folders as build_folders;
 pub use explain::explain;
 pub use plan::Home;
 pub use probe::{probe, try_here};

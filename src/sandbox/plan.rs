@@ -34,6 +34,8 @@ const OWN_AT_HOME: [&str; 6] = [
 ];
 /// What git runs or takes orders from, in its folder.
 const GIT_CLOSED: [&str; 5] = ["hooks", "config", "config.worktree", "info", "modules"];
+/// Where a work tree says whose it is, and which settings are its own.
+const GIT_LINKS: [&str; 3] = ["commondir", "gitdir", "config.worktree"];
 /// Made where missing, since a folder that is not there cannot be closed and somebody would make it.
 const GIT_MADE: [&str; 2] = ["hooks", "info"];
 
@@ -77,23 +79,7 @@ impl Plan {
                 plan.grant(root, opening);
             }
         }
-        for grant in &bounds.grants {
-            let Some(path) = home.path(root, grant) else { continue };
-            if path.is_file() || is_device(&path) {
-                plan.open.insert(path);
-            } else {
-                // A person wrote it down: it may lead anywhere.
-                plan.tree(Path::new("/"), &path);
-            }
-        }
-        if bounds.build_grants {
-            for folder in build::folders(root) {
-                plan.tree(root, &folder);
-            }
-            if let Some(home) = home.0.as_ref().filter(|_| bounds.network) {
-                plan.open.extend(build::fetched(home).iter().filter_map(|folder| std::fs::canonicalize(folder).ok()));
-            }
-        }
+        plan.granted(bounds, root, home);
         let writes_something = bounds.writes.as_ref().is_none_or(|writes| !writes.is_empty());
         plan.git(root, writes_something && bounds.build_grants);
         plan.close_entries();
@@ -108,12 +94,53 @@ impl Plan {
         plan
     }
 
+    fn granted(&mut self, bounds: &Bounds, root: &Path, home: &Home) {
+        let mut grants: Vec<PathBuf> = bounds.grants.iter().filter_map(|grant| home.path(root, grant)).collect();
+        // What lies in another comes after it: an agent could have made a link there.
+        grants.sort_by_key(|path| path.components().count());
+        for path in grants {
+            if self.is_led_by_agents(&path) {
+                self.left_out.push(format!("{} is a link, or lies behind one, that agents can make", path.display()));
+            } else if path.is_file() || is_device(&path) {
+                self.open.insert(path);
+            } else {
+                // A person wrote it down: it may lead anywhere.
+                self.tree(Path::new("/"), &path);
+            }
+        }
+        if bounds.build_grants {
+            for folder in build::folders(root) {
+                self.tree(root, &folder);
+            }
+            for folder in home.0.iter().filter(|_| bounds.network).flat_map(|home| build::fetched(home)) {
+                let real = std::fs::canonicalize(&folder).ok().filter(|_| !self.is_led_by_agents(&folder));
+                self.open.extend(real);
+            }
+        }
+        let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        for path in bounds.undoing.iter().filter(|path| path.is_relative()).map(|path| root.join(path)) {
+            let folder =
+                path.parent().filter(|folder| std::fs::canonicalize(folder).is_ok_and(|real| real == **folder));
+            let Some(folder) = folder.filter(|_| path.exists() || is_link(&path)) else { continue };
+            // To remove it takes its folder, which may be as new.
+            let below = folder.ancestors().take_while(|above| above.starts_with(root) && *above != root);
+            self.part.extend(below.map(Path::to_path_buf));
+            self.fitting.insert(path);
+        }
+    }
+
+    /// Whether a link on the way stands where commands may write.
+    fn is_led_by_agents(&self, path: &Path) -> bool {
+        let links = path.ancestors().filter(|above| above.symlink_metadata().is_ok_and(|found| found.is_symlink()));
+        links.into_iter().any(|link| link.parent().is_some_and(|folder| self.may_write(folder)))
+    }
+
     fn grant(&mut self, root: &Path, opening: Opening) {
         match opening {
             Opening::Tree(folder) => self.tree(root, &folder),
             Opening::Names { folder, name } => {
                 let Some(folder) = made(root, &folder) else {
-                    self.left_out.push(format!("{} leads out of the work tree", folder.display()));
+                    self.left_out.push(format!("{} lies behind a link", folder.display()));
                     return;
                 };
                 let Ok(entries) = std::fs::read_dir(&folder) else { return };
@@ -134,7 +161,7 @@ impl Plan {
             Some(folder) => {
                 self.open.insert(folder);
             }
-            None => self.left_out.push(format!("{} leads out of the work tree or cannot be made", folder.display())),
+            None => self.left_out.push(format!("{} lies behind a link or cannot be made", folder.display())),
         }
     }
 
@@ -153,7 +180,8 @@ impl Plan {
                 let common = std::fs::read_to_string(own.join("commondir")).unwrap_or_default();
                 let common = std::fs::canonicalize(own.join(common.trim())).unwrap_or_else(|_| own.clone());
                 // Such a file could name any folder of the machine.
-                if common.join("HEAD").is_file() && common.join("objects").is_dir() {
+                let is_git = common.join("HEAD").is_file() && common.join("objects").is_dir();
+                if is_git && names_back(&own, root) {
                     folders.extend([common, own]);
                 }
             }
@@ -165,8 +193,11 @@ impl Plan {
             for name in GIT_CLOSED {
                 self.close(&folder.join(name));
             }
-            for name in ["commondir", "gitdir"] {
-                self.close(&folder.join(name));
+            let linked = std::fs::read_dir(folder.join("worktrees")).into_iter().flatten().flatten();
+            for own in linked.map(|entry| entry.path()).chain([folder.clone()]) {
+                for name in GIT_LINKS {
+                    self.close(&own.join(name));
+                }
             }
             if is_open {
                 self.open.insert(folder);
@@ -213,11 +244,12 @@ impl Plan {
         self.anywhere || path.ancestors().any(|above| self.open.contains(above))
     }
 
-    /// Links cannot be closed themselves; what they lead to is.
+    /// Links cannot be closed themselves; what they lead to is, and all below it, whatever is open there.
     fn close(&mut self, path: &Path) {
         let Ok(path) = std::fs::canonicalize(path) else { return };
-        self.open.remove(&path);
-        self.fitting.remove(&path);
+        for places in [&mut self.open, &mut self.part, &mut self.fitting] {
+            places.retain(|place| !place.starts_with(&path));
+        }
         self.shut.insert(path);
     }
 
@@ -260,16 +292,27 @@ impl Plan {
     }
 }
 
+/// Whether a git folder says itself that it is of this work tree: a linked one by its path, a submodule by its settings.
+fn names_back(own: &Path, root: &Path) -> bool {
+    let leads = |path: &str, to: &Path| std::fs::canonicalize(own.join(path.trim())).is_ok_and(|real| real == to);
+    let linked = std::fs::read_to_string(own.join("gitdir")).is_ok_and(|path| leads(&path, &root.join(".git")));
+    let settings = std::fs::read_to_string(own.join("config")).unwrap_or_default();
+    let mut values = settings.lines().filter_map(|line| line.trim().strip_prefix("worktree")?.trim().strip_prefix('='));
+    linked || values.any(|path| leads(path.trim().trim_matches('"'), root))
+}
+
 fn is_device(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
     std::fs::metadata(path).is_ok_and(|found| found.file_type().is_char_device())
 }
 
-/// The real path of a folder, made if it is missing; nothing where it leads out of `within`, be it by a link.
+/// The real path of a folder, made if it is missing; nothing where it leads out of `within`. In a work tree, which is a real
+/// path itself, no link is followed: an agent may have made it, to anywhere that it would have opened.
 fn made(within: &Path, folder: &Path) -> Option<PathBuf> {
     let there = folder.ancestors().find(|above| above.symlink_metadata().is_ok())?;
     let real = std::fs::canonicalize(there).ok()?;
-    if !real.starts_with(within) || !real.is_dir() {
+    let is_led = within.parent().is_some() && real != there;
+    if is_led || !real.starts_with(within) || !real.is_dir() {
         return None;
     }
     let missing = folder.strip_prefix(there).ok()?;

@@ -41,6 +41,7 @@ pub fn try_here(temp: &Path, variables: &[(OsString, OsString)]) -> Rung {
         root: inside.clone(),
         writes: Some(Vec::new()),
         grants: Vec::new(),
+        undoing: Vec::new(),
         build_grants: false,
         read_denied: Vec::new(),
         edit_denied: Vec::new(),

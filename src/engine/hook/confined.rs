@@ -1,6 +1,8 @@
 //! A shell command that the kernel holds to its phase: what it may do is written into a ticket, and the client's shell is
 //! given the ticket in place of the command.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 
@@ -8,7 +10,8 @@ use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::facts::Facts;
 use crate::domain::refusal::Refusal;
 use crate::domain::task::Task;
-use crate::domain::workflow::WRITERS;
+use crate::domain::violation::ChangeKind;
+use crate::domain::workflow::{Enforcement, Sandbox, WRITERS};
 use crate::policy::effects::never_written;
 use crate::policy::paths::effective_writes;
 use crate::policy::rule::Rule;
@@ -138,16 +141,31 @@ impl Engine {
             let about = rules.iter().filter(|rule| tools.iter().any(|tool| rule.tool.matches(tool)));
             about.filter_map(|rule| rule.spec.clone()).collect()
         };
-        let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
         let temp = self.temp_folder(&task.id.to_string());
         let (root, can) = (self.workspace.root.clone(), self.kernel(&told.binary));
-        let mut bounds = Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp);
-        (bounds.read_denied, bounds.edit_denied) = (denied(&["Read"]), denied(&WRITERS));
+        let is_strict = all().any(|(workflow, _)| workflow.enforcement == Enforcement::Strict);
+        let mut bounds = if is_strict {
+            let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
+            Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp)
+        } else {
+            // What rules close stays open under `warn` and `observe`; what no rule opens stays closed.
+            Bounds::of(&phase.name, root, None, &Sandbox::default(), can, temp)
+        };
+        if is_strict {
+            (bounds.read_denied, bounds.edit_denied) = (denied(&["Read"]), denied(&WRITERS));
+        }
         bounds.write_denied = vec![self.workspace.state.clone(), told.binary.clone()];
         bounds.write_denied.extend(never_written().map(|name| self.workspace.root.join(name)));
+        bounds.undoing = added(task);
         bounds.private = vec![self.workspace.state.join(TICKETS)];
         bounds.private.extend(self.own_files(told));
         bounds.private.extend(self.key_files());
         Ok(bounds)
     }
+}
+
+/// What stands against the task only because it was made, so that a command can take it away again.
+fn added(task: &Task) -> Vec<PathBuf> {
+    let added = task.violations.iter().filter(|known| known.kind == ChangeKind::Added);
+    added.map(|known| PathBuf::from(OsStr::from_bytes(&known.path.0))).collect()
 }

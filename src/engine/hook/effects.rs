@@ -1,7 +1,7 @@
 //! What a shell call did to the work tree: looked at before and after it, and held against what its phase may write.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::clients::hooked::ToolCall;
 use crate::domain::canonical;
@@ -10,13 +10,16 @@ use crate::domain::facts::{Caller, Facts};
 use crate::domain::ids::TaskId;
 use crate::domain::task::Task;
 use crate::domain::violation::{TreePath, Violation, named, still_there};
+use crate::domain::workflow::Phase;
 use crate::engine::worktree::{Skip, Snapshot, changes, look};
 use crate::engine::{Engine, Failure};
 use crate::policy::client_call::SHELL;
 use crate::policy::effects::violations;
 use crate::policy::paths::effective_writes;
+use crate::sandbox;
 use crate::store::{Scope, With};
 
+use super::before::observes;
 use super::{Actor, TOOL};
 
 /// Looks that were taken before a call, by the call, below the state folder.
@@ -59,9 +62,13 @@ impl Engine {
         };
         let phase = facts.phase_of(task)?;
         let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
-        let found = violations(&changes(&before, &after), writes.as_deref(), &phase.sandbox.grants);
+        let changes = changes(&before, &after);
+        let grants = if changes.is_empty() { Vec::new() } else { self.written_by_builds(phase) };
+        let mut found = violations(&changes, writes.as_deref(), &grants);
         self.kept.looks.keep(self.last_look(actor), after);
-        self.note_undone(&caller, task)?;
+        let undone = self.note_undone(&caller, task)?;
+        // To put back what stands against the task is a change too, and none against the phase.
+        found.retain(|change| !undone.contains(&change.path));
         if found.is_empty() {
             return Ok(None);
         }
@@ -70,6 +77,9 @@ impl Engine {
         let session = actor.shown.session.clone();
         let note = Command::NoteViolations { task: id, session, call: call.id.clone(), found };
         self.command(&caller, TOOL, task_scope(id), note, Vec::new())?;
+        if observes(&facts, Some(facts.task(id)?)) {
+            return Ok(None);
+        }
         Ok(Some(format!(
             "this command changed what phase {phase} of {id} does not allow: {words}. It is recorded. Put it back as it was; \
              no gate passes until then, or until a person lets it stand (`phasegate tasks accept {id}`)"
@@ -77,17 +87,25 @@ impl Engine {
     }
 
     /// Of what stands against a task, that which is as it was goes on record as undone.
-    pub(in crate::engine) fn note_undone(&self, caller: &Caller, task: &Task) -> Result<(), Failure> {
+    pub(in crate::engine) fn note_undone(&self, caller: &Caller, task: &Task) -> Result<Vec<TreePath>, Failure> {
         let back = |violation: &&Violation| {
             let now = look(&self.workspace.root, &violation.path);
             now.is_ok_and(|now| !still_there(violation, now.as_ref()))
         };
         let paths: Vec<TreePath> = task.violations.iter().filter(back).map(|known| known.path.clone()).collect();
-        if paths.is_empty() {
-            return Ok(());
+        if !paths.is_empty() {
+            let note = Command::NoteUndone { task: task.id, paths: paths.clone() };
+            self.command(caller, TOOL, task_scope(task.id), note, Vec::new())?;
         }
-        let note = Command::NoteUndone { task: task.id, paths };
-        self.command(caller, TOOL, task_scope(task.id), note, Vec::new()).map(drop)
+        Ok(paths)
+    }
+
+    /// What a command of this phase may write beside its patterns, as patterns: the kernel opens the same to it.
+    fn written_by_builds(&self, phase: &Phase) -> Vec<String> {
+        let root = &self.workspace.root;
+        let folders = sandbox::build_folders(root);
+        let below = folders.iter().filter_map(|folder| folder.strip_prefix(root).ok()).filter_map(Path::to_str);
+        phase.sandbox.grants.iter().cloned().chain(below.map(|below| format!("/{}/", literal(below)))).collect()
     }
 
     pub fn accept_violations(&self, caller: &Caller, accept: AcceptViolations) -> Result<Task, Failure> {
@@ -115,6 +133,12 @@ impl Engine {
         let name = canonical::sha256(of.as_bytes());
         self.workspace.state.join(LOOKS).join(name.get(..32).unwrap_or(&name))
     }
+}
+
+/// A path as a pattern that fits it alone.
+fn literal(path: &str) -> String {
+    let special = |letter: &char| matches!(letter, '*' | '?' | '[' | ']' | '\\' | '!' | '#' | ' ');
+    path.chars().flat_map(|letter| Some('\\').filter(|_| special(&letter)).into_iter().chain([letter])).collect()
 }
 
 fn task_scope(task: TaskId) -> Scope {
