@@ -407,6 +407,9 @@ fn a_link_in_place_of_a_granted_folder_opens_nothing() {
     assert_ne!(said.code, 0);
     let linked = Bounds { writes: Some(vec!["target/**".to_owned()]), ..stage.bounds.clone() };
     assert_ne!(stage.confined_by("echo x > target/file", &linked).code, 0);
+    // Within the work tree as well: what it leads to is closed otherwise.
+    stage.plain("ln -sfn ../.claude src/dist; echo '{}' > src/package.json; echo dist > src/.gitignore");
+    assert_ne!(stage.confined("echo x > src/dist/settings.json || echo x > .claude/settings.json").code, 0);
     assert_eq!(std::fs::read_to_string(stage.base.join("outside/file")).unwrap(), "as it was\n");
 }
 

@@ -89,6 +89,67 @@ fn a_command_runs_in_the_bounds_of_its_phase_where_the_kernel_holds_them() {
 }
 
 #[test]
+fn a_call_that_puts_back_what_stands_is_no_change_against_the_phase() {
+    let world = World::new(YAML);
+    world.write("README", "as it was");
+    let (session, mut server) = working(&world);
+    session.shell("build", || {
+        world.write("README", "changed");
+        world.write("stray", "x");
+    });
+    let (_, after) = session.shell("undo", || {
+        world.write("README", "as it was");
+        std::fs::remove_file(world.root().join("stray")).unwrap();
+    });
+    assert_eq!((after.context(), violations(&world)), ("", 0), "{after:?}");
+    session.shell("true checked", || {});
+    assert!(leave(&session, &mut server)["refused"].is_null());
+    assert_eq!(world.events("ViolationFound").len(), 1);
+}
+
+#[test]
+fn what_build_tools_make_in_their_folders_is_theirs() {
+    let world = World::new(YAML);
+    for folder in [".git", "dist"] {
+        std::fs::create_dir(world.root().join(folder)).unwrap();
+    }
+    world.write("package.json", "{}");
+    world.write(".gitignore", "dist\n");
+    let (session, _server) = working(&world);
+    let (_, after) = session.shell("build", || {
+        world.write("dist/made", "x");
+        world.write("distant", "x");
+    });
+    let told = after.context();
+    assert!(told.contains("`distant`") && !told.contains("dist/made"), "{told}");
+}
+
+#[test]
+fn under_warn_and_observe_a_command_writes_where_rules_close_and_only_warn_tells() {
+    for (mode, told) in [("warn", true), ("observe", false)] {
+        let yaml =
+            YAML.replace("confine: off", "confine: auto").replace("phases:", &format!("enforcement: {mode}\nphases:"));
+        let world = World::new(&yaml);
+        let (session, _server) = working(&world);
+        let (call, input) = (session.next_call(), json!({"command": "echo x > out; echo x > .phasegate/in"}));
+        let before = session.before_as(&call, "Bash", json!({"command": "echo x > out"}));
+        assert_eq!(before.verdict(), "allow", "{before:?}");
+        let command = before.input()["command"].as_str().unwrap_or("echo x > out").to_owned();
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &command]).current_dir(world.root()).env_clear().env("HOME", world.home());
+        crate::support::stores::tell(&mut shell, &world.root());
+        let ran = shell.env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap();
+        assert!(ran.status.success() && world.root().join("out").exists(), "{mode}: {ran:?}");
+        let response = json!({"stdout": "", "stderr": "", "interrupted": false});
+        let after = session.after_as(&call, "Bash", json!({"command": "echo x > out"}), response);
+        assert_eq!(after.context().contains("out"), told, "{mode}: {after:?}");
+        assert_eq!(violations(&world), 1, "{mode}: it is on record");
+        let own = session.before("Bash", input);
+        assert_eq!(own.verdict(), "deny", "{mode}: {own:?}");
+    }
+}
+
+#[test]
 fn a_person_can_let_a_change_stand() {
     let world = World::new(YAML);
     let (session, mut server) = working(&world);
