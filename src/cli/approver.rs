@@ -7,8 +7,13 @@ use zeroize::Zeroizing;
 
 use crate::config::keyring::Seed;
 use crate::domain::approver::{PublicKey, enrolment, revocation};
+use crate::domain::decide::taken;
+use crate::domain::event::Origin;
 use crate::domain::ids::AgentName;
+use crate::domain::workflow::GateKind;
+use crate::engine::Engine;
 
+use super::output::visible;
 use super::place::agent_name;
 use super::signing::{SignArgs, passphrase};
 use super::{Ended, Out, Place};
@@ -82,6 +87,15 @@ fn add(place: &Place, name: &str, groups: &[String], held: &Held, signing: &Sign
         return Err(Ended::usage(message, "add it in a terminal of your own"));
     }
     let ring = place.keyring()?;
+    // Before anybody types a passphrase.
+    if let Some(known) = engine.approvers()?.0.iter().find(|known| known.name.0 == name) {
+        return Err(taken(known).into());
+    }
+    match held {
+        Held::Nowhere => ring.is_free(name)?,
+        Held::Here => drop(ring.public(name)?),
+        Held::Elsewhere(_) => {}
+    }
     let workspace = engine.workspace_id()?;
     // Whoever signs opens a key first: a wrong passphrase then leaves nothing behind.
     let signer = signing.signer(place, &engine, !first, out)?;
@@ -113,7 +127,53 @@ fn add(place: &Place, name: &str, groups: &[String], held: &Held, signing: &Sign
     let value = json!({ "name": name, "key": key, "groups": groups, "first": first });
     let said = if first { "the first approver; from now on approvers decide who else is one" } else { "an approver" };
     out.answer(&value, &format!("{name} is {said}\n  key  {}", key.0));
+    for lacking in lacking(&engine)? {
+        out.aside(&visible(&format!("warning: {}\n  next: {}", lacking.said(), lacking.next())));
+    }
     Ok(())
+}
+
+/// A gate that no approver may answer.
+pub struct Lacking {
+    workflow: String,
+    from: Vec<String>,
+}
+
+impl Lacking {
+    pub fn said(&self) -> String {
+        let from = self.from.join(", ");
+        format!("a gate of “{}” asks for {from}, and no approver is that or belongs to it", self.workflow)
+    }
+
+    pub fn next(&self) -> String {
+        let group = self.from.first().map_or("GROUP", String::as_str);
+        format!(
+            "`phasegate approver add NAME --group {group}` enrols one who may answer; an enrolled name stays as it is"
+        )
+    }
+}
+
+/// Such gates of what is in force, each wish once. Starters that nobody trusted count where tasks follow them by default.
+pub fn lacking(engine: &Engine) -> Result<Vec<Lacking>, Ended> {
+    let (all, standing) = engine.approvers()?;
+    let counts: Vec<_> = all.iter().filter(|known| known.revoked.is_none() && standing.contains(&known.name)).collect();
+    let mut found: Vec<Lacking> = Vec::new();
+    // Without approvers the person at the command line stands for every name.
+    if counts.is_empty() {
+        return Ok(found);
+    }
+    let rows = engine.workflows()?;
+    for row in rows.iter().filter(|row| row.in_force && (row.default || row.origin == Origin::Person)) {
+        let Some((_, workflow, _)) = engine.workflow_named(Some(&row.hash.0))? else { continue };
+        for gate in workflow.phases.iter().flat_map(|phase| &phase.exit) {
+            let GateKind::Approval(gate) = &gate.kind else { continue };
+            let open = gate.from.is_empty() || counts.iter().any(|known| known.is_among(&gate.from));
+            if !open && !found.iter().any(|known| known.workflow == row.name && known.from == gate.from) {
+                found.push(Lacking { workflow: row.name.clone(), from: gate.from.clone() });
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn list(place: &Place, out: &Out) -> Result<(), Ended> {

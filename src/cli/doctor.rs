@@ -238,6 +238,14 @@ fn entitled(findings: &mut Findings, engine: &Engine) {
             }
         }
     }
+    match super::approver::lacking(engine) {
+        Err(ended) => findings.bad("approvers", ended.said().0, ended.said().1),
+        Ok(gates) => {
+            for gate in gates {
+                findings.bad("approvers", visible(&gate.said()), visible(&gate.next()));
+            }
+        }
+    }
     for open in engine.open_bypasses().unwrap_or_default() {
         let rules = open.rules.join(", ");
         findings.note(

@@ -59,7 +59,7 @@ impl From<KeyError> for Ended {
         let hint = match &error {
             KeyError::File { .. } => "check who may read and write there",
             KeyError::Exposed { .. } => "chmod 600 it; if others may have read it, revoke the key and make another",
-            KeyError::Exists { .. } => "choose another name, or move that file away",
+            KeyError::Exists { .. } => "enrol that key with `--existing`, or choose another name, or move the file away",
             KeyError::Missing { .. } => "`phasegate approver add NAME` makes one; answer on the machine that holds it",
             KeyError::Unreadable { .. } => "bring the file back from a backup, or enrol a new key",
             KeyError::Passphrase(_) => "try again; a lost passphrase cannot be brought back",
@@ -123,7 +123,13 @@ pub fn passphrase(prompt: &str, from_stdin: bool, out: &Out) -> Result<Zeroizing
     let unread = |error: std::io::Error| Ended::internal(&error, "type it again, or give it with `--passphrase-stdin`");
     if from_stdin {
         let mut line = Zeroizing::new(String::new());
-        std::io::stdin().lock().read_line(&mut line).map_err(unread)?;
+        // An empty line is a wrong passphrase; no line at all is something else.
+        if std::io::stdin().lock().read_line(&mut line).map_err(unread)? == 0 {
+            return Err(Ended::usage(
+                format!("standard input ended, and one more line was to come: {prompt}"),
+                "give one line for each: first the passphrase of the approver who signs, then that of a new key",
+            ));
+        }
         return Ok(Zeroizing::new(line.trim_end_matches(['\n', '\r']).to_owned()));
     }
     if !out.stdin_is_terminal() {

@@ -119,6 +119,12 @@ impl Keyring {
         read(&path)
     }
 
+    /// Whether a key can be made under that name: a key is never overwritten.
+    pub fn is_free(&self, name: &str) -> Result<(), KeyError> {
+        let path = self.path(name);
+        if path.exists() { Err(KeyError::Exists { path }) } else { Ok(()) }
+    }
+
     pub fn make(&self, name: &str, passphrase: &str, seed: &Seed) -> Result<OpenKey, KeyError> {
         if passphrase.chars().count() < PASSPHRASE_LEAST {
             return Err(KeyError::Short);

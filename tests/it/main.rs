@@ -14,6 +14,7 @@ mod approvals;
 mod approvals_shown;
 mod approvals_ways;
 mod audit_query;
+mod before_asking;
 mod board_tui;
 mod budgets;
 mod claims_at_once;

@@ -202,7 +202,12 @@ pub fn answer(facts: &Facts, command: &DecideApprovals, context: &Context) -> Re
                 if !approval.from.is_empty() && !approver.is_among(&approval.from) {
                     let message =
                         format!("{id} is for {}, and `{}` is not among them", approval.from.join(", "), approver.name);
-                    return Err(Refusal::new(Code::NotAnApprover, message, "one of them answers"));
+                    let group = approval.from.first().map_or("GROUP", String::as_str);
+                    let hint = format!(
+                        "one of them answers; where there is none yet, `phasegate approver add NAME --group {group}` \
+                         enrols one"
+                    );
+                    return Err(Refusal::new(Code::NotAnApprover, message, hint));
                 }
                 signed.key.level()
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::approver::{Proof, PublicKey, enrolment, revocation};
+use crate::domain::approver::{Approver, Proof, PublicKey, enrolment, revocation};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
 use crate::domain::ids::AgentName;
@@ -19,18 +19,12 @@ pub fn enrol(
     context: &Context,
 ) -> Result<Vec<Event>, Refusal> {
     require(context, &[Role::Operator, Role::Approver], "adding an approver")?;
-    let taken = |message: String, hint: &str| Err(Refusal::new(Code::NotAnApprover, message, hint));
     if let Some(known) = facts.state.approvers.get(name) {
-        let (message, hint) = match known.revoked {
-            Some(at) => {
-                (format!("`{name}` was revoked at {at}, and a name never gets another key"), "choose another name")
-            }
-            None => (format!("`{name}` is an approver already"), "`phasegate approver list` shows all"),
-        };
-        return taken(message, hint);
+        return Err(taken(known));
     }
     if !key.is_sound() || facts.state.approvers.values().any(|known| known.key == *key) {
-        return taken("this key cannot be used: it is weak, or enrolled already".to_owned(), "make a new key");
+        let message = "this key cannot be used: it is weak, or enrolled already";
+        return Err(Refusal::new(Code::NotAnApprover, message, "make a new key"));
     }
     if facts.state.approvers.is_empty()
         && let Some(first) = &context.settings.first_approver
@@ -46,6 +40,29 @@ pub fn enrol(
     proof::person(facts, proof, &statement, context, "adding an approver")?;
     let (name, key, groups) = (name.clone(), key.clone(), groups.clone());
     Ok(vec![Event::ApproverEnrolled { name, key, groups, signed: proof.signed.clone() }])
+}
+
+/// Nobody is enrolled under the name of another. Groups are part of what was signed, so they stay as well.
+pub fn taken(known: &Approver) -> Refusal {
+    let name = &known.name;
+    let (message, hint) = match known.revoked {
+        Some(at) => (
+            format!("`{name}` was revoked at {at}, and a name never gets another key"),
+            "choose another name".to_owned(),
+        ),
+        None if known.groups.is_empty() => (
+            format!("`{name}` is an approver already, of no group, and that stays so"),
+            format!("for a group enrol another name: `phasegate approver add {name}-2 --group GROUP`"),
+        ),
+        None => {
+            let groups: Vec<&str> = known.groups.iter().map(String::as_str).collect();
+            (
+                format!("`{name}` is an approver already, of {}, and that stays so", groups.join(", ")),
+                format!("for another group enrol another name: `phasegate approver add {name}-2 --group GROUP`"),
+            )
+        }
+    };
+    Refusal::new(Code::NotAnApprover, message, hint)
 }
 
 pub fn revoke(

@@ -24,6 +24,7 @@ pub mod violations;
 pub mod warn;
 
 pub use approve::{answer_statement, usable, void};
+pub use approver::taken;
 pub use ask::{approval_gate, found};
 pub use bypass::statement as bypass_statement;
 pub use call::{CALL_BYTES, after_leave, consume};
