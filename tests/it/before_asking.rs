@@ -96,3 +96,22 @@ fn a_name_a_key_file_and_a_missing_line_are_told_of_as_what_they_are() {
     let (code, said) = run(&world.path("other"), &world.path("home"), &[], &add, "");
     assert!(code == 2 && said.contains("is there already") && said.contains("`--existing`"), "{code} {said}");
 }
+
+#[test]
+fn what_is_answered_or_out_of_time_waits_no_more_and_is_not_asked_about() {
+    let world = World::new(FLOW);
+    world.does(&["call", "claim_task", "{\"new\":{\"title\":\"one\"}}", "--agent", "bot"], "");
+    world.does(&["call", "request_approval", "{\"question\":\"Why so?\"}", "--agent", "bot"], "");
+    world.does(&["approvals", "approve", "A-1", "--yes"], "");
+    world.refuses(&["approvals", "approve", "A-1"], 1, "A-1 is approved, answered by person; it cannot be answered");
+    world.refuses(&["approvals", "reject", "A-1", "--yes", "--full"], 1, "A-1 is approved");
+    assert!(!world.run(&["approvals", "reject", "A-1", "--yes", "--full"], "").1.contains("Why so?"));
+    world.does(&["call", "request_approval", "{}", "--agent", "bot"], "");
+    std::thread::sleep(std::time::Duration::from_millis(1_200));
+    world.refuses(&["approvals", "approve", "A-2"], 1, "A-2 is expired");
+    let said = world.does(&["approvals", "list"], "");
+    assert_eq!(said.trim(), "Nothing waits for an answer.");
+    assert_eq!(world.does(&["approvals", "list", "--json"], "").trim(), "[]");
+    let said = world.does(&["approvals", "list", "--all"], "");
+    assert!(said.contains("A-1") && said.contains("A-2") && said.contains("expired"), "{said}");
+}

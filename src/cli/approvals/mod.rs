@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::domain::approval::Approval;
 use crate::domain::approver::Via;
 use crate::domain::command::{DecideApprovals, Decision};
-use crate::domain::decide::answer_statement;
+use crate::domain::decide::{answer_statement, changed, still_open};
 use crate::domain::ids::ApprovalId;
 use crate::domain::query::ApprovalFilter;
 use crate::domain::refusal::{Code, Refusal};
@@ -31,7 +31,7 @@ pub struct Args {
 enum Act {
     /// What waits for an answer.
     List {
-        /// Answered ones too.
+        /// Answered ones too, and those whose time ran out.
         #[arg(long)]
         all: bool,
     },
@@ -178,7 +178,10 @@ fn value(approval: &Approval) -> Value {
 
 fn list(engine: &Engine, all: bool, out: &Out) -> Result<(), Ended> {
     let filter = ApprovalFilter { pending_only: !all, id: None, limit: 500 };
-    let found = engine.approvals(&filter)?;
+    let mut found = engine.approvals(&filter)?;
+    let now = engine.now();
+    // What has run out is pending in the store until somebody looks at it again, and waits for nobody.
+    found.retain(|approval| all || !approval.has_run_out(now));
     if out.is_json() {
         out.value(&Value::Array(found.iter().map(value).collect()));
         return Ok(());
@@ -186,7 +189,6 @@ fn list(engine: &Engine, all: bool, out: &Out) -> Result<(), Ended> {
     if found.is_empty() {
         out.text("Nothing waits for an answer.");
     }
-    let now = engine.now();
     let mut oldest = None;
     for approval in found.iter().rev() {
         let task = approval.task.map(|task| task.to_string()).unwrap_or_default();
@@ -228,6 +230,13 @@ fn decide(
 ) -> Result<(), Ended> {
     let list = crate::domain::decide::words(approvals.iter().map(|approval| approval.id));
     let approves = matches!(decision, Decision::Approve { .. });
+    // Nobody reads, answers and signs what cannot be answered any more.
+    for approval in approvals {
+        still_open(approval, engine.now())?;
+        if let Some(why) = engine.void(approval.id)? {
+            return Err(changed(approval.id, &why).into());
+        }
+    }
     if args.yes && approves && !args.full {
         seen_whole(approvals)?;
     }

@@ -8,7 +8,7 @@ use crate::domain::canonical;
 use crate::domain::command::{DecideApprovals, Decision};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
-use crate::domain::ids::{AgentName, ApprovalId};
+use crate::domain::ids::{AgentName, ApprovalId, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::Task;
 use crate::domain::workflow::ApprovalGate;
@@ -189,10 +189,9 @@ pub fn answer(facts: &Facts, command: &DecideApprovals, context: &Context) -> Re
     let mut events = Vec::new();
     for (id, signed) in &command.approvals {
         let approval = facts.state.approvals.get(id).ok_or_else(|| unknown(*id))?;
-        still_open(approval, context)?;
+        still_open(approval, context.now)?;
         if let Some(why) = void(facts, approval) {
-            let message = format!("{id} cannot be answered any more: {why}");
-            return Err(Refusal::new(Code::ApprovalClosed, message, "the agent asks again, about what there is now"));
+            return Err(changed(*id, &why));
         }
         together(facts, approval, command)?;
         let level = match signed {
@@ -262,8 +261,15 @@ pub(super) fn unknown(id: ApprovalId) -> Refusal {
     Refusal::new(Code::UnknownApproval, format!("there is no approval {id}"), "`phasegate approvals list` shows them")
 }
 
-fn still_open(approval: &Approval, context: &Context) -> Result<(), Refusal> {
-    let late = approval.expires_at <= context.now;
+/// What is void is not answered.
+pub fn changed(id: ApprovalId, why: &str) -> Refusal {
+    let message = format!("{id} cannot be answered any more: {why}");
+    Refusal::new(Code::ApprovalClosed, message, "the agent asks again, about what there is now")
+}
+
+/// Nobody has answered it yet, and there is time left.
+pub fn still_open(approval: &Approval, now: Time) -> Result<(), Refusal> {
+    let late = approval.expires_at <= now;
     if approval.state.is_pending() && !late {
         return Ok(());
     }

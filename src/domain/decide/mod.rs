@@ -23,7 +23,7 @@ mod update;
 pub mod violations;
 pub mod warn;
 
-pub use approve::{answer_statement, usable, void};
+pub use approve::{answer_statement, changed, still_open, usable, void};
 pub use approver::taken;
 pub use ask::{approval_gate, found};
 pub use bypass::statement as bypass_statement;
