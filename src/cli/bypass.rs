@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
+use crate::domain::approver::{Proof, Via};
 use crate::domain::bypass::Bypass;
 use crate::domain::command::OpenBypass;
-use crate::domain::decide::bypass_statement;
+use crate::domain::decide::{at_hand, bypass_statement};
+use crate::domain::facts::Limits;
 use crate::domain::ids::{BypassId, TaskId, Time};
 
 use super::output::visible;
@@ -48,12 +50,25 @@ enum Act {
     },
 }
 
+/// As refusals name it.
+const ACT: &str = "opening a bypass";
+
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     let engine = place.open_existing()?;
     match &args.act {
         Act::Open { rules, time, reason, task, yes, signing } => {
             let seconds = crate::domain::duration::parse(time)
                 .map_err(|_| Ended::usage(format!("`{time}` is not a length of time"), "write 30m or 2h"))?;
+            // What is refused anyway is refused before anybody answers or types a passphrase.
+            let most = Limits::default().bypass_seconds;
+            if seconds == 0 || seconds > most {
+                let message = format!("`{time}`: a bypass lasts more than no time and at most {} h", most / 3600);
+                return Err(Ended::usage(message, "open it for the time the work takes, and again if need be"));
+            }
+            engine.bypass_possible(rules, *task)?;
+            if signing.ready(place, &engine, ACT)?.is_none() {
+                at_hand(&Proof::unsigned(place.level(), Via::CommandLine), ACT)?;
+            }
             if !yes {
                 let list = rules.join(", ");
                 out.aside(&visible(&format!("For {time}, calls pass that these rules would refuse or hold: {list}")));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::audit::report::grouped;
 use crate::engine::clock::{Clock, System};
-use crate::engine::migrate::{Around, Move, Moved, reopen, run as carry_out, shown};
+use crate::engine::migrate::{Around, Move, Moved, places, reopen, run as carry_out, shown};
 
 use super::{Ended, Out, Place};
 
@@ -36,6 +36,10 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         return take_up(url, args.yes, around, out);
     }
     let (Some(from), Some(to)) = (args.from.as_deref(), args.to.as_deref()) else { return Ok(()) };
+    if !args.yes {
+        // Before anybody says yes to a move that cannot be.
+        places(from, to, around)?;
+    }
     let question =
         format!("Move everything from {} to {}? Work in the old one ends.", shown(from, around), shown(to, around));
     if !args.yes && !out.asks(&question)? {

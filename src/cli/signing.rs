@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::config::keyring::{KeyError, OpenKey};
 use crate::domain::approver::{Proof, Signed, Via};
+use crate::domain::decide::{forgotten, unsigned};
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::AgentName;
 use crate::engine::Engine;
@@ -59,7 +60,9 @@ impl From<KeyError> for Ended {
         let hint = match &error {
             KeyError::File { .. } => "check who may read and write there",
             KeyError::Exposed { .. } => "chmod 600 it; if others may have read it, revoke the key and make another",
-            KeyError::Exists { .. } => "enrol that key with `--existing`, or choose another name, or move the file away",
+            KeyError::Exists { .. } => {
+                "enrol that key with `--existing`, or choose another name, or move the file away"
+            }
             KeyError::Missing { .. } => "`phasegate approver add NAME` makes one; answer on the machine that holds it",
             KeyError::Unreadable { .. } => "bring the file back from a backup, or enrol a new key",
             KeyError::Passphrase(_) => "try again; a lost passphrase cannot be brought back",
@@ -85,6 +88,17 @@ impl SignArgs {
             place.keyring()?.public(name)?;
         }
         Ok(name)
+    }
+
+    /// Before a person is asked for a yes: that the act which `what` names can be signed from here, where it must be.
+    pub fn ready(&self, place: &Place, engine: &Engine, what: &str) -> Result<Option<String>, Ended> {
+        let needed = engine.has_approvers()?;
+        let key = self.key_of(place, engine, needed)?;
+        if key.is_none() && needed {
+            let known = !engine.approvers()?.0.is_empty();
+            return Err(if known { unsigned(what) } else { forgotten() }.into());
+        }
+        Ok(key)
     }
 
     /// Opens the key that is named, or the only one where a signature is needed; else the person acts without one.

@@ -229,6 +229,7 @@ fn trust(place: &Place, file: Option<&Path>, yes: bool, signing: &SignArgs, out:
     };
     let engine = place.open()?;
     if !yes {
+        signing.ready(place, &engine, "trusting a workflow")?;
         show_for_trust(&engine, &workflow, out)?;
         if !out.asks("Trust this workflow? It decides what agents may do here.")? {
             out.aside("Nothing was changed.");

@@ -65,16 +65,24 @@ pub fn reopen(url: &str, around: Around<'_>) -> Result<Note, StoreError> {
     moving::reopen(url, around)
 }
 
-pub fn run(wanted: &Move<'_>, clock: &Arc<dyn Clock>, watch: Watch<'_>) -> Result<Moved, StoreError> {
-    let Move { from, to, around, settings, .. } = *wanted;
+/// Where both lie: there is a store in the one place, and the other is another.
+pub fn places(from: &str, to: &str, around: Around<'_>) -> Result<(String, String), StoreError> {
+    // Opening the first takes a while; an address that is none is told at once.
+    let to_place = moving::place(to, around)?;
     exists(from, around)?;
-    let (from_place, to_place) = (moving::place(from, around)?, moving::place(to, around)?);
+    let from_place = moving::place(from, around)?;
     if from_place == to_place {
         return Err(unfit(
             format!("{from} and {to} are the same store"),
             "name two different places with `--from` and `--to`",
         ));
     }
+    Ok((from_place, to_place))
+}
+
+pub fn run(wanted: &Move<'_>, clock: &Arc<dyn Clock>, watch: Watch<'_>) -> Result<Moved, StoreError> {
+    let Move { from, to, around, settings, .. } = *wanted;
+    let (from_place, to_place) = places(from, to, around)?;
     let keys = Keys::of(wanted)?;
     keys.have_places()?;
     let target = store::open_for_one(Some(to), around)?;

@@ -10,7 +10,7 @@ use crate::domain::bypass::Bypass;
 use crate::domain::command::{Command, DecideApprovals, Decision, OpenBypass};
 use crate::domain::event::Event;
 use crate::domain::facts::Caller;
-use crate::domain::ids::{AgentName, ApprovalId, BypassId};
+use crate::domain::ids::{AgentName, ApprovalId, BypassId, TaskId};
 use crate::domain::refusal::{Code, Refusal};
 use crate::store::{self, Scope, StoreError};
 use crate::tools;
@@ -109,6 +109,16 @@ impl Engine {
     /// The store's own name: part of everything that is signed.
     pub fn workspace_id(&self) -> Result<String, StoreError> {
         Ok(self.glance(|tx| store::meta(tx, "workspace"))?.unwrap_or_default())
+    }
+
+    /// Whether there is what a bypass would be about, before anybody is asked.
+    pub fn bypass_possible(&self, rules: &[String], task: Option<TaskId>) -> Result<(), Failure> {
+        let by = self.by(&super::startup::system(), "bypass");
+        let looked = self.view(|tx| {
+            let facts = store::look(tx, &Scope::Bypass { task, bypass: None }, &by)?;
+            Ok(crate::domain::decide::bypass_possible(&facts, rules, task))
+        })?;
+        Ok(looked?)
     }
 
     pub fn open_bypass(&self, caller: &Caller, open: OpenBypass) -> Result<Bypass, Failure> {

@@ -115,3 +115,21 @@ fn what_is_answered_or_out_of_time_waits_no_more_and_is_not_asked_about() {
     let said = world.does(&["approvals", "list", "--all"], "");
     assert!(said.contains("A-1") && said.contains("A-2") && said.contains("expired"), "{said}");
 }
+
+#[test]
+fn what_cannot_be_done_from_here_is_told_before_the_question() {
+    let world = World::new(FLOW);
+    let open = |rule: &'static str, time: &'static str| ["bypass", "open", rule, "--for", time, "--reason", "x"];
+    world.refuses(&open("nonsense", "1h"), 1, "no workflow that is in force has");
+    world.refuses(&open("route_model", "25h"), 2, "at most 24 h");
+    assert!(world.run(&open("route_model", "1h"), "").1.contains("nobody sits"), "it could be done, with a yes");
+    let (tree, home) = (world.path("tree"), world.path("home"));
+    let (code, said) = run(&tree, &home, &[("CLAUDECODE", "1")], &open("route_model", "1h"), "");
+    assert!(code == 1 && said.contains("not done from a shell that a coding agent started"), "{code} {said}");
+    world.does(&["approver", "add", "ana", "--group", "lead", "--passphrase-stdin"], PASSPHRASE);
+    for act in [&["workflow", "trust"][..], &open("route_model", "1h")] {
+        let (code, said) = run(&tree, &world.path("elsewhere"), &[], act, "");
+        assert!(code == 1 && said.contains("takes the signature of an approver"), "{act:?}: {code} {said}");
+        assert!(!said.contains("nobody sits"), "{said}");
+    }
+}

@@ -351,6 +351,10 @@ fn what_cannot_be_moved_is_refused_in_words() {
     let (from, to) = (resting.from.as_str(), resting.to.as_str());
     code(&["migrate", "--from", from, "--to", to], "nobody sits at this terminal");
     code(&["migrate", "--from", &nowhere, "--to", to, "--yes"], "there is no store at");
+    // An address is looked at before anybody is asked.
+    code(&["migrate", "--from", &nowhere, "--to", to], "there is no store at");
+    code(&["migrate", "--from", "foo", "--to", "bar"], "bar");
+    code(&["migrate", "--from", from, "--to", from], "the same store");
     code(&["migrate", "--from", from, "--to", from, "--yes"], "the same store");
     code(&["migrate", "--from", from, "--yes"], "--to");
     code(&["migrate", "--reopen", from, "--yes"], "was not moved anywhere");

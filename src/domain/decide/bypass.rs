@@ -30,8 +30,22 @@ pub fn open(facts: &Facts, command: &OpenBypass, context: &Context) -> Result<Ve
     }
     let statement = statement(&facts.workspace, rules, *task, *seconds, reason);
     let level = proof::person(facts, proof, &statement, context, "opening a bypass")?;
+    possible(facts, rules, *task)?;
+    Ok(vec![Event::BypassOpened {
+        bypass: BypassId(facts.next.bypass),
+        rules: rules.clone(),
+        task: *task,
+        reason: reason.clone(),
+        level,
+        until: context.now.plus_seconds(*seconds),
+        signed: proof.signed.clone(),
+    }])
+}
+
+/// There is such a task, and such rules are in force.
+pub fn possible(facts: &Facts, rules: &[String], task: Option<TaskId>) -> Result<(), Refusal> {
     if let Some(id) = task {
-        facts.task(*id)?;
+        facts.task(id)?;
     }
     let known: Vec<&String> = facts
         .workflows
@@ -51,15 +65,7 @@ pub fn open(facts: &Facts, command: &OpenBypass, context: &Context) -> Result<Ve
             "write the rule as it stands there: `phasegate workflow show`",
         ));
     }
-    Ok(vec![Event::BypassOpened {
-        bypass: BypassId(facts.next.bypass),
-        rules: rules.clone(),
-        task: *task,
-        reason: reason.clone(),
-        level,
-        until: context.now.plus_seconds(*seconds),
-        signed: proof.signed.clone(),
-    }])
+    Ok(())
 }
 
 pub fn close(facts: &Facts, id: BypassId, reason: &str, context: &Context) -> Result<Vec<Event>, Refusal> {

@@ -26,9 +26,10 @@ pub mod warn;
 pub use approve::{answer_statement, changed, still_open, usable, void};
 pub use approver::taken;
 pub use ask::{approval_gate, found};
-pub use bypass::statement as bypass_statement;
+pub use bypass::{possible as bypass_possible, statement as bypass_statement};
 pub use call::{CALL_BYTES, after_leave, consume};
 pub use credential::statement as credential_statement;
+pub use proof::{at_hand, forgotten, unsigned};
 pub use transition::{destination, is_back};
 pub use trust::statement as trust_statement;
 

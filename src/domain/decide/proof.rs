@@ -74,6 +74,11 @@ pub fn entitled(facts: &Facts, proof: &Proof, statement: &Value, context: &Conte
     if facts.state.approvers.is_empty() {
         return Err(forgotten());
     }
+    Err(unsigned(what))
+}
+
+/// The act that `what` names, without a signature where approvers are enrolled.
+pub fn unsigned(what: &str) -> Refusal {
     let message = format!("{what} takes the signature of an approver, because this workspace has approvers");
-    Err(Refusal::new(Code::SignatureRequired, message, "say whose key to use: `--as NAME`"))
+    Refusal::new(Code::SignatureRequired, message, "say whose key to use: `--as NAME`")
 }
