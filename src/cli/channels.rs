@@ -37,7 +37,7 @@ pub struct Standing {
     pub kind: &'static str,
     pub leads_to: String,
     pub state: &'static str,
-    /// Why the last messages failed.
+    /// Why nothing can be sent, or why the last messages failed.
     pub error: Option<String>,
 }
 
@@ -54,12 +54,20 @@ pub fn standings(place: &Place) -> Result<Vec<Standing>, Ended> {
     };
     let standing = |channel: &crate::config::settings::Channel| {
         let breaker = breakers.get(&channel.schedule.channel);
+        let missing = channel.medium.missing();
         Standing {
             name: channel.schedule.channel.clone(),
             kind: channel.medium.word(),
             leads_to: line(&channel.medium.place(), 100),
-            state: breaker.map_or("not used yet", |breaker| word(breaker, now)),
-            error: breaker.and_then(|breaker| breaker.error.clone()),
+            state: match (missing, breaker) {
+                (Some(_), _) => "cannot send from here",
+                (None, Some(breaker)) => word(breaker, now),
+                (None, None) => "not used yet",
+            },
+            error: match missing {
+                Some(missing) => Some(line(missing, 200)),
+                None => breaker.and_then(|breaker| breaker.error.clone()),
+            },
         }
     };
     Ok(place.settings.channels.iter().map(standing).collect())
@@ -82,7 +90,12 @@ fn list(place: &Place, out: &Out) -> Result<(), Ended> {
     let mut text: Vec<String> = found
         .iter()
         .map(|one| {
-            let error = one.error.as_ref().map(|error| format!("\n{:<18}{error}", "")).unwrap_or_default();
+            let error = one
+                .error
+                .as_ref()
+                .filter(|error| **error != one.leads_to)
+                .map(|error| format!("\n{:<18}{error}", ""))
+                .unwrap_or_default();
             format!("{:<16}  {:<8} {:<24} {}{error}", one.name, one.kind, one.state, one.leads_to)
         })
         .collect();

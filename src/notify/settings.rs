@@ -87,6 +87,18 @@ impl Medium {
         }
     }
 
+    /// Why nothing can be sent: a secret that is not there.
+    pub fn missing(&self) -> Option<&str> {
+        let (first, second) = match self {
+            Self::Webhook { url, secret } => (Some(url), secret.as_ref()),
+            Self::Slack { url } => (Some(url), None),
+            Self::Ntfy { url, token } => (Some(url), token.as_ref()),
+            Self::Email(mail) => (None, mail.password.as_ref()),
+            Self::Desktop { .. } => (None, None),
+        };
+        first.into_iter().chain(second).find_map(|found| found.as_ref().err()).map(String::as_str)
+    }
+
     /// Where it leads, as far as that may be shown.
     pub fn place(&self) -> String {
         match self {

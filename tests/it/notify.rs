@@ -418,6 +418,20 @@ fn a_person_lists_and_tests_channels_at_the_command_line() {
 }
 
 #[test]
+fn a_channel_whose_secret_is_not_there_is_no_channel_that_works() {
+    let (env, server): (TestEnv, Receiver<_>) = (TestEnv::new(), http());
+    settings(&env, &channel("webhook", "hook", server.port, "secret_env = \"NOWHERE\""));
+    let home = env.path("home");
+    let missing = "the environment variable NOWHERE is not set here";
+    for shows in [&["channels", "list"] as &[&str], &["doctor"]] {
+        let (_, text) = phasegate(&home, shows);
+        assert!(text.contains("cannot send from here") && text.matches(missing).count() == 1, "{shows:?}: {text}");
+    }
+    let doctor = phasegate(&home, &["doctor"]).1;
+    assert!(doctor.contains("BAD   channel        hook (webhook)"), "{doctor}");
+}
+
+#[test]
 fn a_budget_that_nears_its_end_is_told_once_on_every_channel_and_again_after_it_was_raised() {
     let flow =
         "version: 1\nname: flow\nbudget: { usd: 1.00 }\nphases:\n  work: { next: [done] }\n  done: { end: true }\n";
