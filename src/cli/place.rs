@@ -24,6 +24,8 @@ pub struct Place {
     home: Option<PathBuf>,
     /// The person wants no colours.
     pub plain: bool,
+    /// The workspace was named to this command, and not found from where it was started.
+    pub workspace_named: bool,
     /// The store was named to this command, on its line or in its environment, and in no file.
     pub store_named: bool,
 }
@@ -53,6 +55,7 @@ impl Place {
         if global.agent.is_some() {
             settings.agent.clone_from(&global.agent);
         }
+        let workspace_named = global.workspace.is_some();
         let store_named = global.store.is_some() || environment.store.is_some();
         let person = environment.user.unwrap_or_else(|| SOMEBODY.to_owned());
         if let Some(agent) = &settings.agent {
@@ -61,7 +64,7 @@ impl Place {
         }
         let Environment { inside_agent, home, no_colour: plain, .. } = environment;
         let confined = settings::environment_variables().any(|(name, _)| name == sandbox::MARK);
-        Ok(Self { workspace, settings, person, inside_agent, confined, home, plain, store_named })
+        Ok(Self { workspace, settings, person, inside_agent, confined, home, plain, workspace_named, store_named })
     }
 
     pub fn home(&self) -> Option<&Path> {

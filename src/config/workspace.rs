@@ -28,6 +28,13 @@ impl Workspace {
         Ok(Self::at(upwards(STATE_FOLDER).or_else(|| upwards(".git")).unwrap_or(here)))
     }
 
+    /// A git repository that lies nearer to `here` than the folder whose state was found.
+    pub fn nearer_git(&self, here: &Path) -> Option<PathBuf> {
+        let inside = here.starts_with(&self.root);
+        let mut nearer = here.ancestors().take_while(|folder| inside && *folder != self.root);
+        nearer.find(|folder| folder.join(".git").exists()).map(Path::to_path_buf)
+    }
+
     fn at(root: PathBuf) -> Self {
         let state = root.join(STATE_FOLDER);
         Self { root, state }
@@ -70,5 +77,10 @@ mod tests {
         std::fs::create_dir(top.join("a").join(STATE_FOLDER)).unwrap();
         assert_eq!(Workspace::find(None, &deep).unwrap().root, top.join("a"));
         assert_eq!(Workspace::find(Some(&deep), &top).unwrap().root, deep);
+        let found = Workspace::find(None, &deep).unwrap();
+        assert_eq!(found.nearer_git(&deep), None);
+        std::fs::create_dir(top.join("a/b/.git")).unwrap();
+        assert_eq!(found.nearer_git(&deep), Some(top.join("a/b")));
+        assert_eq!(found.nearer_git(&top), None);
     }
 }

@@ -53,8 +53,12 @@ impl Project {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
+        self.run_in("", arguments)
+    }
+
+    fn run_in(&self, folder: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
-        command.args(arguments).current_dir(self.at("")).stdin(Stdio::null()).env_clear();
+        command.args(arguments).current_dir(self.at(folder)).stdin(Stdio::null()).env_clear();
         stores::tell(&mut command, &self.at(""));
         let path = format!("{}:/usr/bin:/bin", self.folder.path().join("bin").display());
         command.env("PATH", path).env("HOME", self.folder.path().join("home")).env("USER", "lead").output().unwrap()
@@ -264,6 +268,41 @@ fn without_a_person_nothing_is_trusted_and_the_way_is_told() {
     let value: Value = serde_json::from_str(&project.does(&["init", "--json", "--yes"])).unwrap();
     assert_eq!(value["workflow"]["trusted"], true, "{value}");
     assert_eq!(value["clients"][0]["guard"], "enforced", "{value}");
+}
+
+#[test]
+fn where_no_client_is_nothing_is_said_to_be_ready() {
+    let project = Project::with(&[]);
+    let dry = project.run(&["init", "--dry-run"]);
+    let told = String::from_utf8_lossy(&dry.stderr).into_owned();
+    assert!(told.contains("No client was found here, so none is set up. Install one"), "{told}");
+    let said = project.does(&["init", "--yes"]);
+    assert!(said.contains("The workflow is in force, and no client is ready yet.\nNo client was found"), "{said}");
+    assert!(!said.contains("Ready."), "{said}");
+    let said = project.does(&["init", "--client", "codex"]);
+    assert!(said.contains("Missing Codex ") && !said.contains("Found"), "{said}");
+    assert!(said.contains("Not found here: Codex. What is set up for that counts once it is installed."), "{said}");
+    let value: Value = serde_json::from_str(&project.does(&["init", "--client", "codex", "--json"])).unwrap();
+    assert_eq!(value["clients"][0]["found"], false, "{value}");
+}
+
+#[test]
+fn a_folder_that_is_not_the_current_one_is_named() {
+    let project = Project::with(&[CLAUDE]);
+    std::fs::create_dir_all(project.at("deep/own/.git")).unwrap();
+    let words = |output: &Output| [&output.stdout[..], &output.stderr].concat();
+    let said = |folder: &str, arguments: &[&str]| String::from_utf8(words(&project.run_in(folder, arguments))).unwrap();
+    let root = std::fs::canonicalize(project.at("")).unwrap().display().to_string();
+    let dry = said("deep", &["init", "--dry-run"]);
+    assert!(dry.contains(&format!("In {root}: the root of the git repository.")), "{dry}");
+    let first = said("deep", &["init", "--yes"]);
+    assert!(first.contains(&format!("Folder  {root} ")) && first.contains("the root of the git"), "{first}");
+    assert!(!said("", &["init"]).contains("Folder"), "it is where it was started");
+    let stray = said("deep/own", &["init", "--dry-run"]);
+    assert!(stray.contains(&format!("In {root}: the nearest folder upwards that has a `.phasegate/`.")), "{stray}");
+    assert!(stray.contains(&format!("the git repository {root}/deep/own lies nearer")), "{stray}");
+    let named = said("deep/own", &["init", "--dry-run", "--workspace", "../.."]);
+    assert!(named.contains("named with `--workspace`") && !named.contains("warning"), "{named}");
 }
 
 #[test]

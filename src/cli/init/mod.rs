@@ -13,8 +13,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::clients::setup::{self, ClientSettings, Guard, SETTINGS, Setup};
+use crate::config::workspace::Workspace;
 use crate::engine::migrate::{Around, shown};
 
+use super::output::visible;
 use super::signing::SignArgs;
 use super::{Ended, Out, Place};
 use files::Change;
@@ -56,7 +58,14 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     let program = own_program()?;
     let planned = plan(place, &clients, &program)?;
     let starter = workflow::Starter::of(place)?;
+    let folder = folder(place, out);
     if args.dry_run {
+        if let Some((folder, why)) = &folder {
+            out.aside(&format!("In {folder}: {why}."));
+        }
+        if let Some(note) = absent(&planned) {
+            out.aside(&note);
+        }
         let mut changes: Vec<&Change> = planned.iter().flat_map(|one| &one.changes).collect();
         changes.extend(starter.change());
         files::show_diffs(&changes, out);
@@ -72,7 +81,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
             files::write(&change.place, change.after.as_deref().unwrap_or_default())?;
         }
     }
-    let report = Report { place, planned: &planned, starter: &starter, changed, fresh, program: &program };
+    let report = Report { place, folder, planned: &planned, starter: &starter, changed, fresh, program: &program };
     if !out.is_json() {
         out.text(&report.text());
     }
@@ -130,8 +139,49 @@ fn plan(place: &Place, clients: &[Found], program: &str) -> Result<Vec<Planned>,
     Ok(planned)
 }
 
+/// The folder that is set up and why that one, where it is not the one the command was started in.
+fn folder(place: &Place, out: &Out) -> Option<(String, &'static str)> {
+    let here = std::env::current_dir().and_then(std::fs::canonicalize).ok()?;
+    let Workspace { root, state } = &place.workspace;
+    if here == *root {
+        return None;
+    }
+    let shown = visible(&root.display().to_string());
+    let why = if place.workspace_named {
+        "named with `--workspace`"
+    } else if state.is_dir() {
+        "the nearest folder upwards that has a `.phasegate/`"
+    } else {
+        "the root of the git repository"
+    };
+    if let Some(git) = place.workspace.nearer_git(&here).filter(|_| !place.workspace_named) {
+        let git = visible(&git.display().to_string());
+        out.aside(&format!(
+            "warning: {shown} is taken, since it has a `.phasegate/`, and the git repository {git} lies nearer\n  next: if \
+             that one is meant: `phasegate init --undo`, then `phasegate init --workspace {git}`"
+        ));
+    }
+    Some((shown, why))
+}
+
+/// What is to be said of clients that are not here.
+fn absent(planned: &[Planned]) -> Option<String> {
+    if planned.is_empty() {
+        return Some(
+            "No client was found here, so none is set up. Install one, then `phasegate init` again; or name one: \
+             `phasegate init --client claude-code`."
+                .to_owned(),
+        );
+    }
+    let titles: Vec<&str> = planned.iter().filter(|one| !one.found.here).map(|one| one.found.client.title).collect();
+    let said =
+        || format!("Not found here: {}. What is set up for that counts once it is installed.", titles.join(", "));
+    (!titles.is_empty()).then(said)
+}
+
 struct Report<'r> {
     place: &'r Place,
+    folder: Option<(String, &'static str)>,
     planned: &'r [Planned],
     starter: &'r workflow::Starter,
     changed: bool,
@@ -146,9 +196,17 @@ impl Report<'_> {
         let mut line = |head: &str, what: &str, said: &str| {
             let _ = writeln!(text, "{}", format!("{head:<8}{what:<WHAT_WIDTH$} {said}").trim_end());
         };
-        for (at, one) in self.planned.iter().enumerate() {
+        if let Some((folder, why)) = &self.folder {
+            line("Folder", folder, why);
+        }
+        let here = self.planned.iter().filter(|one| one.found.here);
+        let missing = self.planned.iter().filter(|one| !one.found.here);
+        for (head, (at, one)) in
+            here.enumerate().map(|one| ("Found", one)).chain(missing.enumerate().map(|one| ("Missing", one)))
+        {
             let said = format!("guard: {} ({})", one.guard.word(), one.guard.why());
-            line(if at == 0 { "Found" } else { "" }, &one.found.shown(), &said);
+            let name = if one.found.here { one.found.shown() } else { one.found.client.title.to_owned() };
+            line(if at == 0 { head } else { "" }, &name, &said);
         }
         if self.planned.is_empty() {
             line(
@@ -221,6 +279,7 @@ impl Report<'_> {
             });
             json!({
                 "client": one.found.client.name,
+                "found": one.found.here,
                 "version": one.found.version.map(|version| version.to_string()),
                 "guard": one.guard.word(),
                 "why": one.guard.why(),
@@ -238,11 +297,16 @@ impl Report<'_> {
 }
 
 fn ending(trusted: &workflow::Trusted, planned: &[Planned]) -> String {
-    match trusted {
-        workflow::Trusted::Yes { .. } => {
-            let client = planned.first().map_or("your client", |one| one.found.client.title);
-            format!("Ready. Open {client} anew and say what you want. Watch: phasegate board")
+    let here = planned.iter().find(|one| one.found.here);
+    let note = absent(planned).map(|note| format!("\n{note}")).unwrap_or_default();
+    match (trusted, here) {
+        (workflow::Trusted::Yes { .. }, Some(one)) => {
+            let client = one.found.client.title;
+            format!("Ready. Open {client} anew and say what you want. Watch: phasegate board{note}")
         }
-        workflow::Trusted::No { how } => format!("Not trusted yet, and until then no task starts. {how}"),
+        (workflow::Trusted::Yes { .. }, None) => format!("The workflow is in force, and no client is ready yet.{note}"),
+        (workflow::Trusted::No { how }, _) => {
+            format!("Not trusted yet, and until then no task starts. {how}{note}")
+        }
     }
 }
