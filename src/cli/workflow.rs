@@ -163,7 +163,10 @@ fn show(place: &Place, name: Option<&str>, out: &Out) -> Result<(), Ended> {
     let known = if place.has_store() { place.open()?.workflow_named(name)? } else { None };
     let Some((row, workflow, source)) = known else {
         let name = name.unwrap_or("feature");
-        let workflow = starter(name)?;
+        let workflow = match starters::starter(name) {
+            Some(Ok(workflow)) => workflow,
+            _ => return Err(not_a_name(name)),
+        };
         let source = starters::source(name).unwrap_or_default();
         out.answer(
             &json!({ "name": name, "hash": canonical::hash(&workflow), "workflow": workflow, "source": source }),
@@ -176,6 +179,20 @@ fn show(place: &Place, name: Option<&str>, out: &Out) -> Result<(), Ended> {
         &visible(&source),
     );
     Ok(())
+}
+
+/// `show` takes names only: what it prints is in force, or a starter.
+fn not_a_name(name: &str) -> Ended {
+    if Path::new(name).exists() {
+        let message = format!("`{name}` is a file, and `show` takes the name of a workflow in force or of a starter");
+        let hint = format!(
+            "`phasegate workflow explain {name}` says what the file says, and `lint` checks it; `phasegate workflow list` \
+             shows the names"
+        );
+        return Ended::usage(message, hint);
+    }
+    let message = format!("`{name}` is neither a workflow in force nor a starter");
+    Ended::usage(message, format!("`phasegate workflow list` shows what is in force; starters: {}", starters_known()))
 }
 
 fn check(place: &Place, file: Option<&Path>, out: &Out) -> Result<(), Ended> {

@@ -254,6 +254,18 @@ fn a_backup_brings_everything_back_and_says_so_in_the_log() {
 }
 
 #[test]
+fn show_takes_names_and_says_what_takes_files() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("phasegate.yaml"), "version: 1\n").unwrap();
+    let told = phasegate(folder.path(), &["workflow", "show", "phasegate.yaml"]);
+    let words = text(&told.stderr);
+    assert!(code(&told) == 2 && words.contains("is a file, and `show` takes the name"), "{words}");
+    assert!(words.contains("`phasegate workflow explain phasegate.yaml`"), "{words}");
+    let words = text(&phasegate(folder.path(), &["workflow", "show", "nonsense"]).stderr);
+    assert!(words.contains("`nonsense` is neither a workflow in force nor a starter"), "{words}");
+}
+
+#[test]
 fn a_name_cannot_print_a_line_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
