@@ -13,7 +13,7 @@ use crate::engine::clock::{Clock, System};
 use crate::sandbox::{self, Ticket, TicketId};
 
 use super::output::visible;
-use super::{Ended, Out, Place};
+use super::{Ended, Out, Place, told};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -80,8 +80,10 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     let Some(Which::Act(id)) = args.id else { return Err(Ended::No) };
     let engine = place.open_existing()?;
     // An agent that has said its name acts under it; anybody else at the command line is a person.
-    let caller = if place.settings.agent.is_some() { place.agent() } else { place.person() };
-    let done = engine.carry_out(&caller, id, &Unwatched)?;
+    let is_agent = place.settings.agent.is_some();
+    let caller = if is_agent { place.agent() } else { place.person() };
+    let done = engine.carry_out(&caller, id, &Unwatched).map_err(Ended::from);
+    let done = done.map_err(|ended| if is_agent { ended } else { told::to_person(ended) })?;
     let value =
         json!({ "approval": id, "call": done.call, "well": done.well, "summary": done.summary, "output": done.output });
     if out.is_json() {

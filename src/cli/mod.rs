@@ -34,6 +34,7 @@ mod signing;
 mod spending;
 mod tasks;
 mod token;
+mod told;
 mod violations;
 mod welcome;
 mod workflow;
@@ -56,7 +57,7 @@ pub use schemas::{SCHEMAS, schema};
 #[command(name = "phasegate", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
     after_help = "Alone on a terminal: the state of this workspace. With a pipe on stdin: the MCP server over stdio.\n\
-                        Exit codes: 0 done, 1 refused, 2 usage, 3 internal."
+                        Exit codes: 0 done, 1 refused, 2 usage (what was typed cannot be meant), 3 internal."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -197,7 +198,9 @@ pub fn run(cli: Cli) -> u8 {
     }
     cli.global.start_log();
     let ended = dispatch(&cli, &out);
-    out.end(ended)
+    // The two that agents run as well: `call` is theirs, and `exec` knows who runs it.
+    let for_agents = matches!(cli.command, Some(Command::Call(_) | Command::Exec(_)));
+    out.end(if for_agents { ended } else { ended.map_err(told::to_person) })
 }
 
 fn dispatch(cli: &Cli, out: &Out) -> Result<(), Ended> {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use serde_json::{Value, json};
 
 use crate::config::settings::SettingsError;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Code, Refusal};
 pub use crate::domain::visible::{quoted, visible};
 use crate::engine::{Failure, StoreError};
 
@@ -52,6 +52,8 @@ impl Ended {
 
     pub fn code(&self) -> u8 {
         match self {
+            // No state of anything would make these mean something.
+            Self::Refused(refusal) if matches!(refusal.code, Code::BadArguments | Code::UnknownTool) => 2,
             Self::Refused(_) | Self::No => 1,
             Self::Usage { .. } => 2,
             Self::Internal { .. } | Self::Away { .. } => 3,

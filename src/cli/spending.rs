@@ -69,7 +69,7 @@ pub fn cost(engine: &Engine, id: TaskId, out: &Out) -> Result<(), Ended> {
     Ok(())
 }
 
-fn unknown(id: TaskId) -> Ended {
+pub fn unknown(id: TaskId) -> Ended {
     let message = format!("there is no task {id} in this workspace");
     Ended::Refused(Refusal::new(Code::UnknownTask, message, "`phasegate tasks list` shows what there is"))
 }

@@ -96,8 +96,8 @@ struct AddArgs {
     /// Such as `bugfix`; it may choose the workflow and the model.
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
-    /// low, medium, high or critical.
-    #[arg(long)]
+    /// low, medium, high or critical; medium when left out.
+    #[arg(long, value_parser = ["low", "medium", "high", "critical"], hide_possible_values = true)]
     priority: Option<String>,
     /// May be repeated.
     #[arg(long)]
@@ -184,11 +184,7 @@ fn tend(engine: &Engine, place: &Place, id: TaskId, change: Change, out: &Out) -
 
 fn show(engine: &Engine, id: TaskId, out: &Out) -> Result<(), Ended> {
     let Some(task) = engine.task(id)? else {
-        return Err(Ended::Refused(crate::domain::refusal::Refusal::new(
-            crate::domain::refusal::Code::UnknownTask,
-            format!("there is no task {id} in this workspace"),
-            "`phasegate tasks list` shows what there is",
-        )));
+        return Err(super::spending::unknown(id));
     };
     let filter = RecordFilter { task: Some(id), after: Some(0), limit: 500, ..RecordFilter::default() };
     let story = engine.records(&filter)?;

@@ -55,8 +55,17 @@ pub fn read<T: DeserializeOwned>(
         // A name that is not known stays, and is told.
         let known = schema.get("properties");
         drop_nulls(&mut arguments, |name| known.is_some_and(|known| known.get(name).is_some()));
+        let found: Vec<_> = validator.iter_errors(&arguments).take(ERRORS_SHOWN).collect();
+        // What is too short has no form either, which then says nothing more.
+        let too_short = |error: &ValidationError<'_>| {
+            let place = error.instance_path();
+            matches!(error.kind(), ValidationErrorKind::Pattern { .. })
+                && found.iter().any(|other| {
+                    matches!(other.kind(), ValidationErrorKind::MinLength { .. }) && other.instance_path() == place
+                })
+        };
         let errors: Vec<String> =
-            validator.iter_errors(&arguments).take(ERRORS_SHOWN).map(|error| words(&error, schema)).collect();
+            found.iter().filter(|error| !too_short(error)).map(|error| words(error, schema)).collect();
         if !errors.is_empty() {
             return Err(bad(tool, errors.join("; ")));
         }

@@ -338,3 +338,51 @@ fn a_store_that_is_gone_is_not_replaced_by_an_empty_one() {
         assert!(text(&phasegate(at, &["tasks", "list"]).stdout).contains("kept"));
     }
 }
+
+#[test]
+fn a_person_is_told_of_commands_and_an_agent_of_tools() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    assert_eq!(code(&phasegate(at, &["tasks", "add", "first"])), 0);
+    assert_eq!(code(&phasegate(at, &["tasks", "add", "second", "--depends-on", "T-1"])), 0);
+    let table: [(&[&str], i32, &str, &str); 6] = [
+        (&["tasks", "release", "T-1"], 1, "nobody holds T-1; it is ready", "nothing to free"),
+        (&["tasks", "cancel", "T-1", "--reason", "x"], 1, "other tasks wait for T-1", "`--dependents cancel`"),
+        (&["tasks", "add", "x", "--depends-on", "T-99"], 1, "T-99", "`phasegate tasks list`"),
+        (&["tasks", "accept", "T-99", "--reason", "x", "--yes"], 1, "T-99", "`phasegate tasks list`"),
+        (&["tasks", "add", ""], 2, "shorter than 1 character", "`--help`"),
+        (&["call", "update_task", r#"{"task":"T-99","progress":"x"}"#], 1, "T-99", "list_tasks shows"),
+    ];
+    for (arguments, ends, message, hint) in table {
+        let told = phasegate(at, arguments);
+        let words = text(&told.stderr);
+        let (first, next) = words.split_once("\n  next: ").unwrap();
+        assert_eq!(code(&told), ends, "{arguments:?}: {words}");
+        assert!(first.contains(message) && next.contains(hint), "{arguments:?}: {words}");
+        assert!(!words.contains("control character"), "{words}");
+    }
+}
+
+#[test]
+fn the_same_mistake_ends_with_the_same_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    assert_eq!(code(&phasegate(at, &["tasks", "add", "first"])), 0);
+    let table: [(&[&str], i32); 11] = [
+        (&["tasks", "show", "T-99"], 1),
+        (&["policy", "explain", "Read(a)", "--task", "T-99"], 1),
+        (&["audit", "erase", "999", "--reason", "x", "--yes"], 1),
+        (&["audit", "prove", "inclusion", "999"], 1),
+        (&["tasks", "list", "--status", "bogus"], 2),
+        (&["schema", "nope"], 2),
+        (&["call", "nope"], 2),
+        (&["call", "submit_task", r#"{"title":"x","priority":"urgent"}"#], 2),
+        (&["models", "show", "nope"], 2),
+        (&["audit", "export", "/nonexistent/x"], 2),
+        (&["backup", "/nonexistent/x"], 2),
+    ];
+    for (arguments, ends) in table {
+        let told = phasegate(at, arguments);
+        assert_eq!(code(&told), ends, "{arguments:?}: {}", text(&told.stderr));
+    }
+}

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::audit::key::VerifierKey;
 use crate::audit::shown::{OldHead, Shown};
+use crate::domain::refusal::{Code, Refusal};
 
 use super::super::{Ended, Out, Place};
 use super::read;
@@ -42,7 +43,8 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
         What::Inclusion { seq } => {
             let shown = place.open_existing()?.prove_inclusion(*seq)?;
             shown.ok_or_else(|| {
-                Ended::usage(format!("there is no record {seq}"), "`phasegate audit query` shows what there is")
+                let hint = "`phasegate audit query` shows what there is";
+                Refusal::new(Code::WrongState, format!("there is no record {seq}"), hint)
             })?
         }
         What::Consistency { old, new } => {

@@ -30,7 +30,7 @@ pub fn run(args: &ExplainArgs, place: &Place, out: &Out) -> Result<(), Ended> {
     let (workflow, phase) = match args.task {
         Some(id) => {
             let engine = place.open_existing()?;
-            let unknown = || Ended::usage(format!("there is no task {id}"), "`phasegate tasks list` shows them");
+            let unknown = || super::super::spending::unknown(id);
             let task = engine.task(id)?.ok_or_else(unknown)?;
             let found = engine.workflow_named(Some(&task.workflow.0))?.ok_or_else(unknown)?;
             (found.1, Some(task.phase))

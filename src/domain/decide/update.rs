@@ -31,10 +31,14 @@ pub fn task(facts: &Facts, target: &Target, change: &Change, context: &Context) 
         Change::Unblock { blocker } => unblock(facts, target, *blocker, context),
         Change::Release { reason } => {
             // A person frees what an agent that is gone has left behind.
-            let free = subject(facts, target).ok().and_then(|task| task.claim().map(|claim| (task, claim)));
             let by_id = context.caller.role == Role::Operator && target.handle.is_none();
-            let (task, claim) = match free.filter(|_| by_id) {
-                Some(freed) => freed,
+            let freed = subject(facts, target).ok().filter(|_| by_id);
+            let (task, claim) = match freed.map(|task| (task, task.claim())) {
+                Some((task, Some(claim))) => (task, claim),
+                Some((task, None)) => {
+                    let message = format!("nobody holds {}; it is {}", task.id, task.status().word());
+                    return Err(Refusal::new(Code::NoClaim, message, "there is nothing to free"));
+                }
                 None => holder(facts, target, context)?,
             };
             let (agent, fence) = (claim.agent.clone(), claim.fence);
