@@ -134,9 +134,12 @@ fn a_call_is_explained_in_the_phase_where_it_is_made() {
     let shown = text(&policy(folder.path(), &["explain", "Read(.env)", "--phase", "look"], ""));
     assert!(shown.contains("deny") && shown.contains("rule: Read(.env)") && shown.contains("next: "), "{shown}");
     for (call, phase, said) in [
-        ("Edit(docs/a.md)", "build", "the agent writes where `writes` says, goes on to phase done"),
+        ("Edit(docs/a.md)", "build", "the agent writes where `writes` says, or a person adds"),
+        ("Edit(docs/a.md)", "shell", "next: a person adds a rule to `allow`"),
         ("Bash(git log -3)", "look", "the command is confined to what the phase may write"),
-        ("Bash(eval \"$X\")", "build", "goes on to phase done"),
+        ("Bash(eval \"$X\")", "build", "goes on to phase shell"),
+        ("Bash(git push)", "look", "goes on to phase shell"),
+        ("Edit(src/a.rs)", "look", "goes on to phase build"),
         ("Bash(eval \"$X\")", "shell", "runs confined where the machine can hold it"),
         ("Bash(git log -3)", "loose", "nothing; the agent may do it"),
     ] {
@@ -147,6 +150,9 @@ fn a_call_is_explained_in_the_phase_where_it_is_made() {
     assert!(typed.contains("ask about it as `Bash(ls)`"), "{typed}");
     assert_eq!(code(&policy(folder.path(), &["explain", "Read(x)", "--phase", "nowhere"], "")), 2);
     assert_eq!(code(&policy(folder.path(), &["explain", "Read(x"], "")), 2);
+    let misspelt = policy(folder.path(), &["explain", "Bsh(git push)"], "");
+    let said = String::from_utf8_lossy(&misspelt.stderr).into_owned();
+    assert!(code(&misspelt) == 2 && said.contains("did you mean `Bash`?"), "{said}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::config::workflow_file::nearest;
 use crate::domain::workflow::{Phase, Workflow};
 use crate::engine::links::links;
 use crate::engine::ports::listened_on;
@@ -27,20 +28,50 @@ pub fn read(text: &str) -> Result<(String, Value), Ended> {
     if let Ok(input @ Value::Object(_)) = serde_json::from_str(what) {
         return Ok((tool.to_owned(), input));
     }
-    let field = match tool {
-        "Bash" | "Monitor" | "PowerShell" | "SlashCommand" => "command",
-        "Read" | "Edit" | "MultiEdit" | "Write" => "file_path",
-        "NotebookEdit" | "NotebookRead" => "notebook_path",
-        "Grep" | "LS" => "path",
-        "Glob" => "pattern",
-        "WebFetch" => "url",
-        "Agent" | "Task" => "subagent_type",
-        "Skill" => "skill",
-        _ if what.is_empty() => return Ok((tool.to_owned(), json!({}))),
-        _ => return Err(wrong()),
+    let field = ABOUT.iter().find(|(known, _)| *known == tool).map(|(_, field)| *field);
+    let input = match field {
+        _ if what.is_empty() => json!({}),
+        Some(field) => json!({ field: what }),
+        None => return Err(unknown(text, tool)),
     };
-    let input = if what.is_empty() { json!({}) } else { json!({ field: what }) };
     Ok((tool.to_owned(), input))
+}
+
+/// Tools whose brackets hold one thing, and the field of their input that it is.
+const ABOUT: [(&str, &str); 17] = [
+    ("Bash", "command"),
+    ("Monitor", "command"),
+    ("PowerShell", "command"),
+    ("SlashCommand", "command"),
+    ("Read", "file_path"),
+    ("Edit", "file_path"),
+    ("MultiEdit", "file_path"),
+    ("Write", "file_path"),
+    ("NotebookEdit", "notebook_path"),
+    ("NotebookRead", "notebook_path"),
+    ("Grep", "path"),
+    ("LS", "path"),
+    ("Glob", "pattern"),
+    ("WebFetch", "url"),
+    ("Agent", "subagent_type"),
+    ("Task", "subagent_type"),
+    ("Skill", "skill"),
+];
+
+/// Tools of other servers take what they like, so only JSON says what is meant.
+fn unknown(text: &str, tool: &str) -> Ended {
+    let message = format!("`{text}`: `{tool}` is no tool whose brackets are known here");
+    let known = || ABOUT.iter().map(|(known, _)| *known);
+    Ended::usage(
+        message,
+        match nearest(tool, known()) {
+            Some(near) => format!("did you mean `{near}`? For another tool write its input as JSON in the brackets"),
+            None => format!(
+                "known are {}; for another tool write its input as JSON in the brackets",
+                known().collect::<Vec<_>>().join(", ")
+            ),
+        },
+    )
 }
 
 /// The rules of a phase, or of an agent without a task.

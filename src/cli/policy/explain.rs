@@ -46,7 +46,13 @@ pub fn run(args: &ExplainArgs, place: &Place, out: &Out) -> Result<(), Ended> {
             "the bypass {} of {} takes this rule away until {}; the others still count",
             open.id, open.by, open.until
         ),
-        None => next(&told, &workflow, phase, &tool),
+        None => {
+            let opens = |ahead: &Phase| {
+                let there = self::told(place, &workflow, Some(ahead), &tool, &input);
+                there.confined || matches!(there.word, "allow" | "ask")
+            };
+            next(&told, &workflow, phase, &tool, opens)
+        }
     };
     let value = json!({
         "call": args.call, "workflow": workflow.name, "phase": stands, "verdict": told.word,
@@ -110,13 +116,29 @@ pub fn told(place: &Place, workflow: &Workflow, phase: Option<&Phase>, tool: &st
     Told { word, confined: none && becomes(true) == Undecided::Confined, outside: false, verdict }
 }
 
-fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>, tool: &str) -> String {
+/// The first phase that the task can come to from here and that opens the call; those beyond a no count too.
+fn opener<'w>(workflow: &'w Workflow, from: &Phase, opens: impl Fn(&Phase) -> bool) -> Option<&'w str> {
+    let mut ahead: Vec<&str> = from.next.iter().map(String::as_str).collect();
+    let mut seen = 0;
+    while let Some(phase) = ahead.get(seen).and_then(|name| workflow.phase(name)) {
+        seen += 1;
+        // In a phase that ends the task nobody works.
+        if !phase.end && phase.name != from.name && opens(phase) {
+            return workflow.phase(&phase.name).map(|phase| phase.name.as_str());
+        }
+        let further: Vec<&str> = phase.next.iter().map(String::as_str).filter(|name| !ahead.contains(name)).collect();
+        ahead.extend(further);
+    }
+    None
+}
+
+fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>, tool: &str, opens: impl Fn(&Phase) -> bool) -> String {
     let waived = match workflow.enforcement {
         Enforcement::Strict => "",
         Enforcement::Warn => " (this workflow only warns: the call is carried out and recorded)",
         Enforcement::Observe => " (this workflow only observes: the call is carried out and recorded)",
     };
-    let ahead = phase.and_then(|phase| phase.next.first()).map(String::as_str);
+    let ahead = || phase.and_then(|phase| opener(workflow, phase, &opens));
     // Typed as in a shell, it is judged as a tool of that name, which is seldom meant.
     let may_be_command = told.verdict.rule.is_none()
         && names::canonical(tool) == tool
@@ -136,7 +158,7 @@ fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>, tool: &str) -> 
         ("allow", _) => return "nothing; the agent may do it".to_owned(),
         _ if told.outside => format!(
             "the agent writes where `writes` says{}, or a person adds the place to it",
-            ahead.map(|ahead| format!(", goes on to phase {ahead}")).unwrap_or_default()
+            ahead().map(|ahead| format!(", goes on to phase {ahead}")).unwrap_or_default()
         ),
         _ if told.confined => {
             "it runs confined where the machine can hold it (`phasegate doctor`); elsewhere a person answers".to_owned()
@@ -154,7 +176,7 @@ fn next(told: &Told, workflow: &Workflow, phase: Option<&Phase>, tool: &str) -> 
             "a person does it, outside the agent's session".to_owned()
         }
         _ if phase.is_none() => "the agent claims a task, or a person adds a rule to `unclaimed`".to_owned(),
-        _ => match ahead {
+        _ => match ahead() {
             Some(ahead) => format!("the agent goes on to phase {ahead}, or a person adds a rule to `allow`"),
             None => "a person adds a rule to `allow`".to_owned(),
         },
