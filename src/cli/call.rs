@@ -27,6 +27,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     let text = match args.arguments.as_deref() {
         None => "{}".to_owned(),
         Some("-") => {
+            out.says_it_waits("waits for the arguments on its input, as JSON; Ctrl-D ends them.");
             let mut text = String::new();
             std::io::stdin().take(ARGUMENTS_MAX).read_to_string(&mut text).map_err(|error| {
                 Ended::usage(format!("the arguments cannot be read: {error}"), "give JSON in UTF-8")

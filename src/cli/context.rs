@@ -92,7 +92,10 @@ impl Wanted {
     fn text(&self) -> Result<String, Ended> {
         let bytes = match self.file.as_deref() {
             Some(file) => from_file(file)?,
-            None => bounded(std::io::stdin().lock(), "standard input")?,
+            None => {
+                Out::new(false).says_it_waits("waits for the text on its input; Ctrl-D ends it.");
+                bounded(std::io::stdin().lock(), "standard input")?
+            }
         };
         // Bytes that are no text would not come back as they were.
         String::from_utf8(bytes).map_err(|error| {

@@ -46,6 +46,9 @@ pub fn run(args: &Args, global: &Global, out: &Out) -> u8 {
         let message = format!("phasegate: `{}` is no client whose hooks are known: {}", args.client, known.join(", "));
         return print(out, &Printed { stderr: message, code: 2, ..Printed::default() });
     };
+    out.says_it_waits(
+        "waits for one event of the client on its input, as JSON; its hooks start this, a person need not.",
+    );
     answered(client, global, out)
 }
 
@@ -58,7 +61,7 @@ fn input(taken: &Stopwatch) -> Result<Vec<u8>, String> {
         let left = WITHIN.saturating_sub(taken.elapsed());
         let time = Timespec::try_from(left).ok();
         match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], time.as_ref()) {
-            Ok(0) => return Err(late()),
+            Ok(0) => return Err(unsent()),
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(fault(error.into())),
         }
@@ -74,6 +77,12 @@ fn input(taken: &Stopwatch) -> Result<Vec<u8>, String> {
         }
     }
     Ok(event)
+}
+
+/// Whoever started it sends nothing, or does not say that this was all.
+fn unsent() -> String {
+    let what = format!("its input had not ended after {} s", WITHIN.as_secs());
+    failed(&what, "a client's hook starts this, writes one event to its input as JSON, and closes it")
 }
 
 fn late() -> String {

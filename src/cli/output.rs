@@ -136,6 +136,13 @@ impl Out {
         std::io::stdin().is_terminal()
     }
 
+    /// For a person who has started what reads its input, and would see nothing happen.
+    pub fn says_it_waits(&self, what: &str) {
+        if self.stdin_is_terminal() {
+            self.aside(&format!("phasegate: {what}"));
+        }
+    }
+
     /// A person watches, rather than a log.
     pub fn stderr_is_terminal(&self) -> bool {
         std::io::stderr().is_terminal()

@@ -33,7 +33,13 @@ pub struct Args {
 
 pub fn chosen(args: &Args, place: Place, out: &Out) -> Result<(), Ended> {
     match args.flags.http {
-        None => run(place),
+        None => {
+            out.says_it_waits(
+                "speaks MCP on its input, which a client starts; for a browser: phasegate serve --http 8808. It ends with \
+                 Ctrl-C.",
+            );
+            run(place)
+        }
         Some(address) => over_http(place, args.flags.options(address)?, args.flags.stdio, out),
     }
 }

@@ -21,6 +21,7 @@ fn loose_id(line: &[u8]) -> Value {
 }
 
 pub fn run(out: &Out) -> Result<(), Ended> {
+    out.says_it_waits("waits for calls on its input, one JSON object a line (`docs/rules.md`); Ctrl-D ends it.");
     let mut input = std::io::stdin().lock();
     let (mut number, mut unjudged) = (0_u64, 0_u64);
     loop {
