@@ -88,7 +88,18 @@ struct Global {
 
 impl Global {
     fn start_log(&self) {
-        log::start(self.log_format.map_or_else(log_format, LogFormat::from));
+        log::start(self.log_format.map_or_else(|| log_format().unwrap_or_default(), LogFormat::from));
+    }
+
+    /// A hook does not ask: it is not to fail for how its log looks.
+    fn checked_log(&self) -> Result<(), Ended> {
+        match log_format() {
+            Err(word) if self.log_format.is_none() => {
+                let message = format!("PHASEGATE_LOG_FORMAT is `{word}`, and a log is written as `text` or `json`");
+                Err(Ended::usage(message, "set it to one of them, or unset it"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Nothing was said on the command line.
@@ -197,7 +208,7 @@ pub fn run(cli: Cli) -> u8 {
         return hook::run(args, &cli.global, &out);
     }
     cli.global.start_log();
-    let ended = dispatch(&cli, &out);
+    let ended = cli.global.checked_log().and_then(|()| dispatch(&cli, &out));
     // The two that agents run as well: `call` is theirs, and `exec` knows who runs it.
     let for_agents = matches!(cli.command, Some(Command::Call(_) | Command::Exec(_)));
     out.end(if for_agents { ended } else { ended.map_err(told::to_person) })

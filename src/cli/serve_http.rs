@@ -28,7 +28,7 @@ pub struct Flags {
     #[arg(long, value_name = "FILE", requires_all = ["http", "tls_cert"])]
     tls_key: Option<PathBuf>,
     /// A name clients call this server by, beside localhost and its address; may be repeated.
-    #[arg(long, value_name = "NAME", requires = "http")]
+    #[arg(long, value_name = "NAME", requires = "http", value_parser = host)]
     host: Vec<String>,
     /// Pages of this origin may call this server too, such as https://board.example.com; may be repeated.
     #[arg(long, value_name = "ORIGIN", requires = "http", value_parser = origin)]
@@ -44,19 +44,24 @@ pub struct Flags {
 #[command(next_help_heading = "Limits of HTTP")]
 struct LimitFlags {
     /// Connections at once.
-    #[arg(long, value_name = "N", requires = "http", default_value_t = Limits::default().connections)]
+    #[arg(long, value_name = "N", requires = "http", value_parser = some,
+        default_value_t = Limits::default().connections)]
     connections: usize,
     /// Bytes of a request's body.
-    #[arg(long, value_name = "N", requires = "http", default_value_t = Limits::default().body_bytes)]
+    #[arg(long, value_name = "N", requires = "http", value_parser = some,
+        default_value_t = Limits::default().body_bytes)]
     body_bytes: usize,
     /// Calls a minute of a credential that says nothing else.
-    #[arg(long, value_name = "N", requires = "http", default_value_t = Limits::default().calls_per_minute)]
+    #[arg(long, value_name = "N", requires = "http", value_parser = clap::value_parser!(u32).range(1..),
+        default_value_t = Limits::default().calls_per_minute)]
     calls_per_minute: u32,
     /// Response streams at once, such as open boards.
-    #[arg(long, value_name = "N", requires = "http", default_value_t = Limits::default().streams)]
+    #[arg(long, value_name = "N", requires = "http", value_parser = some,
+        default_value_t = Limits::default().streams)]
     streams: usize,
     /// MCP sessions at once, of clients that have them.
-    #[arg(long, value_name = "N", requires = "http", default_value_t = Limits::default().sessions)]
+    #[arg(long, value_name = "N", requires = "http", value_parser = some,
+        default_value_t = Limits::default().sessions)]
     sessions: usize,
     /// For the head of a request, and for each piece of its body.
     #[arg(long, value_name = "N", requires = "http", value_parser = clap::value_parser!(u64).range(1..=3600),
@@ -97,6 +102,28 @@ fn origin(text: &str) -> Result<String, String> {
     }
 }
 
+/// A name as it stands in `Host`, maybe with a port.
+fn host(text: &str) -> Result<String, String> {
+    let sound = url::Url::parse(&format!("http://{text}/")).is_ok_and(|url| {
+        url.path() == "/" && url.username().is_empty() && url.password().is_none() && url.query().is_none()
+    });
+    let plain = !text.contains(|c: char| c.is_whitespace() || "/?#@\\".contains(c));
+    if sound && plain {
+        Ok(text.to_owned())
+    } else {
+        Err("a name is like board.example.com, maybe with a port".to_owned())
+    }
+}
+
+/// None at all would serve nobody.
+fn some(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1 is needed".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it is a whole number from 1 on".to_owned()),
+    }
+}
+
 impl Flags {
     pub fn options(&self, address: SocketAddr) -> Result<Options, Ended> {
         let tls = self.tls_cert.clone().zip(self.tls_key.clone()).map(|(certificate, key)| Tls { certificate, key });
@@ -113,9 +140,9 @@ impl Flags {
         }
         let flags = &self.limits;
         let limits = Limits {
-            connections: flags.connections.max(1),
-            body_bytes: flags.body_bytes.max(1),
-            calls_per_minute: flags.calls_per_minute.max(1),
+            connections: flags.connections,
+            body_bytes: flags.body_bytes,
+            calls_per_minute: flags.calls_per_minute,
             streams: flags.streams,
             sessions: flags.sessions,
             read_time: Duration::from_secs(flags.read_seconds),
@@ -168,10 +195,11 @@ pub fn announce(options: &Options, out: &Out) {
         None => address.to_string(),
     };
     out.aside(&format!(
-        "phasegate listens at {address}. It ends with Ctrl-C.\n  \
+        "phasegate: listening at {scheme}://{address}/\n  \
          Board and inbox  {scheme}://{name}/\n  \
          Agents (MCP)     {scheme}://{name}/mcp\n  \
-         To get in        phasegate token create --role operator   (for agents: --role agent)"
+         To get in        phasegate token create --role operator   (for agents: --role agent)\n  \
+         To end it        Ctrl-C"
     ));
 }
 
@@ -195,6 +223,21 @@ mod tests {
         for (text, expected) in table {
             let expected = expected.map(|text| text.parse().expect("an address"));
             assert_eq!(address(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_and_maybe_a_port() {
+        for (text, expected) in [
+            ("board.example.com", true),
+            ("board:8808", true),
+            ("[::1]", true),
+            ("a b", false),
+            ("", false),
+            ("https://board", false),
+            ("board/page", false),
+        ] {
+            assert_eq!(host(text).is_ok(), expected, "{text}");
         }
     }
 

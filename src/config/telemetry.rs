@@ -24,11 +24,15 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
-/// By `PHASEGATE_LOG_FORMAT`. A word that says nothing known leaves it as it is.
-pub fn log_format() -> LogFormat {
-    match variable("PHASEGATE_LOG_FORMAT").as_deref() {
-        Some("json") => LogFormat::Json,
-        _ => LogFormat::Text,
+/// By `PHASEGATE_LOG_FORMAT`; the error is a word that is none.
+pub fn log_format() -> Result<LogFormat, String> {
+    match variable("PHASEGATE_LOG_FORMAT") {
+        None => Ok(LogFormat::Text),
+        Some(word) => match word.as_str() {
+            "json" => Ok(LogFormat::Json),
+            "text" => Ok(LogFormat::Text),
+            _ => Err(word),
+        },
     }
 }
 

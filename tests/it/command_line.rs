@@ -386,3 +386,49 @@ fn the_same_mistake_ends_with_the_same_code() {
         assert_eq!(code(&told), ends, "{arguments:?}: {}", text(&told.stderr));
     }
 }
+
+#[test]
+fn what_would_count_otherwise_than_it_says_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for (option, value) in [
+        ("--connections", "0"),
+        ("--body-bytes", "0"),
+        ("--calls-per-minute", "0"),
+        ("--streams", "0"),
+        ("--sessions", "0"),
+        ("--host", "a b"),
+    ] {
+        // Port 1 would be refused later, and otherwise.
+        let told = phasegate(at, &["serve", "--http", "127.0.0.1:1", option, value]);
+        let words = text(&told.stderr);
+        assert!(code(&told) == 2 && words.contains("invalid value"), "{option}: {words}");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+    command.args(["schema", "event"]).current_dir(at).env_clear().env("PHASEGATE_LOG_FORMAT", "xml");
+    let told = command.stdin(Stdio::null()).output().unwrap();
+    assert!(code(&told) == 2 && text(&told.stderr).contains("PHASEGATE_LOG_FORMAT is `xml`"), "{told:?}");
+}
+
+#[test]
+fn a_hook_that_is_sent_nothing_says_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phasegate"));
+    command.args(["hook", "claude-code"]).current_dir(folder.path()).env_clear();
+    let mut hook = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Open until the hook has ended: `wait_with_output` would close it.
+    let input = hook.stdin.take();
+    let told = hook.wait_with_output().unwrap();
+    drop(input);
+    let words = text(&told.stdout) + &text(&told.stderr);
+    assert!(words.contains("its input had not ended after 6 s") && !words.contains("hold the store"), "{words}");
+}
+
+#[test]
+fn what_a_task_cost_has_no_headings_over_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    assert_eq!(code(&phasegate(at, &["tasks", "add", "first"])), 0);
+    let told = text(&phasegate(at, &["tasks", "cost", "T-1"]).stdout);
+    assert!(!told.is_empty() && !told.contains("by phase"), "{told}");
+}
