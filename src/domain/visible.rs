@@ -46,6 +46,21 @@ pub fn one_line(text: &str) -> String {
     joined
 }
 
+/// One word to a shell, whatever is in it.
+pub fn shell_word(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "-_./:=@%+,".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// A command as it can be typed again.
+pub fn shell_words(argv: &[String]) -> String {
+    argv.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// The beginning and the end of what is too long, with what was left out between them.
 pub fn ends(text: &str, most: usize) -> String {
     let length = text.chars().count();
@@ -131,6 +146,12 @@ mod tests {
             assert_eq!(visible(&text), text);
         }
         assert_eq!(exact("rm  a\tb\nc"), "rm  a\\u{9}b\nc");
+    }
+
+    #[test]
+    fn a_command_is_shown_as_it_can_be_typed() {
+        let argv = ["grep", "-q", "\"per_minute\": 30", "it's", ""].map(str::to_owned);
+        assert_eq!(shell_words(&argv), r#"grep -q '"per_minute": 30' 'it'\''s' ''"#);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::domain::visible::shell_word;
+
 use super::rule::OWN_TOOLS;
 
 /// Names of fields in which people write: what stands there is spoken of, not opened.
@@ -190,20 +192,10 @@ fn as_command(key: &str, value: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Array(items) => {
             let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-            let words = || texts.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+            let words = || texts.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ");
             (!texts.is_empty()).then(|| if SEVERAL.contains(&key) { texts.join("\n") } else { words() })
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
-    }
-}
-
-/// One word to a shell, whatever is in it.
-fn quoted(word: &str) -> String {
-    let plain = |letter: char| letter.is_alphanumeric() || "-_./:=@%+,".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

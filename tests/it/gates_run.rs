@@ -198,7 +198,7 @@ fn a_hook_answers_by_its_exit_code() {
     assert!(long.len() < 4200 && long.contains("left out"));
     let ctx = GateContext { root: root.path(), task: "t", phase: "p", gate: "g", env: &env };
     let gate = GateKind::Hook { argv: argv(&["sh", "-c", "echo why >&2; exit 2"]), within_seconds: 5, fresh: false };
-    assert_eq!(gates::run(&gate, &ctx, &never, &|_| ()).summary, "`sh -c echo why >&2; exit 2` refused: why");
+    assert_eq!(gates::run(&gate, &ctx, &never, &|_| ()).summary, "`sh -c 'echo why >&2; exit 2'` refused: why");
 }
 
 #[test]

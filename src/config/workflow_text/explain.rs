@@ -2,6 +2,7 @@
 
 use crate::domain::context::{Results, TokenBudget};
 use crate::domain::duration;
+use crate::domain::visible::shell_words;
 use crate::domain::workflow::{
     ApprovalGate, Budget, Confine, Enforcement, GateKind, ModelTier, Network, Phase, Rules, Screening, Sockets,
     SyntaxFiles, Uninspectable, WRITERS, Workflow,
@@ -182,11 +183,16 @@ pub fn gate(kind: &GateKind) -> String {
         }
         GateKind::Command { argv, within_seconds, fresh, observed } => {
             let seen = if *observed { "; a run of the agent's own that its hook saw will do" } else { "" };
-            let (argv, within) = (argv.join(" "), duration::format(*within_seconds));
+            let (argv, within) = (shell_words(argv), duration::format(*within_seconds));
             format!("`{argv}` succeeds within {within}{}{seen}", when(*fresh))
         }
         GateKind::Hook { argv, within_seconds, fresh } => {
-            format!("the hook `{}` agrees within {}{}", argv.join(" "), duration::format(*within_seconds), when(*fresh))
+            format!(
+                "the hook `{}` agrees within {}{}",
+                shell_words(argv),
+                duration::format(*within_seconds),
+                when(*fresh)
+            )
         }
         GateKind::Syntax { files: SyntaxFiles::Changed } => "every changed file parses".to_owned(),
         GateKind::Syntax { files: SyntaxFiles::Matching(globs) } => {

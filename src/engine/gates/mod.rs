@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::domain::visible::shell_words;
 use crate::domain::workflow::{GateKind, SyntaxFiles};
 use changed::Chosen;
 use hook::Verdict;
@@ -168,7 +169,7 @@ fn failed(summary: String, error: bool) -> GateReport {
 }
 
 fn shown(argv: &[String]) -> String {
-    format!("`{}`", one_line(&argv.join(" "), SHOWN_CHARS))
+    format!("`{}`", one_line(&shell_words(argv), SHOWN_CHARS))
 }
 
 fn took(elapsed_ms: u64) -> String {
