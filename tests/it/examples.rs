@@ -39,11 +39,16 @@ fn every_example_of_a_workflow_can_be_read_and_has_no_warning() {
 #[test]
 fn every_entry_for_a_client_starts_the_server() {
     let files = examples("clients", "json");
-    assert!(files.len() >= 4, "{files:?}");
+    assert!(files.len() >= 5, "{files:?}");
     for file in files {
         let name = stem(&file);
         let text = std::fs::read_to_string(&file).unwrap();
         let config: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        if name == "opencode" {
+            let wanted = serde_json::json!({ "type": "local", "command": ["phasegate", "serve"], "enabled": true });
+            assert_eq!(config["mcp"]["phasegate"], wanted);
+            continue;
+        }
         let servers = if name == "vscode" { &config["servers"] } else { &config["mcpServers"] };
         let entry = &servers["phasegate"];
         assert_eq!(entry["command"], "phasegate", "{name}");
