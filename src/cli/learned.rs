@@ -106,7 +106,8 @@ fn text(report: &Report) -> String {
         let _ = writeln!(text, "{:<6} {:<31} {}", tier.word(), "after a failure", numbers(group));
     }
     for (why, count) in &report.silent {
-        let _ = writeln!(text, "{count} tries teach nothing: {}.", why.words());
+        let tries = if *count == 1 { "1 try teaches".to_owned() } else { format!("{count} tries teach") };
+        let _ = writeln!(text, "{tries} nothing: {}.", why.words());
     }
     if report.generation > 0 {
         let times = if report.generation == 1 { "once".to_owned() } else { format!("{} times", report.generation) };

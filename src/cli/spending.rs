@@ -129,7 +129,7 @@ fn page(cost: &TaskCost) -> String {
     let mut text = said(cost);
     text.push('\n');
     foreseen(&mut text, cost);
-    for (side, sums) in sides(&cost.costs) {
+    for (side, sums) in sides(&cost.costs).into_iter().filter(|(_, sums)| !sums.is_empty()) {
         let _ = writeln!(text, "\nby {side}");
         for (name, sum) in sums {
             let name = if name.is_empty() { "-" } else { &name };

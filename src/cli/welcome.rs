@@ -28,8 +28,12 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
     let counts = engine.status_counts()?;
     let _ = writeln!(text, "Workspace {root}");
     let _ = write!(text, "{}", engine.board_text()?);
-    let _ =
-        writeln!(text, "\nNext: phasegate board, phasegate approvals list, phasegate tasks show T-1, phasegate --help");
+    let of_tasks = if counts.values().all(|count| *count == 0) {
+        "phasegate tasks add \"what to do\""
+    } else {
+        "phasegate tasks list"
+    };
+    let _ = writeln!(text, "\nNext: phasegate board, phasegate approvals list, {of_tasks}, phasegate --help");
     let open: u64 = counts.iter().filter(|(status, _)| Status::is_open(**status)).map(|(_, count)| count).sum();
     out.answer(&json!({ "workspace": root, "exists": true, "open_tasks": open }), &super::output::visible(&text));
     Ok(())
