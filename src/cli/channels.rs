@@ -21,7 +21,10 @@ enum Act {
     /// The channels of your settings, and how they did of late.
     List,
     /// Send a message that asks nothing, and say what went wrong.
-    Test { name: String },
+    Test {
+        /// As `channels list` shows it.
+        name: String,
+    },
 }
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {

@@ -21,8 +21,10 @@ enum Act {
     Export,
     /// Forget it, in every process; what was tried stays on record.
     Reset {
-        #[arg(long, default_value = "")]
+        /// Why; it stays on record.
+        #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
+        /// Do not ask first.
         #[arg(long)]
         yes: bool,
     },

@@ -82,7 +82,7 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// How the log on standard error is written [env: PHASEGATE_LOG_FORMAT]
-    #[arg(long, global = true, value_name = "FORMAT", hide = true)]
+    #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<Log>,
 }
 
@@ -177,7 +177,10 @@ enum Command {
     /// Check the whole set-up.
     Doctor,
     /// Print a completion script for your shell.
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell that reads it.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// The two that stand before each call of a client, read without the rest of the command line being built up. Nothing where
@@ -262,5 +265,19 @@ mod tests {
     #[test]
     fn every_command_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_says_what_it_is() {
+        // Not gone through yet.
+        const LATER: [&str; 4] = ["approvals", "approver", "bypass", "workflow"];
+        let (mut commands, mut silent) = (vec![(String::new(), Cli::command())], Vec::new());
+        while let Some((path, command)) = commands.pop() {
+            let unsaid = command.get_arguments().filter(|known| !known.is_hide_set() && known.get_help().is_none());
+            silent.extend(unsaid.map(|known| format!("{path} {}", known.get_id())));
+            let below = command.get_subcommands().filter(|known| !LATER.contains(&known.get_name()));
+            commands.extend(below.map(|known| (format!("{path} {}", known.get_name()), known.clone())));
+        }
+        assert!(silent.is_empty(), "{silent:#?}");
     }
 }

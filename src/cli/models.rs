@@ -30,23 +30,34 @@ enum Act {
         tier: Option<TierWord>,
     },
     /// One model, by any of the names it goes by.
-    Show { model: String },
+    Show {
+        /// As `models list` or a client names it.
+        model: String,
+    },
     /// What recorded outcomes taught in this workspace.
     Learned(super::learned::Args),
     /// What choosing models saved against always taking a strong one, from work that has ended.
     Savings(savings::Args),
     /// Take a newer table from a file or an address: our own form, or LiteLLM's price list.
-    Update { source: String },
+    Update {
+        /// A file, or an address on the web.
+        source: String,
+    },
     /// What so many tokens cost, on one model or on each.
     Cost {
+        /// Each of them when left out.
         model: Option<String>,
-        #[arg(long, default_value_t = 0)]
+        /// Tokens that the model reads anew.
+        #[arg(long, value_name = "TOKENS", default_value_t = 0)]
         input: u64,
-        #[arg(long, default_value_t = 0)]
+        /// Tokens that it writes.
+        #[arg(long, value_name = "TOKENS", default_value_t = 0)]
         output: u64,
-        #[arg(long, default_value_t = 0)]
+        /// Tokens that come out of a cache.
+        #[arg(long, value_name = "TOKENS", default_value_t = 0)]
         cache_read: u64,
-        #[arg(long, default_value_t = 0)]
+        /// Tokens that are put into a cache.
+        #[arg(long, value_name = "TOKENS", default_value_t = 0)]
         cache_write: u64,
     },
 }

@@ -24,11 +24,15 @@ enum Act {
         /// Those that have ended too.
         #[arg(long)]
         all: bool,
+        /// How many at most.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
     },
     /// One session, by its id or the beginning of it.
-    Show { id: String },
+    Show {
+        /// As `sessions list` shows it.
+        id: String,
+    },
 }
 
 pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {

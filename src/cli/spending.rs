@@ -22,6 +22,7 @@ use super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
 pub struct BudgetArgs {
+    /// The task.
     id: TaskId,
     /// US dollars, for the task and everything below it.
     #[arg(long)]
@@ -35,8 +36,10 @@ pub struct BudgetArgs {
     /// Answers of a model, for the task and everything below it.
     #[arg(long)]
     calls: Option<u64>,
-    #[arg(long, default_value = "")]
+    /// Why; it stays on record.
+    #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
+    /// Do not ask first.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]

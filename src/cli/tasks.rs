@@ -49,45 +49,61 @@ enum Act {
         limit: u16,
     },
     /// One task, with its story.
-    Show { id: TaskId },
+    Show {
+        /// The task, such as T-1.
+        id: TaskId,
+    },
     /// Give a task up: nobody is handed it any more.
     Cancel {
+        /// The task, such as T-1.
         id: TaskId,
+        /// Why; it stays on record.
         #[arg(long)]
         reason: String,
-        /// What becomes of tasks that wait for it: cancel or release.
+        /// What becomes of tasks that wait for it, if any do: cancel, or release to start without it; must be said then.
         #[arg(long, value_parser = dependents)]
         dependents: Option<Dependents>,
     },
     /// Give a failed task another chance.
     Reopen {
+        /// The task, such as T-1.
         id: TaskId,
-        #[arg(long, default_value = "")]
+        /// Why; it stays on record.
+        #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
     },
     /// Free a task whose agent is gone; what that agent still sends is then refused.
     Release {
+        /// The task, such as T-1.
         id: TaskId,
+        /// Why; it stays on record.
         #[arg(long, default_value = "freed by a person")]
         reason: String,
     },
     /// What a task and everything below it has cost, by task, phase, agent, model and session.
-    Cost { id: TaskId },
+    Cost {
+        /// The task, such as T-1.
+        id: TaskId,
+    },
     /// Give a task other caps.
     Budget(super::spending::BudgetArgs),
     /// Let changes stand that a phase did not allow.
     Accept(super::violations::AcceptArgs),
     /// Clear a task's blockers.
     Unblock {
+        /// The task, such as T-1.
         id: TaskId,
-        #[arg(long)]
+        /// The number of one of them; all when left out.
+        #[arg(long, value_name = "NUMBER")]
         blocker: Option<u32>,
     },
 }
 
 #[derive(Debug, clap::Args)]
 struct AddArgs {
+    /// What is to be done, on one line.
     title: String,
+    /// What it is for, and what is to be true in the end.
     #[arg(long)]
     goal: Option<String>,
     /// The name of a workflow in force; default: the one for the type, or for everything.
@@ -99,7 +115,7 @@ struct AddArgs {
     /// low, medium, high or critical; medium when left out.
     #[arg(long, value_parser = ["low", "medium", "high", "critical"], hide_possible_values = true)]
     priority: Option<String>,
-    /// May be repeated.
+    /// A word to find it by; may be repeated.
     #[arg(long)]
     label: Vec<String>,
     /// A task that must be done first; may be repeated.

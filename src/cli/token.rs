@@ -30,9 +30,12 @@ enum Act {
     List,
     /// End one at once.
     Revoke {
+        /// As `token list` shows it.
         id: CredentialId,
-        #[arg(long, default_value = "")]
+        /// Why; it stays on record.
+        #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
+        /// Do not ask first.
         #[arg(long)]
         yes: bool,
     },

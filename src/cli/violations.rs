@@ -15,6 +15,7 @@ use super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
 pub struct AcceptArgs {
+    /// The task.
     id: TaskId,
     /// One of the changed paths, as `tasks show` prints it; all of them when left out.
     #[arg(long)]
@@ -22,6 +23,7 @@ pub struct AcceptArgs {
     /// Why it may stand: it is on record.
     #[arg(long)]
     reason: String,
+    /// Do not ask first.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]

@@ -14,6 +14,7 @@ use super::super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// For which kind of program.
     #[arg(long, value_enum, default_value_t = Form::Jsonl)]
     format: Form,
     /// The first record.
@@ -57,11 +58,11 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     if file.is_dir() {
         return Err(Ended::usage(format!("{} is a folder", file.display()), "name a file"));
     }
-    let partial = partial(file);
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(Ended::usage(format!("there is no folder {}", folder.display()), "make it first, or name another"));
     }
+    let partial = partial(file);
     let written = whole(&mut work, &partial, file);
     if written.is_err() {
         let _ = std::fs::remove_file(&partial);

@@ -7,7 +7,8 @@ use super::super::Ended;
 
 #[derive(Debug, clap::Args)]
 pub struct FilterArgs {
-    #[arg(long)]
+    /// Records of this task.
+    #[arg(long, value_name = "ID")]
     task: Option<TaskId>,
     /// Who did it.
     #[arg(long, value_name = "AGENT")]
@@ -39,6 +40,7 @@ pub struct FilterArgs {
     /// A time, or how long ago: 30m, 24h, 30d.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
+    /// Nothing after it; written as for `--since`.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
 }

@@ -20,7 +20,10 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// That a record is in the log, as it stands.
-    Inclusion { seq: u64 },
+    Inclusion {
+        /// The number of the record.
+        seq: u64,
+    },
     /// That the log goes on from an older one.
     Consistency {
         /// How many records the older log had, or a file with its head.
@@ -30,6 +33,7 @@ enum What {
     },
     /// Check a proof that one of the others printed.
     Check {
+        /// What one of the others printed.
         file: PathBuf,
         /// Trust only heads signed with this key; may be given more than once.
         #[arg(long, value_name = "KEY")]

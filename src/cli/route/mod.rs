@@ -27,6 +27,7 @@ pub struct Args {
     /// Tokens that must be kept in view.
     #[arg(long, value_name = "TOKENS")]
     context: Option<u64>,
+    /// What goes wrong where it goes wrong.
     #[arg(long)]
     risk: Option<RiskWord>,
     /// Tries that failed before.
