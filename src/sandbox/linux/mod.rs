@@ -3,6 +3,7 @@
 
 mod mounts;
 mod network;
+mod nothing;
 mod rights;
 mod syscalls;
 mod writes;

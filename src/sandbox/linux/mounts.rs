@@ -8,16 +8,13 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
-use rustix::mount::{
-    MountFlags, MountPropagationFlags, mount, mount_bind, mount_bind_recursive, mount_change, mount_remount,
-};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change, mount_remount};
 use rustix::thread::UnshareFlags;
 
+use super::nothing::Nothing;
 use crate::sandbox::Why;
 use crate::sandbox::plan::Plan;
 
-/// What is bound over a hidden file, below the folder for temporary files.
-const NOTHING: &str = ".nothing";
 const SHARED_MEMORY: &str = "/dev/shm";
 
 /// Into namespaces of its own; false where this machine does not allow it and nothing has changed.
@@ -66,7 +63,7 @@ pub fn arrange(plan: &Plan, sockets: &[PathBuf], temp: &Path, uid: u32) -> Resul
     }
     hide(plan, sockets, temp)?;
     if uid == 0 {
-        hide_disks(temp)?;
+        hide_disks()?;
     }
     Ok(())
 }
@@ -87,67 +84,50 @@ fn fresh(place: &Path, data: &std::ffi::CStr) -> io::Result<()> {
 }
 
 fn hide(plan: &Plan, sockets: &[PathBuf], temp: &Path) -> Result<(), Why> {
-    let is_folder = |path: &&PathBuf| path.is_dir();
-    let folders = plan.hidden_folders.iter().chain(sockets.iter().filter(is_folder));
-    for folder in folders {
+    let (socket_folders, socket_files): (Vec<&PathBuf>, Vec<&PathBuf>) = sockets.iter().partition(|path| path.is_dir());
+    let mut hidden: Vec<&PathBuf> = Vec::new();
+    for folder in plan.hidden_folders.iter().chain(socket_folders) {
         // The folder of the command's own work cannot be hidden from it.
-        if temp.starts_with(folder) {
+        if temp.starts_with(folder) || hidden.iter().any(|above| folder.starts_with(above)) {
             continue;
         }
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY;
         mount("tmpfs", folder, "tmpfs", flags, c"mode=000,size=4k")
             .map_err(|error| Why::of("the folder", folder)(error.into()))?;
+        hidden.push(folder);
     }
-    let files: BTreeSet<&PathBuf> =
-        plan.hidden_files.iter().chain(sockets.iter().filter(|path| !path.is_dir())).collect();
-    if files.is_empty() {
+    let files: BTreeSet<&PathBuf> = plan.hidden_files.iter().chain(socket_files).collect();
+    cover(files.into_iter().filter(|file| !hidden.iter().any(|above| file.starts_with(above))))
+}
+
+/// Each was there when it was looked for. One that is not now would be there again while the command runs.
+fn cover<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Result<(), Why> {
+    let mut files = files.peekable();
+    if files.peek().is_none() {
         return Ok(());
     }
-    let nothing = Nothing::of(temp)?;
+    let nothing = Nothing::make()?;
     for file in files {
-        match mount_bind(&nothing.0, file) {
-            Ok(()) => close(file, MountFlags::NOSUID | MountFlags::NODEV)?,
-            // It lies in a hidden folder.
-            Err(Errno::NOENT | Errno::ACCESS) => {}
-            Err(error) => return Err(Why::of("the file", file)(error.into())),
-        }
+        nothing.over(file).map_err(|error| {
+            let cause = match error {
+                Errno::NOENT | Errno::STALE => io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "it was moved or removed while it was to be hidden; try again",
+                ),
+                other => other.into(),
+            };
+            Why::of("the file", file)(cause)
+        })?;
     }
     Ok(())
-}
-
-/// An empty file, gone by its name once it is bound: nobody can fill it.
-struct Nothing(PathBuf);
-
-impl Nothing {
-    fn of(temp: &Path) -> Result<Self, Why> {
-        let file = temp.join(format!("{NOTHING}-{}", std::process::id()));
-        let _ = std::fs::remove_file(&file);
-        let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&file);
-        made.map_err(Why::of("the file", &file))?;
-        Ok(Self(file))
-    }
-}
-
-impl Drop for Nothing {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// Root could read what is hidden from the disk itself.
-fn hide_disks(temp: &Path) -> Result<(), Why> {
+fn hide_disks() -> Result<(), Why> {
     let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten();
     let disks = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_block_device()));
     let disks: Vec<PathBuf> = disks.map(|entry| entry.path()).collect();
-    if disks.is_empty() {
-        return Ok(());
-    }
-    let nothing = Nothing::of(temp)?;
-    for disk in disks {
-        mount_bind(&nothing.0, &disk).map_err(|error| Why::of("the disk", &disk)(error.into()))?;
-        close(&disk, MountFlags::NOSUID | MountFlags::NODEV)?;
-    }
-    Ok(())
+    cover(disks.iter())
 }
 
 /// Every mount with its own flags: a namespace of an ordinary user may not take any of them away.
