@@ -6,6 +6,7 @@ mod network;
 mod nothing;
 mod rights;
 mod syscalls;
+mod terminals;
 mod writes;
 
 use std::ffi::OsString;

@@ -12,6 +12,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursi
 use rustix::thread::UnshareFlags;
 
 use super::nothing::Nothing;
+use super::terminals;
 use crate::sandbox::Why;
 use crate::sandbox::plan::Plan;
 
@@ -55,9 +56,11 @@ pub fn arrange(plan: &Plan, sockets: &[PathBuf], temp: &Path, uid: u32) -> Resul
     if !plan.anywhere {
         fresh(Path::new(SHARED_MEMORY), c"mode=1777").map_err(Why::of("the folder", Path::new(SHARED_MEMORY)))?;
     }
+    terminals::own()?;
     let mounted = mounted().map_err(Why::step("the list of mounts cannot be read"))?;
+    let fresh = [SHARED_MEMORY, terminals::FOLDER, terminals::MAKER].map(Path::new);
     for (place, flags) in &mounted {
-        if *place != Path::new(SHARED_MEMORY) && !plan.may_write(place) {
+        if !fresh.contains(&place.as_path()) && !plan.may_write(place) {
             close(place, *flags)?;
         }
     }

@@ -5,9 +5,11 @@ use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
+use std::io::IsTerminal;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+use super::terminals;
 use crate::sandbox::plan::Plan;
 use crate::sandbox::{Rung, Why};
 
@@ -15,17 +17,8 @@ use crate::sandbox::{Rung, Why};
 const LEAST: ABI = ABI::V3;
 /// Rights beyond it are about sockets, which are held otherwise.
 const MOST: ABI = ABI::V8;
-const DEVICES: [&str; 9] = [
-    "/dev/null",
-    "/dev/zero",
-    "/dev/full",
-    "/dev/random",
-    "/dev/urandom",
-    "/dev/tty",
-    "/dev/ptmx",
-    "/dev/pts",
-    "/dev/shm",
-];
+const DEVICES: [&str; 8] =
+    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", terminals::MAKER, "/dev/shm"];
 
 /// False where the kernel has no Landlock, or too little of it.
 pub fn restrict(plan: &Plan, rung: Rung) -> Result<bool, Why> {
@@ -63,12 +56,18 @@ fn places(plan: &Plan, rung: Rung) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = DEVICES.iter().map(PathBuf::from).collect();
     // Output that goes to a file may be opened again as `/dev/stdout`.
     all.extend(["/proc/self/fd/1", "/proc/self/fd/2"].iter().map(PathBuf::from).filter(|path| path.is_file()));
+    // So may the terminals it was given, and no other: those of the person lie beside them where nothing is mounted.
+    let given = [std::io::stdin().is_terminal(), std::io::stdout().is_terminal(), std::io::stderr().is_terminal()];
+    all.extend(
+        (0..).zip(given).filter(|(_, is)| *is).map(|(number, _)| PathBuf::from(format!("/proc/self/fd/{number}"))),
+    );
     if plan.anywhere {
         // Without mounts what is shut stays open here: the rung tells it.
         all.push(PathBuf::from("/"));
         return all;
     }
     if rung == Rung::Full {
+        all.push(PathBuf::from(terminals::FOLDER));
         all.extend(plan.open.iter().chain(&plan.part).cloned());
         return all;
     }

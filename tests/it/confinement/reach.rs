@@ -1,9 +1,10 @@
 //! What a confined command must not reach though it is the user's own: hidden files that something left running works
-//! on.
+//! on, other terminals.
 
 use std::process::{Child, Command, Stdio};
 
-use super::{Stage, can, users};
+use super::{Rung, Stage, can, users};
+use phasegate::sandbox::Bounds;
 
 /// A program outside the bounds, ended with the test.
 struct Outside(Child);
@@ -22,6 +23,10 @@ impl Drop for Outside {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|done| done.status.success())
 }
 
 #[test]
@@ -53,5 +58,48 @@ fn the_root_and_what_lies_over_it_are_as_before() {
         let said = stage.confined("ls -d /../usr && [ / -ef /.. ] && grep -c ' / / .*tmpfs' /proc/self/mountinfo");
         assert_eq!(said.out, "/../usr\n0\n", "as {uid:?}: {}", said.err);
         assert_ne!(stage.confined("echo x > .env").code, 0, "an empty file that could be filled");
+    }
+}
+
+#[test]
+fn other_terminals_are_out_of_reach_and_own_ones_work() {
+    if !can() || !has("script") {
+        return;
+    }
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let named = stage.base.join("outside/terminal");
+        let text = format!("exec script -qfc 'tty > {}; exec sleep 60' /dev/null", named.display());
+        let _person = Outside::begin(uid, &text);
+        let mut terminal = String::new();
+        for _ in 0..100 {
+            terminal = std::fs::read_to_string(&named).unwrap_or_default().trim().to_owned();
+            if terminal.starts_with("/dev/pts/") {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let open = format!("exec 3<>{terminal} && echo reached");
+        assert_eq!(stage.shell(uid, &open).out, "reached\n", "it is there: {terminal}");
+        let any = Bounds { writes: None, ..stage.bounds.clone() };
+        for bounds in [&stage.bounds, &any] {
+            assert_ne!(stage.confined_by(&open, bounds).out, "reached\n", "as {uid:?}");
+            let read = format!("exec 3<{terminal} && echo reached");
+            assert_ne!(stage.confined_by(&read, bounds).out, "reached\n", "as {uid:?}");
+            let own = "script -qec 'tty; [ -t 0 ] && echo in > /dev/tty' /dev/null";
+            let said = stage.confined_by(own, bounds);
+            assert_eq!(said.out, "/dev/pts/0\r\nin\r\n", "as {uid:?}: {}", said.err);
+        }
+        let bare = Bounds { needs: Rung::Writes, most: Rung::Writes, ..stage.bounds.clone() };
+        assert_ne!(stage.confined_by(&open, &bare).out, "reached\n", "without mounts, as {uid:?}");
+        let said = stage.confined_by("script -qec 'echo made' /dev/null; true", &bare);
+        assert!(said.code == 0 && !said.out.contains("made"), "named in the docs: {} {}", said.out, said.err);
+        for bounds in [&stage.bounds, &bare] {
+            let inner = stage.base.join("outside/inner");
+            let work = "[ -t 1 ] && echo a > /dev/stdout && echo b > /dev/tty && echo c >&2";
+            std::fs::write(&inner, stage.waiting(work, bounds)).unwrap();
+            let said = stage.shell(uid, &format!("script -qec 'bash {}' /dev/null", inner.display()));
+            assert_eq!(said.out, "a\r\nb\r\nc\r\n", "the terminal it was given, as {uid:?}: {}", said.err);
+        }
     }
 }
