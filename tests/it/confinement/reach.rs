@@ -1,9 +1,12 @@
 //! What a confined command must not reach though it is the user's own: hidden files that something left running works
-//! on, other terminals.
+//! on, other terminals, sockets of services that do what they are told.
 
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use super::{Rung, Stage, can, users};
+use super::{Rung, Said, Stage, can, users};
 use phasegate::sandbox::Bounds;
 
 /// A program outside the bounds, ended with the test.
@@ -101,5 +104,60 @@ fn other_terminals_are_out_of_reach_and_own_ones_work() {
             let said = stage.shell(uid, &format!("script -qec 'bash {}' /dev/null", inner.display()));
             assert_eq!(said.out, "a\r\nb\r\nc\r\n", "the terminal it was given, as {uid:?}: {}", said.err);
         }
+    }
+}
+
+#[test]
+fn sockets_of_services_are_masked_where_they_lie_and_where_variables_say() {
+    if !can() {
+        return;
+    }
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let (run, home) = (stage.base.join("outside/run"), stage.base.join("home"));
+        let places = [
+            (".docker/desktop/docker.sock", ""),
+            (".colima/default/docker.sock", ""),
+            (".screen/1.pts", ""),
+            (".gnupg/S.gpg-agent", ""),
+            ("../outside/run/emacs/server", ""),
+            ("../outside/run/wezterm/gui-sock-1", ""),
+            ("../outside/run/zellij/0.1/name", ""),
+            ("../outside/run/vscode-ipc-1.sock", ""),
+            ("../outside/bus x", "DBUS_SESSION_BUS_ADDRESS=unix:path=@%20x,guid=1"),
+            ("../outside/docker", "DOCKER_HOST=unix://@"),
+            ("../outside/podman", "CONTAINER_HOST=unix://@"),
+            ("../outside/emacs", "EMACS_SOCKET_NAME=@"),
+            ("../outside/wezterm", "WEZTERM_UNIX_SOCKET=@"),
+            ("../outside/screens/1.pts", "SCREENDIR=^"),
+            ("../outside/zellij/1", "ZELLIJ_SOCKET_DIR=^"),
+        ];
+        let (mut variables, mut listening) = (format!("XDG_RUNTIME_DIR='{}'", run.display()), Vec::new());
+        for (place, variable) in places {
+            let path = home.join(place);
+            let path = stage.base.join(path.strip_prefix(home.join("..")).map_or(path.clone(), PathBuf::from));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            listening.push((UnixListener::bind(&path).unwrap(), path.clone()));
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
+            let (folder, path) = (path.parent().unwrap().display().to_string(), path.display().to_string());
+            let value = variable.replace("@%20x", &path.replace(' ', "%20")).replace('@', &path).replace('^', &folder);
+            if let Some((name, value)) = value.split_once('=') {
+                variables.push_str(&format!(" {name}='{value}'"));
+            }
+        }
+        stage.give();
+        let tried = |path: &PathBuf, bounds: Option<&Bounds>| -> Said {
+            let perl = "perl -MIO::Socket::UNIX -e 'print IO::Socket::UNIX->new(Peer=>$ARGV[0]) ? \"reached\" : \"\"'";
+            let connect = format!("{perl} '{}'", path.display());
+            let text = bounds.map_or(connect.clone(), |bounds| stage.waiting(&connect, bounds));
+            stage.shell(uid, &format!("export {variables}; {text}"))
+        };
+        for (_server, path) in &listening {
+            assert_eq!(tried(path, None).out, "reached", "it is there: {}", path.display());
+            let said = tried(path, Some(&stage.bounds));
+            assert!(said.code == 0 && said.out.is_empty(), "{} as {uid:?}: {}", path.display(), said.err);
+        }
+        let open = Bounds { network: true, ..stage.bounds.clone() };
+        assert_eq!(tried(&home.join(".gnupg/S.gpg-agent"), Some(&open)).out, "reached", "signing goes on");
     }
 }
