@@ -97,11 +97,18 @@ fn found(standing: Standing) -> Found {
     Found { guard, why: standing.guard.why().to_owned(), lost: standing.lost }
 }
 
+/// As the client reads it, which takes what is no UTF-8 and a mark of byte order too. What is too long is no text that
+/// could be read.
 fn text(file: Option<PathBuf>) -> Option<String> {
     let file = file?;
     let found = std::fs::metadata(&file).ok()?;
-    if !found.is_file() || found.len() > SETTINGS_BYTES_MAX {
+    if !found.is_file() {
         return None;
     }
-    std::fs::read_to_string(file).ok()
+    if found.len() > SETTINGS_BYTES_MAX {
+        return Some("too long".to_owned());
+    }
+    let bytes = std::fs::read(file).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    Some(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
 }

@@ -143,7 +143,23 @@ fn a_change_of_settings_that_would_take_the_guard_away_does_not_count() {
         ("another command", changed(&format!("{handler}/command"), json!("true")), true, "PreToolUse"),
         ("asynchronous", added(handler, "async", json!(true)), true, "PreToolUse as it should be"),
         ("narrower", changed("/hooks/PreToolUse/0/matcher", json!("Write")), true, "PreToolUse as it should be"),
-        ("no block", changed(&format!("{handler}/onFailure"), json!("allow")), true, "PreToolUse as it should be"),
+        ("no block", changed(&format!("{handler}/onFailure"), json!("continue")), true, "PreToolUse as it should be"),
+        (
+            "off in a word",
+            added("", "disableAllHooks", json!("true")),
+            true,
+            "`disableAllHooks` in the project's settings",
+        ),
+        (
+            "off in a number",
+            added("", "disableAllHooks", json!(1)),
+            true,
+            "`disableAllHooks` in the project's settings",
+        ),
+        ("no permissions", added("", "permissions", json!(5)), true, "`permissions` must be an object"),
+        ("no variables", added("", "env", json!(5)), true, "`env` must be an object"),
+        ("no matcher", changed("/hooks/Stop", json!([{ "matcher": 5 }])), true, "`hooks.Stop[0].matcher` must be text"),
+        ("another loader", added("", "env", json!({ "LD_AUDIT": "/evil.so" })), true, "`env.LD_AUDIT`"),
         ("off", added("", "disableAllHooks", json!(true)), true, "`disableAllHooks` in the project's settings"),
         ("broken", "{\"hooks\":".to_owned(), true, "cannot be read"),
         ("gone elsewhere", added("", "env", json!({ "PATH": "/evil" })), true, "`env.PATH`"),
@@ -163,8 +179,10 @@ fn a_change_of_settings_that_would_take_the_guard_away_does_not_count() {
     let output = world.change("settings.local.json", r#"{"disableAllHooks":true}"#);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("the project's local settings"));
+    let marked = world.change("settings.local.json", "\u{feff}{\"disableAllHooks\":true}");
+    assert_eq!(marked.status.code(), Some(2));
     let kept = world.does(&["audit", "query", "--kind", "session", "--json"], "");
-    assert_eq!(kept.matches("\"GuardKept\"").count(), 10, "{kept}");
+    assert_eq!(kept.matches("\"GuardKept\"").count(), 17, "{kept}");
     assert_eq!(kept.matches("\"SessionStarted\"").count(), 1, "{kept}");
 }
 

@@ -4,6 +4,7 @@
 pub mod json_text;
 pub mod merge;
 pub mod session;
+mod shape;
 pub mod toml_text;
 
 use std::fmt;

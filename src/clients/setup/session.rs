@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::claude_code::kept;
 use super::json_text::Dialect;
 use super::merge::{SERVER, Want, is_ours, lacks, says_all};
-use super::{ClientSettings, Guard, Setup, Version};
+use super::{ClientSettings, Guard, Setup, Version, shape};
 
 /// The settings of Claude Code that can hold hooks or turn them off, with the names people know them by.
 #[derive(Clone, Debug, Default)]
@@ -38,9 +38,16 @@ pub struct Standing {
 /// The event without which no call is seen.
 const BEFORE: &str = "PreToolUse";
 const PLUGIN: &str = "phasegate@phasegate";
-/// Variables that would start another program, or make this one look elsewhere.
-const VARIABLES: [&str; 7] =
-    ["PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "HOME", "XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CLAUDE_PROJECT_DIR"];
+/// Variables that would start another program, change how this one or its shell runs, or make it look elsewhere.
+const VARIABLES: &str = "PATH HOME ENV BASH_ENV NODE_OPTIONS NODE_PATH IFS SHELL SHELLOPTS BASHOPTS PS4 \
+    GCONV_PATH GLIBC_TUNABLES LOCPATH AI_AGENT CLAUDE_CONFIG_DIR CLAUDE_PROJECT_DIR CLAUDE_PLUGIN_ROOT \
+    CLAUDE_CODE_ENTRYPOINT CLAUDE_CODE_SHELL CLAUDE_CODE_SHELL_PREFIX CLAUDE_CODE_SIMPLE";
+const STARTS: [&str; 7] = ["LD_", "DYLD_", "BUN_", "BASH_FUNC_", "XDG_", "PG", "PHASEGATE_"];
+
+/// Whether settings could change by this variable what a hook does.
+pub fn turns(variable: &str) -> bool {
+    VARIABLES.split(' ').any(|known| known == variable) || STARTS.iter().any(|start| variable.starts_with(start))
+}
 
 /// Of a client whose hooks stand in settings files that change while it runs.
 pub fn standing(client: &ClientSettings, files: &Files, around: &Around<'_>) -> Standing {
@@ -54,7 +61,7 @@ pub fn standing(client: &ClientSettings, files: &Files, around: &Around<'_>) -> 
     if around.plugin {
         return best;
     }
-    let [project, user] = [&files.project, &files.user].map(|text| missing(client, text.as_deref(), around));
+    let [project, user] = [&files.project, &files.user].map(|text| formed(client, text.as_deref(), around));
     if [&project, &user].contains(&&Ok(Lacks::Nothing)) {
         return best;
     }
@@ -67,6 +74,9 @@ pub fn standing(client: &ClientSettings, files: &Files, around: &Around<'_>) -> 
             Guard::Advisory { .. } | Guard::Blind { .. } => best,
         },
         Ok(Lacks::Hooks(missing)) => {
+            if let Err(fault) = user {
+                return lost(Guard::Blind { why: format!("the user's settings cannot be read: {fault}") });
+            }
             let (named, seen) = seen(files);
             if !named {
                 // This very hook was started by something: a flag, say.
@@ -102,10 +112,16 @@ fn taken_away(files: &Files, around: &Around<'_>) -> Option<Standing> {
         ("the user's settings", &files.user),
     ];
     for (name, text) in texts {
-        let Some(settings) = text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
-            continue;
+        let Some(text) = text.as_deref().filter(|text| !text.trim().is_empty()) else { continue };
+        let settings = match serde_json::from_str::<Value>(text) {
+            Ok(settings) => settings,
+            // Said of it by the caller.
+            Err(_) if files.project.as_deref() == Some(text) => continue,
+            // The client may read what we cannot, and find there that no hook runs.
+            Err(fault) => return Some(lost(Guard::Advisory { why: format!("{name} cannot be read: {fault}") })),
         };
-        if settings.get("disableAllHooks") == Some(&Value::Bool(true)) {
+        // Of any other form, it makes the client drop the whole file.
+        if settings.get("disableAllHooks").is_some_and(|off| off != &Value::Bool(false)) {
             return Some(lost(Guard::Blind { why: format!("`disableAllHooks` in {name} turns every hook off") }));
         }
         let plugin = settings.get("enabledPlugins").and_then(|plugins| plugins.get(PLUGIN));
@@ -137,6 +153,17 @@ enum Lacks {
     /// A hook that fails would let its call pass.
     Blocking,
     Hooks(Vec<String>),
+}
+
+/// The client drops a file of another form than it takes, with every hook in it.
+fn formed(client: &ClientSettings, text: Option<&str>, around: &Around<'_>) -> Result<Lacks, String> {
+    let read = text.and_then(|text| serde_json::from_str(text).ok());
+    match read.and_then(|settings| shape::fault(&settings)) {
+        Some(fault) => {
+            Err(format!("{fault}, or Claude Code drops the whole file with its hooks; put that right or take it out"))
+        }
+        None => missing(client, text, around),
+    }
 }
 
 fn missing(client: &ClientSettings, text: Option<&str>, around: &Around<'_>) -> Result<Lacks, String> {
@@ -193,9 +220,8 @@ fn strangers(settings: &Value, wants: &[Want], around: &Around<'_>) -> Vec<Strin
 /// A variable by which these settings would change what a hook does, and that does not hold yet.
 fn turned(settings: &Value, around: &Around<'_>) -> Option<String> {
     let variables = settings.get("env")?.as_object()?;
-    let counts = |name: &str| VARIABLES.contains(&name) || name.starts_with("PHASEGATE_");
     let new = |(name, value): &(&String, &Value)| {
-        counts(name) && !value.as_str().is_some_and(|value| (around.is_set)(name, value))
+        turns(name) && !value.as_str().is_some_and(|value| (around.is_set)(name, value))
     };
     variables.iter().find(new).map(|(name, _)| name.clone())
 }
@@ -257,7 +283,13 @@ mod tests {
             (project(Some(no_stop.to_string())), "advisory", true, "the hook Stop"),
             (local(r#"{"disableAllHooks":true}"#), "blind", true, "local settings"),
             (local(r#"{"disableAllHooks":false,"permissions":{"allow":["Bash"]}}"#), "enforced", false, ""),
-            (local("{"), "enforced", false, ""),
+            (local("{"), "advisory", true, "local settings cannot be read"),
+            (local(" "), "enforced", false, ""),
+            (local(r#"{"disableAllHooks":"true"}"#), "blind", true, "local settings"),
+            (local(r#"{"disableAllHooks":true,"x":"\ud800"}"#), "advisory", true, "cannot be read"),
+            (local(r#"{"permissions":5}"#), "enforced", false, ""),
+            (local(r#"{"env":{"LD_AUDIT":"/evil.so"}}"#), "advisory", true, "env.LD_AUDIT"),
+            (local(r#"{"env":{"NODE_OPTIONS":"-r /x"}}"#), "advisory", true, "env.NODE_OPTIONS"),
             (local(r#"{"env":{"PATH":"/evil","A":"b"}}"#), "advisory", true, "env.PATH"),
             (local(r#"{"env":{"PATH":"/bin","A":"b"}}"#), "enforced", false, ""),
             (local(r#"{"env":{"PHASEGATE_STORE":"sqlite:/x"}}"#), "advisory", true, "env.PHASEGATE_STORE"),
