@@ -326,6 +326,10 @@ fn backtest(place: &Place, what: Option<&str>, since: Option<&str>, most: usize,
         0 => String::new(),
         some => format!("; {some} calls were made in phases that `{}` does not have", workflow.name),
     };
-    out.text(&format!("{} recorded calls, {} verdicts would change{more}{gone}.", found.calls, found.changes));
+    let linked = match found.through_links {
+        0 => String::new(),
+        some => format!("; {some} calls are held by where links lead now: the record does not say where they led then"),
+    };
+    out.text(&format!("{} recorded calls, {} verdicts would change{more}{gone}{linked}.", found.calls, found.changes));
     Ok(())
 }

@@ -8,9 +8,10 @@ use crate::domain::record::{Record, RecordFilter};
 use crate::domain::workflow::Workflow;
 use crate::policy::backtest::would;
 use crate::policy::client_call::ClientCall;
-use crate::policy::judge::{Around, Decision, RuleSet};
+use crate::policy::judge::{self, Around, Decision, RuleSet};
 use crate::sandbox::Rung;
 
+use super::links::links;
 use super::{Engine, StoreError};
 
 const PAGE: usize = 1000;
@@ -24,6 +25,14 @@ pub struct Backtest {
     pub without_phase: u64,
     pub changed: Vec<Changed>,
     pub changes: u64,
+    /// Calls whose verdict stays only because of where links lead now; the record does not hold where they led.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub through_links: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,20 +87,24 @@ impl Engine {
         let theirs = RuleSet::default();
         // As the machine could hold it then, where it held it.
         let kernel = text("confined") == Rung::Full.word();
-        let call = ClientCall { tool, input, also: Vec::new(), around, theirs, kernel };
-        let would = would(workflow, there.filter(|_| claimed), &call);
-        let would_be = match would.allowed {
-            Decision::Allow => "allow",
-            Decision::Ask => "ask",
-            Decision::Deny => "deny",
-            Decision::None => "left",
-        };
+        let mut call = ClientCall { tool, input, also: Vec::new(), around, theirs, kernel };
+        let phase_then = there.filter(|_| claimed);
+        let mut said = would(workflow, phase_then, &call);
+        if was != word(said.allowed) {
+            // No file is looked at where the words alone say the same.
+            call.around.links = links(&judge::paths(&call.tool, &call.input, &call.around));
+            if !call.around.links.is_empty() {
+                said = would(workflow, phase_then, &call);
+                found.through_links += u64::from(was == word(said.allowed));
+            }
+        }
+        let would_be = word(said.allowed);
         if was == would_be {
             return;
         }
         found.changes += 1;
         if found.changed.len() < most {
-            let (rule, reason) = (would.rule, would.reason);
+            let (rule, reason) = (said.rule, said.reason);
             let task = record.event.get("task").and_then(Value::as_str).and_then(|id| id.parse().ok());
             let (seq, at) = (record.seq, record.at);
             found.changed.push(Changed {
@@ -107,5 +120,14 @@ impl Engine {
                 inexact,
             });
         }
+    }
+}
+
+fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allow => "allow",
+        Decision::Ask => "ask",
+        Decision::Deny => "deny",
+        Decision::None => "left",
     }
 }

@@ -257,6 +257,28 @@ fn nothing_is_written_in_the_place_of_phasegate() {
 }
 
 #[test]
+fn a_version_held_against_its_own_calls_changes_none_that_went_through_a_link() {
+    let world = World::new();
+    world.begins();
+    world.claims();
+    std::fs::create_dir(world.at("docs")).unwrap();
+    symlink("../phasegate.yaml", world.at("docs/link")).unwrap();
+    symlink("../src", world.at("docs/folder")).unwrap();
+    assert_eq!(world.before("l1", "Edit", json!({ "file_path": world.at("docs/link") })), "deny");
+    assert_eq!(world.before("l2", "Edit", json!({ "file_path": world.at("docs/folder/a") })), "deny");
+    assert_eq!(world.before("l3", "Edit", json!({ "file_path": world.at("docs/a") })), "allow");
+    let said = world.does(&["workflow", "backtest", "phasegate.yaml"], "");
+    assert!(
+        said.contains(" 0 verdicts would change") && said.contains("2 calls are held by where links lead"),
+        "{said}"
+    );
+    let narrower = FLOW.replace("Edit(docs/**)", "Edit(docs/b)");
+    std::fs::write(world.at("narrower.yaml"), narrower).unwrap();
+    let said = world.does(&["workflow", "backtest", "narrower.yaml"], "");
+    assert!(said.contains(" 1 verdicts would change") && said.contains("docs/a"), "{said}");
+}
+
+#[test]
 fn an_agent_without_hooks_is_named() {
     let world = World::new();
     world.does(&["--agent", "cursor-1", "call", "claim_task", r#"{"new":{"title":"unseen"}}"#], "");
