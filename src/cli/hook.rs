@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use serde_json::Value;
 
 use crate::clients::hooked::{HookAnswer, HookEvent, Printed};
+use crate::clients::setup::session::turns;
 use crate::clients::{self, Client, EVENT_BYTES_MAX};
 use crate::config::settings::{Environment, asked_variables, environment_variables};
 use crate::domain::ids::AgentName;
@@ -91,6 +93,11 @@ fn late() -> String {
 }
 
 fn print(out: &Out, printed: &Printed) -> u8 {
+    // Written to nobody it would look well said, and a client that hears nothing lets the call pass.
+    if let Some(reason) = to_be_heard(printed).filter(|_| is_unheard()) {
+        out.aside(&reason);
+        return 2;
+    }
     // Nothing to say is said too: a client that reads no object cannot tell it from a hook that broke.
     match printed.stdout.as_str() {
         "" if printed.code == 0 => out.text("{}"),
@@ -104,6 +111,46 @@ fn print(out: &Out, printed: &Printed) -> u8 {
     if out.was_lost() { 2 } else { printed.code }
 }
 
+/// Standard output goes nowhere: it was closed, and the runtime put /dev/null in its place, or it is open for reading only.
+fn is_unheard() -> bool {
+    use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat, stat};
+    let stdout = std::io::stdout();
+    let is_read = fcntl_getfl(&stdout).map_or(true, |flags| flags & OFlags::RWMODE == OFlags::RDONLY);
+    let (Ok(known), Ok(null)) = (fstat(&stdout), stat("/dev/null")) else { return true };
+    let is_device = FileType::from_raw_mode(known.st_mode) == FileType::CharacterDevice;
+    is_read || is_device && known.st_rdev == null.st_rdev
+}
+
+/// Why what was to happen must not go on where this answer does not arrive: a no, a question, and a yes to another form of
+/// the call only. Words for the model are lost without harm, and a plain yes leaves the client to its own rules.
+fn to_be_heard(printed: &Printed) -> Option<String> {
+    if printed.code != 0 || printed.stdout.is_empty() {
+        return None;
+    }
+    let Ok(said) = serde_json::from_str::<Value>(&printed.stdout) else { return Some(printed.stdout.clone()) };
+    let at = |pointer: &str| said.pointer(pointer).and_then(Value::as_str);
+    let words = [
+        ("/hookSpecificOutput/permissionDecision", "/hookSpecificOutput/permissionDecisionReason"),
+        ("/hookSpecificOutput/decision/behavior", "/hookSpecificOutput/decision/message"),
+        ("/decision", "/reason"),
+        ("/deny", "/deny"),
+    ];
+    let no = words.iter().find(|(decision, _)| at(decision).is_some_and(|word| word != "allow"));
+    let others = [
+        "/hookSpecificOutput/updatedInput",
+        "/hookSpecificOutput/decision/updatedInput",
+        "/hookSpecificOutput/tool_input",
+        "/args",
+    ];
+    match no {
+        Some((_, reason)) => Some(at(reason).unwrap_or("phasegate: this does not run").to_owned()),
+        None => others.iter().find(|input| said.pointer(input).is_some()).map(|_| {
+            "phasegate lets this run only in another form, and its answer does not reach the client: standard output is closed"
+                .to_owned()
+        }),
+    }
+}
+
 /// A server of the same workspace answers at once, where one runs; it has the store open. Else the store is opened here.
 fn answered(client: &'static Client, global: &Global, out: &Out) -> u8 {
     let taken = Stopwatch::start();
@@ -114,7 +161,13 @@ fn answered(client: &'static Client, global: &Global, out: &Out) -> u8 {
             return print(out, &(client.failed)(&[], &why));
         }
     };
-    let variables = global.is_plain().then(asked_variables).flatten();
+    let mut variables = global.is_plain().then(asked_variables).flatten();
+    if let Some(variables) = &mut variables {
+        // So that what settings set already is known to be set.
+        let turning =
+            environment_variables().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+        variables.extend(turning.filter(|(name, _)| turns(name)));
+    }
     let served = variables.and_then(|variables| hook_server::ask(client, &event, variables));
     match served {
         Some(printed) => print(out, &printed),
@@ -255,4 +308,32 @@ fn governs(place: &Place) -> bool {
 fn said(ended: &Ended) -> String {
     let (message, hint) = ended.said();
     failed(&message, &hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_no_and_another_form_have_to_be_heard_and_words_do_not() {
+        for (stdout, wanted) in [
+            ("", None),
+            (r#"{"hookSpecificOutput":{"permissionDecision":"allow","additionalContext":"x"}}"#, None),
+            (r#"{"hookSpecificOutput":{"additionalContext":"x"}}"#, None),
+            (r#"{"systemMessage":"x"}"#, None),
+            (r#"{"decision":"allow"}"#, None),
+            (r#"{"hookSpecificOutput":{"permissionDecision":"deny","permissionDecisionReason":"r"}}"#, Some("r")),
+            (r#"{"hookSpecificOutput":{"permissionDecision":"ask","permissionDecisionReason":"r"}}"#, Some("r")),
+            (r#"{"hookSpecificOutput":{"decision":{"behavior":"deny","message":"r"}}}"#, Some("r")),
+            (r#"{"decision":"block","reason":"r"}"#, Some("r")),
+            (r#"{"deny":"r"}"#, Some("r")),
+            (r#"{"hookSpecificOutput":{"permissionDecision":"allow","updatedInput":{}}}"#, Some("another form")),
+            (r#"{"decision":"allow","hookSpecificOutput":{"tool_input":{}}}"#, Some("another form")),
+            (r#"{"args":{}}"#, Some("another form")),
+        ] {
+            let said = to_be_heard(&Printed { stdout: stdout.to_owned(), ..Printed::default() });
+            assert_eq!(said.is_some(), wanted.is_some(), "{stdout}: {said:?}");
+            assert!(said.unwrap_or_default().contains(wanted.unwrap_or_default()), "{stdout}");
+        }
+    }
 }

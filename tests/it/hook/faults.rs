@@ -167,6 +167,32 @@ fn an_answer_that_nobody_hears_is_a_no() {
 }
 
 #[test]
+fn a_no_that_goes_nowhere_is_said_by_the_exit_code() {
+    let world = begun();
+    let secret = read(&world).to_string().replace("/a\"", "/.env\"");
+    let allowed = read(&world).to_string().replace("toolu_1", "toolu_2");
+    let asked = |event: &str, stdout: &str| {
+        world.write("event.json", event);
+        let command = world.command(&["hook", "claude-code"]);
+        let mut shell = Command::new("sh");
+        let script = format!("exec \"$0\" hook claude-code < event.json {stdout}");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_phasegate")]);
+        let set = command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+        let output = shell.env_clear().envs(set).current_dir(world.root()).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(asked(&secret, "").0, Some(0), "the no is in the answer");
+    for stdout in [">&-", ">/dev/null", "1</dev/zero"] {
+        let (code, said) = asked(&secret, stdout);
+        assert_eq!(code, Some(2), "{stdout}: {said}");
+        assert!(said.contains(".env"), "{stdout}: {said}");
+        // The client goes by its own rules, as it does wherever nothing is said; a turn may end.
+        assert_eq!(asked(&allowed, stdout).0, Some(0), "{stdout}");
+        assert_ne!(asked(&stop(&world).to_string(), stdout).0, Some(2), "{stdout}");
+    }
+}
+
+#[test]
 fn a_home_that_is_not_there_changes_no_verdict() {
     let world = begun();
     for home in [None, Some("/nowhere/at/all")] {
