@@ -80,7 +80,7 @@ fn a_person_puts_work_in_the_queue_whatever_else_is_held_here() {
         (&json!("Mend the page"), &json!("high"), &json!("lead")),
         "{shown}"
     );
-    assert_eq!(code(&phasegate(at, &["tasks", "add", "x", "--priority", "soon"])), 1);
+    assert_eq!(code(&phasegate(at, &["tasks", "add", "x", "--priority", "soon"])), 2);
 }
 
 #[test]
