@@ -24,9 +24,11 @@ const OWN: [&str; 11] = [
     ".vscode",
 ];
 /// The same below the home folder: what starts the hooks, or could start others.
-const OWN_AT_HOME: [&str; 6] = [
+const OWN_AT_HOME: [&str; 7] = [
     ".claude/settings.json",
     ".claude/plugins",
+    // The client's shell reads them before each command, without bounds.
+    ".claude/shell-snapshots",
     ".codex/config.toml",
     ".codex/hooks.json",
     ".gemini/settings.json",
@@ -51,6 +53,8 @@ pub struct Plan {
     pub fitting: BTreeSet<PathBuf>,
     /// There, below something open, and not to be written.
     pub shut: BTreeSet<PathBuf>,
+    /// Folders that hold what is shut and could be moved away with it.
+    pub held: BTreeSet<PathBuf>,
     pub hidden_files: BTreeSet<PathBuf>,
     pub hidden_folders: BTreeSet<PathBuf>,
     /// What could not be granted, and why.
@@ -84,6 +88,9 @@ impl Plan {
         plan.git(root, writes_something && bounds.build_grants);
         plan.close_entries();
         let at_home = home.0.iter().flat_map(|home| OWN_AT_HOME.map(|own| home.join(own)));
+        let at_home: Vec<PathBuf> = at_home.collect();
+        let of_clients = at_home.iter().filter_map(|own| own.parent()).filter(|folder| !folder.ends_with(".config"));
+        plan.held.extend(of_clients.filter_map(|folder| std::fs::canonicalize(folder).ok()));
         for own in OWN.map(|own| root.join(own)).into_iter().chain(at_home) {
             plan.close(&own);
         }
@@ -200,8 +207,9 @@ impl Plan {
                 }
             }
             if is_open {
-                self.open.insert(folder);
+                self.open.insert(folder.clone());
             }
+            self.held.insert(folder);
         }
     }
 
@@ -270,7 +278,9 @@ impl Plan {
     /// a shut place and the open one above it, since a folder that is no mount could be moved away with what is in it.
     pub fn mounts(&self) -> BTreeSet<PathBuf> {
         let mut all: BTreeSet<PathBuf> = BTreeSet::new();
-        if !self.anywhere {
+        if self.anywhere {
+            all.extend(self.held.iter().filter(|folder| self.may_write(folder)).cloned());
+        } else {
             // One that lies in another open place needs no mount: files could not be moved between the two.
             let own = self.open.iter().chain(&self.part);
             all.extend(own.filter(|place| !place.parent().is_some_and(|above| self.may_write(above))).cloned());

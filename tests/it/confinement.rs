@@ -457,7 +457,7 @@ fn where_everything_may_be_written_what_is_named_stays_shut_and_the_rest_is_as_w
     }
     for uid in users() {
         let stage = Stage::new(uid);
-        for folder in ["work/.phasegate/exec", "work/gen/deep", "home/.claude"] {
+        for folder in ["work/.phasegate/exec", "work/gen/deep", "home/.claude/shell-snapshots"] {
             std::fs::create_dir_all(stage.base.join(folder)).unwrap();
         }
         for file in
@@ -479,14 +479,14 @@ fn where_everything_may_be_written_what_is_named_stays_shut_and_the_rest_is_as_w
             ("echo x > .phasegate/db; rm -r .phasegate; mv .phasegate x; cat .phasegate/db", "as it was\n"),
             ("echo x > .phasegate/new; ls -A .phasegate", "db\nexec\nlog.key\n"),
             ("echo x > gen/deep/x; rm -rf gen/deep; ls gen/deep", ""),
-            ("echo x > ~/.claude/settings.json; cat ~/.claude/settings.json", "as it was\n"),
+            ("cd ~/.claude; mv $PWD ../c; echo x > shell-snapshots/a; echo x > settings.json; cat *", "as it was\n"),
             ("chmod 777 .phasegate/db; stat -c %a .phasegate/db", "644\n"),
             (
                 "echo x > ~/new; echo x > README.md; echo x > ../outside/file; cat ~/new README.md ../outside/file",
                 "x\nx\nx\n",
             ),
             ("echo x > a; mv a ../outside/a; ln ../outside/a b; cat b", "x\n"),
-            ("kill -0 $PPID; echo $?", "0\n"),
+            ("kill -0 $PPID; echo $?; mv .git g; ls -d .git", "0\n.git\n"),
         ] {
             let said = stage.confined_by(attempt, &bounds);
             assert!(said.code != 125 && said.out == expected, "{attempt} as {uid:?}: {} {}", said.out, said.err);
