@@ -1,6 +1,6 @@
 //! `phasegate backup` and `phasegate restore`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -24,15 +24,23 @@ pub struct RestoreArgs {
     signing: SignArgs,
 }
 
+/// A file that is to be written has a folder to lie in.
+pub fn has_folder(file: &Path) -> Result<(), Ended> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => {
+            Err(Ended::usage(format!("there is no folder {}", folder.display()), "make it first, or name another"))
+        }
+        None => Ok(()),
+    }
+}
+
 pub fn backup(args: &BackupArgs, place: &Place, out: &Out) -> Result<(), Ended> {
     if args.file.exists() {
         let message = format!("{} exists already", args.file.display());
         return Err(Ended::usage(message, "name a new file; a backup never writes over another"));
     }
-    let folder = args.file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(Ended::usage(format!("there is no folder {}", folder.display()), "make it first, or name another"));
-    }
+    has_folder(&args.file)?;
     let engine = place.open_existing()?;
     engine.backend().backup(&args.file)?;
     let bytes = std::fs::metadata(&args.file).map(|found| found.len()).unwrap_or(0);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::keyring::Keyring;
 use crate::config::settings::{self, Environment, Settings};
 use crate::config::workspace::Workspace;
-use crate::domain::credential::{OF_CHANNEL, OF_CLIENT, OWN_NAME, SOMEBODY};
+use crate::domain::credential::{OWN_NAME, SOMEBODY, answers_elsewhere};
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::AgentName;
 use crate::domain::visible;
@@ -143,12 +143,11 @@ impl Place {
 
 /// A name in the log stands for one actor: an agent that bears a person's would ask and answer in one, and neither could go on.
 fn is_free(agent: &str, person: &str) -> Result<(), Ended> {
-    let begins = [OF_CLIENT, OF_CHANNEL].iter().any(|begins| agent.starts_with(begins));
     let whose = match agent {
         _ if agent == person => "your own name",
         SOMEBODY => "the name of a person who has none",
         OWN_NAME => "phasegate's own name",
-        _ if begins => "how persons who answer elsewhere go by",
+        _ if answers_elsewhere(agent) => "how persons who answer elsewhere go by",
         _ => return Ok(()),
     };
     let message = format!("the agent cannot be called `{agent}`: that is {whose} in the log");

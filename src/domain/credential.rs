@@ -17,6 +17,11 @@ pub const OF_CHANNEL: &str = "channel:";
 /// Whoever answers in the dialog of an agent's client goes by the agent, behind this.
 pub const OF_CLIENT: &str = "client-of:";
 
+/// Whether a name is one of those that persons go by who answer on such a way.
+pub fn answers_elsewhere(name: &str) -> bool {
+    [OF_CHANNEL, OF_CLIENT].iter().any(|begins| name.starts_with(begins))
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     pub id: CredentialId,

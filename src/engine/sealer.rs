@@ -91,12 +91,6 @@ struct Draft {
     tiles: Vec<Tile>,
 }
 
-enum Pass {
-    Nothing,
-    /// Or another process was first.
-    Made,
-}
-
 impl Engine {
     /// Brings all that is committed now under a head, and gives the newest. Nothing to do costs two short reads.
     pub fn seal(&self) -> Result<Option<StoredHead>, SealError> {
@@ -115,7 +109,7 @@ impl Engine {
                 Ok((tree::last_record(tx)?, tree::sealed_size(tx)?))
             })?;
             goes_on?;
-            if sealed >= *goal.get_or_insert(newest) || matches!(self.seal_once(&mut last)?, Pass::Nothing) {
+            if sealed >= *goal.get_or_insert(newest) || !self.seal_once(&mut last)? {
                 return Ok(());
             }
             drop(last);
@@ -123,7 +117,8 @@ impl Engine {
         }
     }
 
-    fn seal_once(&self, last: &mut Option<StoredHead>) -> Result<Pass, SealError> {
+    /// False where there was nothing to seal. Another process may have been first.
+    fn seal_once(&self, last: &mut Option<StoredHead>) -> Result<bool, SealError> {
         let signer = self.signer()?;
         let now = self.now();
         let mut made = Ok(None);
@@ -131,7 +126,7 @@ impl Engine {
             made = follows(tx, last.as_ref()).and_then(|()| draft(tx, &signer, now.0));
             Ok(())
         })?;
-        let Some(draft) = made? else { return Ok(Pass::Nothing) };
+        let Some(draft) = made? else { return Ok(false) };
         let (head, key) = (draft.head.clone(), signer.verifier().to_string());
         let won = Arc::new(Mutex::new(false));
         let tell = Arc::clone(&won);
@@ -151,7 +146,7 @@ impl Engine {
         if *won.lock().unwrap_or_else(PoisonError::into_inner) {
             *last = Some(head);
         }
-        Ok(Pass::Made)
+        Ok(true)
     }
 }
 

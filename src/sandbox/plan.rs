@@ -87,8 +87,7 @@ impl Plan {
         let writes_something = bounds.writes.as_ref().is_none_or(|writes| !writes.is_empty());
         plan.git(root, writes_something && bounds.build_grants);
         plan.close_entries();
-        let at_home = home.0.iter().flat_map(|home| OWN_AT_HOME.map(|own| home.join(own)));
-        let at_home: Vec<PathBuf> = at_home.collect();
+        let at_home: Vec<PathBuf> = home.0.iter().flat_map(|home| OWN_AT_HOME.map(|own| home.join(own))).collect();
         let of_clients = at_home.iter().filter_map(|own| own.parent()).filter(|folder| !folder.ends_with(".config"));
         plan.held.extend(of_clients.filter_map(|folder| std::fs::canonicalize(folder).ok()));
         for own in OWN.map(|own| root.join(own)).into_iter().chain(at_home) {
@@ -124,11 +123,10 @@ impl Plan {
                 self.open.extend(real);
             }
         }
-        let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
         for path in bounds.undoing.iter().filter(|path| path.is_relative()).map(|path| root.join(path)) {
             let folder =
                 path.parent().filter(|folder| std::fs::canonicalize(folder).is_ok_and(|real| real == **folder));
-            let Some(folder) = folder.filter(|_| path.exists() || is_link(&path)) else { continue };
+            let Some(folder) = folder.filter(|_| path.symlink_metadata().is_ok()) else { continue };
             // To remove it takes its folder, which may be as new.
             let below = folder.ancestors().take_while(|above| above.starts_with(root) && *above != root);
             self.part.extend(below.map(Path::to_path_buf));
@@ -138,8 +136,8 @@ impl Plan {
 
     /// Whether a link on the way stands where commands may write.
     fn is_led_by_agents(&self, path: &Path) -> bool {
-        let links = path.ancestors().filter(|above| above.symlink_metadata().is_ok_and(|found| found.is_symlink()));
-        links.into_iter().any(|link| link.parent().is_some_and(|folder| self.may_write(folder)))
+        let mut links = path.ancestors().filter(|above| above.is_symlink());
+        links.any(|link| link.parent().is_some_and(|folder| self.may_write(folder)))
     }
 
     fn grant(&mut self, root: &Path, opening: Opening) {

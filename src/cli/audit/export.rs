@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::engine::Engine;
 use crate::engine::log::{ExportStop, Exported, Format};
 
+use super::super::keep::has_folder;
 use super::super::{Ended, Out, Place};
 
 #[derive(Debug, clap::Args)]
@@ -58,10 +59,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
     if file.is_dir() {
         return Err(Ended::usage(format!("{} is a folder", file.display()), "name a file"));
     }
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(Ended::usage(format!("there is no folder {}", folder.display()), "make it first, or name another"));
-    }
+    has_folder(file)?;
     let partial = partial(file);
     let written = whole(&mut work, &partial, file);
     if written.is_err() {

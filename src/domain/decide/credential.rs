@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::command::NewCredential;
-use crate::domain::credential::{OF_CHANNEL, OF_CLIENT, OWN_NAME, SOMEBODY};
+use crate::domain::credential::{OWN_NAME, SOMEBODY, answers_elsewhere};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
 use crate::domain::ids::{AgentName, CredentialHash, CredentialId};
@@ -28,8 +28,7 @@ pub fn create(facts: &Facts, new: &NewCredential, context: &Context) -> Result<V
     if name.0 == OWN_NAME {
         return taken(format!("`{name}` is how phasegate itself goes by in the log"));
     }
-    let begins = [OF_CHANNEL, OF_CLIENT].iter().any(|begins| name.0.starts_with(begins));
-    if begins || (name.0 == SOMEBODY && *role == Role::Agent) {
+    if answers_elsewhere(&name.0) || (name.0 == SOMEBODY && *role == Role::Agent) {
         return taken(format!("`{name}` is how somebody else goes by in the log"));
     }
     let known = facts.state.credentials.values().find(|known| known.name == *name && known.counts(context.now));

@@ -146,14 +146,12 @@ impl Engine {
         let is_strict = all().any(|(workflow, _)| workflow.enforcement == Enforcement::Strict);
         let mut bounds = if is_strict {
             let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
-            Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp)
+            let bounds = Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp);
+            Bounds { read_denied: denied(&["Read"]), edit_denied: denied(&WRITERS), ..bounds }
         } else {
             // What rules close stays open under `warn` and `observe`; what no rule opens stays closed.
             Bounds::of(&phase.name, root, None, &Sandbox::default(), can, temp)
         };
-        if is_strict {
-            (bounds.read_denied, bounds.edit_denied) = (denied(&["Read"]), denied(&WRITERS));
-        }
         bounds.write_denied = vec![self.workspace.state.clone(), told.binary.clone()];
         bounds.write_denied.extend(never_written().map(|name| self.workspace.root.join(name)));
         bounds.undoing = added(task);

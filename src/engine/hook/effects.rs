@@ -137,8 +137,8 @@ impl Engine {
 
 /// A path as a pattern that fits it alone.
 fn literal(path: &str) -> String {
-    let special = |letter: &char| matches!(letter, '*' | '?' | '[' | ']' | '\\' | '!' | '#' | ' ');
-    path.chars().flat_map(|letter| Some('\\').filter(|_| special(&letter)).into_iter().chain([letter])).collect()
+    let special = |letter: char| matches!(letter, '*' | '?' | '[' | ']' | '\\' | '!' | '#' | ' ');
+    path.chars().map(|letter| if special(letter) { format!("\\{letter}") } else { letter.to_string() }).collect()
 }
 
 fn task_scope(task: TaskId) -> Scope {
