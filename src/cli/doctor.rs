@@ -102,6 +102,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
     channels(&mut findings, place);
     prices(&mut findings, &place.workspace.state);
     git(&mut findings, &place.workspace.root);
+    programs(&mut findings, &place.workspace.root);
     clients(&mut findings, &place.workspace.root);
     confinement(&mut findings);
     report(&findings, place.has_store(), out)
@@ -397,7 +398,7 @@ fn prices(findings: &mut Findings, state: &Path) {
 }
 
 fn git(findings: &mut Findings, root: &Path) {
-    if root.join(".git").exists() {
+    if root.ancestors().any(|folder| folder.join(".git").exists()) {
         findings.well("work tree", "a git repository: syntax gates look at what changed");
     } else {
         findings.note(
@@ -406,6 +407,9 @@ fn git(findings: &mut Findings, root: &Path) {
             "syntax gates then look at every file; `git init` narrows that",
         );
     }
+}
+
+fn programs(findings: &mut Findings, root: &Path) {
     let path = crate::config::settings::environment_variables();
     let has_path = find::clean_environment(path, find::PASSED_VARIABLES).iter().any(|(name, _)| name == "PATH");
     if !has_path {
@@ -414,6 +418,14 @@ fn git(findings: &mut Findings, root: &Path) {
             "PATH is not set, so command gates find no programs",
             "set PATH where the server is started",
         );
+    }
+    let in_front = super::init::in_front_of_us(root);
+    if !in_front.is_empty() {
+        let named: Vec<String> = in_front.iter().map(|folder| visible(&folder.display().to_string())).collect();
+        let said = format!("a `phasegate` that an agent puts into {} would be found first", named.join(" or "));
+        let next = "start clients with a PATH that has the folder of phasegate in front, or write the whole path into \
+                    their settings (`phasegate init --managed`)";
+        findings.note("programs", said, next);
     }
 }
 

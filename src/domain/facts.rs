@@ -270,4 +270,10 @@ impl Facts {
         let persons = self.state.trusts.values().any(Trust::by_person);
         self.state.trusts.iter().filter(move |(_, trust)| trust.in_force(persons))
     }
+
+    /// The one that decides where no task does.
+    pub fn default_workflow(&self) -> Option<&Workflow> {
+        let (_, trust) = self.in_force().find(|(_, trust)| trust.default)?;
+        self.workflows.get(&trust.hash).map(AsRef::as_ref)
+    }
 }

@@ -19,7 +19,8 @@ use super::paths::{self, Writes, effective_writes};
 use super::undecided::{self, Undecided};
 
 pub const SHELL: &str = "Bash";
-const UNCLAIMED: &str = "unclaimed";
+/// Where an agent without a task stands.
+pub const UNCLAIMED: &str = "unclaimed";
 const SHOWN_CHARS: usize = 100;
 const KEPT_HINT: &str = "a person does this, outside the agent's session";
 
@@ -176,7 +177,7 @@ fn by_verdict(
                 ruling.reason = format!("`{path}` is outside `writes` of the phase");
                 return closed(facts, task, workflow, phase, call, ruling, context);
             }
-            ruling.ruled = allowed(call, phase);
+            ruling.ruled = allowed(call, confines(phase, call.kernel));
             ruling.waived = found.passed.map(|bypass| Waived { bypass: Some(bypass.id) });
             Ok(ruling)
         }
@@ -232,12 +233,11 @@ pub fn is_bounded(phase: &Phase) -> bool {
         || effective_writes(phase.writes.as_deref(), &phase.rules.allow) != Writes::Everywhere
 }
 
-fn allowed(call: &ClientCall, phase: &Phase) -> Ruled {
+fn allowed(call: &ClientCall, confined: bool) -> Ruled {
     if call.theirs_decide() {
         return Ruled::Left;
     }
-    let held = if call.tool == SHELL && confines(phase, call.kernel) { Held::AsFarAsCan } else { Held::Not };
-    Ruled::Allow { held }
+    Ruled::Allow { held: if call.tool == SHELL && confined { Held::AsFarAsCan } else { Held::Not } }
 }
 
 /// A file that an allowed call would write and the phase may not.
@@ -293,8 +293,7 @@ fn closed(
 
 /// Without a task the default workflow's word for that counts; where it has none, the client's own rules.
 fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruling, Unruled> {
-    let default = facts.in_force().find(|(_, trust)| trust.default);
-    let workflow = default.and_then(|(_, trust)| facts.workflows.get(&trust.hash));
+    let workflow = facts.default_workflow();
     let mut ruling = Ruling {
         ruled: Ruled::Left,
         task: None,
@@ -316,7 +315,8 @@ fn unclaimed(facts: &Facts, call: &ClientCall, context: &Context) -> Result<Ruli
     (ruling.rule, ruling.reason) = (verdict.rule.clone(), verdict.reason.clone());
     match verdict.decision {
         Decision::Allow => {
-            ruling.ruled = if call.theirs_decide() { Ruled::Left } else { Ruled::Allow { held: Held::Not } };
+            // It is held like one of a phase that may write everywhere.
+            ruling.ruled = allowed(call, call.kernel);
             ruling.waived = found.passed.map(|bypass| Waived { bypass: Some(bypass.id) });
             return Ok(ruling);
         }

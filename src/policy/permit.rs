@@ -8,8 +8,9 @@ use crate::domain::ids::{BypassId, TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::spending::Spent;
 use crate::domain::task::Task;
-use crate::domain::workflow::{Enforcement, Rules, Workflow};
+use crate::domain::workflow::{Enforcement, Rules};
 
+use super::client_call::UNCLAIMED;
 use super::names;
 use super::rule::{Rule, RuleList};
 
@@ -136,10 +137,7 @@ fn in_phase(facts: &Facts, task: &Task, tool: &str, need: Need, now: Time) -> Re
 
 /// Without a task only a deny counts: handing in and claiming work is how an agent gets one.
 fn unclaimed(facts: &Facts, tool: &str, now: Time) -> Result<Permit, Refusal> {
-    let default = facts.in_force().find(|(_, trust)| trust.default);
-    let workflow: Option<&Workflow> =
-        default.and_then(|(_, trust)| facts.workflows.get(&trust.hash)).map(AsRef::as_ref);
-    let Some(workflow) = workflow else { return Ok(Permit::Allowed) };
+    let Some(workflow) = facts.default_workflow() else { return Ok(Permit::Allowed) };
     let passes = Passes { facts, task: None, now };
     let why = match verdict(&[&workflow.protect, &workflow.unclaimed], &[], tool, Need::Loop, &passes) {
         Verdict::Open { passed } => return Ok(opened(passed, UNCLAIMED, tool)),
@@ -162,8 +160,6 @@ fn unclaimed(facts: &Facts, tool: &str, now: Time) -> Result<Permit, Refusal> {
         Enforcement::Observe => waived(false),
     }
 }
-
-const UNCLAIMED: &str = "unclaimed";
 
 /// Open by the rules; through a hole that a person made in one of them, where there is one.
 fn opened(passed: Option<&Bypass>, phase: &str, tool: &str) -> Permit {

@@ -52,16 +52,25 @@ const TOOLS: [(&[&str], &[&str]); 8] = [
 ];
 /// Made where they are missing: the first build would fail without. The others are granted only where they are.
 const MADE: [&str; 4] = ["target", "node_modules", ".pytest_cache", "build"];
-/// Below the home folder; only with network, since what is fetched there others run later.
-const FETCHED: [&str; 8] =
-    [".npm", ".cargo/registry", ".cargo/git", ".cache/pip", ".cache/uv", ".cache/yarn", "go/pkg/mod", ".m2/repository"];
+/// Below the home folder, and the file at the root of a project that shows it will be needed; only with network, since
+/// what is fetched there others run later.
+const FETCHED: [(&str, &str); 8] = [
+    (".npm", "package.json"),
+    (".cargo/registry", "Cargo.toml"),
+    (".cargo/git", "Cargo.toml"),
+    (".cache/pip", "requirements.txt"),
+    (".cache/uv", "uv.lock"),
+    (".cache/yarn", "yarn.lock"),
+    ("go/pkg/mod", "go.mod"),
+    (".m2/repository", "pom.xml"),
+];
 /// Packages of a work tree are looked for one and two folders down, in this many folders at most.
 const PACKAGES_MAX: usize = 64;
 const IGNORE_BYTES_MAX: u64 = 256 * 1024;
 
 /// Folders below `root` that the build tools may write; the missing ones of `MADE` are made by the caller.
 pub fn folders(root: &Path) -> Vec<PathBuf> {
-    let top = Ignored::of(root);
+    let top = Ignored::over(root);
     let mut found = Vec::new();
     for package in packages(root) {
         let own = if package == root { None } else { Some(Ignored::of(&package)) };
@@ -86,9 +95,10 @@ pub fn folders(root: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Caches of package managers that are there.
-pub fn fetched(home: &Path) -> Vec<PathBuf> {
-    FETCHED.iter().map(|below| home.join(below)).filter(|folder| folder.is_dir()).collect()
+/// Caches of package managers: those that are there, and those that the project's own one would have to make.
+pub fn fetched(root: &Path, home: &Path) -> Vec<PathBuf> {
+    let needed = FETCHED.iter().map(|(below, mark)| (home.join(below), mark));
+    needed.filter(|(folder, mark)| folder.is_dir() || root.join(mark).is_file()).map(|(folder, _)| folder).collect()
 }
 
 fn packages(root: &Path) -> Vec<PathBuf> {
@@ -120,6 +130,16 @@ struct Ignored {
 }
 
 impl Ignored {
+    /// Of the whole repository that a folder lies in, as far as that is said in it or above it.
+    fn over(root: &Path) -> Self {
+        let top = root.ancestors().position(|above| above.join(".git").exists());
+        let mut all = Self { in_git: top.is_some(), names: Vec::new() };
+        for folder in root.ancestors().take(top.unwrap_or(0) + 1) {
+            all.names.extend(Self::of(folder).names);
+        }
+        all
+    }
+
     fn of(folder: &Path) -> Self {
         let mut names = Vec::new();
         for file in [".gitignore", ".git/info/exclude"] {
@@ -176,5 +196,28 @@ mod tests {
             let expected: Vec<PathBuf> = expected.iter().map(|below| temp.path().join(below)).collect();
             assert_eq!(folders(temp.path()), expected, "{files:?} with {ignored:?}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_larger_repository_goes_by_what_that_ignores() {
+        let temp = tempfile::tempdir().unwrap();
+        let part = temp.path().join("packages/app");
+        for folder in [temp.path().join(".git"), part.join("dist")] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        std::fs::write(part.join("package.json"), "{}").unwrap();
+        std::fs::write(temp.path().join(".gitignore"), "dist/\nnode_modules/\n").unwrap();
+        assert_eq!(folders(&part), [part.join("dist"), part.join("node_modules")]);
+    }
+
+    #[test]
+    fn the_cache_of_a_projects_package_manager_is_granted_before_it_is_there() {
+        let temp = tempfile::tempdir().unwrap();
+        let (root, home) = (temp.path().join("work"), temp.path().join("home"));
+        std::fs::create_dir_all(home.join(".cache/uv")).unwrap();
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(root.join("Cargo.toml"), "").unwrap();
+        let expected = [".cargo/registry", ".cargo/git", ".cache/uv"].map(|below| home.join(below));
+        assert_eq!(fetched(&root, &home), expected);
     }
 }

@@ -40,6 +40,9 @@ const GIT_CLOSED: [&str; 5] = ["hooks", "config", "config.worktree", "info", "mo
 const GIT_LINKS: [&str; 3] = ["commondir", "gitdir", "config.worktree"];
 /// Made where missing, since a folder that is not there cannot be closed and somebody would make it.
 const GIT_MADE: [&str; 2] = ["hooks", "info"];
+/// Submodules beyond this are not committed in.
+const MODULES_MAX: usize = 64;
+const MODULE_DEPTH_MAX: usize = 4;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -85,7 +88,9 @@ impl Plan {
         }
         plan.granted(bounds, root, home);
         let writes_something = bounds.writes.as_ref().is_none_or(|writes| !writes.is_empty());
-        plan.git(root, writes_something && bounds.build_grants);
+        if let Some(top) = top_of_git(root, home) {
+            plan.git(top, writes_something && bounds.build_grants);
+        }
         plan.close_entries();
         let at_home: Vec<PathBuf> = home.0.iter().flat_map(|home| OWN_AT_HOME.map(|own| home.join(own))).collect();
         let of_clients = at_home.iter().filter_map(|own| own.parent()).filter(|folder| !folder.ends_with(".config"));
@@ -118,8 +123,8 @@ impl Plan {
             for folder in build::folders(root) {
                 self.tree(root, &folder);
             }
-            for folder in home.0.iter().filter(|_| bounds.network).flat_map(|home| build::fetched(home)) {
-                let real = std::fs::canonicalize(&folder).ok().filter(|_| !self.is_led_by_agents(&folder));
+            for folder in home.0.iter().filter(|_| bounds.network).flat_map(|home| build::fetched(root, home)) {
+                let real = made(Path::new("/"), &folder).filter(|_| !self.is_led_by_agents(&folder));
                 self.open.extend(real);
             }
         }
@@ -185,29 +190,37 @@ impl Plan {
                 let common = std::fs::read_to_string(own.join("commondir")).unwrap_or_default();
                 let common = std::fs::canonicalize(own.join(common.trim())).unwrap_or_else(|_| own.clone());
                 // Such a file could name any folder of the machine.
-                let is_git = common.join("HEAD").is_file() && common.join("objects").is_dir();
-                if is_git && names_back(&own, root) {
+                if is_git(&common) && names_back(&own, root) {
                     folders.extend([common, own]);
                 }
             }
         }
         for folder in folders {
-            for name in GIT_MADE {
-                let _ = std::fs::create_dir(folder.join(name));
-            }
-            for name in GIT_CLOSED {
-                self.close(&folder.join(name));
-            }
-            let linked = std::fs::read_dir(folder.join("worktrees")).into_iter().flatten().flatten();
-            for own in linked.map(|entry| entry.path()).chain([folder.clone()]) {
-                for name in GIT_LINKS {
-                    self.close(&own.join(name));
-                }
-            }
-            if is_open {
-                self.open.insert(folder.clone());
-            }
+            self.git_folder(&folder, is_open);
             self.held.insert(folder);
+        }
+    }
+
+    fn git_folder(&mut self, folder: &Path, is_open: bool) {
+        for name in GIT_MADE {
+            let _ = std::fs::create_dir(folder.join(name));
+        }
+        for name in GIT_CLOSED {
+            self.close(&folder.join(name));
+        }
+        let linked = std::fs::read_dir(folder.join("worktrees")).into_iter().flatten().flatten();
+        // Who may write the file that leads here needs none of these to make it lead elsewhere.
+        let linked = linked.map(|entry| entry.path()).filter(|own| !self.may_write(&place_of(own)));
+        for own in linked.chain([folder.to_path_buf()]).collect::<Vec<_>>() {
+            for name in GIT_LINKS {
+                self.close(&own.join(name));
+            }
+        }
+        if is_open {
+            self.open.insert(folder.to_path_buf());
+        }
+        for module in modules(&folder.join("modules")) {
+            self.git_folder(&module, is_open);
         }
     }
 
@@ -298,6 +311,44 @@ impl Plan {
         }
         all
     }
+}
+
+/// The folder that git takes for the top of this work tree: itself, or one above it. Files of the home folder that are kept
+/// in git are no part of the work.
+fn top_of_git<'a>(root: &'a Path, home: &Home) -> Option<&'a Path> {
+    let top = root.ancestors().find(|above| above.join(".git").symlink_metadata().is_ok())?;
+    let holds_home = home.0.iter().any(|home| std::fs::canonicalize(home).is_ok_and(|home| home.starts_with(top)));
+    (top == root || !holds_home).then_some(top)
+}
+
+/// Where a linked work tree of this git folder stands.
+fn place_of(own: &Path) -> PathBuf {
+    let path = std::fs::read_to_string(own.join("gitdir")).unwrap_or_default();
+    let path = own.join(path.trim());
+    std::fs::canonicalize(&path).unwrap_or(path)
+}
+
+/// Git folders of submodules that are there, by their names, which may have slashes.
+fn modules(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut ahead = vec![(folder.to_path_buf(), 0)];
+    while let Some((folder, depth)) = ahead.pop() {
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+        for below in below {
+            if is_git(&below) {
+                found.push(below);
+            } else if depth < MODULE_DEPTH_MAX && found.len() + ahead.len() < MODULES_MAX {
+                ahead.push((below, depth + 1));
+            }
+        }
+    }
+    found.truncate(MODULES_MAX);
+    found
+}
+
+fn is_git(folder: &Path) -> bool {
+    folder.join("HEAD").is_file() && folder.join("objects").is_dir()
 }
 
 /// Whether a git folder says itself that it is of this work tree: a linked one by its path, a submodule by its settings.

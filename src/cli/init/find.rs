@@ -47,6 +47,16 @@ fn on_path(name: &str) -> Option<PathBuf> {
     folders.map(|folder| folder.join(name)).find(runs)
 }
 
+/// Folders of the PATH that agents may write, or that are named relative to where a client runs, in front of the one
+/// that this program is found in: another `phasegate` there would answer for it.
+pub fn in_front_of_us(root: &Path) -> Vec<PathBuf> {
+    let Some(own) = on_path("phasegate") else { return Vec::new() };
+    let path = variable("PATH").unwrap_or_default();
+    let before = std::env::split_paths(&path).take_while(|folder| own.parent() != Some(folder));
+    let real = |folder: &PathBuf| std::fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
+    before.filter(|folder| folder.is_relative() || real(folder).starts_with(root)).collect()
+}
+
 /// The clients that are here; those that were named are taken in any case.
 pub fn found(named: &[&'static ClientSettings]) -> Vec<Found> {
     let home = variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute());

@@ -20,7 +20,7 @@ use super::output::visible;
 use super::signing::SignArgs;
 use super::{Ended, Out, Place};
 use files::Change;
-pub use find::{Found, found, own_program};
+pub use find::{Found, found, in_front_of_us, own_program};
 
 /// As wide as the longest name of a file that init writes.
 const WHAT_WIDTH: usize = 30;

@@ -57,13 +57,16 @@ impl Engine {
         let (result_shown, record) = shorter.map(|shorter| (shorter.result, shorter.event)).unzip();
         self.ended(actor, id.clone(), ending, record)?;
         let mut words = Vec::new();
-        if let Some(task) = seen.task.filter(|_| call.tool == SHELL) {
-            words.extend(self.look_after(actor, call, task)?);
-            let facts = self.view(|tx| store::look(tx, &actor.scope(None, false), &by))?;
+        if call.tool == SHELL {
+            if let Some(task) = seen.task {
+                words.extend(self.look_after(actor, call, task)?);
+            }
             // A command may end well over a part that met the bounds.
             let met = !result.well || result.output.contains(READ_ONLY);
-            if let Some(held) = facts.state.tasks.get(&task).filter(|_| seen.confined.is_some() && met) {
-                words.extend(explain(&result.output, &self.bounds(told, &facts, held)?, &Home(told.home.clone())));
+            if seen.confined.is_some() && met {
+                let facts = self.view(|tx| store::look(tx, &actor.scope(None, false), &by))?;
+                let task = seen.task.and_then(|id| facts.state.tasks.get(&id));
+                words.extend(explain(&result.output, &self.bounds(told, &facts, task)?, &Home(told.home.clone())));
             }
         }
         let context = (!words.is_empty()).then(|| format!("phasegate: {}", words.join("\n")));

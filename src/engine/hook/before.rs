@@ -178,9 +178,8 @@ fn said_before(seen: &SeenCall) -> Said {
 
 /// The workflow that decides, of the task or by default, records and says nothing.
 pub(super) fn observes(facts: &Facts, task: Option<&Task>) -> bool {
-    let default = || facts.in_force().find(|(_, trust)| trust.default).map(|(_, trust)| &trust.hash);
-    let hash = task.map_or_else(default, |task| Some(&task.workflow));
-    let workflow = hash.and_then(|hash| facts.workflows.get(hash));
+    let workflow =
+        task.map_or_else(|| facts.default_workflow(), |task| facts.workflow_of(task).ok().map(AsRef::as_ref));
     workflow.is_some_and(|workflow| workflow.enforcement == Enforcement::Observe)
 }
 

@@ -11,7 +11,8 @@ use crate::domain::facts::Facts;
 use crate::domain::refusal::Refusal;
 use crate::domain::task::Task;
 use crate::domain::violation::ChangeKind;
-use crate::domain::workflow::{Enforcement, Sandbox, WRITERS};
+use crate::domain::workflow::{Enforcement, Phase, Sandbox, WRITERS, Workflow};
+use crate::policy::client_call::UNCLAIMED;
 use crate::policy::effects::never_written;
 use crate::policy::paths::effective_writes;
 use crate::policy::rule::Rule;
@@ -60,8 +61,8 @@ impl Engine {
         held: Rung,
     ) -> Result<HookAnswer, Failure> {
         let refuse = |why: String| Ok(HookAnswer::Deny { reason: format!("phasegate: {why}") });
-        let (Some(task), Some(rewrite)) = (task, told.rewrite) else {
-            return refuse("the command was to be confined, and there is no task to confine it to".to_owned());
+        let Some(rewrite) = told.rewrite else {
+            return refuse("the command was to be confined, and this client takes no other in its place".to_owned());
         };
         let Some(command) = call.input.get("command").and_then(serde_json::Value::as_str) else {
             return refuse("the call has no command".to_owned());
@@ -125,36 +126,43 @@ impl Engine {
         sandbox::temp_folder(Path::new("/tmp"), user, &self.workspace.root, task)
     }
 
-    pub(super) fn bounds(&self, told: &Told, facts: &Facts, task: &Task) -> Result<Bounds, Failure> {
-        let workflow = facts.workflow_of(task)?;
-        let phase = facts.phase_of(task)?;
+    /// Without a task, of one that may do everything which the default workflow does not deny.
+    pub(super) fn bounds(&self, told: &Told, facts: &Facts, task: Option<&Task>) -> Result<Bounds, Failure> {
         // What is denied to whom a subagent works for is denied to it.
         let lent = facts.lent.iter().filter_map(|id| facts.state.tasks.get(id));
-        let lent = lent.map(|task| Ok((facts.workflow_of(task)?, facts.phase_of(task)?)));
-        let lent = lent.collect::<Result<Vec<_>, Refusal>>()?;
-        let all = || lent.iter().copied().chain([(workflow, phase)]);
-        let rules: Vec<Rule> = all()
-            .flat_map(|(workflow, phase)| workflow.protect.deny.iter().chain(&phase.rules.deny))
-            .filter_map(|text| Rule::parse(text).ok())
-            .collect();
+        let of_tasks =
+            lent.chain(task).map(|task| Ok((facts.workflow_of(task)?.as_ref(), Some(facts.phase_of(task)?))));
+        let mut all = of_tasks.collect::<Result<Vec<(&Workflow, Option<&Phase>)>, Refusal>>()?;
+        all.extend(facts.default_workflow().filter(|_| task.is_none()).map(|workflow| (workflow, None)));
+        let rules = |(workflow, phase): &(&Workflow, Option<&Phase>)| -> Vec<Rule> {
+            let own = phase.map_or(&workflow.unclaimed, |phase| &phase.rules);
+            let texts = workflow.protect.deny.iter().chain(&own.deny);
+            texts.filter_map(|text| Rule::parse(text).ok()).collect()
+        };
+        let rules: Vec<Rule> = all.iter().flat_map(rules).collect();
         let denied = |tools: &[&str]| -> Vec<String> {
             let about = rules.iter().filter(|rule| tools.iter().any(|tool| rule.tool.matches(tool)));
             about.filter_map(|rule| rule.spec.clone()).collect()
         };
-        let temp = self.temp_folder(&task.id.to_string());
+        let phase = task.map(|task| facts.phase_of(task)).transpose()?;
+        let name = phase.map_or(UNCLAIMED, |phase| &phase.name);
+        let temp = self.temp_folder(&task.map_or_else(|| UNCLAIMED.to_owned(), |task| task.id.to_string()));
         let (root, can) = (self.workspace.root.clone(), self.kernel(&told.binary));
-        let is_strict = all().any(|(workflow, _)| workflow.enforcement == Enforcement::Strict);
-        let mut bounds = if is_strict {
-            let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
-            let bounds = Bounds::of(&phase.name, root, writes, &phase.sandbox, can, temp);
-            Bounds { read_denied: denied(&["Read"]), edit_denied: denied(&WRITERS), ..bounds }
-        } else {
-            // What rules close stays open under `warn` and `observe`; what no rule opens stays closed.
-            Bounds::of(&phase.name, root, None, &Sandbox::default(), can, temp)
+        let is_strict = all.iter().any(|(workflow, _)| workflow.enforcement == Enforcement::Strict);
+        // What rules close stays open under `warn` and `observe`; what no rule opens stays closed.
+        let mut bounds = match phase.filter(|_| is_strict) {
+            Some(phase) => {
+                let writes = effective_writes(phase.writes.as_deref(), &phase.rules.allow).patterns();
+                Bounds::of(name, root, writes, &phase.sandbox, can, temp)
+            }
+            None => Bounds::of(name, root, None, &Sandbox::default(), can, temp),
         };
+        if is_strict {
+            (bounds.read_denied, bounds.edit_denied) = (denied(&["Read"]), denied(&WRITERS));
+        }
         bounds.write_denied = vec![self.workspace.state.clone(), told.binary.clone()];
         bounds.write_denied.extend(never_written().map(|name| self.workspace.root.join(name)));
-        bounds.undoing = added(task);
+        bounds.undoing = task.map(added).unwrap_or_default();
         bounds.private = vec![self.workspace.state.join(TICKETS)];
         bounds.private.extend(self.own_files(told));
         bounds.private.extend(self.key_files());

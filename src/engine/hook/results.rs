@@ -114,10 +114,7 @@ impl Engine {
 
 /// Of the task's workflow and phase; without a task, of the workflow by default.
 fn rules<'f>(facts: &'f Facts, task: Option<&Task>) -> Option<(&'f Workflow, Option<&'f Phase>)> {
-    let Some(task) = task else {
-        let (_, trust) = facts.in_force().find(|(_, trust)| trust.default)?;
-        return facts.workflows.get(&trust.hash).map(|workflow| (workflow.as_ref(), None));
-    };
+    let Some(task) = task else { return facts.default_workflow().map(|workflow| (workflow, None)) };
     Some((facts.workflow_of(task).ok()?, facts.phase_of(task).ok()))
 }
 

@@ -23,7 +23,18 @@ const ALONE_MAX: usize = 2_000;
 const THREADS_MAX: usize = 4;
 
 /// Parts of a git folder that are git's bookkeeping: no program runs by what they hold.
-const BOOKKEEPING: [&[u8]; 6] = [b"objects", b"refs", b"logs", b"lfs", b"rr-cache", b"annex"];
+const BOOKKEEPING: [&[u8]; 9] = [
+    b"objects",
+    b"refs",
+    b"logs",
+    b"lfs",
+    b"rr-cache",
+    b"annex",
+    // Of a rebase or a series of patches that has not ended.
+    b"rebase-apply",
+    b"rebase-merge",
+    b"sequencer",
+];
 /// What of a git folder itself is noted. The folders of submodules and linked work trees below it are looked into
 /// besides.
 const OBEYED: [&[u8]; 6] = [b"config", b"config.worktree", b"hooks", b"info", b"modules", b"worktrees"];
@@ -254,7 +265,8 @@ impl Walk<'_> {
 fn is_met(job: &Job, name: &[u8], kind: FileType) -> bool {
     match job.place {
         Place::Tree | Place::GitHooks | Place::GitInfo => is_noted(job, name),
-        Place::Git if BOOKKEEPING.contains(&name) => false,
+        // A submodule may have such a name.
+        Place::Git if BOOKKEEPING.contains(&name) && !job.path.ends_with(b"/modules") => false,
         Place::Git => matches!(kind, FileType::Directory | FileType::Unknown) || is_noted(job, name),
     }
 }

@@ -113,6 +113,27 @@ fn a_store_that_lies_elsewhere_is_out_of_reach_as_well() {
 }
 
 #[test]
+fn without_a_task_an_open_shell_reaches_nothing_that_guards_it_either() {
+    let world =
+        World::new(&OPEN.replace("phases:", "unclaimed: { allow: [Bash], deny: [\"Read(private.txt)\"] }\nphases:"));
+    std::fs::create_dir_all(world.at(".claude")).unwrap();
+    for (file, text) in [(".claude/settings.json", "{}"), (".env", "SECRET=1\n"), ("private.txt", "SECRET=2\n")] {
+        world.write(file, text);
+    }
+    if probe(Path::new(env!("CARGO_BIN_EXE_phasegate"))) != Rung::Full {
+        return;
+    }
+    let guarding = "echo x >> .claude/settings.json; echo x >> phasegate.yaml; rm -rf .phasegate; cat .env private.txt";
+    let (held, output) = run(&world, &script(&world, &format!("{guarding}; echo done > made; mktemp")));
+    assert!(held);
+    let said = text(&output);
+    assert!(!said.contains("SECRET") && said.contains("Read-only file system"), "{said}");
+    assert_eq!(std::fs::read_to_string(world.at(".claude/settings.json")).unwrap(), "{}");
+    assert_eq!(std::fs::read_to_string(world.at("made")).unwrap(), "done\n", "the rest is as without bounds");
+    world.well(&["audit", "verify"]);
+}
+
+#[test]
 fn what_a_command_starts_reaches_nothing_that_guards_it() {
     if probe(Path::new(env!("CARGO_BIN_EXE_phasegate"))) != Rung::Full {
         return;
