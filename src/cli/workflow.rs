@@ -254,11 +254,9 @@ fn trust(place: &Place, file: Option<&Path>, yes: bool, signing: &SignArgs, out:
         }
     }
     let (hash, changed) = put_in_force(place, &engine, &workflow, source, default, signing, out)?;
-    let text = if changed {
-        format!("“{}” is in force: version {hash}", workflow.name)
-    } else {
-        format!("“{}” was in force already: version {hash}", workflow.name)
-    };
+    let of = if by_name.is_some() { String::new() } else { format!(", of {}", visible(&path.display().to_string())) };
+    let is = if changed { "is in force" } else { "was in force already" };
+    let text = format!("“{}” {is}: version {hash}{of}", workflow.name);
     out.answer(&json!({ "name": workflow.name, "hash": hash, "changed": changed }), &text);
     Ok(())
 }

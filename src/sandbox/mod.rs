@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub use bounds::{Bounds, Rung};
 pub use build::folders as build_folders;
-pub use explain::explain;
+pub use explain::{explain, is_at_a_mount};
 pub use plan::Home;
 pub use probe::{probe, try_here};
 pub use shell::run;

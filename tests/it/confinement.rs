@@ -577,6 +577,18 @@ fn a_failure_at_the_bounds_is_explained() {
     let home = Home(Some(stage.base.join("home")));
     let told = explain("bash: README.md: Read-only file system", &stage.bounds, &home).unwrap();
     assert!(told.contains("`build`") && told.contains("`src/**`"), "{told}");
+    let mut bounds = stage.bounds.clone();
+    bounds.write_denied = vec![bounds.root.join(".phasegate"), bounds.root.join(".husky")];
+    let at_home = format!("EROFS: read-only file system, mkdir '{}/.deno'", stage.base.join("home").display());
+    for (output, part) in [
+        ("bash: .husky/pre-commit: Read-only file system", "`.husky` is closed to commands in every phase"),
+        (at_home.as_str(), "`sandbox: { grants: [\"~/…\"] }`"),
+        ("error: could not write config file .git/config: Device or resource busy", "`git push origin HEAD`"),
+        ("error: unable to unlink old '.mcp.json': Device or resource busy", "`git rebase --abort`"),
+    ] {
+        let told = explain(output, &bounds, &home).unwrap_or_default();
+        assert!(told.contains(part), "{output}: {told}");
+    }
     assert!(explain("curl: (6) Could not resolve host: x.org", &stage.bounds, &home).unwrap().contains("no network"));
     assert_eq!(explain("error[E0425]: cannot find value", &stage.bounds, &home), None);
 }

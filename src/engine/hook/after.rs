@@ -9,7 +9,7 @@ use crate::domain::facts::Facts;
 use crate::domain::session::SeenCall;
 use crate::policy::client_call::SHELL;
 use crate::policy::observed;
-use crate::sandbox::{Home, explain};
+use crate::sandbox::{Home, explain, is_at_a_mount};
 use crate::store::{self, Decide, Outcome};
 
 use super::{Actor, TOOL, Told};
@@ -17,8 +17,6 @@ use crate::engine::gates::tree;
 use crate::engine::{Engine, Failure};
 
 const SUMMARY_CHARS: usize = 200;
-/// What the kernel says of a place that a confined command may not write.
-const READ_ONLY: &str = "Read-only file system";
 
 /// How a call ended, as its client tells it.
 #[derive(Clone)]
@@ -62,7 +60,7 @@ impl Engine {
                 words.extend(self.look_after(actor, call, task)?);
             }
             // A command may end well over a part that met the bounds.
-            let met = !result.well || result.output.contains(READ_ONLY);
+            let met = !result.well || is_at_a_mount(&result.output);
             if seen.confined.is_some() && met {
                 let facts = self.view(|tx| store::look(tx, &actor.scope(None, false), &by))?;
                 let task = seen.task.and_then(|id| facts.state.tasks.get(&id));
