@@ -56,6 +56,8 @@ pub struct Reduced {
 
 /// A unit that weighs more of the budget is cut finer: what is asked for may be a line of it.
 const UNIT_SHARE_MAX: f64 = 0.5;
+/// A unit of fewer tokens costs no more than a mark.
+const SCRAP_TOKENS: f64 = 2.0;
 
 pub fn reduce(ask: &Ask<'_>) -> Reduced {
     let kind = ask.kind.unwrap_or_else(|| recognise(ask.text));
@@ -127,10 +129,15 @@ fn choose(ask: &Ask<'_>, kind: Kind, units: &[Unit], repeats: &[Option<Repeat>],
     }
     choice.close_small(may_close);
     // The estimate of a whole is the sum of its lines; a cut inside a line may differ by a little.
-    let mut worst = order.iter().rev().copied();
+    // Scraps go last: each leaves a mark that costs as much.
+    let is_scrap = |number: &usize| units.get(*number).is_none_or(|unit| unit.weight < SCRAP_TOKENS);
+    let (scraps, whole): (Vec<usize>, Vec<usize>) = order.iter().rev().partition(|number| is_scrap(number));
+    let mut worst = whole.into_iter().chain(scraps);
+    let bare = bare_budget(ask);
     loop {
         let kept = choice.kept();
-        let mut over = tokens::weigh(&render(ask.text, units, &kept, ask.marks)) - budget;
+        let (sum, bare_sum) = tokens::sums(&render(ask.text, units, &kept, ask.marks));
+        let mut over = (sum - budget).max(bare_sum - bare);
         if over <= 1e-6 {
             return kept;
         }
@@ -139,6 +146,15 @@ fn choose(ask: &Ask<'_>, kind: Kind, units: &[Unit], repeats: &[Option<Repeat>],
             over -= units.get(number).map_or(0.0, |unit| unit.weight);
             choice.drop(number);
         }
+    }
+}
+
+/// A share is kept by the bare sum too, as long as signs do not weigh most of it down.
+fn bare_budget(ask: &Ask<'_>) -> f64 {
+    let (sum, bare) = tokens::sums(ask.text);
+    match ask.budget {
+        Budget::Share(share) if bare >= sum * 0.5 => bare * share.clamp(0.0, 1.0),
+        Budget::Share(_) | Budget::Tokens(_) => f64::INFINITY,
     }
 }
 
@@ -252,6 +268,21 @@ mod tests {
     }
 
     #[test]
+    fn rulers_do_not_make_a_text_free() {
+        let rule = "=".repeat(100);
+        let text: String = (0..60)
+            .map(|n| format!("{rule}\nstep {n}: the worker read file number {n} and wrote its answer\n"))
+            .collect();
+        let reduced = reduce(&Ask::new(&text, "step 17", Budget::Tokens(100)));
+        assert!(reduced.tokens_before > 1000 && reduced.tokens_after <= 100, "{reduced:?}");
+        assert!(reduced.text.contains("step 17:") && reduced.text.len() < 800, "{}", reduced.text);
+        let framed = code().replace("\n\n\n", &format!("\n{rule}\n"));
+        let reduced = reduce(&Ask::new(&framed, "handle_17", Budget::Share(0.5)));
+        let (whole, left) = (tokens::sums(&framed), tokens::sums(&reduced.text));
+        assert!(left.0 <= whole.0 * 0.5 && left.1 <= whole.1 * 0.5, "{left:?} of {whole:?}");
+    }
+
+    #[test]
     fn what_the_query_needs_stays() {
         let code = code();
         let reduced = reduce(&Ask::new(&code, "handle_17 adds wrongly", Budget::Share(0.3)));
@@ -276,11 +307,8 @@ mod tests {
             assert!(tokens::weigh(&reduced.text) <= tokens::weigh(text) * share + 1e-6);
         }
         let kept = reduce(&Ask::new(&json, "user 77", Budget::Share(0.2))).text;
-        let kept = kept.replace("[...] ", "");
-        assert!(
-            serde_json::from_str::<serde_json::Value>(&kept.replace(",]", "]")).is_ok(),
-            "objects stay whole: {kept}"
-        );
+        let kept = format!("[{}]", kept.replace("[...] ", "").trim_matches(['[', ']', ',']));
+        assert!(serde_json::from_str::<serde_json::Value>(&kept).is_ok(), "objects stay whole: {kept}");
     }
 
     #[test]

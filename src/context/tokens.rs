@@ -14,6 +14,13 @@ const BLANK_RUN: f64 = -0.076;
 const FOREIGN: f64 = 0.5538;
 const HUMP: f64 = 0.0243;
 
+/// From here on in a run of signs each costs what follows, bytes included: the line above would sum up to less than nothing.
+const RUN_FITTED: u32 = 3;
+/// A ruler: vocabularies have runs of 16 and more of these in one token. Brackets and mixed signs come three or four to a token.
+const RULED: f64 = 1.0 / 16.0;
+const RULERS: &str = "=-#*.+~/!%<>";
+const MIXED: f64 = 0.25;
+
 /// Letters beyond these in one word are counted once more, for each so many.
 const LETTERS_A_PIECE: u32 = 6;
 
@@ -26,8 +33,14 @@ enum Last {
 
 /// Tokens of a text before rounding. Cut at line ends, the parts of a text sum up to the whole.
 pub fn weigh(text: &str) -> f64 {
-    let mut total = BYTE * text.len() as f64;
-    let (mut letters, mut blanks, mut in_signs, mut last) = (0_u32, 0_u32, false, Last::Other);
+    sums(text).0
+}
+
+/// The same, and the bare sum of the ten counts, in which long runs of signs weigh nothing. Others count by that one.
+pub fn sums(text: &str) -> (f64, f64) {
+    let (mut total, mut more) = (BYTE * text.len() as f64, 0.0);
+    let (mut letters, mut blanks, mut signs, mut last) = (0_u32, 0_u32, 0_u32, Last::Other);
+    let mut before = '\0';
     for character in text.chars() {
         let is_letter = character.is_ascii_alphabetic();
         if is_letter {
@@ -49,9 +62,11 @@ pub fn weigh(text: &str) -> f64 {
         }
         let is_sign = !is_blank && !is_letter && !word_or_space(character);
         if is_sign {
-            total += SIGN + if in_signs { 0.0 } else { SIGN_RUN };
+            total += SIGN + if signs > 0 { 0.0 } else { SIGN_RUN };
+            more += if signs >= RUN_FITTED { beyond(before, character) } else { 0.0 };
         }
-        in_signs = is_sign;
+        signs = if is_sign { signs + 1 } else { 0 };
+        before = character;
         total += match character {
             '\n' => NEWLINE,
             '_' => HUMP,
@@ -61,7 +76,17 @@ pub fn weigh(text: &str) -> f64 {
             _ => FOREIGN,
         };
     }
-    total
+    (total + more, total)
+}
+
+/// What a sign far into a run costs beyond the counts.
+fn beyond(before: char, sign: char) -> f64 {
+    match () {
+        // Its bytes and `FOREIGN` make up for it.
+        () if !sign.is_ascii() => 0.0,
+        () if before == sign && RULERS.contains(sign) => RULED - SIGN - BYTE,
+        () => MIXED - SIGN - BYTE,
+    }
 }
 
 fn word_or_space(character: char) -> bool {
@@ -139,6 +164,31 @@ mod tests {
         let text = "fn main() {\n    let total_count = 42;  // naïve\n\n}\nURLParser  handles \"größe\" – ok\n";
         let parts: f64 = text.split_inclusive('\n').map(weigh).sum();
         assert!((parts - weigh(text)).abs() < 1e-9, "{parts} is not {}", weigh(text));
+    }
+
+    #[test]
+    fn runs_of_signs_cost_more_the_longer_they_are() {
+        // What `o200k_base` counts for each.
+        for (sign, length, counted) in [
+            ("=", 100, 2.0),
+            ("-", 79, 2.0),
+            ("#", 200, 3.0),
+            ("[", 200, 100.0),
+            (")", 64, 16.0),
+            ("\"", 64, 16.0),
+            ("\":{\"", 16, 16.0),
+            ("=", 1, 1.0),
+        ] {
+            let found = weigh(&sign.repeat(length));
+            assert!(found >= counted * 0.45 && found <= counted * 5.0, "{length} of {sign}: {found}, not {counted}");
+        }
+        for sign in "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~─。".chars() {
+            let weights = [1, 4, 8, 60, 1000].map(|length| weigh(&sign.to_string().repeat(length)));
+            assert!(
+                weights.windows(2).skip(1).all(|pair| pair[0] < pair[1]) && weights[1] > 0.0,
+                "{sign}: {weights:?}"
+            );
+        }
     }
 
     #[test]
