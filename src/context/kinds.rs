@@ -1,7 +1,7 @@
 //! What kind of text a context is, told by its lines: code, a log, JSON, prose or a transcript of a session. A mixed text is of
 //! the kind that most of its lines are.
 
-use super::chunks::lines::{is_definition, is_file_head, is_turn};
+use super::chunks::lines::{PYTHON, is_definition, is_file_head, is_turn};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -34,7 +34,11 @@ impl Kind {
 const LINES_SEEN: usize = 4000;
 /// A transcript has turns, and few other texts have a line like one.
 const TURNS_MIN: usize = 3;
-const LINES_A_TURN_MAX: usize = 150;
+/// What follows a turn is its output, up to so many lines; half of a transcript is.
+const TURN_LINES: usize = 75;
+/// Documents and code show commands too: where they do, turns come closer to each other in a transcript, and are more.
+const TURN_LINES_NEAR: usize = 25;
+const TURNS_NEAR_MIN: usize = 6;
 
 const LINES_OF_A_LIST: usize = 5;
 
@@ -44,9 +48,11 @@ struct Seen {
     code: usize,
     stamped: usize,
     sentences: usize,
-    turns: usize,
     heads: usize,
     definitions: usize,
+    /// Where turns are, among all lines that are not blank, and how many those are.
+    turns: Vec<usize>,
+    all: usize,
 }
 
 pub fn recognise(text: &str) -> Kind {
@@ -55,7 +61,7 @@ pub fn recognise(text: &str) -> Kind {
         return Kind::Json;
     }
     let seen = look(text);
-    if seen.turns >= TURNS_MIN && seen.turns * LINES_A_TURN_MAX >= seen.lines && seen.heads * 3 <= seen.turns {
+    if seen.is_transcript() {
         return Kind::Transcript;
     }
     if seen.stamped * 2 >= seen.lines.max(1) {
@@ -76,16 +82,33 @@ pub fn recognise(text: &str) -> Kind {
     }
 }
 
+impl Seen {
+    fn is_transcript(&self) -> bool {
+        let else_too = self.definitions > 0 || self.sentences * 3 > self.lines;
+        let (turns_min, turn_lines) =
+            if else_too { (TURNS_NEAR_MIN, TURN_LINES_NEAR) } else { (TURNS_MIN, TURN_LINES) };
+        let ends = self.turns.iter().skip(1).copied().chain([self.all]);
+        let covered: usize = self.turns.iter().zip(ends).map(|(turn, end)| (end - turn).min(turn_lines)).sum();
+        self.turns.len() >= turns_min && covered * 2 >= self.all && self.heads * 3 <= self.turns.len()
+    }
+}
+
 fn look(text: &str) -> Seen {
     let mut seen = Seen::default();
+    let mut prompts = Vec::new();
     let step = (text.bytes().filter(|byte| *byte == b'\n').count() / LINES_SEEN).max(1);
     for (number, line) in text.lines().enumerate() {
         let trimmed = line.trim();
         if trimmed.is_empty() {
             continue;
         }
+        seen.all += 1;
         // Heads of files and turns are few: every line is asked for them.
-        seen.turns += usize::from(is_turn(line));
+        let of = if trimmed.starts_with(PYTHON) { &mut prompts } else { &mut seen.turns };
+        let turn = is_turn(line);
+        if turn {
+            of.push(seen.all - 1);
+        }
         seen.heads += usize::from(is_file_head(line));
         if number % step != 0 {
             continue;
@@ -94,12 +117,16 @@ fn look(text: &str) -> Seen {
         seen.definitions += usize::from(is_definition(trimmed));
         seen.stamped += usize::from(is_stamped(trimmed));
         if is_sentence(trimmed) {
-            seen.sentences += 1;
+            seen.sentences += usize::from(!turn);
         } else {
             seen.code += usize::from(is_code(line, trimmed));
         }
     }
-    seen.turns /= step;
+    // Beside definitions these are examples in documentation.
+    if seen.definitions == 0 {
+        seen.turns.append(&mut prompts);
+        seen.turns.sort_unstable();
+    }
     seen
 }
 
@@ -167,6 +194,37 @@ mod tests {
             ("a b c\nd e f\ng h i\nj k l\nm n o\n", Kind::Log),
         ] {
             assert_eq!(recognise(text), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_few_commands_or_speakers_do_not_make_a_transcript() {
+        let town = |n: usize| format!("Town {n}\nTown {n} lies on a river and is old, as people say.\n\n");
+        let towns = |from: usize, to: usize| (from..to).map(town).collect::<String>();
+        let around = |middle: &str| format!("{}{middle}\n{}", towns(0, 100), towns(100, 200));
+        let shell = "```\n$ make build\n$ make test\n$ make install\n```\n";
+        let talk = "User: what do you know?\n\nAssistant: this is what I found.\n\nUser: go on\n";
+        let function = |n: usize| {
+            format!(
+                "def f_{n}(x):\n    \"\"\"Adds.\n\n>>> f_{n}(1)\n2\n$ run {n}\n    \"\"\"\n    y = x + 1\n    return y\n\n"
+            )
+        };
+        let doctests: String = (0..9).map(function).collect::<String>().replacen("$ run", "run", 4);
+        let step = |n: usize| format!("$ sed -n {n},9p src/a.rs\nfn f_{n}() {{\n    let a = {n};\n    run(a);\n}}\n");
+        let session: String = (0..20).map(step).collect();
+        let lines: String = (0..60).map(|n| format!("out/part_{n}.o\n")).collect();
+        let prompts = ">>> import os\n>>> os.getpid()\n417\n>>> 1 + 1\n2\n";
+        for (text, kind) in [
+            (around(""), Kind::Prose),
+            (around(shell), Kind::Prose),
+            (around(talk), Kind::Prose),
+            (format!("{shell}{}", towns(0, 30)), Kind::Prose),
+            (doctests, Kind::Code),
+            (session, Kind::Transcript),
+            (format!("$ ls out\n{lines}").repeat(4), Kind::Transcript),
+            (prompts.to_owned(), Kind::Transcript),
+        ] {
+            assert_eq!(recognise(&text), kind, "{text}");
         }
     }
 }

@@ -134,13 +134,16 @@ pub fn file_of(line: &str) -> Option<&str> {
     (is_path && (is_named || alone && (path.contains('/') || line.starts_with("==")))).then_some(path)
 }
 
+/// The prompt of Python, which examples in its documentation have too.
+pub const PYTHON: &str = ">>> ";
+
 /// The start of somebody's turn in a session: a speaker, a prompt of a shell, a step.
 pub fn is_turn(line: &str) -> bool {
     let trimmed = line.trim_start();
     if line.len() - trimmed.len() > 3 {
         return false;
     }
-    let prompt = ["$ ", "❯ ", "➜ ", ">>> "].iter().any(|mark| trimmed.starts_with(mark))
+    let prompt = ["$ ", "❯ ", "➜ ", PYTHON].iter().any(|mark| trimmed.starts_with(mark))
         || shell_prompt(trimmed)
         || ["<returncode>", "THOUGHT:", "Observation:", "<tool_", "<function_", "● ", "⏺ ", "\u{25b6} "]
             .iter()
