@@ -20,13 +20,14 @@ pub struct Choice<'u> {
     kept: BTreeSet<usize>,
     dots: f64,
     told: f64,
+    marks: Marks,
 }
 
 impl<'u> Choice<'u> {
     pub fn new(units: &'u [Unit], budget: f64, marks: Marks) -> Self {
         let lines = units.last().map_or(1, |unit| unit.line + unit.lines);
         let (dots, told) = (marks.weight_max(lines, false), marks.weight_max(lines, true));
-        let mut choice = Self { units, budget, used: 0.0, kept: BTreeSet::new(), dots, told };
+        let mut choice = Self { units, budget, used: 0.0, kept: BTreeSet::new(), dots, told, marks };
         choice.used = choice.gap(0, units.len());
         choice
     }
@@ -47,9 +48,18 @@ impl<'u> Choice<'u> {
         };
         match () {
             () if from >= to => 0.0,
+            () if self.inside(from) || self.inside(to) => {
+                self.marks.inline_weight(&(first.bytes.start..last.bytes.end))
+            }
             () if last.line + last.lines - first.line < TOLD_FROM => self.dots,
             () => self.told,
         }
+    }
+
+    /// Whether a unit goes on in a line that the one before it began.
+    fn inside(&self, number: usize) -> bool {
+        let before = number.checked_sub(1).and_then(|before| self.units.get(before));
+        before.zip(self.units.get(number)).is_some_and(|(before, unit)| before.line + before.lines > unit.line)
     }
 
     /// What keeping a unit costs, marks around it included. Less than nothing where it closes a gap that its mark made dearer.

@@ -1,5 +1,7 @@
-//! What stands where something went: how many lines, or which, so that they can be asked for. The cost of a mark counts against
-//! the budget.
+//! What stands where something went: how many lines, or which, so that they can be asked for, and inside a line which bytes. The
+//! cost of a mark counts against the budget.
+
+use std::ops::Range;
 
 use super::tokens;
 
@@ -21,6 +23,8 @@ pub struct Gap {
 
 /// A gap of fewer lines is told by three dots alone.
 pub const TOLD_FROM: usize = 5;
+/// Bytes of a gap inside a line whose place is told: less costs no more than four such marks.
+const BYTES_TOLD_FROM: usize = 200;
 
 impl Gap {
     pub fn lines(self) -> usize {
@@ -38,6 +42,19 @@ impl Marks {
         }
     }
 
+    /// The mark inside a line: which bytes of the whole went, counted from 1, where it is worth the telling.
+    pub fn inline(self, bytes: &Range<usize>) -> String {
+        match self {
+            Self::Lines if bytes.len() >= BYTES_TOLD_FROM => format!("[...bytes {}-{}] ", bytes.start + 1, bytes.end),
+            Self::Lines | Self::Counts => "[...] ".to_owned(),
+        }
+    }
+
+    /// What that costs, with the end of the line behind it.
+    pub fn inline_weight(self, bytes: &Range<usize>) -> f64 {
+        tokens::weigh(&self.inline(bytes)) + tokens::weigh("\n")
+    }
+
     /// What a mark of a text of so many lines costs at most, in tokens.
     pub fn weight_max(self, lines: usize, told: bool) -> f64 {
         let gap = if told {
@@ -52,6 +69,3 @@ impl Marks {
         tokens::weigh(&widest)
     }
 }
-
-/// Inside a line.
-pub const INLINE: &str = "[...] ";

@@ -1,12 +1,14 @@
 //! Makes a text shorter: what was said before goes first, then what the query needs least. The order stays, the budget is kept
 //! with the marks counted in, and every gap is told. Where the whole text is kept for later is the caller's concern.
 
+use std::ops::Range;
+
 use super::append;
 use super::choice::{self, Choice};
 use super::chunks::{Unit, cut, finer};
 use super::duplicates::{self, Repeat, Seen};
 use super::kinds::{Kind, recognise};
-use super::marks::{Gap, INLINE, Marks};
+use super::marks::{Gap, Marks};
 use super::rank::rank;
 use super::tokens;
 
@@ -49,9 +51,36 @@ pub struct Reduced {
     /// Units that repeat what stands earlier in this text, and those that an earlier call had.
     pub repeats_here: usize,
     pub repeats_before: usize,
-    /// Of what stayed, for `Seen`; and of what was left out because an earlier call had it.
-    pub prints: Vec<u64>,
+    /// The units that stayed.
+    pub kept: Vec<Piece>,
+    /// Of what was left out because an earlier call had it.
     pub had_prints: Vec<u64>,
+}
+
+/// One unit that stayed: its end in the text that is left, its last line in the whole, its fingerprints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    pub end: usize,
+    pub last_line: usize,
+    pub prints: Vec<u64>,
+}
+
+impl Reduced {
+    /// Of what stayed, for `Seen`.
+    pub fn prints(&self) -> Vec<u64> {
+        self.kept.iter().flat_map(|piece| &piece.prints).copied().collect()
+    }
+
+    /// Takes away what stands behind this byte: all that follows the last unit before it is a gap. Gives the line that it begins
+    /// with, of so many that the whole has.
+    pub fn cut_off(&mut self, end: usize, lines: usize) -> usize {
+        self.text.truncate(end);
+        self.kept.retain(|piece| piece.end <= end);
+        let next = self.kept.last().map_or(1, |piece| piece.last_line + 1);
+        self.gaps.retain(|gap| gap.first_line < next);
+        self.gaps.push(Gap { first_line: next, last_line: lines.max(next) });
+        next
+    }
 }
 
 /// A unit that weighs more of the budget is cut finer: what is asked for may be a line of it.
@@ -85,12 +114,16 @@ pub fn reduce(ask: &Ask<'_>) -> Reduced {
     // A gap at the end of a text that grows is still open: its mark comes with what follows.
     let shown =
         if ask.append_only { kept.iter().rposition(|kept| *kept).map_or(0, |last| last + 1) } else { units.len() };
-    let text = render(ask.text, units.get(..shown).unwrap_or_default(), &kept, ask.marks);
+    let (text, ends) = render(ask.text, units.get(..shown).unwrap_or_default(), &kept, ask.marks);
     // Where not even the marks fit, nothing does.
-    let text = if tokens::weigh(&text) > budget + 1e-6 { String::new() } else { text };
-    let prints = |of: &dyn Fn(usize) -> bool| -> Vec<u64> {
-        found.prints.iter().enumerate().filter(|(unit, _)| of(*unit)).flat_map(|(_, prints)| prints).copied().collect()
+    let fits = tokens::weigh(&text) <= budget + 1e-6;
+    let (text, ends) = if fits { (text, ends) } else { (String::new(), Vec::new()) };
+    let piece = |(number, end): &(usize, usize)| Piece {
+        end: *end,
+        last_line: units.get(*number).map_or(0, |unit| unit.line + unit.lines.max(1) - 1),
+        prints: found.prints.get(*number).cloned().unwrap_or_default(),
     };
+    let had = found.repeats.iter().zip(&found.prints).filter(|(repeat, _)| **repeat == Some(Repeat::Before));
     let count = |which: Repeat| found.repeats.iter().filter(|repeat| **repeat == Some(which)).count();
     Reduced {
         tokens_before: tokens::rounded(ask.text, total * ask.factor),
@@ -98,8 +131,8 @@ pub fn reduce(ask: &Ask<'_>) -> Reduced {
         gaps: choice::gaps(&units, &kept),
         repeats_here: count(Repeat::Here),
         repeats_before: count(Repeat::Before),
-        prints: prints(&|unit| kept.get(unit).copied().unwrap_or(false)),
-        had_prints: prints(&|unit| found.repeats.get(unit).copied().flatten() == Some(Repeat::Before)),
+        kept: ends.iter().map(piece).collect(),
+        had_prints: had.flat_map(|(_, prints)| prints).copied().collect(),
         kind,
         text,
     }
@@ -136,7 +169,7 @@ fn choose(ask: &Ask<'_>, kind: Kind, units: &[Unit], repeats: &[Option<Repeat>],
     let bare = bare_budget(ask);
     loop {
         let kept = choice.kept();
-        let (sum, bare_sum) = tokens::sums(&render(ask.text, units, &kept, ask.marks));
+        let (sum, bare_sum) = tokens::sums(&render(ask.text, units, &kept, ask.marks).0);
         let mut over = (sum - budget).max(bare_sum - bare);
         if over <= 1e-6 {
             return kept;
@@ -158,37 +191,44 @@ fn bare_budget(ask: &Ask<'_>) -> f64 {
     }
 }
 
-pub(super) fn render(text: &str, units: &[Unit], kept: &[bool], marks: Marks) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut gap: Option<(Gap, bool)> = None;
-    for (unit, kept) in units.iter().zip(kept) {
+/// What is left, and where in it each kept unit ends.
+fn render(text: &str, units: &[Unit], kept: &[bool], marks: Marks) -> (String, Vec<(usize, usize)>) {
+    let (mut out, mut ends) = (String::with_capacity(text.len()), Vec::new());
+    let mut gap: Option<Hole> = None;
+    for (number, (unit, kept)) in units.iter().zip(kept).enumerate() {
         let starts_line = unit.bytes.start == 0 || text.as_bytes().get(unit.bytes.start - 1) == Some(&b'\n');
         if *kept {
             put_mark(&mut out, gap.take(), marks, starts_line);
             out.push_str(unit.text(text));
+            ends.push((number, out.len()));
             continue;
         }
         let last_line = unit.line + unit.lines.max(1) - 1;
-        gap = Some(match gap {
-            Some((gap, whole)) => (Gap { last_line, ..gap }, whole),
-            None => (Gap { first_line: unit.line, last_line }, starts_line),
-        });
+        let new = Hole { lines: Gap { first_line: unit.line, last_line }, bytes: unit.bytes.clone(), starts_line };
+        let hole = gap.get_or_insert(new);
+        (hole.lines.last_line, hole.bytes.end) = (last_line, unit.bytes.end);
     }
     put_mark(&mut out, gap, marks, true);
-    out
+    (out, ends)
 }
 
-fn put_mark(out: &mut String, gap: Option<(Gap, bool)>, marks: Marks, ends_line: bool) {
-    let Some((gap, starts_line)) = gap else { return };
+struct Hole {
+    lines: Gap,
+    bytes: Range<usize>,
+    starts_line: bool,
+}
+
+fn put_mark(out: &mut String, gap: Option<Hole>, marks: Marks, ends_line: bool) {
+    let Some(Hole { lines, bytes, starts_line }) = gap else { return };
     if starts_line && ends_line {
         // The last kept line may have had no end.
         if !out.is_empty() && !out.ends_with('\n') {
             out.push('\n');
         }
-        out.push_str(&marks.text(gap));
+        out.push_str(&marks.text(lines));
         return;
     }
-    out.push_str(INLINE);
+    out.push_str(&marks.inline(&bytes));
     if ends_line {
         out.push('\n');
     }
@@ -369,7 +409,7 @@ mod tests {
         let first = reduce(&Ask::new(&text, "rivers", Budget::Share(1.0)));
         assert_eq!(first.text, text);
         let mut seen = Seen::default();
-        seen.add(first.prints);
+        seen.add(first.prints());
         let more = format!("{text}Harbour\nA harbour was built in the year 1911, and ships of the north come there.\n");
         let mut ask = Ask::new(&more, "rivers", Budget::Share(1.0));
         ask.seen = Some(&seen);

@@ -24,6 +24,12 @@ pub enum Source {
         first: usize,
         last: usize,
     },
+    /// Bytes of one, alike.
+    Bytes {
+        handle: String,
+        first: usize,
+        last: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -42,7 +42,7 @@ impl Call<'_> {
             factor = token_counts::factor_of(tx, agent, None)?;
             match &asked.source {
                 Source::Text(_) => given = contexts::given(tx, agent, Time(now.0 - HAD_MS))?,
-                Source::Handle(handle) | Source::Lines { handle, .. } => {
+                Source::Handle(handle) | Source::Lines { handle, .. } | Source::Bytes { handle, .. } => {
                     whole = contexts::text(tx, handle, agent, now)?
                 }
             }
@@ -60,7 +60,8 @@ impl Call<'_> {
                 said(reduced, Some(handle.clone()), Vec::new(), truncated)
             }
             (Source::Lines { handle, first, last }, Some(whole)) => lines(handle, &whole, (*first, *last), factor),
-            (Source::Handle(handle) | Source::Lines { handle, .. }, None) => {
+            (Source::Bytes { handle, first, last }, Some(whole)) => bytes(handle, &whole, (*first, *last), factor),
+            (Source::Handle(handle) | Source::Lines { handle, .. } | Source::Bytes { handle, .. }, None) => {
                 let message = format!("there is no context {handle} of yours, or its time is over");
                 return Err(self.refuse(
                     &Target::default(),
@@ -99,7 +100,7 @@ impl Call<'_> {
             at: now,
             until: Time(now.0 + KEPT_MS),
             text: text.to_owned(),
-            prints: reduced.prints.clone(),
+            prints: reduced.prints(),
             tokens_before: reduced.tokens_before,
             tokens_after: reduced.tokens_after,
             repeats: reduced.repeats_before as u64,
@@ -138,11 +139,12 @@ fn bounded(asked: &Reduction, text: &str, seen: &Seen, factor: f64) -> (Reduced,
     let mut told = None;
     if asked.append_only && reduced.text.len() > ANSWER_BYTES_MAX {
         // What comes later is cut off: what was given stays the same.
-        let end = (0..=ANSWER_BYTES_MAX).rev().find(|end| reduced.text.is_char_boundary(*end)).unwrap_or(0);
+        let end = boundary(&reduced.text, ANSWER_BYTES_MAX);
         let end = reduced.text.get(..end).and_then(|text| text.rfind('\n')).map_or(end, |end| end + 1);
-        reduced.text.truncate(end);
+        let lines = text.lines().count();
+        let next = reduced.cut_off(end, lines);
         reduced.tokens_after = counted(&reduced.text, factor);
-        told = Some("the answer is full; fetch more by `lines`".to_owned());
+        told = Some(format!("the answer is full; fetch more by `lines`: {next}-{lines}"));
     }
     for _ in 0..TRIES {
         if reduced.text.len() <= ANSWER_BYTES_MAX {
@@ -163,29 +165,56 @@ fn counted(text: &str, factor: f64) -> u64 {
 /// Lines of a kept text, as they are, so many as an answer holds.
 fn lines(handle: &str, whole: &str, (first, last): (usize, usize), factor: f64) -> Shortened {
     let (mut text, mut shown, mut truncated) = (String::new(), 0, None);
+    let mut from = whole.split_inclusive('\n').take(first - 1).map(str::len).sum::<usize>();
     for line in whole.split_inclusive('\n').skip(first - 1).take(last + 1 - first) {
         if text.len() + line.len() > ANSWER_BYTES_MAX {
             truncated = Some(format!("the answer is full; go on with `lines`: {}-{last}", first + shown));
             if shown == 0 {
                 // One very long line: what fits of it.
-                text.extend(line.chars().take(ANSWER_BYTES_MAX / 4));
-                truncated = Some("the line is longer than an answer; ask for it with a `query`".to_owned());
+                text.push_str(line.get(..boundary(line, ANSWER_BYTES_MAX)).unwrap_or_default());
+                let (next, end) =
+                    (from + text.len() + 1, whole.split_inclusive('\n').take(last).map(str::len).sum::<usize>());
+                truncated = Some(format!("the line is longer than an answer; go on with `bytes`: {next}-{end}"));
             }
             break;
         }
         text.push_str(line);
+        from += line.len();
         shown += 1;
     }
     let all = whole.lines().count();
     if text.is_empty() {
         truncated = Some(format!("the text has {all} lines"));
     }
+    part(handle, whole, text, truncated, factor)
+}
+
+/// The same by bytes, whole characters at both ends.
+fn bytes(handle: &str, whole: &str, (first, last): (usize, usize), factor: f64) -> Shortened {
+    let from = boundary(whole, first - 1);
+    let wanted = (last.min(whole.len())..=whole.len()).find(|end| whole.is_char_boundary(*end)).unwrap_or(from);
+    let end = boundary(whole, wanted.min(from + ANSWER_BYTES_MAX));
+    let text = whole.get(from..end).unwrap_or_default().to_owned();
+    let truncated = match () {
+        () if text.is_empty() => Some(format!("the text has {} bytes", whole.len())),
+        () if end < wanted => Some(format!("the answer is full; go on with `bytes`: {}-{wanted}", end + 1)),
+        () => None,
+    };
+    part(handle, whole, text, truncated, factor)
+}
+
+/// The end of the last whole character in so many bytes.
+fn boundary(text: &str, bytes: usize) -> usize {
+    (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
+}
+
+fn part(handle: &str, whole: &str, text: String, truncated: Option<String>, factor: f64) -> Shortened {
     Shortened {
         handle: Some(handle.to_owned()),
         tokens_before: counted(whole, factor),
         tokens_after: counted(&text, factor),
         kind: recognise(whole).word().to_owned(),
-        lines_left_out: (all - shown.min(all)) as u64,
+        lines_left_out: whole.lines().count().saturating_sub(text.lines().count()) as u64,
         repeats: 0,
         had: 0,
         had_from: Vec::new(),

@@ -13,8 +13,8 @@ use crate::domain::refusal::Refusal;
 pub const TOOL: Tool = Tool {
     name: "optimize_context",
     title: "Shorten a context",
-    description: "What of `text` a `query` needs, in `keep` tokens or share (0.5). `handle` with `lines` gives back gaps \
-                  `[...12-80]`.",
+    description: "What of `text` a `query` needs, in `keep` tokens or share (0.5). `handle` with `lines` or \
+                  `bytes` gives back gaps `[...12-80]`, `[...bytes 12-80]`.",
     core: false,
     in_loop: true,
     read_only: false,
@@ -37,6 +37,8 @@ struct Args {
     handle: Option<String>,
     #[schemars(regex(pattern = "^[0-9]{1,9}(-[0-9]{1,9})?$"))]
     lines: Option<String>,
+    #[schemars(regex(pattern = "^[0-9]{1,9}(-[0-9]{1,9})?$"))]
+    bytes: Option<String>,
     #[schemars(length(max = 20_000))]
     query: Option<String>,
     // A share up to 1, a number of tokens above.
@@ -71,18 +73,20 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
     static COMPILED: Compiled = Compiled::new();
     let args: Args = arguments::read(TOOL.name, arguments, &COMPILED, TOOL.input)?;
     let bad = |why: &str| Err(arguments::bad(TOOL.name, why));
-    let source = match (args.text, args.handle, args.lines) {
-        (Some(text), None, None) => Source::Text(text),
-        (None, Some(handle), None) => Source::Handle(handle),
-        (None, Some(handle), Some(lines)) => {
-            let (first, last) = lines.split_once('-').unwrap_or((&lines, &lines));
-            let (first, last) = (first.parse().unwrap_or(0), last.parse().unwrap_or(0));
-            if first == 0 || last < first {
-                return bad("`lines` is such as `12-80`, counted from 1");
-            }
-            Source::Lines { handle, first, last }
-        }
-        (_, None, Some(_)) => return bad("`lines` goes with `handle`"),
+    let source = match (args.text, args.handle, (args.lines, args.bytes)) {
+        (Some(text), None, (None, None)) => Source::Text(text),
+        (None, Some(handle), (None, None)) => Source::Handle(handle),
+        (None, Some(handle), (Some(lines), None)) => match range(&lines) {
+            Some((first, last)) => Source::Lines { handle, first, last },
+            None => return bad("`lines` is such as `12-80`, counted from 1"),
+        },
+        (None, Some(handle), (None, Some(bytes))) => match range(&bytes) {
+            Some((first, last)) => Source::Bytes { handle, first, last },
+            None => return bad("`bytes` is such as `12-80`, counted from 1"),
+        },
+        (None, Some(_), (Some(_), Some(_))) => return bad("give either `lines` or `bytes`"),
+        (_, None, (Some(_), _)) => return bad("`lines` goes with `handle`"),
+        (_, None, (_, Some(_))) => return bad("`bytes` goes with `handle`"),
         _ => return bad("give either `text` or `handle`"),
     };
     let budget = match args.keep.unwrap_or(KEEP_DEFAULT) {
@@ -91,6 +95,13 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
     };
     let (query, append_only) = (args.query.unwrap_or_default(), args.append_only.unwrap_or(false));
     Ok(Request::Shorten(Reduction { source, query, budget, append_only }))
+}
+
+/// The first and the last, from 1.
+fn range(asked: &str) -> Option<(usize, usize)> {
+    let (first, last) = asked.split_once('-').unwrap_or((asked, asked));
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (first > 0 && last >= first).then_some((first, last))
 }
 
 impl Output for Shortened {
@@ -133,6 +144,9 @@ mod tests {
             (json!({ "text": "a", "handle": "ctx_0123456789abcdef" }), "give either `text` or `handle`"),
             (json!({ "text": "a", "lines": "1" }), "`lines` goes with `handle`"),
             (json!({ "handle": "ctx_0123456789abcdef", "lines": "9-3" }), "`lines` is such as `12-80`"),
+            (json!({ "text": "a", "bytes": "1" }), "`bytes` goes with `handle`"),
+            (json!({ "handle": "ctx_0123456789abcdef", "bytes": "0-3" }), "`bytes` is such as `12-80`"),
+            (json!({ "handle": "ctx_0123456789abcdef", "lines": "1", "bytes": "1" }), "either `lines` or `bytes`"),
             (json!({ "text": "a", "keep": -1 }), "`keep`"),
         ] {
             let refusal = parse(arguments.clone()).unwrap_err();

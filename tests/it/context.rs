@@ -187,3 +187,61 @@ fn an_answer_stays_within_what_a_client_takes() {
     let long = env.call(&agent("ana"), "optimize_context", json!({ "text": "x".repeat(2_000_000), "query": "y" }));
     assert_eq!(long.unwrap_err().code, Code::TooLarge);
 }
+
+#[test]
+fn what_went_from_a_long_line_comes_back_by_its_bytes() {
+    let env = TestEnv::new();
+    let ana = agent("ana");
+    let object = |n: usize| format!("{{\"id\":{n},\"name\":\"Zoë {n}\",\"key\":\"v{}\"}}", n * 7);
+    let text = format!("[{}]", (0..2000).map(object).collect::<Vec<_>>().join(","));
+    let asked = json!({ "text": text, "query": "Zoë 1500", "keep": 0.1 });
+    let reply = env.call(&ana, "optimize_context", asked).unwrap();
+    let (handle, mut shown) = (reply["handle"].clone(), reply["text"].as_str().unwrap().to_owned());
+    assert!(reply["tokens_after"].as_u64().unwrap() * 10 <= reply["tokens_before"].as_u64().unwrap(), "{reply}");
+    let part =
+        |ask: &str, range: &str| env.call(&ana, "optimize_context", json!({ "handle": handle, ask: range })).unwrap();
+    let whole = |ask: &str, range: &str| {
+        let mut got = part(ask, range);
+        let mut all = got["text"].as_str().unwrap().to_owned();
+        while let Some(more) = got["truncated"].as_str() {
+            got = part("bytes", more.split("`bytes`: ").nth(1).unwrap());
+            all.push_str(got["text"].as_str().unwrap());
+        }
+        all
+    };
+    assert_eq!(whole("lines", "1-1"), text, "nothing of a line is out of reach");
+    let mut told = 0;
+    while let Some((before, after)) = shown.split_once("[...bytes ") {
+        let (range, after) = after.split_once("] ").unwrap();
+        shown = format!("{before}{}{}", whole("bytes", range), after.trim_start_matches('\n'));
+        told += 1;
+    }
+    assert!(told > 1 && !shown.contains("Zoë 1501\"[...]"), "{told}: {shown}");
+    assert!(shown.contains("[...] ") || shown == text, "what is told fills its gap");
+    assert_eq!(part("bytes", "999999999")["truncated"], format!("the text has {} bytes", text.len()));
+    let split = text.find('ë').unwrap() + 2;
+    assert_eq!(part("bytes", &format!("{split}-{split}"))["text"], "ë", "no character is cut");
+}
+
+#[test]
+fn what_an_answer_had_no_room_for_was_not_given() {
+    let env = TestEnv::new();
+    let ana = agent("ana");
+    let line =
+        |n: usize| format!("2026-01-01T10:00:00Z INFO request number_{n} came from host_{} to /srv/x{n}\n", n * 7);
+    let text: String = (0..900).map(line).collect();
+    let ask = json!({ "text": text, "keep": 1, "append_only": true });
+    let first = env.call(&ana, "optimize_context", ask).unwrap();
+    let given = first["text"].as_str().unwrap();
+    let more = first["truncated"].as_str().unwrap();
+    let is_given = |n: &usize| given.contains(&format!("number_{n} "));
+    let next = (0..900).filter(is_given).max().unwrap() + 2;
+    assert!(more.ends_with(&format!("`lines`: {next}-900")), "{more}");
+    assert_eq!(first["lines_left_out"], 900 - (0..900).filter(is_given).count());
+    let tail: String = (860..900).map(line).collect();
+    let second = env.call(&ana, "optimize_context", json!({ "text": tail, "keep": 1 })).unwrap();
+    assert_eq!((&second["had"], &second["text"]), (&json!(0), &json!(tail)));
+    let head: String = (0..20).map(line).collect();
+    let third = env.call(&ana, "optimize_context", json!({ "text": head, "keep": 1 })).unwrap();
+    assert_eq!(third["had"], (0..20).filter(is_given).count(), "{third}");
+}

@@ -28,6 +28,9 @@ const INPUT_CHARS: usize = 2_000;
 /// What is hardly shorter is not worth a handle: at least a tenth must go.
 const KEPT_SHARE_MAX: f64 = 0.9;
 
+/// A line longer than this may be cut.
+const LONG_LINE_BYTES: usize = 400;
+
 /// A result in the client's own form, and the record of it.
 pub(super) struct Shorter {
     pub result: Value,
@@ -89,7 +92,7 @@ impl Engine {
             at: now,
             until: Time(now.0.saturating_add(KEPT_MS)),
             text: text.to_owned(),
-            prints: reduced.prints,
+            prints: reduced.prints(),
             tokens_before: reduced.tokens_before,
             tokens_after: reduced.tokens_after,
             repeats: reduced.repeats_before as u64,
@@ -192,9 +195,11 @@ impl Asked<'_> {
     fn head(&self, after: u64, before: u64, had: usize) -> String {
         let handle = self.handle;
         let had = if had > 0 { format!("; {had} parts of it you were given before") } else { String::new() };
+        let is_long = self.text.lines().any(|line| line.len() > LONG_LINE_BYTES);
+        let bytes = if is_long { ", and \"bytes\" where [...bytes 12-80] does" } else { "" };
         format!(
             "[phasegate: {after} of {before} tokens of this result, by what the task needs{had}; optimize_context \
-             {{\"handle\":\"{handle}\",\"lines\":\"12-80\"}} gives lines of the whole, where [...12-80] stands for them]\n"
+             {{\"handle\":\"{handle}\",\"lines\":\"12-80\"}} gives lines of the whole, where [...12-80] stands for them{bytes}]\n"
         )
     }
 }
