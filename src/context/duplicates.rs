@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::chunks::{Role, Unit};
 use super::kinds::Kind;
-use super::terms::hash;
+use super::terms::{Keyed, hash};
 
 /// A text shorter than this may stand twice: an `else`, a heading. Not one below the other, nor as a line of a log.
 const BYTES_MIN: usize = 40;
@@ -64,7 +64,8 @@ pub struct Found {
 pub fn find(text: &str, units: &[Unit], kind: Kind, seen: &Seen) -> Found {
     let mut found = Found { repeats: vec![None; units.len()], prints: vec![Vec::new(); units.len()] };
     let mut here: HashSet<u64> = HashSet::new();
-    let mut sketches: Vec<(Vec<u64>, HashSet<u64>)> = Vec::new();
+    let mut sketches: Vec<HashSet<u64>> = Vec::new();
+    let mut by_group: Keyed<u64, Vec<usize>> = Keyed::default();
     let mut before = "";
     for ((unit, repeat), prints) in units.iter().zip(&mut found.repeats).zip(&mut found.prints) {
         let piece = unit.text(text);
@@ -81,9 +82,8 @@ pub fn find(text: &str, units: &[Unit], kind: Kind, seen: &Seen) -> Found {
         }
         let print = print(if kind == Kind::Json { line } else { piece }, kind);
         let near = || {
-            sketches.iter().any(|(groups, runs)| {
-                groups.iter().any(|group| print.groups.contains(group)) && alike(runs, &print.runs) >= ALIKE
-            })
+            let shared = print.groups.iter().filter_map(|group| by_group.get(group)).flatten();
+            shared.filter_map(|known| sketches.get(*known)).any(|runs| alike(runs, &print.runs) >= ALIKE)
         };
         if seen.has(&print) {
             *repeat = Some(Repeat::Before);
@@ -94,7 +94,10 @@ pub fn find(text: &str, units: &[Unit], kind: Kind, seen: &Seen) -> Found {
         prints.extend(print.sketch);
         here.insert(print.exact);
         if repeat.is_none() && !print.groups.is_empty() {
-            sketches.push((print.groups, print.runs));
+            for group in print.groups {
+                by_group.entry(group).or_default().push(sketches.len());
+            }
+            sketches.push(print.runs);
         }
     }
     found
@@ -187,6 +190,31 @@ mod tests {
         }
         let whole = format!("[{}]", vec!["{\"a\":1}"; 80].join(","));
         assert_eq!(repeated(&whole, Kind::Json).len(), 79, "the last has no comma");
+    }
+
+    #[test]
+    fn what_shares_a_group_is_found_as_if_each_were_held_against_all() {
+        let word = |n: usize, at: usize| if n > 40 && at == n % 60 { n } else { 1000 + n % 40 + at * 50 };
+        let said = |n: usize| (0..60).map(|at| format!("w{} ", word(n, at))).collect::<String>();
+        let text: String = (0..300).map(|n| format!("{}\n\n", said(n))).collect();
+        let mut kept: Vec<Print> = Vec::new();
+        let units = cut(&text, Kind::Prose);
+        let held = units.iter().map(|unit| {
+            let one = print(unit.text(&text), Kind::Prose);
+            let near = |other: &Print| {
+                let shares = other.groups.iter().any(|group| one.groups.contains(group));
+                other.exact == one.exact || shares && alike(&other.runs, &one.runs) >= ALIKE
+            };
+            let again = kept.iter().any(near);
+            if !again {
+                kept.push(one);
+            }
+            again.then_some(Repeat::Here)
+        });
+        let held: Vec<_> = held.collect();
+        let count = held.iter().flatten().count();
+        assert!(count > 20 && count < 280, "{count}");
+        assert_eq!(repeats("", &text), held);
     }
 
     #[test]
