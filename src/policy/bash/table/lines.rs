@@ -49,9 +49,10 @@ pub(super) const fn code(name: &'static str, letters: &'static str, runs: Names)
 }
 
 pub(super) const AWK: Program = Program {
-    letters: "Fvfe",
+    // What stands behind `-W` is an option of one awk or another.
+    letters: "FvfeW",
     names: &["assign", "field-separator", "source"],
-    runs: &["f", "E", "i", "l", "file", "exec", "include", "load", "D", "debug"],
+    runs: &["f", "E", "W", "i", "l", "file", "exec", "include", "load", "D", "debug"],
     writes: &["o", "p", "d", "profile", "pretty-print", "dump-variables"],
     operands: Operands::Awk,
     ..NONE
