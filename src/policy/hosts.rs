@@ -27,7 +27,7 @@ pub struct Pattern {
 }
 
 /// Ends of names that lead to this machine or to the network it stands in.
-const NEAR: [&str; 13] = [
+const NEAR: [&str; 23] = [
     "svc",
     "localhost",
     "local",
@@ -39,8 +39,18 @@ const NEAR: [&str; 13] = [
     "corp",
     "private",
     "home.arpa",
+    "colasloth.com",
+    "devd.io",
+    "fuf.me",
+    "lacolhost.com",
+    "lcl.host",
+    "local.gd",
+    "localho.st",
+    "localhost.direct",
     "localtest.me",
     "lvh.me",
+    "spoofed.burpcollaborator.net",
+    "vcap.me",
 ];
 /// Services whose names lead to the address that they spell.
 const SPELLED: [&str; 4] = ["nip.io", "sslip.io", "xip.io", "traefik.me"];
