@@ -254,6 +254,10 @@ impl<'a> Cover<'a> {
 
     /// Whether an allow rule whose pattern matches these words covers them; an error says what it leaves open.
     fn fits(&self, pattern: &Pattern, read: &Reading<'_>) -> Result<bool, String> {
+        // What the shell then runs stands in no rule.
+        if let Some(name) = runs_its_input(read.view) {
+            return Err(format!("`{name}` runs what comes on its input, which no rule for it alone covers"));
+        }
         if !pattern.has_wildcard() && read.plain {
             return Ok(true);
         }
@@ -349,6 +353,16 @@ impl<'a> Cover<'a> {
             folder.len() > 1 && real.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
         })
     }
+}
+
+/// A shell or an interpreter whose program comes from a pipe, a text or a file.
+fn runs_its_input(view: &View) -> Option<String> {
+    let words = view.words();
+    let name = base(&words.first()?.text);
+    let runs = table::SHELLS.contains(&name) || effects::is_interpreter(name);
+    let told = view.input != Input::Inherited;
+    let reads = || effects::risks(words, view.input).iter().any(|risk| risk.at >= words.len());
+    (runs && told && reads()).then(|| shown(name))
 }
 
 fn base_of(words: &[Word]) -> String {

@@ -7,6 +7,7 @@ mod queries;
 mod special;
 
 pub use harmless::{only_prints, runs_the_project};
+pub use special::reads_commands;
 
 use super::super::shell::script::{Input, Word};
 use super::options::{Part, Style, Valued, parts};
@@ -105,8 +106,18 @@ pub fn risks(words: &[Word], input: Input) -> Vec<Risk> {
             found.push(Risk { at: from.min(words.len().saturating_sub(1)), effect: Effect::Unknown, target: None });
         }
     }
+    for risk in &mut found {
+        if risk.effect == Effect::Writes && risk.target.as_ref().is_some_and(is_program_for_output) {
+            *risk = Risk { at: risk.at, effect: Effect::Runs, target: None };
+        }
+    }
     found.sort_by_key(|risk| risk.at);
     found
+}
+
+/// `psql -o '|program'`, `gs -o %pipe%program`.
+fn is_program_for_output(target: &Word) -> bool {
+    target.text.trim_start().starts_with('|') || target.text.contains("%pipe%")
 }
 
 fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {

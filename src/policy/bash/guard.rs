@@ -3,7 +3,7 @@
 
 use super::super::judge::Around;
 use super::super::shell::script::{Input, Script, Word};
-use super::effects::{base, is_interpreter};
+use super::effects::{self, base, is_interpreter};
 use super::views::Seen;
 use super::{clients, handed, table, together};
 
@@ -305,8 +305,12 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
     if (NETWORK.contains(&name) || is_interpreter(name)) && reaches_us(words, around) {
         return Some(SPEAKS.to_owned());
     }
+    let commanded = input != Input::Inherited && effects::reads_commands(name, words);
     let reads_rules = together::RUNS_FILES.iter().any(|(known, _)| *known == name) && input == Input::Text;
-    if mention.decides && (runs_text_of_others(name) || reads_rules) && (input == Input::Text || mention.in_a_word) {
+    if mention.decides
+        && (runs_text_of_others(name) || reads_rules || commanded)
+        && (input == Input::Text || mention.in_a_word)
+    {
         return Some("it would have a command of phasegate run that only a person may give".to_owned());
     }
     if matches!(name, "alias" | "hash" | "enable") && has(&["phasegate"]) {

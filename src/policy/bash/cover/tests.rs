@@ -387,3 +387,63 @@ fn names_that_stand_for_other_places_are_followed() {
     let free = ["rm -rf ~/x", "codex exec -c model=o3 x", "grep -e .phasegate README.md", "docker exec c rm -rf /"];
     all(&[], &["Bash", "Read", "Edit"], Decision::Allow, &free);
 }
+
+#[test]
+fn what_a_client_or_an_editor_is_told_counts_as_what_it_runs() {
+    all(
+        &[],
+        &["Bash(psql *)", "Bash(gs *)", "Bash(sqlite3 *)", "Bash(vim *)", "Bash(printf *)", "Bash(sh)", "Edit"],
+        Decision::None,
+        &[
+            "psql -o '|touch x' -c 'select 1'",
+            "psql --output='|touch x' -c 'select 1'",
+            "gs -sOutputFile=%pipe%x f.ps",
+            "sqlite3 a \"attach'out'as y\"",
+            "sqlite3 a \"ATTACH/**/'out' as y\"",
+            "sqlite3 a \"select edit ('x','touch x;:')\"",
+            "sqlite3 a \"select edit/**/('x','y')\"",
+            "sqlite3 a \"select \\\"edit\\\"('x','y')\"",
+            "sqlite3 a \"select readfile('.env')\"",
+            "sqlite3 a \"vacuum\ninto 'x'\"",
+            "printf ':!touch x\\n' | vim f",
+            "printf ':!touch x\\n' | vim -e -",
+            "vim f < x",
+            "printf x | sh",
+            "sh <<< x",
+            "sh < x",
+        ],
+    );
+    all(
+        &[],
+        &["Bash(sqlite3 *)", "Bash(vim *)", "Bash(printf *)", "Bash(psql *)", "Bash(printf x | sh)", "Edit(out/**)"],
+        Decision::Allow,
+        &[
+            "sqlite3 a 'select edit, attached from notes'",
+            "printf x | vim -",
+            "vim f",
+            "psql -o out/x -c 'select 1'",
+            "printf x | sh",
+        ],
+    );
+}
+
+#[test]
+fn programs_in_other_languages_may_do_what_is_denied() {
+    all(
+        &["Bash(rm *)"],
+        &["Bash"],
+        Decision::None,
+        &[
+            "raku -e 'shell \"x\"'",
+            "clisp -x '(x)'",
+            "maxima --batch-string='system(\"x\");'",
+            "csi -e '(x)'",
+            "gforth -e 's\" x\" system'",
+            "emacsclient -e '(x)'",
+            "emacs --batch --eval '(x)'",
+            "swipl -g x",
+            "echo x | redis-cli",
+        ],
+    );
+    all(&["Bash(rm *)"], &["Bash"], Decision::Deny, &["git merge-index rm x", "git remote-ext a 'rm x'"]);
+}

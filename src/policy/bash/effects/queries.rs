@@ -3,8 +3,9 @@
 
 use super::Word;
 
-/// Parts of a text for sqlite that load code, start programs or reach files.
-const SQLITE_RUNS: &[&str] = &["load_extension", "writefile", "edit(", "fts3_tokenizer", "attach "];
+/// Words of a text for sqlite that load code or reach files.
+const SQLITE_REACHES: &[&str] =
+    &["attach", "fsdir", "fts3_tokenizer", "load_extension", "readfile", "writefile", "zipfile"];
 
 /// Commands of its shell that only show, in full.
 const SQLITE_SHOWS: &[&str] = &[
@@ -80,10 +81,25 @@ pub fn sqlite_acts(word: &Word) -> bool {
     let acts = |name: String| {
         name.chars().all(|letter| letter.is_ascii_alphanumeric()) && !SQLITE_SHOWS.contains(&name.as_str())
     };
-    word.expands.value
-        || text.lines().filter_map(command).any(acts)
-        || SQLITE_RUNS.iter().any(|part| text.contains(part))
-        || (text.contains("vacuum") && text.contains("into"))
+    word.expands.value || text.lines().filter_map(command).any(acts) || sqlite_reaches(&text)
+}
+
+/// Whether statements, in small letters, reach files or start a program.
+fn sqlite_reaches(text: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let words = || text.split(|letter| !is_part(letter));
+    // A column may be called so.
+    let calls = |name: &str| {
+        text.match_indices(name).any(|(at, _)| {
+            let (before, after) = text.split_at_checked(at).unwrap_or_default();
+            let after = after.get(name.len()..).unwrap_or_default();
+            let open = after.trim_start_matches(|letter: char| letter.is_whitespace() || "\"]`'".contains(letter));
+            !before.ends_with(is_part) && ["(", "/*", "--"].iter().any(|mark| open.starts_with(mark))
+        })
+    };
+    words().any(|word| SQLITE_REACHES.contains(&word))
+        || (words().any(|word| word == "vacuum") && words().any(|word| word == "into"))
+        || calls("edit")
 }
 
 /// For `psql -c` and `mysql -e`.

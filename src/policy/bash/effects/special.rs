@@ -12,11 +12,50 @@ const SWITCHES: &[&str] =
 const OPENS_A_SHELL: &[&str] = &["dbshell", "shell", "shell_plus"];
 
 /// Their input may be commands.
-const READS_COMMANDS: &[&str] = &["sqlite3", "psql", "mysql", "gdb", "ed", "ex", "bc", "ssh", "rails", "manage.py"];
+const READS_COMMANDS: &[&str] = &[
+    "bc",
+    "dc",
+    "duckdb",
+    "ed",
+    "ex",
+    "gdb",
+    "gvim",
+    "jshell",
+    "kak",
+    "lftp",
+    "manage.py",
+    "mysql",
+    "ncftp",
+    "nvim",
+    "psftp",
+    "psql",
+    "rails",
+    "redis-cli",
+    "sftp",
+    "smbclient",
+    "sqlite3",
+    "ssh",
+    "vi",
+    "view",
+    "vim",
+];
+
+/// With `-` their input is a text to look at.
+const EDITORS: &[&str] = &["gvim", "nvim", "vi", "view", "vim"];
+
+/// Whether commands of its own may come on the input of this program.
+pub fn reads_commands(name: &str, words: &[Word]) -> bool {
+    let has = |wanted: &str| words.iter().skip(1).any(|word| word.text == wanted);
+    let silent = |word: &Word| {
+        let bundle = word.text.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        bundle.is_some_and(|letters| letters.contains(['e', 'E', 's']))
+    };
+    let looks = EDITORS.contains(&name) && has("-") && !words.iter().skip(1).any(silent);
+    READS_COMMANDS.contains(&name) && !looks
+}
 
 pub fn risks(name: &str, words: &[Word], input: Input, found: &mut Vec<Risk>) {
-    // Commands of its own shell may come that way.
-    if READS_COMMANDS.contains(&name) && input != Input::Inherited {
+    if input != Input::Inherited && reads_commands(name, words) {
         found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
     }
     let dashes = words.iter().position(|word| word.text == "--").unwrap_or(usize::MAX);
@@ -101,11 +140,15 @@ fn runs(name: &str, words: &[Word], at: usize, word: &Word) -> bool {
     }
 }
 
-/// `git bisect run program`, `git submodule foreach text`: further words of theirs print or change what git holds.
+/// `git bisect run program`, `git submodule foreach text`: further words of theirs print or change what git holds. The others
+/// are there to run a program.
 fn is_of_subcommand(words: &[Word], at: usize) -> bool {
     let sub = subcommand("git", words).filter(|(before, _)| at > *before);
     let text = words.get(at).map_or("", |word| word.text.as_str());
-    sub.is_some_and(|(_, sub)| matches!((sub, text), ("bisect", "run") | ("submodule", "foreach")))
+    sub.is_some_and(|(_, sub)| {
+        matches!((sub, text), ("bisect", "run") | ("submodule", "foreach"))
+            || matches!(sub, "merge-index" | "remote-ext" | "remote-fd")
+    })
 }
 
 /// `cargo rustc -- -o file`.

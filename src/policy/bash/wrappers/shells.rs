@@ -152,15 +152,18 @@ pub fn git(words: &[Word]) -> Vec<Inner> {
             inner.extend((!word.expands.nothing()).then_some(MADE_LATER));
         }
         let next = words.get(at + 1..).unwrap_or_default();
+        let is_option = |word: &&Word| word.text.starts_with('-');
         match given {
             "foreach" => {
-                let options = next.iter().take_while(|word| word.text.starts_with('-')).count();
+                let options = next.iter().take_while(is_option).count();
                 inner.extend(text(next.get(options..).unwrap_or_default()));
             }
             "-x" | "--exec" | "--tree-filter" | "--index-filter" | "--msg-filter" | "--env-filter"
             | "--parent-filter" | "--commit-filter" | "--tag-name-filter" => {
                 inner.extend(next.first().map(std::slice::from_ref).map(text).unwrap_or_default());
             }
+            "merge-index" => inner.push(Inner::From(at + 1 + next.iter().take_while(is_option).count())),
+            "remote-ext" => inner.extend(text(next.get(1..).unwrap_or_default())),
             "run" if words.iter().take(at).any(|word| word.text == "bisect") => inner.push(Inner::From(at + 1)),
             _ => {
                 if let Some(command) = given.strip_prefix("--exec=") {

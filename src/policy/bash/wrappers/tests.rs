@@ -51,6 +51,8 @@ fn other_wrappers_show_what_they_run() {
         ("watch -n 1 rm_x", Inner::Text("rm x".into())),
         ("unshare -r rm x", Inner::Perhaps(2)),
         ("git bisect run rm x", Inner::From(3)),
+        ("git merge-index -o rm x", Inner::From(3)),
+        ("git remote-ext a rm_x", Inner::Text("rm x".into())),
         ("git submodule foreach rm_x", Inner::Text("rm x".into())),
         ("git -c alias.x=!rm_x x", Inner::Text("rm x".into())),
     ] {
