@@ -55,34 +55,73 @@ pub fn delegate(plan: &Plan<'_>) -> Vec<Part> {
     let wanted = plan.parts.clamp(1, PARTS_MAX);
     let sections = sections(plan, &units, kind, wanted);
     let groups = grouped(&sections, wanted);
-    let total: f64 = sections.iter().map(|section| section.weight).sum();
     let asked: f64 = sections.iter().map(|section| section.wanted).sum();
-    let budget = match plan.budget {
-        Budget::Share(share) => total * share.clamp(0.0, 1.0),
-        Budget::Tokens(tokens) => (tokens as f64).min(total),
+    let of = |group: &BTreeSet<usize>| -> Vec<&Section> {
+        group.iter().filter_map(|number| sections.get(*number)).collect()
     };
-    let part = |group: &BTreeSet<usize>| {
-        let sections: Vec<&Section> = group.iter().filter_map(|number| sections.get(*number)).collect();
-        let weight: f64 = sections.iter().map(|section| section.weight).sum();
-        let wanted: f64 = sections.iter().map(|section| section.wanted).sum();
-        let share = if asked > 0.0 { wanted / asked } else { weight / total.max(1.0) };
-        // Half by size and half by what is asked for: a part that matches nothing still gets something.
-        let own = (budget * (0.5 * weight / total.max(1.0) + 0.5 * share)).min(weight);
-        let text: String = sections.iter().filter_map(|section| plan.text.get(bytes(&units, section))).collect();
-        let mut ask = Ask::new(&text, plan.query, Budget::Tokens(own.floor() as u64));
+    let whole = |group: &BTreeSet<usize>| -> String {
+        of(group).into_iter().filter_map(|section| plan.text.get(bytes(&units, section))).collect()
+    };
+    let texts: Vec<String> = groups.iter().map(whole).collect();
+    let needs: Vec<u64> = texts.iter().map(|text| tokens::count(text)).collect();
+    let total: u64 = needs.iter().sum();
+    let shares: Vec<f64> = groups
+        .iter()
+        .zip(&needs)
+        .map(|(group, need)| {
+            let wanted: f64 = of(group).iter().map(|section| section.wanted).sum();
+            if asked > 0.0 { wanted / asked } else { *need as f64 / total.max(1) as f64 }
+        })
+        .collect();
+    let budget = match plan.budget {
+        Budget::Share(share) => (total as f64 * share.clamp(0.0, 1.0)) as u64,
+        Budget::Tokens(tokens) => tokens.min(total),
+    };
+    let budgets = handed_out(budget, &needs, &shares);
+    let part = |((group, text), ((need, share), own)): ((&BTreeSet<usize>, String), ((u64, f64), u64))| {
+        let sections = of(group);
+        let mut ask = Ask::new(&text, plan.query, Budget::Tokens(own));
         (ask.kind, ask.marks) = (Some(kind), Marks::Counts);
-        let reduced = reduce(&ask);
+        // What fits is not looked at: a reader gets it as it is, repeats and all.
+        let (left, tokens_after) = if own >= need {
+            (text.clone(), need)
+        } else {
+            let reduced = reduce(&ask);
+            (reduced.text, reduced.tokens_after)
+        };
         Part {
             titles: sections.iter().map(|section| section.title.clone()).collect(),
             lines: joined(sections.iter().filter_map(|section| lines(&units, section))),
-            tokens: tokens::rounded(&text, weight),
-            budget: own.floor() as u64,
+            tokens: need,
+            budget: own,
             share,
-            tokens_after: reduced.tokens_after,
-            text: reduced.text,
+            tokens_after,
+            text: left,
         }
     };
-    groups.iter().map(part).collect()
+    groups.iter().zip(texts).zip(needs.into_iter().zip(shares).zip(budgets)).map(part).collect()
+}
+
+/// A budget of whole tokens, to parts that need so many and are asked for so much: half by size and half by what is asked for, so
+/// that a part that matches nothing still gets something. What one does not need goes to the others.
+fn handed_out(budget: u64, needs: &[u64], shares: &[f64]) -> Vec<u64> {
+    let total = needs.iter().sum::<u64>().max(1) as f64;
+    let claim = |(need, share): (&u64, &f64)| 0.5 * *need as f64 / total + 0.5 * share;
+    let claims: Vec<f64> = needs.iter().zip(shares).map(claim).collect();
+    let mut given = vec![0_u64; needs.len()];
+    let mut left = budget.min(needs.iter().sum());
+    while left > 0 {
+        let open: f64 =
+            given.iter().zip(needs).zip(&claims).filter(|((own, need), _)| own < need).map(|(_, claim)| claim).sum();
+        let round = left as f64;
+        for ((own, need), claim) in given.iter_mut().zip(needs).zip(&claims) {
+            // At least one, so that rounding leaves nothing over.
+            let more = ((round * claim / open.max(f64::MIN_POSITIVE)) as u64).max(1).min(*need - *own).min(left);
+            *own += more;
+            left -= more;
+        }
+    }
+    given
 }
 
 fn bytes(units: &[Unit], section: &Section) -> Range<usize> {
@@ -247,6 +286,35 @@ mod tests {
         assert!(parts.iter().all(|part| part.tokens_after <= part.budget), "{parts:?}");
         assert!(parts.iter().map(|part| part.budget).sum::<u64>() <= 900, "{parts:?}");
         assert!(parts.iter().any(|part| part.text.contains("def alpha_3(x):")), "{parts:?}");
+    }
+
+    #[test]
+    fn by_default_nothing_goes_and_no_token_is_left_over() {
+        let json = format!(
+            "[{}]",
+            (0..900).map(|n| format!("{{\"id\":{n},\"name\":\"user {n}\"}}")).collect::<Vec<_>>().join(",")
+        );
+        let chapters: String =
+            (0..40).map(|n| format!("# Chapter {n}\n\n{}\n", "Words of it. ".repeat(n + 1))).collect();
+        for (text, query) in [(text(), "alpha_3"), (json, "user 7"), (chapters, "chapter 7"), ("hello".to_owned(), "x")]
+        {
+            let plan = Plan { text: &text, query, parts: 4, budget: Budget::Share(1.0) };
+            let parts = delegate(&plan);
+            assert!(parts.iter().all(|part| part.tokens_after == part.tokens && !part.text.is_empty()), "{parts:?}");
+            assert_eq!(parts.iter().map(|part| part.text.len()).sum::<usize>(), text.len());
+            let (sum, whole) = (parts.iter().map(|part| part.tokens).sum::<u64>() as f64, tokens::weigh(&text));
+            assert!((sum - whole).abs() <= whole * 0.02 + 4.0, "{sum} of {whole}");
+        }
+        for (budget, needs, shares, given) in [
+            (10, vec![5, 5], vec![1.0, 0.0], vec![5, 5]),
+            (9, vec![2, 20], vec![1.0, 0.0], vec![2, 7]),
+            (7, vec![10, 10, 10], vec![0.0, 0.0, 0.0], vec![3, 2, 2]),
+            (1, vec![4, 4], vec![0.5, 0.5], vec![1, 0]),
+            (0, vec![4], vec![1.0], vec![0]),
+            (5, vec![], vec![], vec![]),
+        ] {
+            assert_eq!(handed_out(budget, &needs, &shares), given, "{budget} to {needs:?}");
+        }
     }
 
     #[test]
