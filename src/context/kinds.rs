@@ -1,6 +1,7 @@
 //! What kind of text a context is, told by its lines: code, a log, JSON, prose or a transcript of a session. A mixed text is of
 //! the kind that most of its lines are.
 
+use super::chunks::json::is_sound;
 use super::chunks::lines::{PYTHON, is_definition, is_file_head, is_turn};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,11 +133,11 @@ fn look(text: &str) -> Seen {
 
 /// JSON, or several of them a line.
 fn is_json(trimmed: &str) -> bool {
-    if serde_json::from_str::<serde::de::IgnoredAny>(trimmed).is_ok() {
+    if is_sound(trimmed) {
         return true;
     }
     let mut lines = trimmed.lines().filter(|line| !line.trim().is_empty()).take(20).peekable();
-    lines.peek().is_some() && lines.all(|line| serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok())
+    lines.peek().is_some() && lines.all(is_sound)
 }
 
 /// Begins with a time or a level, as lines of logs do.

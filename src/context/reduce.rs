@@ -100,7 +100,7 @@ pub fn reduce(ask: &Ask<'_>) -> Reduced {
     let units = if ask.append_only {
         append::cut(ask.text)
     } else if budget < total {
-        finer(ask.text, cut(ask.text, kind), budget * UNIT_SHARE_MAX)
+        finer(ask.text, cut(ask.text, kind), budget * UNIT_SHARE_MAX, kind)
     } else {
         cut(ask.text, kind)
     };

@@ -142,16 +142,44 @@ fn stem(word: &[u8]) -> &[u8] {
     word.get(..end).unwrap_or(word)
 }
 
-/// Identifiers, numbers and words, as slices of the text.
+/// Letters of scripts that set no blanks between words: Thai, Lao, Burmese, Khmer, kana, ideographs.
+fn is_unspaced(letter: char) -> bool {
+    matches!(letter, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3005}'
+        | '\u{3040}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
+        | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Whether a text may be cut between these two: letters of such scripts, no sign above or below one torn from it.
+pub fn are_apart(before: char, letter: char) -> bool {
+    let hangs = matches!(letter, '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}' | '\u{eb1}'
+        | '\u{eb4}'..='\u{ebc}' | '\u{ec8}'..='\u{ece}' | '\u{102b}'..='\u{103e}' | '\u{17b6}'..='\u{17d3}'
+        | '\u{30fc}' | '\u{3099}' | '\u{309a}');
+    let leads = matches!(before, '\u{e40}'..='\u{e44}' | '\u{ec0}'..='\u{ec4}' | '\u{17d2}' | '\u{1039}');
+    is_unspaced(before) && is_unspaced(letter) && !hangs && !leads
+}
+
+/// Identifiers, numbers and words, as slices of the text; where words have no blanks between them, every two letters.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
+    let mut is_inside = false;
     std::iter::from_fn(move || {
-        let start = rest.find(|c: char| c.is_alphanumeric() || c == '_')?;
+        let start = rest.find(|c: char| c.is_alphanumeric() || c == '_' || is_unspaced(c))?;
         let from = rest.get(start..)?;
-        let is_number = from.starts_with(|c: char| c.is_ascii_digit());
-        let end = from
-            .find(|c: char| if is_number { !c.is_ascii_digit() } else { !(c.is_alphanumeric() || c == '_') })
-            .unwrap_or(from.len());
+        let mut letters = from.chars();
+        let (first, second) = (letters.next()?, letters.next());
+        if is_unspaced(first) {
+            let both = second.filter(|second| is_unspaced(*second)).map(|second| first.len_utf8() + second.len_utf8());
+            let alone = both.is_none() && is_inside && start == 0;
+            is_inside = both.is_some();
+            rest = from.get(first.len_utf8()..)?;
+            // The last of a run was in the pair before.
+            return Some(if alone { "" } else { from.get(..both.unwrap_or(first.len_utf8()))? });
+        }
+        is_inside = false;
+        let is_number = first.is_ascii_digit();
+        let goes_on =
+            |c: char| if is_number { c.is_ascii_digit() } else { (c.is_alphanumeric() || c == '_') && !is_unspaced(c) };
+        let end = from.find(|c: char| !goes_on(c)).unwrap_or(from.len());
         let (word, after) = from.split_at_checked(end)?;
         rest = after;
         Some(word)
@@ -228,6 +256,20 @@ mod tests {
             let mut words = Words::default();
             words.list(forms);
             assert_eq!(words.len(), 1, "{forms}");
+        }
+    }
+
+    #[test]
+    fn scripts_without_blanks_are_read_by_two_letters() {
+        let shown = |text: &'static str| words(text).filter(|word| !word.is_empty()).collect::<Vec<_>>();
+        for (text, read) in [
+            ("第77段 人口", vec!["第", "77", "段", "人口"]),
+            ("密码是42。", vec!["密码", "码是", "42"]),
+            ("API密码x", vec!["API", "密码", "x"]),
+            ("größe_1 слово", vec!["größe_1", "слово"]),
+            ("ทำ", vec!["ทำ"]),
+        ] {
+            assert_eq!(shown(text), read, "{text}");
         }
     }
 

@@ -25,7 +25,12 @@ pub fn each(line: &str, mut found: impl FnMut(u64, f32)) {
         let end = from.find(|c| !in_value(c)).unwrap_or(from.len());
         let (raw, after) = from.split_at_checked(end).unwrap_or((from, ""));
         let before = rest.get(..start).and_then(|before| before.chars().next_back());
+        let is_escape = rest
+            .get(..start)
+            .is_some_and(|before| before.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1);
         rest = after;
+        // The `n` of an escaped end of line is none of the value behind it.
+        let raw = if is_escape { raw.strip_prefix(['n', 't', 'r']).unwrap_or(raw) } else { raw };
         let value = raw.trim_matches(['.', '-', '+', '@']);
         if value.is_empty() || value.len() > VALUE_BYTES_MAX {
             continue;
@@ -78,4 +83,25 @@ fn is_compound(value: &str) -> bool {
             .as_bytes()
             .windows(2)
             .any(|pair| matches!(pair, [before, after] if before.is_ascii_lowercase() && after.is_ascii_uppercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_end_of_line_is_no_part_of_a_value() {
+        let seen = |line: &str| {
+            let mut values = Vec::new();
+            each(line, |value, _| values.push(value));
+            values
+        };
+        for (line, value) in [
+            (r#"{"out":"done\nsrc/main.rs\tok"}"#, "src/main.rs"),
+            (r#"{"out":"\t4711\r\n"}"#, "4711"),
+            (r#"{"dir":"C:\\new_part"}"#, "new_part"),
+        ] {
+            assert!(seen(line).contains(&hash(value.as_bytes())), "{line}");
+        }
+    }
 }

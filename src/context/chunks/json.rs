@@ -1,7 +1,12 @@
-//! Where a long line of JSON may be cut: between the elements of its large objects and arrays, never inside a small one. Whether
-//! it is JSON is not asked: where brackets do not match there are fewer cuts.
+//! Where a long line of JSON may be cut: between the elements of its large objects and arrays, never inside a small one. It is
+//! for lines that are JSON, or a part of it: elsewhere brackets and commas mean something else.
 
 use super::super::terms::Keyed;
+
+/// JSON by itself, a comma behind it or not.
+pub fn is_sound(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text.trim().trim_end_matches(',')).is_ok()
+}
 
 /// Plain elements (no objects, no arrays) stay together up to so many bytes.
 const PLAIN_BYTES_MAX: usize = 100;
