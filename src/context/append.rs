@@ -1,5 +1,6 @@
 //! The reduction of a text that grows: each line is judged by what stands before it alone, so that the output for a longer text
-//! begins with the very bytes of the output for a shorter one. A prefix that a model's provider has cached stays the same.
+//! begins with the very bytes of the output for a shorter one. A prefix that a model's provider has cached stays the same. A
+//! last line without an end may still become another one: it comes when it is whole.
 
 use std::collections::HashSet;
 
@@ -54,7 +55,8 @@ pub fn choose(ask: &Ask<'_>, units: &[Unit], repeats: &[Option<Repeat>]) -> Vec<
         let pays = if open_gap > 0 { mark } else { 0.0 };
         // Room for the mark of a gap that is still open at the end.
         let fits = used + pays + unit.weight + mark <= (seen_tokens * share).min(most);
-        let keep = repeats.get(number).copied().flatten().is_none() && unit.role != Role::Blank && worth >= bar && fits;
+        let is_whole = line.ends_with('\n') && unit.role != Role::Blank;
+        let keep = repeats.get(number).copied().flatten().is_none() && is_whole && worth >= bar && fits;
         if keep {
             used += pays + unit.weight;
             values::each(line, |value, _| {

@@ -437,5 +437,13 @@ mod tests {
             }
             assert!(before.len() > 1000, "{before}");
         }
+        for (begun, rest) in
+            [("$ run /new/path_9.txt num", "ber_77\n"), ("x_1.tar 10%", "\rx_1.tar 20%\n"), ("key_1=v", " k_2=w\n")]
+        {
+            let growing =
+                |text: &str| reduce(&Ask { append_only: true, ..Ask::new(text, "", Budget::Share(0.6)) }).text;
+            let (now, then) = (growing(&format!("{text}{begun}")), growing(&format!("{text}{begun}{rest}more\n")));
+            assert!(then.starts_with(&now), "{begun}{rest}");
+        }
     }
 }
