@@ -3,10 +3,12 @@
 
 mod harmless;
 mod launchers;
+mod outputs;
 mod queries;
 mod special;
 
 pub use harmless::{only_prints, runs_the_project};
+pub use outputs::{perhaps_targets, started};
 pub use special::reads_commands;
 
 use super::super::shell::script::{Input, Word};

@@ -79,6 +79,7 @@ const COMMANDS: &[(&str, Way, &str)] = &[
     ("gpg", Way::Reads, "ru"),
     ("grep", Way::ReadsAfterFirst, "ABCmdD"),
     ("gzip", Way::Moves, "S"),
+    ("gsed", Way::ReadsAfterFirst, "l"),
     ("gunzip", Way::Moves, "S"),
     ("hd", Way::Reads, "sn"),
     ("head", Way::Reads, "nc"),
@@ -190,7 +191,8 @@ const FROM: &[(&str, &[&str])] = &[
     ("docker-compose", &["--env-file", "-f", "--file"]),
     ("helm", &["-f", "--values", "--set-file"]),
     ("gh", &["-f", "-F", "--body-file", "--notes-file", "--env-file", "--input"]),
-    ("git", &["-F", "--file", "-t", "--template"]),
+    ("find", &["-files0-from"]),
+    ("git", &["-F", "--file", "-t", "--template", "--contents"]),
     ("make", &["-f", "--file", "--makefile"]),
     ("kubectl", &["--from-file", "--from-env-file", "-f", "--filename"]),
     ("mysql", &["--defaults-file", "--defaults-extra-file"]),
@@ -198,6 +200,7 @@ const FROM: &[(&str, &[&str])] = &[
     ("pip", &["-r", "--requirement", "-c", "--constraint"]),
     ("pip3", &["-r", "--requirement", "-c", "--constraint"]),
     ("terraform", &["-var-file", "--var-file", "-backend-config"]),
+    ("tree", &["--fromfile", "--fromtabfile", "--gitfile", "--infofile"]),
     ("uv", &["-r", "--requirement", "-c", "--constraint", "--env-file"]),
     ("parallel", &["-a", "--arg-file"]),
     ("xargs", &["-a", "--arg-file"]),
@@ -227,6 +230,15 @@ const GIT_READS: &[&str] = &[
 ];
 const GIT_WRITES: &[&str] =
     &["apply", "checkout", "checkout-index", "clean", "mv", "restore", "rm", "stash", "update-index"];
+
+pub fn is_known(name: &str) -> bool {
+    COMMANDS.iter().any(|(known, _, _)| *known == name)
+}
+
+/// Which of its operands a program reads and which it writes is known of each.
+pub fn exactly_known(name: &str) -> bool {
+    COMMANDS.iter().any(|(known, way, _)| *known == name && !matches!(way, Way::Reads | Way::ReadsAfterFirst))
+}
 
 /// The files among the words of one command, as far as the program is one that is known to open what it names.
 pub fn named(words: &[Word]) -> Vec<Named> {
@@ -327,7 +339,11 @@ fn operands(name: &str, words: &[Word]) -> Vec<Named> {
                 pattern_given |= matches!(option, "e" | "f" | "regexp" | "file" | "expression" | "from-file");
                 let expands = words.get(at).map(|word| word.expands).unwrap_or_default();
                 symbolic |= name == "ln" && matches!(option, "s" | "symbolic");
-                in_place |= matches!(name, "sed" | "yq") && (option == "i" || option.starts_with("in"));
+                in_place |= match name {
+                    "sed" | "gsed" | "yq" => option == "i" || option.starts_with("in"),
+                    "jq" => matches!(option, "i" | "in-place"),
+                    _ => false,
+                };
                 // The rest of a bundle of letters is no value, unless it looks like a path.
                 let attached = attached
                     .filter(|text| long || option == "f" || letters.contains(option) || text.contains(['.', '/']));

@@ -5,7 +5,7 @@ use super::super::rule::Rule;
 use super::super::shell::script::{Input, Redirection, Way, Word};
 use super::clients::names_settings;
 use super::effects::{base, is_interpreter};
-use super::guard::{KILLERS, Mention, NETWORK, TOUCHES, names_state, runs_text_of_others};
+use super::guard::{KILLERS, Mention, NETWORK, PASSIVE, TOUCHES, names_state, runs_text_of_others};
 use super::views::{Seen, View};
 
 /// They put a file elsewhere as it is.
@@ -120,6 +120,17 @@ fn is_told_of_us(views: &[&View], text: &str, around: &Around) -> bool {
         program(view) == "patch" || (program(view) == "git" && applies)
     };
     let mut heads = text.lines().filter(|line| line.starts_with("+++ ") || line.starts_with("--- "));
-    (told().any(|view| is_interpreter(program(view))) && names_us(text))
+    // `while read f; do rm $f; done <<< name`: the word that is filled in may be what stands in the text.
+    let reads =
+        |view: &&View| view.input != Input::Inherited && matches!(program(view), "mapfile" | "read" | "readarray");
+    let prints = |view: &&&View| matches!(program(view), "echo" | "printf");
+    let fills_in =
+        |view: &&View| !PASSIVE.contains(&program(view)) && view.words().iter().skip(1).any(|word| word.expands.value);
+    let printed = || {
+        let words = views.iter().filter(prints).flat_map(|view| view.words());
+        words.into_iter().any(|word| names_us(&word.text)) || (text.contains("<<") && names_us(text))
+    };
+    (views.iter().any(|view| reads(&view)) && views.iter().any(|view| fills_in(&view)) && printed())
+        || (told().any(|view| is_interpreter(program(view))) && names_us(text))
         || (told().any(|view| patches(&view)) && heads.any(names_us))
 }

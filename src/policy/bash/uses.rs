@@ -1,5 +1,7 @@
 //! Every file that a text would read or write, with what the path rules say of it.
 
+mod perhaps;
+
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
@@ -55,6 +57,7 @@ pub struct Uses {
     known: BTreeSet<(bool, bool, String)>,
     unclear: usize,
     expanded: BTreeSet<(bool, String)>,
+    guesses: usize,
 }
 
 #[derive(Debug)]
@@ -72,6 +75,8 @@ pub struct Finder<'a> {
     about_files: OnceCell<Vec<AboutFiles<'a>>>,
     /// What holds agents, and what is never written without a person, as patterns.
     held: OnceCell<(Vec<Names>, Vec<Names>)>,
+    /// The rules of deny and ask that are about some files only.
+    narrow: OnceCell<RuleSet>,
 }
 
 #[derive(Debug)]
@@ -106,9 +111,9 @@ impl<'a> Finder<'a> {
         folders.truncate(8);
         let about_paths = rules.deny.iter().chain(&rules.ask).chain(&rules.allow).filter(|rule| rule.path.is_some());
         let files_max = (MAX_FILE_RULES / about_paths.count().max(1)).clamp(MIN_FILES, MAX_FILES);
-        let (about_files, held) = (OnceCell::new(), OnceCell::new());
+        let (about_files, held, narrow) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         let links = Links::of(seen, &folders, around);
-        Self { rules, around, values, links, folders, anything, files_max, about_files, held }
+        Self { rules, around, values, links, folders, anything, files_max, about_files, held, narrow }
     }
 
     fn about_files(&self) -> &[AboutFiles<'a>] {
@@ -151,6 +156,9 @@ impl<'a> Finder<'a> {
                     self.through(&path, access, &view.folders, &mut uses);
                 }
                 self.entered(words, &mut uses);
+                if view.sure {
+                    self.perhaps_written(view, &mut uses);
+                }
             }
         }
         self.names_handed_on(seen, &mut uses);
@@ -440,16 +448,20 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The shell would find by the pattern what holds agents, or what is never written without a person.
-    fn found_by_pattern(&self, word: &Word, places: &[Names], access: Access, uses: &mut Uses) {
-        let meets = |held: &[Names]| held.iter().any(|held| places.iter().any(|place| could_meet(place, held)));
+    fn held(&self) -> &(Vec<Names>, Vec<Names>) {
         let read =
             |names: &[&str]| -> Vec<Names> { names.iter().map(|name| names_of_rule(name, self.around)).collect() };
-        let (holders, protected) = self.held.get_or_init(|| {
+        self.held.get_or_init(|| {
             let mut holders = read(&[".phasegate", ".claude/settings.json"]);
             holders.extend(self.around.guard.paths.iter().map(|path| names(path)));
             (holders, read(PROTECTED))
-        });
+        })
+    }
+
+    /// The shell would find by the pattern what holds agents, or what is never written without a person.
+    fn found_by_pattern(&self, word: &Word, places: &[Names], access: Access, uses: &mut Uses) {
+        let meets = |held: &[Names]| held.iter().any(|held| places.iter().any(|place| could_meet(place, held)));
+        let (holders, protected) = self.held();
         let named = access == Access::Write || word.text.contains("phas");
         let root = names(&self.around.root);
         // `/srv/*` is the work tree and what lies beside it.

@@ -28,20 +28,16 @@ const INTO: &[(&str, &str, &[&str])] = &[
     ("wget", "P", &["directory-prefix"]),
 ];
 
-/// Options whose value is a file that is written, where the table of programs does not know it; of one subcommand or of all.
-const OUTPUT: &[(&str, &str, &[&str])] = &[
-    ("find", "", &["-fprint", "-fprint0", "-fprintf", "-fls"]),
-    ("go", "build", &["-o"]),
-    ("go", "test", &["-o", "-coverprofile"]),
-    ("openssl", "", &["-out", "-keyout"]),
-    ("pandoc", "", &["-o", "--output"]),
-    ("dot", "", &["-o"]),
-    ("jq", "", &["--output"]),
-    ("ltrace", "", &["-o", "--output"]),
-    ("script", "", &["-B", "-I", "-O", "--log-in", "--log-io", "--log-out"]),
-    ("sops", "", &["--output"]),
-    ("strace", "", &["-o", "--output"]),
-    ("time", "", &["-o", "--output"]),
+/// Options whose value is a file that is written, of programs of which the tables do not tell it.
+const OUTPUT: &[(&str, &[&str])] = &[
+    ("jq", &["--output"]),
+    ("ltrace", &["-o", "--output"]),
+    ("nmap", &["-oA", "-oG", "-oN", "-oS", "-oX"]),
+    ("screen", &["-Logfile"]),
+    ("script", &["-B", "-I", "-O", "--log-in", "--log-io", "--log-out"]),
+    ("sops", &["--output"]),
+    ("strace", &["-o", "--output"]),
+    ("time", &["-o", "--output"]),
 ];
 
 /// What holds agents, as `find` could come upon it.
@@ -58,9 +54,13 @@ pub fn written(words: &[Word], input: Input, around: &Around) -> Vec<Named> {
     for (_, letters, long) in INTO.iter().filter(|(known, _, _)| *known == name) {
         found.extend(folders(words, letters, long).flat_map(|folder| [writes(within(&folder)), writes(folder)]));
     }
-    for (_, sub, options) in OUTPUT.iter().filter(|(known, _, _)| *known == name) {
-        let about = sub.is_empty() || words.get(1).is_some_and(|word| word.text == *sub);
-        found.extend(values_of(words, options).filter(|_| about).map(writes));
+    for (_, options) in OUTPUT.iter().filter(|(known, _)| *known == name) {
+        found.extend(values_of(words, options).map(writes));
+    }
+    for target in effects::perhaps_targets(words).into_iter().map(writes) {
+        if !found.contains(&target) {
+            found.push(target);
+        }
     }
     found.extend(operands(name, words).into_iter().map(writes));
     match name {
@@ -133,7 +133,9 @@ fn operands(name: &str, words: &[Word]) -> Vec<Word> {
         {
             plain().collect()
         }
-        "tar" | "gtar" | "bsdtar" if packs(words) => values_of_letter(words, 'f').collect(),
+        "tar" | "gtar" | "bsdtar" if packs(words) => {
+            values_of_letter(words, 'f').chain(values_of(words, &["--file"])).collect()
+        }
         "git" if has(&["clone"]) => plain().skip_while(|word| word.text != "clone").skip(2).take(1).collect(),
         // Whatever is no option of `perl -pi -e CODE FILE` may be a file.
         _ if is_interpreter(name) && (name.starts_with("perl") || name.starts_with("ruby")) && bundle('i') => {
@@ -154,17 +156,25 @@ fn writes_in_place(name: &str, words: &[Word]) -> bool {
     words.iter().any(|word| wanted.contains(&word.text.as_str()))
 }
 
-fn packs(words: &[Word]) -> bool {
-    let first = words.get(1).map_or("", |word| word.text.as_str());
-    let bundle = first.strip_prefix('-').unwrap_or(first);
-    let short = !bundle.starts_with('-') && bundle.contains(['c', 'r', 'u']);
-    short || words.iter().any(|word| matches!(word.text.as_str(), "--create" | "--append" | "--update"))
+pub fn packs(words: &[Word]) -> bool {
+    bundles(words).any(|(_, letters)| letters.contains(['c', 'r', 'u', 'A']))
+        || words.iter().any(|word| matches!(word.text.as_str(), "--create" | "--append" | "--update" | "--concatenate"))
 }
 
-/// The word after the first bundle that holds the letter.
+/// Words of letters: behind one dash, or the first of all, with their places.
+fn bundles(words: &[Word]) -> impl Iterator<Item = (usize, &str)> {
+    words.iter().enumerate().skip(1).filter_map(|(at, word)| match word.text.strip_prefix('-') {
+        Some(letters) => (!letters.starts_with('-')).then_some((at, letters)),
+        None => (at == 1).then_some((at, word.text.as_str())),
+    })
+}
+
+/// What stands behind the letter in a bundle, or in the next word.
 fn values_of_letter(words: &[Word], letter: char) -> impl Iterator<Item = Word> + '_ {
-    let at = words.iter().skip(1).position(|word| !word.text.starts_with("--") && word.text.contains(letter));
-    at.and_then(|at| words.get(at + 2)).cloned().into_iter()
+    bundles(words).filter_map(move |(at, letters)| match letters.split_once(letter)?.1 {
+        rest if rest.is_empty() || at == 1 && words.get(at)?.text == letters => words.get(at + 1).cloned(),
+        rest => Some(Word { text: rest.to_owned(), expands: words.get(at)?.expands }),
+    })
 }
 
 /// The files of `w` in a text for `sed`.
@@ -337,7 +347,7 @@ mod tests {
         for (command, expected) in [
             ("curl -so a/b URL", "a/b"),
             ("curl --output a/b URL", "a/b"),
-            ("curl --output-dir a -O URL", "a a/phasegate-any a"),
+            ("curl --output-dir a -O URL", "a a/phasegate-any a URL"),
             ("wget -Oa/b URL", "a/b"),
             ("wget -P a URL", "a a/phasegate-any a"),
             ("tar xf x.tar -C a", "a/phasegate-any a"),
@@ -358,7 +368,12 @@ mod tests {
             ("split a b", "b"),
             ("tar -czf a.tgz b", "a.tgz"),
             ("tar xzf a.tgz", ""),
-            ("go build -o a/b", "a/b a/b"),
+            ("tar --gzip -cf a.tgz b", "a.tgz"),
+            ("tar -c -fa.tgz b", "a.tgz"),
+            ("tar -c --file=a.tgz b", "a.tgz"),
+            ("curl --stderr a h", "a"),
+            ("dot -oa x", "a"),
+            ("go build -o a/b", "a/b"),
             ("git clone URL a", "a"),
             ("find . -type d -empty -delete", ""),
             ("find . -delete", "./.git/hooks/pre-commit"),

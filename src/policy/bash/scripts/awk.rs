@@ -2,7 +2,7 @@
 //! is not plain here, both ways count.
 
 /// Ways in which one program is read.
-const WAYS_MAX: usize = 32;
+const WAYS_MAX: usize = 8;
 
 const KEYWORDS: &[&str] = &[
     "BEGIN",

@@ -9,7 +9,6 @@ pub(super) const PROGRAMS: &[Program] = &[
     code("clisp", "xi", &["x", "i"]),
     code("csi", "eRp", &["e", "eval", "p", "print", "P", "pretty-print", "R", "require-extension"]),
     tool("ecl", "", "", &[], &["eval", "load", "shell"], &[]),
-    getopt("emacs", "lfL", &[], &["eval", "execute", "l", "load", "f", "funcall", "script", "batch", "insert"], &[]),
     getopt("emacsclient", "asf", &["alternate-editor"], &["e", "eval", "a", "alternate-editor"], &[]),
     code("gforth", "e", &["e", "evaluate"]),
     code("gosh", "eElIL", &["e", "E", "l", "L"]),
