@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::domain::spending::Tokens;
+use crate::domain::spending::{Tokens, dollars};
 use crate::domain::workflow::ModelTier;
 use crate::engine::clock::{Clock, System};
 use crate::engine::routing::catalogue::{Catalogue, FRESH_DAYS, Model, TABLE_SOURCE};
@@ -191,7 +191,7 @@ fn cost(models: &[&Model], tokens: &Tokens, out: &Out) {
     rows.sort_by_key(|(_, micro)| *micro);
     let mut text = String::new();
     for (name, micro) in &rows {
-        let _ = writeln!(text, "{:<24} ${:.4}", visible(name), *micro as f64 / 1e6);
+        let _ = writeln!(text, "{:<24} {}", visible(name), dollars(*micro));
     }
     let rows: Vec<_> = rows.iter().map(|(name, micro)| json!({ "model": name, "usd": *micro as f64 / 1e6 })).collect();
     out.answer(&json!({ "tokens": tokens, "costs": rows }), &text);

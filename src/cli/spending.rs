@@ -10,7 +10,7 @@ use crate::domain::decide::budget::statement;
 use crate::domain::forecast::{Forecast, WINDOW_MINUTES};
 use crate::domain::ids::TaskId;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::spending::{Cost, Unit, caps_words, dollars};
+use crate::domain::spending::{Cost, Unit, caps_words, dollars, exact, micro};
 use crate::domain::warning::DANGER;
 use crate::domain::workflow::Budget;
 use crate::engine::Engine;
@@ -179,7 +179,7 @@ pub fn said(cost: &TaskCost) -> String {
     let of = |cap: Option<String>| cap.map(|cap| format!(" of {cap}")).unwrap_or_default();
     let spent = &cost.account.spent;
     let mut parts = vec![
-        format!("{}{}", dollars(spent.micro_usd), of(cost.caps.usd.map(|usd| format!("${usd:.2}")))),
+        format!("{}{}", dollars(spent.micro_usd), of(cost.caps.usd.map(|usd| exact(micro(usd))))),
         format!("{}{} tokens", spent.tokens, of(cost.caps.tokens.map(|tokens| tokens.to_string()))),
         format!("{}{} minutes", cost.minutes, of(cost.caps.minutes.map(|minutes| minutes.to_string()))),
         format!("{}{} answers", spent.calls, of(cost.caps.calls.map(|calls| calls.to_string()))),

@@ -114,7 +114,8 @@ impl Forecast {
             Some(minutes) => format!(", at this pace used up in about {minutes} minutes"),
             None => String::new(),
         };
-        format!("budget of {}: {} of {} spent{aside}{when}", self.task, amount(self.spent), amount(self.cap))
+        let (spent, cap) = (self.unit.against(self.spent, self.cap), self.unit.cap(self.cap));
+        format!("budget of {}: {spent} of {cap} spent{aside}{when}", self.task)
     }
 }
 

@@ -67,6 +67,15 @@ impl Spent {
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
+
+    pub fn of(&self, unit: Unit) -> u64 {
+        match unit {
+            Unit::MicroUsd => self.micro_usd,
+            Unit::Tokens => self.tokens,
+            Unit::Calls => self.calls,
+            Unit::Minutes => 0,
+        }
+    }
 }
 
 /// What a task and everything below it has cost, and what is set aside for it.
@@ -132,6 +141,17 @@ impl Unit {
         }
     }
 
+    /// A cap, to its last digit.
+    pub fn cap(self, amount: u64) -> String {
+        if self == Self::MicroUsd { exact(amount) } else { self.amount(amount) }
+    }
+
+    /// What counts against a cap: so that it does not read like the cap where it is another sum.
+    pub fn against(self, amount: u64, cap: u64) -> String {
+        let short = self.amount(amount);
+        if amount != cap && short == self.cap(cap) { self.cap(amount) } else { short }
+    }
+
     /// A cap of this much and nothing else.
     pub fn budget(self, amount: u64) -> Budget {
         match self {
@@ -150,7 +170,7 @@ fn counted(amount: u64, one: &str) -> String {
 
 /// Caps in words; "no cap" where there is none.
 pub fn caps_words(budget: &Budget) -> String {
-    let usd = budget.usd.map(|usd| format!("${usd:.2}"));
+    let usd = budget.usd.map(|usd| exact(micro(usd)));
     let whole = [
         budget.tokens.map(|tokens| Unit::Tokens.amount(tokens)),
         budget.minutes.map(|minutes| Unit::Minutes.amount(minutes)),
@@ -172,10 +192,12 @@ pub fn micro(usd: f64) -> u64 {
     whole
 }
 
-/// Dollars, for people: cents where that is exact enough, more digits for small sums.
+/// Dollars, for people: cents where that is exact enough, more digits for small sums, all of them below a cent.
 pub fn dollars(micro_usd: u64) -> String {
     let (whole, rest) = (micro_usd / MICRO, micro_usd % MICRO);
-    if rest.is_multiple_of(10_000) || whole >= 10 {
+    if micro_usd < MICRO / 100 {
+        exact(micro_usd)
+    } else if rest.is_multiple_of(10_000) || whole >= 10 {
         // Never less than it was.
         let cents = rest.div_ceil(10_000);
         let (whole, cents) = if cents == 100 { (whole + 1, 0) } else { (whole, cents) };
@@ -183,6 +205,14 @@ pub fn dollars(micro_usd: u64) -> String {
     } else {
         format!("${whole}.{:04}", rest.div_ceil(100).min(9999))
     }
+}
+
+/// To the last digit, so that no two sums read alike: what somebody has set, or decides about.
+pub fn exact(micro_usd: u64) -> String {
+    let digits = format!("{:06}", micro_usd % MICRO);
+    let cents = digits.get(..2).unwrap_or_default();
+    let more = digits.get(2..).unwrap_or_default().trim_end_matches('0');
+    format!("${}.{cents}{more}", micro_usd / MICRO)
 }
 
 /// An estimate, for people: cents, and tenths of a cent below one. What costs something is never shown as nothing.
@@ -277,11 +307,27 @@ mod tests {
             (5_000_000, "$5.00"),
             (1_230_000, "$1.23"),
             (12_345, "$0.0124"),
-            (1, "$0.0001"),
+            (1, "$0.000001"),
+            (4_000, "$0.004"),
+            (9_999, "$0.009999"),
             (12_345_678, "$12.35"),
             (10_999_999, "$11.00"),
         ] {
             assert_eq!(dollars(micro_usd), words, "{micro_usd}");
+        }
+    }
+
+    #[test]
+    fn a_cap_is_told_to_its_last_digit() {
+        for (usd, words) in [
+            (1.0, "$1.00"),
+            (1.004, "$1.004"),
+            (1.0049, "$1.0049"),
+            (0.004, "$0.004"),
+            (0.000_001, "$0.000001"),
+            (12_345.678_9, "$12345.6789"),
+        ] {
+            assert_eq!(caps_words(&Budget { usd: Some(usd), ..Budget::default() }), words);
         }
     }
 
