@@ -142,10 +142,13 @@ impl Catalogue {
     }
 
     pub fn find(&self, name: &str) -> Option<&Model> {
-        let plain = plain(name);
-        let exact = self.models.iter().find(|model| model.name.eq_ignore_ascii_case(name.trim()));
-        let by_plain = || self.models.iter().find(|model| model.name.eq_ignore_ascii_case(&plain));
-        exact.or_else(by_plain).or_else(|| self.models.iter().find(|model| model.name_for("claude-code") == plain))
+        let (whole, plain) = (name.trim(), plain(name));
+        let own = whole.rsplit('/').next().unwrap_or_default();
+        let named = |name: &str| self.models.iter().find(|model| model.name.eq_ignore_ascii_case(name));
+        named(whole)
+            .or_else(|| named(own))
+            .or_else(|| named(&plain))
+            .or_else(|| self.models.iter().find(|model| model.name_for("claude-code") == plain))
     }
 
     /// The model of a tier that a client can run: the first of its maker; for clients of many makers, the first of all.
@@ -214,7 +217,9 @@ impl Model {
 
     /// What a client calls it.
     pub fn name_for(&self, client: &str) -> String {
-        let alias = ["haiku", "sonnet", "opus", "fable", "mythos"].into_iter().find(|alias| self.name.contains(alias));
+        let aliases = ["haiku", "sonnet", "opus", "fable", "mythos"];
+        // Names of other makers may have such a word in them.
+        let alias = aliases.into_iter().find(|alias| self.maker == "anthropic" && self.name.contains(alias));
         match (client, alias) {
             ("claude-code", Some(alias)) => alias.to_owned(),
             ("opencode", _) => format!("{}/{}", self.maker, self.name),
@@ -232,17 +237,37 @@ fn maker_of(client: &str) -> Option<&'static str> {
     }
 }
 
-/// What services and clients put before and after a model's own name: `vendor/`, `region.vendor.`, a date, a window's size.
+/// What services and clients put before and after a model's own name: `vendor/`, `region.vendor.`, a date in either form, the
+/// `-v1:0` of Bedrock, a window's size.
 pub(super) fn plain(model: &str) -> String {
     let name = model.trim().to_ascii_lowercase();
     let name = name.rsplit('/').next().unwrap_or_default();
-    let name = name.split(['[', '@', ':']).next().unwrap_or_default();
+    let name = unversioned(name).split(['[', '@', ':']).next().unwrap_or_default();
     let name = name.find("anthropic.").and_then(|at| name.get(at + "anthropic.".len()..)).unwrap_or(name);
-    let is_date = |tail: &str| tail.len() == 8 && tail.bytes().all(|byte| byte.is_ascii_digit());
-    match name.rsplit_once('-') {
-        Some((name, tail)) if is_date(tail) || tail == "latest" => name.to_owned(),
-        _ => name.to_owned(),
-    }
+    undated(name.strip_suffix("-latest").unwrap_or(name)).to_owned()
+}
+
+/// Without `-v1:0`, which counts the forms of one model and is no part of its name.
+fn unversioned(name: &str) -> &str {
+    let is_count = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let counted = |(front, tail): (&'_ str, &str)| {
+        let (version, form) = tail.split_once(':')?;
+        (is_count(version) && is_count(form)).then_some(front.len())
+    };
+    name.rsplit_once("-v").and_then(counted).and_then(|end| name.get(..end)).unwrap_or(name)
+}
+
+/// Without `-20261001` or `-2026-10-01`.
+fn undated(name: &str) -> &str {
+    let shape =
+        |tail: &str| tail.bytes().map(|byte| if byte.is_ascii_digit() { '0' } else { char::from(byte) }).collect();
+    let ends = |form: &str| {
+        let end = name.len().checked_sub(form.len())?;
+        let tail: String = name.get(end..).map(shape)?;
+        (tail == form).then_some(end)
+    };
+    let end = ["-00000000", "-0000-00-00"].into_iter().find_map(ends);
+    end.and_then(|end| name.get(..end)).unwrap_or(name)
 }
 
 /// Days since 1970 of a date such as 2026-11-20 (the civil calendar, by counting years from March).
@@ -299,7 +324,30 @@ mod tests {
         for name in ["claude-opus-5-5", "Claude-Opus-5-5[1m]", "us.anthropic.claude-opus-5-5", "opus"] {
             assert_eq!(table.find(name).map(|model| model.name.as_str()), Some("claude-opus-5-5"), "{name}");
         }
-        assert!(table.find("gpt-oss:20b").is_some() && table.find("gpt-oss:20b-cloud").is_none());
+        for (name, expected) in [
+            ("us.anthropic.claude-haiku-5-5-20261001-v1:0", Some("claude-haiku-5-5")),
+            ("anthropic.claude-haiku-5-5-v1:0", Some("claude-haiku-5-5")),
+            ("claude-sonnet-5-5@20261001", Some("claude-sonnet-5-5")),
+            ("gpt-6-luna-2026-08-01", Some("gpt-6-luna")),
+            ("openrouter/deepseek/deepseek-v4-pro-latest", Some("deepseek-v4-pro")),
+            ("gpt-oss:20b", Some("gpt-oss:20b")),
+            ("ollama/gpt-oss:20b", Some("gpt-oss:20b")),
+            ("gpt-oss:20b-cloud", None),
+            ("gpt-6-luna-2026-08", None),
+            ("claude-haiku-5-5-00é0000", None),
+        ] {
+            assert_eq!(table.find(name).map(|model| model.name.as_str()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_anthropic_in_the_name_of_another_makers_model_is_no_alias() {
+        let text = r#"{"date":"2026-12-01","source":"mine","models":[
+            {"name":"magnum-opus:7b","maker":"ollama","tier":"weak","input":0,"output":0,"window":32000,"local":true}]}"#;
+        let mine: Catalogue = serde_json::from_str(text).unwrap();
+        let both = mine.over(Catalogue::built_in());
+        let name = |asked| both.find(asked).map(|model| model.name.as_str());
+        assert_eq!((name("opus"), name("magnum-opus:7b")), (Some("claude-opus-5-5"), Some("magnum-opus:7b")));
     }
 
     #[test]
