@@ -213,7 +213,8 @@ pub struct Tried {
     pub decision: Option<RouteId>,
     /// As routed, or as whoever told it says.
     pub tier: ModelTier,
-    pub model: Option<String>,
+    /// What did it, in the words of whoever told it: the name of a model, or the word of a tier.
+    pub told: Option<String>,
     pub success: f64,
     pub judge: Judge,
     pub micro_usd: Option<u64>,

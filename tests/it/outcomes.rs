@@ -89,6 +89,11 @@ fn a_named_model_says_its_tier_unless_that_is_told_too() {
         arguments.as_object_mut().unwrap().extend(told.as_object().unwrap().clone());
         assert_eq!(ok(&env, &ana, "record_outcome", arguments)["tier"], json!(expected), "{told}");
     }
+    ok(&env, &ana, "claim_task", json!({ "new": { "title": "a page on caches" } }));
+    ok(&env, &ana, "record_outcome", json!({ "success": true, "tier": "strong" }));
+    let report = env.engine.learned_report().unwrap();
+    let silent: Vec<u64> = report.silent.values().copied().collect();
+    assert_eq!((report.outcomes, silent), (6, vec![1]), "only `homemade` teaches nothing: {report:?}");
 }
 
 #[test]

@@ -379,7 +379,9 @@ pub enum Event {
         phase: String,
         /// As it was routed; what ran may be another, where a client's transcript says so.
         tier: ModelTier,
-        /// Where whoever tells it says so.
+        /// By whoever tells it, or by the model that is named there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        tier_told: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
         /// From 0 to 1.
@@ -484,7 +486,7 @@ pub enum Event {
         waived: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bypass: Option<BypassId>,
-        /// Set aside for it under the task's budget until it ends.
+        /// Set aside under the task's budget for the answer after it.
         #[serde(default, skip_serializing_if = "Spent::is_nothing")]
         aside: Spent,
         /// How the kernel holds it to its phase, where it does.

@@ -25,7 +25,9 @@ pub(super) fn change(state: &mut State, event: &Event, stamp: Stamp<'_>) {
             take(task, route);
         }
     }
-    let Event::OutcomeRecorded { task, decision, phase, tier, model, success, judge, micro_usd, after, .. } = event
+    let Event::OutcomeRecorded {
+        task, decision, phase, tier, tier_told, model, success, judge, micro_usd, after, ..
+    } = event
     else {
         return;
     };
@@ -34,7 +36,7 @@ pub(super) fn change(state: &mut State, event: &Event, stamp: Stamp<'_>) {
         phase: phase.clone(),
         decision: decision.clone(),
         tier: *tier,
-        model: model.clone(),
+        told: if *tier_told { Some(tier.word().to_owned()) } else { model.clone() },
         success: *success,
         judge: *judge,
         micro_usd: *micro_usd,

@@ -80,9 +80,14 @@ fn ran(known: &Known, catalogue: &Catalogue, assume_followed: bool) -> Result<Mo
     if let Some(model) = &known.ran {
         return of(model).ok_or(Silent::UnknownModel);
     }
-    let told = tried.decision.is_some() || tried.model.is_some() || tried.judge == Judge::Person;
-    if told && tried.judge != Judge::Gates {
-        return Ok(tried.model.as_deref().and_then(of).unwrap_or(tried.tier));
+    if tried.judge != Judge::Gates {
+        if let Some(told) = tried.told.as_deref() {
+            let tier = (told == tried.tier.word()).then_some(tried.tier);
+            return tier.or_else(|| of(told)).ok_or(Silent::UnknownModel);
+        }
+        if tried.decision.is_some() || tried.judge == Judge::Person {
+            return Ok(tried.tier);
+        }
     }
     if assume_followed { Ok(tried.tier) } else { Err(Silent::NothingRan) }
 }
@@ -103,7 +108,7 @@ mod tests {
             phase: "build".to_owned(),
             decision: None,
             tier: Base,
-            model: None,
+            told: None,
             success: 1.0,
             judge,
             micro_usd: Some(250_000),
@@ -125,8 +130,12 @@ mod tests {
         let agent = known(Judge::Agent);
         assert_eq!(tier(&agent, false), Err(Silent::NothingRan), "a failed attempt says nothing of the model");
         let mut told = known(Judge::Agent);
-        told.tried.model = Some("haiku".to_owned());
-        assert_eq!(tier(&told, false), Ok(Weak));
+        for (word, taught) in [("haiku", Ok(Weak)), ("base", Ok(Base)), ("made-up-9", Err(Silent::UnknownModel))] {
+            told.tried.told = Some(word.to_owned());
+            assert_eq!(tier(&told, false), taught, "{word}");
+            told.tried.decision = Some(RouteId("R-1".to_owned()));
+            assert_eq!(tier(&told, true), taught, "{word}");
+        }
         assert_eq!(tier(&Known { spec: None, ..ran("haiku") }, false), Err(Silent::NoWork));
     }
 
