@@ -109,6 +109,8 @@ fn outcomes_and_resets_have_no_reply_whatever_they_are() {
         r#"{"op":"outcome","id":"o","tier":"weak","success":1e999}"#,
         r#"{"op":"reset","tiers":[{"tier":"weak","mean_cost":-1}]}"#,
         r#"{"op":"reset","tiers":[]}"#,
+        r#"{"op":"outcome","id":"o","tier":"weak","success":1,"cost":-5}"#,
+        r#"{"op":"outcome","id":"o","tier":"weak","success":1,"cost":1e308}"#,
     ];
     let output = run(folder.path(), &["route", "--jsonl"], &wrong.join("\n"));
     assert_eq!((output.status.code(), lines(&output).len()), (Some(1), 0), "{}", told(&output));
@@ -132,6 +134,10 @@ fn success_may_be_true_and_an_id_comes_back_as_it_was() {
     let output = run(folder.path(), &["route", "--jsonl"], &input.join("\n"));
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     assert_eq!(lines(&output).iter().map(|line| line["id"].clone()).collect::<Vec<_>>(), ids);
+    let long = "1000000000000000000000000000000";
+    let told = run(folder.path(), &["route", "--jsonl"], &format!(r#"{{"op":"route","id":{long},"prompt":"x"}}"#));
+    let said = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(said.starts_with(&format!("{{\"id\":{long},")), "{said}");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use std::io::{BufRead, Read};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::super::{Ended, Out};
@@ -63,11 +64,12 @@ struct Asked {
 #[derive(Deserialize)]
 struct Head {
     op: Option<String>,
-    #[serde(default)]
-    id: Value,
 }
 
 const SUCCESS: &str = "`success` is true, false or a number from 0 to 1";
+/// As `record_outcome` takes it: sums of more would mean nothing.
+const USD_MAX: f64 = 1_000_000.0;
+const COST: &str = "it is dollars, from 0 to 1,000,000";
 const HINT: &str = "op is reset, outcome or route; see docs/routing.md";
 
 fn success<'de, D: Deserializer<'de>>(told: D) -> Result<f64, D::Error> {
@@ -103,7 +105,7 @@ pub fn run(out: &Out) -> Result<(), Ended> {
         }
         let answer = if cut { Err(format!("the line is longer than {LINE_BYTES_MAX} bytes")) } else { read_op(&line) };
         match answer.and_then(|op| answered(&mut router, op)) {
-            Ok(Some(reply)) => out.value(&reply),
+            Ok(Some(reply)) => out.text(&with_id(&line, reply)),
             Ok(None) => {}
             Err(why) => {
                 wrong += 1;
@@ -121,11 +123,25 @@ fn refused(out: &Out, line: &[u8], number: u64, why: &str) {
         Some(Head { op: Some(op), .. }) if matches!(op.as_str(), "outcome" | "reset") => {
             out.aside(&format!("phasegate: line {number}: {why}; {HINT}"));
         }
-        head => out.value(&json!({
-            "id": head.map(|head| head.id),
-            "error": { "line": number, "message": why, "hint": HINT },
-        })),
+        _ => out.text(&with_id(line, json!({ "error": { "line": number, "message": why, "hint": HINT } }))),
     }
+}
+
+/// A reply under the id of its line, to the letter: numbers that are too long for us are not for whoever asks.
+fn with_id(line: &[u8], reply: Value) -> String {
+    #[derive(Deserialize)]
+    struct Id<'l> {
+        #[serde(borrow)]
+        id: &'l RawValue,
+    }
+    #[derive(Serialize)]
+    struct Reply<'l> {
+        id: Option<&'l RawValue>,
+        #[serde(flatten)]
+        rest: Value,
+    }
+    let id = serde_json::from_slice::<Id<'_>>(line).ok().map(|known| known.id);
+    serde_json::to_string(&Reply { id, rest: reply }).unwrap_or_default()
 }
 
 fn read_op(line: &[u8]) -> Result<Op, String> {
@@ -142,6 +158,9 @@ fn answered(router: &mut Router, op: Op) -> Result<Option<Value>, String> {
             if !(0.0..=1.0).contains(&told.success) {
                 return Err(format!("{SUCCESS}, not {}", told.success));
             }
+            if let Some(cost) = told.cost.filter(|cost| !is_cost(*cost)) {
+                return Err(format!("`cost` is {cost}; {COST}"));
+            }
             let features = features::read(&told.prompt);
             let kind = told.kind.as_deref();
             let id = name(&told.id);
@@ -153,11 +172,15 @@ fn answered(router: &mut Router, op: Op) -> Result<Option<Value>, String> {
     }
 }
 
+fn is_cost(usd: f64) -> bool {
+    (0.0..=USD_MAX).contains(&usd)
+}
+
 fn costs(tiers: &[Tier]) -> Result<[Option<f64>; 3], String> {
     let mut costs = [None; 3];
     for tier in tiers {
-        if !(tier.mean_cost.is_finite() && tier.mean_cost >= 0.0) {
-            return Err(format!("`mean_cost` is {}; it is dollars, 0 or more", tier.mean_cost));
+        if !is_cost(tier.mean_cost) {
+            return Err(format!("`mean_cost` is {}; {COST}", tier.mean_cost));
         }
         if let Some(cost) = costs.get_mut(index(tier.tier)) {
             *cost = Some(tier.mean_cost);
@@ -181,7 +204,6 @@ fn routed(router: &mut Router, asked: Asked) -> Value {
     let expected = |tier: ModelTier| decided.estimates.iter().find(|estimate| estimate.tier == tier);
     let says = choice.tier.and_then(expected).map(|estimate| format!("; expected success {:.2}", estimate.success));
     json!({
-        "id": asked.id,
         "tier": tier,
         "need": choice.need,
         "complexity": complexity::score(&complexity::parts(&work, &Scoring::default())),
