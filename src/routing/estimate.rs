@@ -1,9 +1,9 @@
 //! PURE: roughly what a piece of work costs on a model, from its score and its context. Hand-made numbers, said in
 //! `docs/routing.md`; what tasks really cost is in the record of spending.
 
-use super::catalogue::Model;
+use super::catalogue::{Model, Price};
 use crate::domain::route::Work;
-use crate::domain::spending::Tokens;
+use crate::domain::spending::{Spent, Tokens};
 
 /// Calls to the model for each point of the score: easy work takes a few, hard work some forty.
 const CALLS_A_POINT: f64 = 4.0;
@@ -13,10 +13,15 @@ const SYSTEM_TOKENS: u64 = 15_000;
 const NEW_TOKENS: u64 = 1_500;
 const WRITTEN_TOKENS: u64 = 500;
 
+/// What a conversation starts with, and a model has to keep in view from the first call on.
+pub fn start(work: &Work) -> u64 {
+    work.context_tokens.unwrap_or(0).saturating_add(SYSTEM_TOKENS)
+}
+
 /// In all calls together: the conversation is read from the cache, what is new is written to it.
 pub fn tokens(work: &Work, complexity: f64) -> Tokens {
     let calls = (complexity * CALLS_A_POINT).round().max(1.0) as u64;
-    let start = work.context_tokens.unwrap_or(0).saturating_add(SYSTEM_TOKENS);
+    let start = start(work);
     // The conversation grows with each call, so that half of what is added is read in the mean.
     let read = start.saturating_add(calls.saturating_mul(NEW_TOKENS + WRITTEN_TOKENS) / 2);
     Tokens {
@@ -26,6 +31,12 @@ pub fn tokens(work: &Work, complexity: f64) -> Tokens {
         cache_read: read.saturating_mul(calls),
         output: calls.saturating_mul(WRITTEN_TOKENS),
     }
+}
+
+/// The first answer of a conversation, where no answer of it is known: all that it starts with is written to the cache.
+pub fn first_answer(work: &Work, price: &Price) -> Spent {
+    let tokens = Tokens { cache_write: start(work), output: WRITTEN_TOKENS, ..Tokens::default() };
+    Spent { micro_usd: price.of(&tokens), tokens: tokens.counted(), calls: 1 }
 }
 
 /// In dollars, to a tenth of a cent.

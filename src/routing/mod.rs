@@ -56,18 +56,6 @@ fn failed_before(tries: u32) -> String {
     format!("{tries} {} failed before", if tries == 1 { "try" } else { "tries" })
 }
 
-/// The same, with the models that a client can run and what a try costs on each tier, the cheapest first.
-pub fn with_models(route: Route, work: &Work, catalogue: &Catalogue, client: &str) -> Route {
-    let mut alternatives = offers(work, route.complexity, catalogue, client);
-    alternatives.sort_by(|a, b| a.usd.total_cmp(&b.usd));
-    let model = alternatives.iter().find(|one| one.tier == route.tier).map(|one| one.model.clone());
-    let reason = match model {
-        None => format!("{}; {}", route.reason, none_fits(work, route.tier, &alternatives)),
-        Some(_) => route.reason,
-    };
-    Route { model, alternatives, reason, ..route }
-}
-
 /// Why a tier has no model, and what to do.
 fn none_fits(work: &Work, tier: ModelTier, others: &[Alternative]) -> String {
     let which = if others.is_empty() { String::new() } else { format!("{} ", tier.word()) };
@@ -76,7 +64,7 @@ fn none_fits(work: &Work, tier: ModelTier, others: &[Alternative]) -> String {
         tokens => {
             let tokens = grouped(tokens);
             format!(
-                "no {which}model keeps {tokens} tokens in view: reduce them with optimize_context, or split the work"
+                "no {which}model keeps {tokens} tokens and what its client adds in view: reduce them with optimize_context, or split the work"
             )
         }
     }
@@ -91,7 +79,7 @@ fn grouped(number: u64) -> String {
 
 /// What each tier has for this work, the weakest first: the model of a client, and one try by the estimate.
 fn offers(work: &Work, complexity: f64, catalogue: &Catalogue, client: &str) -> Vec<Alternative> {
-    let window = work.context_tokens.unwrap_or(0);
+    let window = estimate::start(work);
     let offer = |tier| {
         let model = catalogue.fitting(tier, client, window)?;
         let usd = estimate::dollars(work, complexity, model);
@@ -111,33 +99,6 @@ fn raise(tier: ModelTier) -> ModelTier {
 mod tests {
     use super::*;
     use crate::domain::route::Risk;
-
-    #[test]
-    fn a_route_names_the_model_of_the_callers_client_and_what_each_tier_costs() {
-        let work = Work { context_tokens: Some(20_000), ..work("feature") };
-        let table = Catalogue::built_in();
-        let route = with_models(route(&work, None, &Scoring::default()), &work, &table, "claude-code");
-        assert_eq!(route.model.as_deref(), Some("sonnet"));
-        let names: Vec<&str> = route.alternatives.iter().map(|one| one.model.as_str()).collect();
-        assert_eq!(names, ["haiku", "sonnet", "opus"]);
-        let too_much = Work { context_tokens: Some(5_000_000), ..work };
-        let none = with_models(route, &too_much, &table, "claude-code");
-        assert_eq!((none.model, none.alternatives.len()), (None, 0), "no window takes so much");
-        assert!(none.reason.contains("no model keeps 5,000,000 tokens in view: reduce"), "{}", none.reason);
-    }
-
-    #[test]
-    fn a_tier_without_a_model_for_the_context_says_so() {
-        let mut table = Catalogue::built_in();
-        table.models.iter_mut().filter(|model| model.tier == ModelTier::Weak).for_each(|model| model.window = 200_000);
-        let says = |tokens: u64| {
-            let work = Work { context_tokens: Some(tokens), ..work("chore") };
-            with_models(route(&work, None, &Scoring::default()), &work, &table, "claude-code").reason
-        };
-        assert_eq!(says(200_000), "weak tier by complexity");
-        assert!(says(300_000).contains("; no weak model keeps 300,000 tokens in view: reduce"), "{}", says(300_000));
-        assert!(says(5_000_007).contains("; no model keeps 5,000,007 tokens"), "{}", says(5_000_007));
-    }
 
     fn work(kind: &str) -> Work {
         Work { kind: Some(kind.to_owned()), ..Work::default() }

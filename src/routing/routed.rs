@@ -8,7 +8,7 @@ use super::choice::{Choice, Why};
 use super::features::{self, Features};
 use super::learned::{Estimate, Learned, Piece, index};
 use super::router::{Circumstances, Decided, considered};
-use super::{failed_before, none_fits, offers, raise, route};
+use super::{estimate, failed_before, none_fits, offers, raise, route};
 use crate::domain::decide::route::is_verified;
 use crate::domain::preference::Preferences;
 use crate::domain::route::{Alternative, Route, ToRoute};
@@ -54,20 +54,19 @@ pub fn routed(asked: &ToRoute<'_>, known: &Known<'_>) -> Option<Route> {
         None => place.free(&route),
     };
     let local = known.preferences.local_first.then(|| place.local(picked.tier, fixed.is_some())).flatten();
-    if let Some(local) = local {
-        picked.tier = local.tier;
-    }
-    let mut reason = format!("{} tier: {}{}", picked.tier.word(), picked.why, place.numbers(picked.tier));
-    if let Some(local) = local {
-        let _ = write!(reason, "; {} runs on your own machine", local.name);
-    }
+    let mut reason = match local {
+        None => format!("{} tier: {}{}", picked.tier.word(), picked.why, place.numbers(picked.tier)),
+        Some(local) => place.instead(local, &picked, route.complexity),
+    };
+    let own = local.map(|local| place.own(local, route.complexity));
+    picked.tier = local.map_or(picked.tier, |local| local.tier);
     let model = local.map(|model| model.name_for(known.client));
     let model = model.or_else(|| place.offer(picked.tier).map(|offer| offer.model.clone()));
     if model.is_none() {
         let _ = write!(reason, "; {}", none_fits(asked.work, picked.tier, &place.offers));
     }
     let bound = route.bound.map(|_| format!("the phase sets {}", picked.tier.word()));
-    Some(Route { tier: picked.tier, reason, bound, model, alternatives: place.alternatives(), ..route })
+    Some(Route { tier: picked.tier, reason, bound, model, alternatives: place.alternatives(own), ..route })
 }
 
 /// A tier, and why.
@@ -294,7 +293,7 @@ impl<'a> Place<'a> {
 
     /// A local model of this tier or below it, but not as weak as what failed.
     fn local(&self, tier: ModelTier, fixed: bool) -> Option<&'a Model> {
-        let window = self.asked.work.context_tokens.unwrap_or(0);
+        let window = estimate::start(self.asked.work);
         let failed = self.asked.failed.iter().max();
         let fits = |model: &&Model| {
             let strong_enough = failed.is_none_or(|failed| model.tier > *failed);
@@ -305,10 +304,27 @@ impl<'a> Place<'a> {
         self.known.local.iter().rev().filter(fits).max_by_key(|model| model.tier)
     }
 
-    fn alternatives(&self) -> Vec<Alternative> {
+    fn own(&self, local: &Model, complexity: f64) -> Alternative {
+        let usd = estimate::dollars(self.asked.work, complexity, local);
+        Alternative { tier: local.tier, model: local.name_for(self.known.client), usd, success: None }
+    }
+
+    /// Why the user's own model is taken, and in place of what.
+    fn instead(&self, local: &Model, picked: &Picked, complexity: f64) -> String {
+        let (own, tier) = (self.own(local, complexity), picked.tier.word());
+        let mut told = format!("{} tier: {} runs on your own machine and comes first", local.tier.word(), local.name);
+        let _ = write!(told, "; {tier} {}", picked.why);
+        let _ = write!(told, "; one try about {}", about(own.usd));
+        if let Some(offer) = self.offer(picked.tier) {
+            let _ = write!(told, " against {} for {}", about(offer.usd), offer.model);
+        }
+        told
+    }
+
+    fn alternatives(&self, own: Option<Alternative>) -> Vec<Alternative> {
         let told = |success: f64| (success * 100.0).round() / 100.0;
         let expected = |tier| self.expected(tier).map(|estimate| told(estimate.success));
-        let offers = self.offers.iter().cloned();
+        let offers = own.into_iter().chain(self.offers.iter().cloned());
         let mut all: Vec<Alternative> =
             offers.map(|offer| Alternative { success: expected(offer.tier), ..offer }).collect();
         all.sort_by(|a, b| a.usd.total_cmp(&b.usd));

@@ -148,12 +148,36 @@ fn one_piece_of_work_is_routed_with_models_and_costs() {
     assert_eq!((&route["tier"], &route["model"]), (&json!("base"), &json!("sonnet")), "{}", told(&output));
     assert_eq!(route["alternatives"].as_array().map(Vec::len), Some(3));
     assert!(!folder.path().join(".phasegate").exists(), "asking leaves nothing behind");
+    let says = "base tier: by complexity; one try about";
+    assert!(route["reason"].as_str().unwrap().starts_with(says), "{}", told(&output));
     let empty = run(folder.path(), &["route"], "");
     assert_eq!(empty.status.code(), Some(2), "{}", told(&empty));
     let other = run(folder.path(), &["route", "x", "--client", "bogus"], "");
     assert!(other.status.code() == Some(2) && told(&other).contains("opencode"), "{}", told(&other));
     let huge = run(folder.path(), &["route", "x", "--context", "5000000"], "");
-    assert!(told(&huge).contains("no model keeps 5,000,000 tokens in view"), "{}", told(&huge));
+    assert!(
+        told(&huge).contains("no model keeps 5,000,000 tokens and what its client adds in view"),
+        "{}",
+        told(&huge)
+    );
+}
+
+#[test]
+fn a_local_model_comes_first_at_the_command_line_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, state) = (folder.path().join(".config/phasegate"), folder.path().join(".phasegate"));
+    std::fs::create_dir_all(&settings).unwrap();
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(settings.join("config.toml"), "[routing]\nlocal = \"first\"\n").unwrap();
+    let own = r#"{"date":"2026-11-22","source":"mine","models":[{"name":"mine:30b","maker":"ollama","tier":"weak",
+        "input":0,"output":0,"window":262000,"local":true}]}"#;
+    std::fs::write(state.join("models.json"), own).unwrap();
+    let model = |client: &str| {
+        let output = run(folder.path(), &["route", "--type", "feature", "--client", client, "--json"], "");
+        lines(&output)[0]["model"].as_str().map(str::to_owned)
+    };
+    assert_eq!(model("opencode").as_deref(), Some("ollama/mine:30b"));
+    assert_eq!(model("claude-code").as_deref(), Some("sonnet"), "it runs only its maker's");
 }
 
 fn served(text: &'static str) -> String {

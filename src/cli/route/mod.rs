@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::clients::CLIENTS;
 use crate::domain::route::{Risk, Work};
-use crate::engine::routing::{route, table, with_models};
+use crate::engine::routing::{table, unlearned};
 
 use super::output::visible;
 use super::{Ended, Out, Place};
@@ -77,9 +77,9 @@ pub fn run(args: &Args, place: impl FnOnce() -> Result<Place, Ended>, out: &Out)
         failed_attempts: args.failed,
     };
     let place = place()?;
-    let table = table::read(&place.workspace.state).catalogue;
-    let route = route(&work, None, &place.settings.routing.scoring);
-    let route = with_models(route, &work, &table, &args.client);
-    out.answer(&json!(route), &visible(&route.text()));
+    let table = table::read(&place.workspace.state);
+    if let Some(route) = unlearned(&work, &place.settings.routing, &table, &args.client) {
+        out.answer(&json!(route), &visible(&route.text()));
+    }
     Ok(())
 }

@@ -10,5 +10,5 @@ pub mod table;
 pub use crate::routing::catalogue;
 pub use crate::routing::learned::{Piece, index};
 pub use crate::routing::router::Router;
-pub use crate::routing::{complexity, estimate, features, route, with_models};
-pub use routes::OwnRoutes;
+pub use crate::routing::{complexity, estimate, features, route};
+pub use routes::{OwnRoutes, unlearned};

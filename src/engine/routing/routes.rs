@@ -4,13 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::domain::ids::AgentName;
 use crate::domain::preference::Preferences;
-use crate::domain::route::{Route, Routes, ToRoute};
+use crate::domain::route::{Route, Routes, ToRoute, Work};
 use crate::routing::catalogue::{Catalogue, Model};
+use crate::routing::learned::Learned;
 use crate::routing::routed::{Known, routed};
 
 use super::learner::Learner;
-use super::table;
+use super::table::{self, Table};
 
 /// Clients that have names of their own for models; an agent without a name is called after its client.
 const CLIENTS: [&str; 5] = ["claude-code", "codex", "gemini", "opencode", "cursor"];
@@ -44,11 +46,28 @@ impl OwnRoutes {
     fn models(&self) -> &Models {
         self.models.get_or_init(|| {
             let table = table::read(&self.state);
-            let own = table.catalogue.models.iter().take(table.own_models);
-            let local = own.filter(|model| model.local).cloned().collect();
+            let local = table.own_local().cloned().collect();
             Models { local, catalogue: table.catalogue }
         })
     }
+}
+
+/// For a person who asks outside any task: by the same rules, without what was learned. Nothing is noted of it.
+pub fn unlearned(work: &Work, preferences: &Preferences, table: &Table, client: &str) -> Option<Route> {
+    let local: Vec<Model> = table.own_local().cloned().collect();
+    let (learned, catalogue) = (&Learned::default(), &table.catalogue);
+    let asked = ToRoute {
+        id: String::new(),
+        project: String::new(),
+        work,
+        phase: None,
+        failed: &[],
+        agent: &AgentName(client.to_owned()),
+        left: None,
+        taken_percent: 0,
+        automatic: false,
+    };
+    routed(&asked, &Known { learned, preferences, catalogue, local: &local, client })
 }
 
 impl Routes for OwnRoutes {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::notify::http::agent;
 use crate::notify::settings::host_of;
-use crate::routing::catalogue::Catalogue;
+use crate::routing::catalogue::{Catalogue, Model};
 use crate::routing::litellm;
 
 /// In the state folder.
@@ -32,6 +32,13 @@ pub struct Table {
     pub own_models: usize,
     /// Why the user's file does not count, though it is there.
     pub problem: Option<String>,
+}
+
+impl Table {
+    /// Models on the user's own machine that the user's own table names.
+    pub fn own_local(&self) -> impl Iterator<Item = &Model> {
+        self.catalogue.models.iter().take(self.own_models).filter(|model| model.local)
+    }
 }
 
 /// Never fails: with a file that cannot be read, the built-in table holds, and the problem is told.

@@ -214,8 +214,25 @@ fn a_local_model_comes_first_only_where_that_is_wished_and_it_can_run() {
     assert_eq!(model(&Case { preferences: Preferences::default(), ..case() }), "claude-sonnet-5-5");
     let large = Work { context_tokens: Some(50_000), ..case().work };
     assert_eq!(model(&Case { work: large, ..case() }), "middle");
+    let small = Case { local: vec![own("tiny", Base, 1_000), own("small", Weak, 32_000)], ..case() };
+    let route = small.routed().unwrap();
+    assert_eq!(route.model.as_deref(), Some("small"), "the instructions of a client are in view too");
+    let says =
+        "weak tier: small runs on your own machine and comes first; base by complexity; one try about $0.00 against";
+    assert!(route.reason.starts_with(says), "{}", route.reason);
+    let offered: Vec<&str> = route.alternatives.iter().map(|one| one.model.as_str()).collect();
+    assert_eq!(offered, ["small", "claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"]);
     let failed = Case { failed: vec![Base], ..case() };
     assert_eq!(failed.routed().unwrap().tier, Strong, "what failed is not tried again");
+}
+
+#[test]
+fn a_window_has_to_keep_what_a_client_sends_beside_the_context() {
+    let model = |tokens| {
+        let work = Work { context_tokens: Some(tokens), ..Case::new(NONE).work };
+        Case { work, ..Case::new(NONE) }.routed().unwrap().model
+    };
+    assert!(model(985_000).is_some() && model(985_001).is_none(), "of 1,000,000 it takes 15,000");
 }
 
 #[test]
@@ -223,7 +240,10 @@ fn what_no_model_can_hold_is_said_and_nobody_is_routed_against_the_settings() {
     let huge = Work { context_tokens: Some(90_000_000), ..Case::new(NONE).work };
     let case = Case { work: huge, ..Case::new(NONE) };
     assert!(case.routed().unwrap().model.is_none());
-    case.gives(case.routed().unwrap().tier, "no model keeps 90,000,000 tokens in view: reduce");
+    case.gives(
+        case.routed().unwrap().tier,
+        "no model keeps 90,000,000 tokens and what its client adds in view: reduce",
+    );
     let off = Preferences { automatic: false, ..Preferences::default() };
     assert_eq!(Case { preferences: off, ..Case::new(NONE) }.routed(), None);
 }
