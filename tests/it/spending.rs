@@ -233,6 +233,17 @@ fn only_a_person_raises_a_cap_and_to_a_sound_amount() {
 }
 
 #[test]
+fn a_task_whose_cap_nothing_fits_under_is_not_taken_in() {
+    let (env, ana) = started();
+    for budget in [json!({"usd": 0}), json!({"usd": 1e-9}), json!({"usd": 5, "calls": 0}), json!({"minutes": 0})] {
+        let refusal = refused(&env, &ana, "submit_task", json!({"title": "tiny", "budget": budget}));
+        assert_eq!(refusal.code.word(), "bad_arguments", "{budget}: {refusal}");
+        assert!(refusal.message.starts_with("the budget of `tiny`: a cap is above 0"), "{budget}: {refusal}");
+    }
+    ok(&env, &ana, "submit_task", json!({"title": "tiny", "budget": {"usd": 0.000_001, "calls": 1}}));
+}
+
+#[test]
 fn a_task_is_held_to_the_budget_of_what_it_is_a_part_of() {
     let (env, ana) = started();
     ok(&env, &ana, "submit_task", json!({"title": "part", "parent": "T-1", "budget": {"usd": 50}}));

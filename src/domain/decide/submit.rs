@@ -11,6 +11,8 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::Status;
 use crate::domain::workflow::Workflow;
 
+use super::budget::sound;
+
 pub fn tasks(facts: &Facts, submission: &SubmitTasks, context: &Context) -> Result<Vec<Event>, Refusal> {
     let limit = context.settings.limits.graph_tasks;
     if submission.tasks.is_empty() || submission.tasks.len() > limit {
@@ -40,6 +42,10 @@ pub fn one(
         let hint = "name one of these as `workflow`; a person makes credentials for others";
         return Err(Refusal::new(Code::NotClaimable, message, hint));
     }
+    sound(&new.spec.budget).map_err(|refusal| {
+        let message = format!("the budget of `{}`: {}", new.spec.title, refusal.message);
+        Refusal { message, ..refusal }
+    })?;
     let mut spec = new.spec.clone();
     let mut waiting_on = BTreeSet::new();
     for reference in &new.depends_on {
