@@ -258,6 +258,23 @@ fn a_yes_of_a_person_to_a_higher_cap_sets_it_and_a_no_leaves_it() {
 }
 
 #[test]
+fn a_raise_that_its_cap_has_overtaken_is_void() {
+    let (env, ana) = started(FLOW);
+    let asked = ok(&env, &ana, "request_approval", ask(1.004));
+    assert_eq!(asked["ask"], "May the budget of T-1 be $1.004? It is $1.00 now.");
+    raise(&env, &person("lead"), 1, 1.0049).unwrap();
+    let why = env.engine.void(ApprovalId(1)).unwrap();
+    assert_eq!(why.as_deref(), Some("the budget of T-1 is $1.0049 now"));
+    let yes = Decision::Approve { reason: String::new(), choice: None };
+    let Err(Failure::Refused(refusal)) = env.answer(&person("lead"), ApprovalId(1), yes, 1) else { panic!("lowered") };
+    assert_eq!(refusal.code.word(), "approval_closed", "{refusal}");
+    assert_eq!(cost(&env, 1).caps.usd, Some(1.0049));
+    let again = ok(&env, &ana, "request_approval", ask(1.5));
+    assert_eq!((&again["approval"], &again["state"]), (&json!("A-2"), &json!("pending")));
+    env.agree();
+}
+
+#[test]
 fn where_approvers_are_enrolled_a_higher_cap_takes_a_signature() {
     let (env, ana) = started(FLOW);
     OLGA.enrol_first(&env.engine);

@@ -49,7 +49,7 @@ pub fn void(facts: &Facts, approval: &Approval) -> Option<String> {
     let id = approval.task?;
     let Some(task) = facts.state.tasks.get(&id) else { return Some(format!("{id} is gone")) };
     if digest(facts, task, &approval.about, &approval.ask) == approval.digest {
-        return None;
+        return raise::overtaken(facts, task, approval);
     }
     if approval.phase.as_deref() != Some(&task.phase) {
         return Some(format!("{id} is in phase {} now", task.phase));

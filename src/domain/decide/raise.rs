@@ -84,12 +84,8 @@ pub fn asked(facts: &Facts, own: &Task, arguments: &Value) -> Result<String, Ref
     Ok(format!("May the budget of {} be {}? It is {} now.", task.id, caps_words(&wanted), caps_words(&named)))
 }
 
-/// Refuses what is not a raise: where a cap is as high already, or there is none.
-pub fn is_higher(facts: &Facts, own: &Task, arguments: &Value) -> Result<(), Refusal> {
-    let raise = read(arguments)?;
-    let task = meant(facts, own, &raise)?;
-    let (now, wanted) = (caps(task, facts.workflow_of(task)?), raise.budget());
-    let (cap, more) = (Cap::of(&now), Cap::of(&wanted));
+fn is_above(now: &Budget, wanted: &Budget) -> bool {
+    let (cap, more) = (Cap::of(now), Cap::of(wanted));
     let pairs = [
         (cap.micro_usd, more.micro_usd),
         (cap.tokens, more.tokens),
@@ -102,12 +98,29 @@ pub fn is_higher(facts: &Facts, own: &Task, arguments: &Value) -> Result<(), Ref
         // Nothing is raised where nothing is capped.
         (None, Some(_)) => false,
     };
-    if pairs.into_iter().all(is_raise) {
+    pairs.into_iter().all(is_raise)
+}
+
+/// Refuses what is not a raise: where a cap is as high already, or there is none.
+pub fn is_higher(facts: &Facts, own: &Task, arguments: &Value) -> Result<(), Refusal> {
+    let raise = read(arguments)?;
+    let task = meant(facts, own, &raise)?;
+    let (now, wanted) = (caps(task, facts.workflow_of(task)?), raise.budget());
+    if is_above(&now, &wanted) {
         return Ok(());
     }
     let (caps, asked) = (caps_words(&now), caps_words(&wanted));
     let message = format!("the budget of {} is {caps}, and {asked} is not above it", task.id);
     Err(Refusal::new(Code::BadArguments, message, "ask for the whole new cap, of what is capped; a person lowers one"))
+}
+
+/// Why there is nothing left to say yes to: the cap has come to be as high meanwhile.
+pub fn overtaken(facts: &Facts, own: &Task, approval: &Approval) -> Option<String> {
+    let (_, arguments) = approval.call().filter(|(tool, _)| *tool == RAISE && approval.state.is_pending())?;
+    let raise = read(arguments).ok()?;
+    let task = meant(facts, own, &raise).ok()?;
+    let now = caps(task, facts.workflow_of(task).ok()?);
+    (!is_above(&now, &raise.budget())).then(|| format!("the budget of {} is {} now", task.id, caps_words(&now)))
 }
 
 /// The level of proof that a yes takes: that of `phasegate tasks budget`.
@@ -129,7 +142,11 @@ pub fn granted(
     let own = approval.task.ok_or_else(|| super::approve::unknown(approval.id)).and_then(|id| facts.task(id))?;
     // As a person left it: a raise that came to be none in between would lower the cap.
     let arguments = adjusted.unwrap_or(asked);
-    is_higher(facts, own, arguments)?;
+    is_higher(facts, own, arguments).map_err(|refusal| match adjusted {
+        Some(_) => refusal,
+        // Another answer has given as much; nobody wrote a wrong word here.
+        None => Refusal::new(Code::WrongState, refusal.message, "reject it, or adjust it to a higher cap"),
+    })?;
     if answer.signed.is_none() && facts.has_approvers(context) {
         let message = "a higher budget takes the signature of an approver, because this workspace has approvers";
         return Err(Refusal::new(Code::SignatureRequired, message, "say whose key to use: `--as NAME`"));
