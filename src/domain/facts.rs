@@ -11,7 +11,7 @@ use super::claim::Pass;
 use super::ids::{AgentName, Fence, HandleHash, TaskId, Time, WorkflowHash};
 use super::refusal::{Code, Refusal};
 use super::route::Routes;
-use super::spending::Account;
+use super::spending::{Account, Spent};
 use super::state::{State, Trust};
 use super::task::Task;
 use super::warning::Watch;
@@ -174,6 +174,8 @@ pub struct Facts {
     pub accounts: BTreeMap<TaskId, Account>,
     /// Of the same: what was warned of, and what was spent of late.
     pub watches: BTreeMap<TaskId, Watch>,
+    /// What the caller has set aside there for its own next answer, which takes nothing from itself.
+    pub aside: Vec<(TaskId, Spent)>,
     /// Ready tasks that were passed over because a budget is used up.
     pub over_budget: Vec<TaskId>,
     /// The store's own name, where approvals are loaded: part of what is approved.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::domain::ids::{TaskId, Time};
 use crate::domain::record::{Record, RecordFilter};
+use crate::domain::spending::Spent;
 use crate::domain::workflow::Workflow;
 use crate::policy::backtest::would;
 use crate::policy::client_call::ClientCall;
@@ -87,7 +88,7 @@ impl Engine {
         let theirs = RuleSet::default();
         // As the machine could hold it then, where it held it.
         let kernel = text("confined") == Rung::Full.word();
-        let mut call = ClientCall { tool, input, also: Vec::new(), around, theirs, kernel };
+        let mut call = ClientCall { tool, input, also: Vec::new(), around, theirs, kernel, first: Spent::default() };
         let phase_then = there.filter(|_| claimed);
         let mut said = would(workflow, phase_then, &call);
         if was != word(said.allowed) {

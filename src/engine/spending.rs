@@ -147,8 +147,9 @@ impl Engine {
             let grown = spending::record(tx, &charges, by.at)?;
             spending::put_position(tx, &file, &to)?;
             token_counts::learn(tx, &pairs, by.at)?;
+            let read = charges.iter().map(|charge| AgentName(charge.on.agent.clone())).collect();
             let tasks: Vec<TaskId> = grown.tasks.into_iter().collect();
-            Ok((grown.spent, warnings::watch(tx, &tasks, &by, warn::due)?))
+            Ok((grown.spent, warnings::watch(tx, &tasks, &by, &read, warn::due)?))
         })
     }
 

@@ -27,7 +27,7 @@ impl Engine {
             store::close_refusal_windows(self.backend(), now)?;
             self.backend().write(
                 Lock::named([store::spending::COUNTED.to_owned()]),
-                Box::new(move |tx| store::spending::lapse(tx, now)),
+                Box::new(move |tx| store::spending::lapse(tx, now).map(drop)),
             )?;
             did = true;
             if outcome.events.is_empty() {

@@ -56,7 +56,7 @@ impl Engine {
     fn budget_line(&self, agent: &AgentName, task: TaskId) -> Option<String> {
         let (by, agent) = (self.by(&system(), COUNTING), agent.clone());
         let line = self.counting(move |tx| {
-            warnings::watch(tx, &[task], &by, warn::due)?;
+            warnings::watch(tx, &[task], &by, &BTreeSet::new(), warn::due)?;
             let facts = warnings::counted(tx, task)?;
             let caps = facts.task(task).and_then(|held| warn::in_danger(&facts, held, by.at)).unwrap_or_default();
             let parts: BTreeSet<TaskId> = caps.iter().map(|cap| cap.task).collect();
@@ -72,7 +72,7 @@ impl Engine {
     /// After a cap was changed: what was warned of is forgotten where there is room again, and a lower one may be near its end.
     pub(super) fn look_at_caps(&self, id: TaskId) {
         let by = self.by(&system(), COUNTING);
-        if let Err(error) = self.counting(move |tx| warnings::watch(tx, &[id], &by, warn::due)) {
+        if let Err(error) = self.counting(move |tx| warnings::watch(tx, &[id], &by, &BTreeSet::new(), warn::due)) {
             tracing::warn!(%error, "a changed cap was not looked at; the next count does it");
         }
     }

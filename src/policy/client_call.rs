@@ -36,6 +36,8 @@ pub struct ClientCall {
     pub theirs: RuleSet,
     /// The kernel can hold a command to everything its phase may do.
     pub kernel: bool,
+    /// What a first answer of its model is taken to cost, where answers are counted.
+    pub first: Spent,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,8 +135,9 @@ fn in_phase(facts: &Facts, task: &Task, call: &ClientCall, context: &Context) ->
         ruling.hint = KEPT_HINT.to_owned();
         return Ok(ruling);
     }
-    ruling.aside = budget::next_answer(facts, task.id);
-    let spent = budget::within(facts, task.id, ruling.aside, context.now).err();
+    let answer = budget::next_answer(facts, task.id, call.first);
+    let spent = budget::within(facts, task.id, answer, context.now).err();
+    ruling.aside = budget::fitting(facts, task.id, answer.amount, context.now);
     if let Some(spent) = spent.as_ref().filter(|_| workflow.enforcement == Enforcement::Strict) {
         (ruling.reason, ruling.hint) = (spent.message.clone(), format!("next: {}", spent.hint));
         return Ok(ruling);

@@ -8,6 +8,7 @@ use crate::domain::state::State;
 
 use super::load::parse;
 use super::put::json;
+use super::spending::Thread;
 use super::{Backend, Lock, Param, StoreError, Tx};
 
 /// A call that has not ended by then will not.
@@ -33,16 +34,21 @@ pub fn put(tx: &mut dyn Tx, before: &State, facts: &Facts, at: Time) -> Result<(
     for (_, seen) in facts.state.seen_calls.iter().filter(|(call, seen)| before.seen_calls.get(*call) != Some(seen)) {
         see(tx, seen, at)?;
         if let Some(task) = seen.task.filter(|_| !seen.aside.is_nothing()) {
-            super::spending::set_aside_for(tx, &seen.call, task, seen.aside, at)?;
+            super::spending::set_aside_for(tx, &thread(seen), task, seen.aside, at)?;
         }
     }
     for (call, seen) in before.seen_calls.iter().filter(|(call, _)| !facts.state.seen_calls.contains_key(*call)) {
         tx.put("DELETE FROM seen_calls WHERE call = ?1", &[Param::Text(call)])?;
-        if !seen.aside.is_nothing() {
-            super::spending::settle_call(tx, call)?;
+        // The answer that it was set aside for comes after this.
+        if let Some(task) = seen.task.filter(|_| !seen.aside.is_nothing()) {
+            super::spending::keep_aside(tx, &thread(seen), task, seen.aside, at)?;
         }
     }
     Ok(())
+}
+
+fn thread(seen: &SeenCall) -> Thread {
+    Thread { agent: seen.agent.clone(), session: seen.session.clone() }
 }
 
 fn see(tx: &mut dyn Tx, seen: &SeenCall, at: Time) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use crate::domain::canonical;
 use crate::domain::decide::budget::LINEAGE_MAX;
 use crate::domain::facts::Facts;
 use crate::domain::forecast;
-use crate::domain::ids::{AgentName, TaskId, Time};
+use crate::domain::ids::{AgentName, SessionId, TaskId, Time};
 use crate::domain::refusal::Refusal;
 use crate::domain::spending::{Account, Cost, On, Spent, Tokens};
 use crate::domain::view::{CostBy, CostFilter, CostRow, day};
@@ -20,8 +20,8 @@ use super::{Backend, By, Lock, Param, Row, Scope, StoreError, Tx, load, put};
 const TOKENS_MAX: u64 = 1_000_000_000;
 /// The same for the price of one answer: a million dollars.
 const MICRO_USD_MAX: u64 = 1_000_000_000_000;
-/// A call whose end nobody has told by then holds nothing back any more.
-const CALL_SECONDS: u64 = 15 * 60;
+/// What an agent that is not heard of any more set aside for its next answer comes back after this.
+const ANSWER_SECONDS: u64 = 15 * 60;
 /// Reservations that one pass lets lapse.
 const LAPSE_AT_ONCE: i64 = 256;
 
@@ -357,23 +357,86 @@ pub fn reserve(
     slot.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(StoreError::Closed)
 }
 
-/// For a call that may run, until its end is told or it is not heard of any more.
-pub fn set_aside_for(tx: &mut dyn Tx, call: &str, task: TaskId, wish: Spent, now: Time) -> Result<(), StoreError> {
-    settle_call(tx, call)?;
-    set_aside(tx, task, wish, &holder(call), now.plus_seconds(CALL_SECONDS)).map(drop)
+/// Whose next answer something is set aside for: the main thread of a session, or a subagent, by its name.
+#[derive(Clone, Debug)]
+pub struct Thread {
+    pub agent: AgentName,
+    pub session: SessionId,
 }
 
-pub fn settle_call(tx: &mut dyn Tx, call: &str) -> Result<(), StoreError> {
+impl Thread {
+    /// Neither part has a line's end in it.
+    fn holder(&self) -> String {
+        format!("{}{}", threads_of(&self.agent), self.session)
+    }
+}
+
+fn threads_of(agent: &AgentName) -> String {
+    format!("answer {agent}\n")
+}
+
+/// For the answer after a call that may run, in place of what stood for the one before it.
+pub fn set_aside_for(tx: &mut dyn Tx, thread: &Thread, task: TaskId, wish: Spent, now: Time) -> Result<(), StoreError> {
+    give_back(tx, thread)?;
+    set_aside(tx, task, wish, &thread.holder(), now.plus_seconds(ANSWER_SECONDS)).map(drop)
+}
+
+/// What stands for the next answer stays, or comes back where it has lapsed meanwhile.
+pub fn keep_aside(tx: &mut dyn Tx, thread: &Thread, task: TaskId, wish: Spent, now: Time) -> Result<(), StoreError> {
+    let until = now.plus_seconds(ANSWER_SECONDS);
+    let known = held_as(tx, &thread.holder())?;
+    for id in &known {
+        prolong(tx, *id, until)?;
+    }
+    if known.is_empty() { set_aside(tx, task, wish, &thread.holder(), until).map(drop) } else { Ok(()) }
+}
+
+/// No answer follows: the turn has ended.
+pub fn give_back(tx: &mut dyn Tx, thread: &Thread) -> Result<(), StoreError> {
+    held_as(tx, &thread.holder())?.into_iter().try_for_each(|id| settle(tx, id).map(drop))
+}
+
+/// The same for whoever works in a session.
+pub fn give_back_all(tx: &mut dyn Tx, session: &SessionId) -> Result<(), StoreError> {
+    of_session(tx, session)?.into_iter().try_for_each(|id| settle(tx, id).map(drop))
+}
+
+pub fn of_session(tx: &mut dyn Tx, session: &SessionId) -> Result<Vec<u64>, StoreError> {
+    let sql = "SELECT id FROM reservations WHERE substr(holder, length(holder) - length(?1) + 1) = ?1";
+    reservations(tx, sql, &format!("\n{session}"))
+}
+
+fn held_as(tx: &mut dyn Tx, holder: &str) -> Result<Vec<u64>, StoreError> {
+    reservations(tx, "SELECT id FROM reservations WHERE holder = ?1", holder)
+}
+
+fn reservations(tx: &mut dyn Tx, sql: &str, of: &str) -> Result<Vec<u64>, StoreError> {
     let mut known = Vec::new();
-    tx.query("SELECT id FROM reservations WHERE holder = ?1", &[Param::Text(&holder(call))], &mut |row| {
+    tx.query(sql, &[Param::Text(of)], &mut |row| {
         known.push(whole(row, 0)?);
         Ok(())
     })?;
-    known.into_iter().try_for_each(|id| settle(tx, id).map(drop))
+    Ok(known)
 }
 
-fn holder(call: &str) -> String {
-    format!("call {call}")
+/// What an agent has set aside for its next answer; in one session, where that is known.
+pub fn own_aside(
+    tx: &mut dyn Tx,
+    agent: &AgentName,
+    session: Option<&SessionId>,
+) -> Result<Vec<(TaskId, Spent)>, StoreError> {
+    let mut found = Vec::new();
+    let (condition, holder) = match session {
+        Some(session) => ("holder = ?1", Thread { agent: agent.clone(), session: session.clone() }.holder()),
+        None => ("substr(holder, 1, length(?1)) = ?1", threads_of(agent)),
+    };
+    let sql = format!("SELECT task, micro_usd, tokens, calls FROM reservations WHERE {condition}");
+    tx.query(&sql, &[Param::Text(&holder)], &mut |row| {
+        let aside = Spent { micro_usd: whole(row, 1)?, tokens: whole(row, 2)?, calls: whole(row, 3)? };
+        found.push((TaskId(whole(row, 0)?), aside));
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 fn set_aside(tx: &mut dyn Tx, task: TaskId, wish: Spent, holder: &str, until: Time) -> Result<u64, StoreError> {
@@ -421,15 +484,17 @@ pub fn settle(tx: &mut dyn Tx, reservation: u64) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Settles reservations whose time is over.
-pub fn lapse(tx: &mut dyn Tx, now: Time) -> Result<(), StoreError> {
+/// Settles reservations whose time is over; false where there are none.
+pub fn lapse(tx: &mut dyn Tx, now: Time) -> Result<bool, StoreError> {
     let mut due = Vec::new();
     let sql = "SELECT id FROM reservations WHERE until <= ?1 ORDER BY until LIMIT ?2";
     tx.query(sql, &[Param::Int(now.0), Param::Int(LAPSE_AT_ONCE)], &mut |row| {
         due.push(whole(row, 0)?);
         Ok(())
     })?;
-    due.into_iter().try_for_each(|id| settle(tx, id).map(drop))
+    let any = !due.is_empty();
+    due.into_iter().try_for_each(|id| settle(tx, id).map(drop))?;
+    Ok(any)
 }
 
 /// The holder is still there: what it set aside stays.

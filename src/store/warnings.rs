@@ -1,7 +1,7 @@
 //! What was warned of, beside the accounts: remembered in the transaction that counts, so that several servers warn once.
 //! When a cap is in danger is decided in `domain`; telling people is not here (`engine::notices`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::decide::warn::Noted;
 use crate::domain::facts::Facts;
@@ -12,7 +12,7 @@ use crate::domain::spending::{Account, Spent, Unit};
 use crate::domain::task::Task;
 use crate::domain::warning::{Sent, Warned, Warning, WarningKey};
 
-use super::spending::{book, whole};
+use super::spending::{book, own_aside, whole};
 use super::{By, Param, StoreError, Tx, load, put};
 
 /// Of more caps that are nearly used up, those of the newest tasks are told first.
@@ -24,11 +24,21 @@ const UNITS: [Unit; 4] = [Unit::MicroUsd, Unit::Tokens, Unit::Calls, Unit::Minut
 /// Decides for a task and those it is a part of.
 pub type Due = fn(&Facts, TaskId, Time) -> Result<Vec<Noted>, Refusal>;
 
-/// Under the name `spending::COUNTED`, whose holder alone changes these rows.
-pub fn watch(tx: &mut dyn Tx, tasks: &[TaskId], by: &By, due: Due) -> Result<Vec<Warning>, StoreError> {
+/// Under the name `spending::COUNTED`, whose holder alone changes these rows. Of agents whose answers were `read` just now,
+/// what they had set aside for them does not count once more.
+pub fn watch(
+    tx: &mut dyn Tx,
+    tasks: &[TaskId],
+    by: &By,
+    read: &BTreeSet<AgentName>,
+    due: Due,
+) -> Result<Vec<Warning>, StoreError> {
     let mut new = Vec::new();
     for task in tasks {
-        let facts = counted(tx, *task)?;
+        let mut facts = counted(tx, *task)?;
+        for agent in read.iter().filter(|_| !facts.accounts.is_empty()) {
+            facts.aside.extend(own_aside(tx, agent, None)?);
+        }
         // A task whose workflow cannot be read is warned of nothing; `doctor` tells of it.
         for noted in due(&facts, *task, by.at).unwrap_or_default() {
             remember(tx, noted.task, &noted.warned)?;

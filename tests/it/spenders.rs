@@ -135,7 +135,7 @@ fn sixty_four_spenders(kind: Kind) {
         assert!(spent.calls <= TIMES, "{kind:?}: T-{parent} is overdrawn: {spent:?}");
     }
     // What the dead process had set aside comes back, and then the rest of each cap can be had, to the last of it.
-    let late = Box::new(|tx: &mut dyn phasegate::store::Tx| lapse(tx, Time(i64::MAX / 2)));
+    let late = Box::new(|tx: &mut dyn phasegate::store::Tx| lapse(tx, Time(i64::MAX / 2)).map(drop));
     env.engine.backend().write(Lock::named([COUNTED.to_owned()]), late).unwrap();
     for parent in 1..=PARENTS {
         spend(&env.engine, &format!("last-{parent}"), child(parent, 0));

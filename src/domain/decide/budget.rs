@@ -8,7 +8,7 @@ use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts, Role};
 use crate::domain::ids::{TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::spending::{Account, Cap, Spent, Unit, dollars};
+use crate::domain::spending::{Account, Cap, Spent, Unit, exact};
 use crate::domain::task::Task;
 use crate::domain::workflow::{Budget, Workflow};
 
@@ -46,13 +46,14 @@ pub struct Exceeded {
     spent: u64,
     reserved: u64,
     wish: u64,
+    guessed: bool,
 }
 
 /// The option of `phasegate tasks budget` that doubles it.
 fn option(unit: Unit, cap: u64) -> String {
     let more = cap.saturating_mul(2).max(1);
     match unit {
-        Unit::MicroUsd => format!("--usd {}", dollars(more).trim_start_matches('$')),
+        Unit::MicroUsd => format!("--usd {}", exact(more).trim_start_matches('$')),
         Unit::Tokens => format!("--tokens {more}"),
         Unit::Calls => format!("--calls {more}"),
         Unit::Minutes => format!("--minutes {more}"),
@@ -61,16 +62,23 @@ fn option(unit: Unit, cap: u64) -> String {
 
 impl Exceeded {
     pub fn words(&self) -> String {
-        let (cap, spent) = (self.unit.amount(self.cap), self.unit.amount(self.spent));
+        let (cap, spent) = (self.unit.cap(self.cap), self.unit.against(self.spent, self.cap));
         let aside = match self.reserved {
             0 => String::new(),
             reserved => format!(", {} set aside", self.unit.amount(reserved)),
         };
         let wish = match self.wish {
             0 => String::new(),
+            wish if self.guessed => format!(", and a first answer is taken to need {}", self.unit.amount(wish)),
             wish => format!(", and {} more is asked for", self.unit.amount(wish)),
         };
         format!("the budget of {} is {cap}: {spent} spent{aside}{wish}", self.task)
+    }
+
+    /// It would fit if nobody else had set anything aside.
+    fn waits(&self) -> bool {
+        let alone = self.spent < self.cap && (self.guessed || self.spent.saturating_add(self.wish) <= self.cap);
+        alone && self.reserved > 0
     }
 }
 
@@ -78,6 +86,34 @@ impl Exceeded {
 pub(super) fn lineage<'f>(facts: &'f Facts, task: &'f Task) -> impl Iterator<Item = &'f Task> {
     let above = |task: &&'f Task| task.spec.parent.and_then(|parent| facts.state.tasks.get(&parent));
     std::iter::successors(Some(task), above).take(LINEAGE_MAX)
+}
+
+/// Whether it is this task or a part of it.
+fn is_within(facts: &Facts, part: TaskId, whole: TaskId) -> bool {
+    let above = || facts.state.tasks.get(&part).is_some_and(|part| lineage(facts, part).any(|above| above.id == whole));
+    part == whole || above()
+}
+
+fn less(all: Spent, (_, own): &(TaskId, Spent)) -> Spent {
+    Spent {
+        micro_usd: all.micro_usd.saturating_sub(own.micro_usd),
+        tokens: all.tokens.saturating_sub(own.tokens),
+        calls: all.calls.saturating_sub(own.calls),
+    }
+}
+
+/// What is to be set aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    pub amount: Spent,
+    /// No answer is known that it could go by. Where nobody else has anything set aside, it is no reason to refuse.
+    pub guessed: bool,
+}
+
+impl From<Spent> for Wish {
+    fn from(amount: Spent) -> Self {
+        Self { amount, guessed: false }
+    }
 }
 
 /// How one cap stands.
@@ -109,12 +145,14 @@ impl Standing {
     }
 }
 
-/// Every cap of the task and of those above it. Minutes are each task's own.
+/// Every cap of the task and of those above it, as they stand for the caller: what it set aside for its own next answer is
+/// not taken from it. Minutes are each task's own.
 pub fn standings(facts: &Facts, task: &Task, now: Time) -> Result<Vec<Standing>, Refusal> {
     let mut found = Vec::new();
     for part in lineage(facts, task) {
         let caps = caps(part, facts.workflow_of(part)?);
         let Account { spent, reserved } = facts.accounts.get(&part.id).copied().unwrap_or_default();
+        let reserved = facts.aside.iter().filter(|(of, _)| is_within(facts, *of, part.id)).fold(reserved, less);
         let cap = Cap::of(&caps);
         let minutes = caps.minutes.filter(|_| part.id == task.id);
         let all = [
@@ -132,27 +170,24 @@ pub fn standings(facts: &Facts, task: &Task, now: Time) -> Result<Vec<Standing>,
 }
 
 /// Every cap of the task and of those above it that leaves nothing, or less than is wished for.
-pub fn exceeded(facts: &Facts, task: &Task, wish: Spent, now: Time) -> Result<Vec<Exceeded>, Refusal> {
+pub fn exceeded(facts: &Facts, task: &Task, wish: Wish, now: Time) -> Result<Vec<Exceeded>, Refusal> {
+    let guessed = wish.guessed;
     let judge = |standing: Standing| {
         let Standing { task, unit, cap, spent, reserved } = standing;
-        let wish = match unit {
-            Unit::MicroUsd => wish.micro_usd,
-            Unit::Tokens => wish.tokens,
-            Unit::Calls => wish.calls,
-            Unit::Minutes => 0,
-        };
+        let wish = wish.amount.of(unit);
         let taken = standing.taken();
         let full = taken.is_none_or(|taken| taken >= cap);
         let over = taken.and_then(|taken| taken.checked_add(wish)).is_none_or(|all| all > cap);
-        (full || over).then_some(Exceeded { task, unit, cap, spent, reserved, wish })
+        let refused = full || over && (!guessed || reserved > 0);
+        refused.then_some(Exceeded { task, unit, cap, spent, reserved, wish, guessed })
     };
     Ok(standings(facts, task, now)?.into_iter().filter_map(judge).collect())
 }
 
 /// Whether work on the task may go on, and this much may be set aside for it; a wish for nothing asks only whether it may go on.
-pub fn within(facts: &Facts, id: TaskId, wish: Spent, now: Time) -> Result<(), Refusal> {
+pub fn within(facts: &Facts, id: TaskId, wish: impl Into<Wish>, now: Time) -> Result<(), Refusal> {
     let task = facts.task(id)?;
-    let found = exceeded(facts, task, wish, now)?;
+    let found = exceeded(facts, task, wish.into(), now)?;
     let Some(first) = found.first() else { return Ok(()) };
     let words: Vec<String> = found.iter().map(Exceeded::words).collect();
     let raise: Vec<String> = found
@@ -162,8 +197,13 @@ pub fn within(facts: &Facts, id: TaskId, wish: Spent, now: Time) -> Result<(), R
     let part = if first.task == id { String::new() } else { format!(", which {id} is a part of") };
     // Only a holder can ask, by an approval that is bound to its task.
     let ask = if facts.held.contains(&id) { asking(&found) } else { String::new() };
+    let wait = if found.iter().all(Exceeded::waits) {
+        "try again when what others have set aside for their next answers is counted; or "
+    } else {
+        ""
+    };
     let hint = format!(
-        "end or hand over: transition_phase, or update_task with `release` or `fail`; {ask}a person raises it: {}",
+        "{wait}end or hand over: transition_phase, or update_task with `release` or `fail`; {ask}a person raises it: {}",
         raise.join(" and ")
     );
     let details = json!({
@@ -189,7 +229,7 @@ fn asking(found: &[Exceeded]) -> String {
 /// What a gate asks: whether nothing is overspent. A budget that is used up to the last cent is kept.
 pub fn overspent(facts: &Facts, task: &Task, now: Time) -> Result<Vec<Exceeded>, Refusal> {
     let over = |cap: &Exceeded| cap.spent > cap.cap;
-    Ok(exceeded(facts, task, Spent::default(), now)?.into_iter().filter(over).collect())
+    Ok(exceeded(facts, task, Wish::default(), now)?.into_iter().filter(over).collect())
 }
 
 /// The least that is left of each, over the task and all it is a part of.
@@ -207,19 +247,35 @@ pub fn least(standings: &[Standing]) -> Option<Budget> {
     (!least.is_none()).then_some(least)
 }
 
-/// What the answer after one more call is likely to cost: as much as those before it did on average, by the nearest account
-/// under a cap that knows. One answer, where a cap counts answers. Nothing where no cap counts.
-pub fn next_answer(facts: &Facts, task: TaskId) -> Spent {
-    let Ok(task) = facts.task(task) else { return Spent::default() };
+/// What the next answer is likely to cost: as much as those before it did on average, by the nearest account under a cap that
+/// knows; else what a `first` one is taken to. One answer, where a cap counts answers. Nothing where no cap counts.
+pub fn next_answer(facts: &Facts, task: TaskId, first: Spent) -> Wish {
+    let Ok(task) = facts.task(task) else { return Wish::default() };
     let parts = || lineage(facts, task);
+    let capped: Vec<Budget> =
+        parts().filter_map(|part| facts.workflow_of(part).map(|workflow| caps(part, workflow)).ok()).collect();
+    if capped.iter().all(|caps| Cap::of(caps).is_none()) {
+        return Wish::default();
+    }
     let known = parts().filter_map(|part| facts.accounts.get(&part.id)).find(|account| account.spent.calls > 0);
-    let spent = known.map(|account| account.spent).unwrap_or_default();
-    let each = |sum: u64| sum.checked_div(spent.calls).unwrap_or(0);
-    let counted = parts().any(|part| {
-        let caps = facts.workflow_of(part).map(|workflow| caps(part, workflow)).unwrap_or_default();
-        caps.calls.is_some()
-    });
-    Spent { micro_usd: each(spent.micro_usd), tokens: each(spent.tokens), calls: u64::from(counted) }
+    let calls = u64::from(capped.iter().any(|caps| caps.calls.is_some()));
+    match known.map(|account| account.spent) {
+        Some(spent) => {
+            let each = |sum: u64| sum.checked_div(spent.calls).unwrap_or(0);
+            Wish::from(Spent { micro_usd: each(spent.micro_usd), tokens: each(spent.tokens), calls })
+        }
+        None => Wish { amount: Spent { calls, ..first }, guessed: true },
+    }
+}
+
+/// As much of it as is left: more could not be kept anyway, and would only look as if a cap were overdrawn.
+pub fn fitting(facts: &Facts, task: TaskId, amount: Spent, now: Time) -> Spent {
+    let standings = facts.task(task).and_then(|task| standings(facts, task, now)).unwrap_or_default();
+    let least = |unit| {
+        let left = standings.iter().filter(|standing| standing.unit == unit).map(Standing::left).min();
+        amount.of(unit).min(left.unwrap_or(u64::MAX))
+    };
+    Spent { micro_usd: least(Unit::MicroUsd), tokens: least(Unit::Tokens), calls: least(Unit::Calls) }
 }
 
 /// What an approver signs to change one.

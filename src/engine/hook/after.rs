@@ -12,6 +12,7 @@ use crate::policy::observed;
 use crate::sandbox::{Home, explain, is_at_a_mount};
 use crate::store::{self, Decide, Outcome};
 
+use super::before::is_own;
 use super::{Actor, TOOL, Told};
 use crate::engine::gates::tree;
 use crate::engine::{Engine, Failure};
@@ -43,6 +44,9 @@ impl Engine {
         let by = self.by(&self.hook_caller(actor), TOOL);
         let scope = actor.scope(Some(&id), false);
         let before = self.view(|tx| store::look(tx, &scope, &by))?;
+        if is_own(&call.tool) {
+            self.ready_for_answer(told, actor, &before);
+        }
         let Some(seen) = before.state.seen_calls.get(&id) else { return Ok(HookAnswer::Nothing) };
         let last_line = result.output.lines().next_back().unwrap_or_default().chars().take(SUMMARY_CHARS).collect();
         let here = !result.interrupted && same(&told.hooked.cwd, &self.workspace.root);

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::clients::hooked::ToolCall;
+use crate::domain::spending::Spent;
 use crate::policy::client_call::ClientCall;
 use crate::policy::judge::{self, Around, Guard, RuleSet};
 
@@ -15,7 +16,7 @@ use crate::engine::links::links;
 use crate::engine::ports;
 
 impl Engine {
-    pub(super) fn client_call(&self, told: &Told, call: &ToolCall, kernel: bool) -> ClientCall {
+    pub(super) fn client_call(&self, told: &Told, call: &ToolCall, kernel: bool, first: Spent) -> ClientCall {
         let mut around = self.around(told);
         let also = call.also.iter().map(|(tool, input)| (tool.as_str(), input));
         let parts: Vec<(&str, &Value)> = std::iter::once((call.tool.as_str(), &call.input)).chain(also).collect();
@@ -32,6 +33,7 @@ impl Engine {
             around,
             theirs,
             kernel,
+            first,
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::clients::hooked::{HookAnswer, ToolCall};
 use crate::domain::approval::Approval;
 use crate::domain::decide::route::for_subagent;
-use crate::domain::decide::{consume, session};
+use crate::domain::decide::{budget, consume, session};
 use crate::domain::event::Event;
 use crate::domain::facts::{Context, Facts};
 use crate::domain::route::{RouteCause, Routed};
@@ -31,13 +31,13 @@ impl Engine {
         if is_own(&call.tool) {
             return self.own_call(told, actor, call);
         }
-        self.count_first(told, actor)?;
+        let counted = self.count_first(told, actor)?;
         // Asked for a command only: nothing else is given to the kernel to hold.
         let is_command = call.tool == SHELL && call.input.get("command").is_some_and(Value::is_string);
         let rung = if is_command { self.kernel(&told.binary) } else { Rung::None };
         // Without an id too: some clients have none, and what a phase requires is not less there.
         let can_confine = told.rewrite.is_some();
-        let judged = self.client_call(told, call, can_confine && rung == Rung::Full);
+        let judged = self.client_call(told, call, can_confine && rung == Rung::Full, counted.first);
         let shown = judged.shown();
         let caller = self.hook_caller(actor);
         let routes = told.route.is_some();
@@ -58,6 +58,9 @@ impl Engine {
         let first = facts.held.first().or(facts.lent.first());
         let task = first.and_then(|id| facts.state.tasks.get(id));
         let silent = observes(facts, task);
+        if let (Some(task), Said::Denied(_)) = (task, &verdict) {
+            self.free_what_is_counted(actor, facts, task, &counted);
+        }
         // What a person is asked about runs without another word to the hook.
         if task.is_some() && !matches!(verdict, Said::Denied(_)) {
             self.look_before(actor, call);
@@ -85,14 +88,23 @@ impl Engine {
     }
 
     /// What the model has used up since the last call counts before this one, where a budget is to be kept.
-    fn count_first(&self, told: &Told, actor: &Actor) -> Result<(), Failure> {
-        if told.hooked.transcript.as_ref().is_none_or(|file| !file.exists()) {
-            return Ok(());
+    fn count_first(&self, told: &Told, actor: &Actor) -> Result<Counted, Failure> {
+        let Some(file) = told.measured() else { return Ok(Counted::default()) };
+        let facts = self.looked_at(actor, false)?;
+        if facts.accounts.is_empty() {
+            return Ok(Counted::default());
         }
-        if !self.looked_at(actor, false)?.accounts.is_empty() {
-            self.read_usage_of(told, actor, false);
+        let any = file.exists() && self.read_usage_of(told, actor, false);
+        Ok(Counted { any, first: self.first_answer(told, actor, &facts) })
+    }
+
+    /// Where there is nothing left for the answer after a call. What was set aside for the one before it, which is counted by
+    /// now, goes back then: else agents that are all refused would keep the rest of a cap from each other.
+    fn free_what_is_counted(&self, actor: &Actor, facts: &Facts, task: &Task, counted: &Counted) {
+        let answer = budget::next_answer(facts, task.id, counted.first);
+        if counted.any && budget::within(facts, task.id, answer, self.now()).is_err() {
+            self.answers_no_more(actor, false);
         }
-        Ok(())
     }
 
     /// With a word on a budget that is nearly used up, where the answer is one that the agent reads.
@@ -150,6 +162,15 @@ impl Engine {
     }
 }
 
+/// What was done before a call was judged.
+#[derive(Default)]
+struct Counted {
+    /// There were new answers.
+    any: bool,
+    /// What a first answer is taken to cost.
+    first: Spent,
+}
+
 enum Said {
     Allowed {
         confined: Option<Rung>,
@@ -162,7 +183,7 @@ enum Said {
     Denied(String),
 }
 
-fn is_own(tool: &str) -> bool {
+pub(super) fn is_own(tool: &str) -> bool {
     tool.strip_prefix(OWN).is_some_and(|tool| tools::find(tool).is_ok())
 }
 
@@ -288,7 +309,7 @@ fn decision(context: Context, how: How, judged: ClientCall, call: ToolCall) -> D
             reason,
             waived: ruling.waived.is_some(),
             bypass: ruling.waived.and_then(|waived| waived.bypass),
-            aside: if verdict == Judged::Allow { ruling.aside } else { Spent::default() },
+            aside: if verdict == Judged::Deny { Spent::default() } else { ruling.aside },
             confined: confined.map(|rung| rung.word().to_owned()),
         });
         let task = ruling.task.and_then(|id| facts.state.tasks.get(&id)).filter(|_| verdict == Judged::Allow);

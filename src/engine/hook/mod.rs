@@ -11,16 +11,18 @@ mod results;
 mod session;
 mod usage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use crate::clients::hooked::{HookAnswer, HookEvent, Hooked, ToolCall};
+use crate::clients::transcript::Format;
 use crate::domain::canonical;
 use crate::domain::decide::session::{self as domain_session, Shown};
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{AgentName, SessionId};
 use crate::domain::session::{Guard, Session};
 use crate::sandbox::{Blank, Rung};
+use crate::store::spending::Thread;
 use crate::store::{Scope, moving};
 
 use super::{Engine, Failure};
@@ -75,6 +77,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// The transcript, of a client whose answers are counted.
+    fn measured(&self) -> Option<&Path> {
+        self.hooked.transcript.as_deref().filter(|_| Format::of_client(self.client).is_some())
+    }
+
     /// Under what a call is noted until it has ended.
     fn noted(&self, call: &ToolCall) -> Option<String> {
         match call.tool.strip_prefix(before::OWN) {
@@ -158,6 +165,10 @@ impl Engine {
 }
 
 impl Actor {
+    fn thread(&self) -> Thread {
+        Thread { agent: self.acting.clone(), session: self.shown.session.clone() }
+    }
+
     fn scope(&self, call: Option<&str>, gates: bool) -> Scope {
         let parent = (self.main != self.acting).then(|| self.main.clone());
         Scope::Hook { session: self.shown.session.clone(), parent, call: call.map(str::to_owned), gates }

@@ -44,6 +44,7 @@ impl Engine {
             crate::sandbox::sweep_notes(of_tasks, self.now());
         }
         let facts = self.hook_facts(actor)?;
+        self.ready_for_answer(told, actor, &facts);
         let guard = told.guard.word();
         let mut text = format!("phasegate guards this session ({guard}).");
         let held = held(&facts);
@@ -88,9 +89,10 @@ impl Engine {
     }
 
     /// One line, so that an agent knows where it stands after whatever the person has said.
-    pub(super) fn prompted(&self, _told: &Told, actor: &Actor) -> Result<HookAnswer, Failure> {
+    pub(super) fn prompted(&self, told: &Told, actor: &Actor) -> Result<HookAnswer, Failure> {
         self.note_session(actor, None)?;
         let facts = self.hook_facts(actor)?;
+        self.ready_for_answer(told, actor, &facts);
         let lines: Vec<String> = held(&facts).iter().map(|task| line(task)).collect();
         if lines.is_empty() {
             return Ok(HookAnswer::Nothing);
@@ -107,9 +109,10 @@ impl Engine {
         Ok(HookAnswer::Tell { context: format!("phasegate: you hold {}{yes}{caps}", lines.join("; ")) })
     }
 
-    pub(super) fn subagent_started(&self, _told: &Told, actor: &Actor) -> Result<HookAnswer, Failure> {
+    pub(super) fn subagent_started(&self, told: &Told, actor: &Actor) -> Result<HookAnswer, Failure> {
         self.note_session(actor, None)?;
         let facts = self.hook_facts(actor)?;
+        self.ready_for_answer(told, actor, &facts);
         let lent = facts.lent.iter().filter_map(|id| facts.state.tasks.get(id)).map(line);
         let lent: Vec<String> = lent.collect();
         let text = if lent.is_empty() {
@@ -130,6 +133,7 @@ impl Engine {
         if actor.main == actor.acting {
             return Ok(HookAnswer::Nothing);
         }
+        self.answers_no_more(actor, false);
         let caller = self.hook_caller(actor);
         let facts = self.hook_facts(actor)?;
         for id in facts.held {
@@ -206,9 +210,20 @@ impl Engine {
     /// Once: an agent that insists may stop, and its claim runs out or is taken up again.
     pub(super) fn stopping(&self, told: &Told, actor: &Actor, again: bool) -> Result<HookAnswer, Failure> {
         self.read_usage_of(told, actor, true);
-        if again {
+        let open = if again { Vec::new() } else { self.unfinished(actor)? };
+        if open.is_empty() {
+            self.answers_no_more(actor, false);
             return Ok(HookAnswer::Nothing);
         }
+        let reason = format!(
+            "phasegate: {}. Go on, or say why not: update_task with `release`, `blocker` or `fail`, or request_approval to ask a person.",
+            open.join(". ")
+        );
+        Ok(HookAnswer::Block { reason })
+    }
+
+    /// What the agent holds and could go on with, in words.
+    fn unfinished(&self, actor: &Actor) -> Result<Vec<String>, Failure> {
         let facts = self.hook_facts(actor)?;
         let context = self.context(&self.hook_caller(actor));
         let mut open = Vec::new();
@@ -231,19 +246,13 @@ impl Engine {
             };
             open.push(format!("{} is not finished; {missing}", line(task)));
         }
-        if open.is_empty() {
-            return Ok(HookAnswer::Nothing);
-        }
-        let reason = format!(
-            "phasegate: {}. Go on, or say why not: update_task with `release`, `blocker` or `fail`, or request_approval to ask a person.",
-            open.join(". ")
-        );
-        Ok(HookAnswer::Block { reason })
+        Ok(open)
     }
 
     /// A limit of the model's service: the claim waits for it.
     pub(super) fn stopped_by_failure(&self, told: &Told, actor: &Actor, message: &str) -> Result<HookAnswer, Failure> {
         let now = self.now();
+        self.answers_no_more(actor, false);
         if let Some((until, why)) = self.limit_of(told, actor, message, now) {
             let caller = self.hook_caller(actor);
             let context = self.context(&caller);
@@ -256,6 +265,7 @@ impl Engine {
     /// Claims stay until their leases end: the session may be taken up again.
     pub(super) fn session_ended(&self, told: &Told, actor: &Actor, why: &str) -> Result<HookAnswer, Failure> {
         self.read_usage_of(told, actor, true);
+        self.answers_no_more(actor, true);
         let caller = self.hook_caller(actor);
         let (session, why) = (actor.shown.session.clone(), why.to_owned());
         let decide: Decide = Box::new(move |facts| {

@@ -212,7 +212,7 @@ fn a_local_model_comes_first_only_where_that_is_wished_and_it_can_run() {
     assert_eq!(model(&case()), "middle");
     assert_eq!(model(&Case { client: "claude-code", ..case() }), "sonnet", "it runs no others");
     assert_eq!(model(&Case { preferences: Preferences::default(), ..case() }), "claude-sonnet-5-5");
-    let large = Work { context_tokens: Some(50_000), ..case().work };
+    let large = Work { context_tokens: Some(45_000), ..case().work };
     assert_eq!(model(&Case { work: large, ..case() }), "middle");
     let small = Case { local: vec![own("tiny", Base, 1_000), own("small", Weak, 32_000)], ..case() };
     let route = small.routed().unwrap();

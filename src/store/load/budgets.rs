@@ -5,8 +5,8 @@ use crate::domain::facts::Facts;
 use crate::domain::ids::TaskId;
 use crate::domain::spending::Cap;
 
-use super::super::spending::book;
-use super::super::{StoreError, Tx};
+use super::super::spending::{book, lapse, own_aside};
+use super::super::{By, Scope, StoreError, Tx};
 use super::{seen_task, workflows};
 
 /// For every task that is loaded by now.
@@ -44,4 +44,22 @@ fn up(tx: &mut dyn Tx, facts: &mut Facts, of: TaskId, holds: bool) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// What the caller set aside for its own next answer. What others have left behind must not keep it waiting, so where it
+/// `writes`, that lapses first: there may be no sweeper.
+pub fn asides(tx: &mut dyn Tx, facts: &mut Facts, scope: &Scope, by: &By, writes: bool) -> Result<(), StoreError> {
+    let session = match scope {
+        Scope::Hook { session, .. } => Some(session),
+        _ => None,
+    };
+    if writes && session.is_some() && lapse(tx, by.at)? {
+        facts.accounts.clear();
+        budgets(tx, facts)?;
+    }
+    facts.aside = own_aside(tx, &by.agent, session)?;
+    let unknown: Vec<TaskId> =
+        facts.aside.iter().map(|(task, _)| *task).filter(|task| !facts.state.tasks.contains_key(task)).collect();
+    // Whatever it was set aside for, it counts for what that is a part of.
+    unknown.into_iter().try_for_each(|task| up(tx, facts, task, false))
 }

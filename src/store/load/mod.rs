@@ -18,7 +18,7 @@ use crate::domain::task::Task;
 use crate::domain::workflow::{GateKind, Workflow};
 
 use super::{Ask, By, Lasts, Param, RowLock, StoreError, Tx, put};
-use budgets::budgets;
+use budgets::{asides, budgets};
 use entitlements::{approvals, approvals_of, approvers, credentials, some_approvals};
 
 pub use budgets::counted;
@@ -103,6 +103,9 @@ pub fn facts(tx: &mut dyn Tx, scope: &Scope, by: &By, renews: bool) -> Result<Fa
     workflows(tx, &mut facts)?;
     if scope.spends() {
         budgets(tx, &mut facts)?;
+        if !facts.accounts.is_empty() {
+            asides(tx, &mut facts, scope, by, renews)?;
+        }
     }
     Ok(facts)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::FLOW;
-use super::world::{Server, World};
+use super::world::{Heard, Server, World, told};
 
 fn file(world: &World, name: &str) -> Value {
     json!({"file_path": world.at(name), "content": "x"})
@@ -103,4 +103,133 @@ fn a_higher_cap_is_asked_for_and_given_over_mcp_alone() {
     let told = call("request_approval", more);
     assert_eq!((&told["state"], &told["reason"]), (&json!("consumed"), &json!("seven will do")), "{told}");
     assert_eq!(call("claim_task", json!({"id": "T-1"}))["budget_left"]["usd"], 7.0);
+}
+
+const SHARED: &str =
+    "version: 1\nname: flow\nphases:\n  work: { allow: [Read, submit_task], next: [done] }\n  done: { end: true }\n";
+
+/// One of many who work on parts of T-1, with a transcript of its own.
+struct Worker<'w> {
+    world: &'w World,
+    name: String,
+}
+
+impl Worker<'_> {
+    fn tell(&self, name: &str, more: Value) -> Heard {
+        let transcript = self.transcript();
+        let mut event = json!({"session_id": self.name, "cwd": self.world.at(""), "hook_event_name": name,
+            "transcript_path": transcript});
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut command = self.world.command(&["hook", "claude-code"]);
+        command.env("PHASEGATE_AGENT", &self.name);
+        told(command, event.to_string().as_bytes())
+    }
+
+    fn transcript(&self) -> std::path::PathBuf {
+        self.world.home().join(format!("{}.jsonl", self.name))
+    }
+
+    fn answer(&self, number: usize, output: u64) {
+        let usage = json!({"input_tokens": 0, "output_tokens": output});
+        let id = format!("{}-{number}", self.name);
+        let message = json!({"id": id, "role": "assistant", "model": "claude-opus-5-5", "usage": usage});
+        let line = json!({"type": "assistant", "requestId": "r", "sessionId": self.name, "message": message});
+        let known = std::fs::read_to_string(self.transcript()).unwrap_or_default();
+        std::fs::write(self.transcript(), format!("{known}{line}\n")).unwrap();
+    }
+
+    fn call(&self, tool: &str, arguments: &Value) -> (bool, Value) {
+        let words = ["call", tool, &arguments.to_string(), "--json", "--agent", &self.name];
+        let output = self.world.run(&words);
+        (output.status.success(), serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    fn before(&self, call: &str) -> Heard {
+        self.tell("PreToolUse", json!({"tool_name": "Read", "tool_input": {"file_path": "a"}, "tool_use_id": call}))
+    }
+
+    fn after(&self, call: &str) {
+        let more =
+            json!({"tool_name": "Read", "tool_input": {"file_path": "a"}, "tool_use_id": call, "tool_response": "x"});
+        self.tell("PostToolUse", more);
+    }
+
+    fn start(&self) {
+        self.tell("SessionStart", json!({"source": "startup", "model": "claude-opus-5-5"}));
+    }
+}
+
+fn workers<'w>(world: &'w World, count: usize, budget: &Value) -> Vec<Worker<'w>> {
+    let lead = Worker { world, name: "boss".to_owned() };
+    let (taken, reply) = lead.call("submit_task", &json!({"title": "all of it", "budget": budget}));
+    assert!(taken, "{reply}");
+    let worker = |number| {
+        assert!(lead.call("submit_task", &json!({"title": "part", "parent": "T-1"})).0);
+        Worker { world, name: format!("w{number}") }
+    };
+    (0..count).map(worker).collect()
+}
+
+fn account(world: &World) -> Value {
+    let cost: Value = serde_json::from_str(&world.well(&["tasks", "cost", "T-1", "--json"])).unwrap();
+    cost["account"].clone()
+}
+
+/// What a call set aside counts until the answer after it does, whatever was told of the call meanwhile.
+#[test]
+fn many_who_are_in_the_middle_of_an_answer_do_not_spend_more_than_their_cap() {
+    const EACH: u64 = 10_000;
+    let world = World::new(SHARED);
+    let mut working = workers(&world, 6, &json!({"tokens": 10 * EACH}));
+    let mut answers = 0;
+    for (worker, task) in working.iter().zip(2..) {
+        let (claimed, reply) = worker.call("claim_task", &json!({"id": format!("T-{task}")}));
+        assert!(claimed, "{reply}");
+        worker.start();
+    }
+    for round in 0..4 {
+        for worker in &working {
+            worker.answer(round, EACH);
+        }
+        answers += u64::try_from(working.len()).unwrap();
+        working.retain(|worker| {
+            let call = format!("{}-{round}", worker.name);
+            let allowed = worker.before(&call).verdict() == "allow";
+            worker.after(&call);
+            allowed
+        });
+    }
+    assert_eq!(account(&world)["spent"]["tokens"], answers * EACH);
+    assert_eq!((answers, working.len()), (10, 0), "all of the cap, and no more");
+    assert_eq!(account(&world)["reserved"]["tokens"], 0, "whoever is refused holds nothing back");
+}
+
+#[test]
+fn while_no_answer_is_known_one_at_a_time_is_let_through_a_small_cap() {
+    let world = World::new(SHARED);
+    let workers = workers(&world, 2, &json!({"usd": 0.05}));
+    let [one, two] = workers.as_slice() else { panic!("two") };
+    assert!(one.call("claim_task", &json!({"id": "T-2"})).0);
+    one.start();
+    assert_eq!(account(&world)["reserved"]["micro_usd"], 50_000, "a first answer is taken to need more than the cap");
+    let (claimed, refusal) = two.call("claim_task", &json!({"id": "T-3"}));
+    assert!(!claimed, "{refusal}");
+    let words = refusal["error"].to_string();
+    assert!(
+        words.contains("$0.05 set aside") && words.contains("try again when what others have set aside"),
+        "{words}"
+    );
+    assert_eq!(one.before("c1").verdict(), "allow", "alone it may");
+    assert_eq!(one.before("c2").verdict(), "allow", "a second call of the same answer asks for nothing more");
+    one.after("c1");
+    one.after("c2");
+    one.answer(0, 500);
+    assert_eq!(one.before("c3").verdict(), "allow");
+    let after = account(&world);
+    assert_eq!((&after["spent"]["micro_usd"], &after["reserved"]["micro_usd"]), (&json!(10_000), &json!(10_000)));
+    assert!(two.call("claim_task", &json!({"id": "T-3"})).0, "now it is known what answers cost");
+    one.tell("Stop", json!({"stop_hook_active": true}));
+    two.start();
+    two.tell("SessionEnd", json!({"reason": "exit"}));
+    assert_eq!(account(&world)["reserved"]["micro_usd"], 0, "no answer follows");
 }
