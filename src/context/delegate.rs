@@ -78,8 +78,10 @@ pub fn delegate(plan: &Plan<'_>) -> Vec<Part> {
         Budget::Tokens(tokens) => tokens.min(total),
     };
     let budgets = handed_out(budget, &needs, &shares);
-    let part = |((group, text), ((need, share), own)): ((&BTreeSet<usize>, String), ((u64, f64), u64))| {
-        let sections = of(group);
+    let part = |(number, text): (usize, String)| {
+        let sections = groups.get(number).map(of).unwrap_or_default();
+        let need = needs.get(number).copied().unwrap_or(0);
+        let own = budgets.get(number).copied().unwrap_or(0);
         let mut ask = Ask::new(&text, plan.query, Budget::Tokens(own));
         (ask.kind, ask.marks) = (Some(kind), Marks::Counts);
         // What fits is not looked at: a reader gets it as it is, repeats and all.
@@ -94,12 +96,12 @@ pub fn delegate(plan: &Plan<'_>) -> Vec<Part> {
             lines: joined(sections.iter().filter_map(|section| lines(&units, section))),
             tokens: need,
             budget: own,
-            share,
+            share: at(&shares, number),
             tokens_after,
             text: left,
         }
     };
-    groups.iter().zip(texts).zip(needs.into_iter().zip(shares).zip(budgets)).map(part).collect()
+    texts.into_iter().enumerate().map(part).collect()
 }
 
 /// A budget of whole tokens, to parts that need so many and are asked for so much: half by size and half by what is asked for, so
