@@ -170,7 +170,7 @@ pub fn run(args: &Args, place: &Place, out: &Out) -> Result<(), Ended> {
                 ..TaskFilter::default()
             };
             let page = engine.tasks(&filter)?;
-            let reply = page.reply();
+            let reply = page.whole_reply();
             out.answer(&reply.structured, &visible(&reply.text));
             Ok(())
         }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::domain::refusal::Refusal;
 use crate::store::StoreError;
+use crate::tools::fold;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -12,6 +13,16 @@ pub enum Failure {
     /// The caller learns the reference, the log the cause.
     #[error(transparent)]
     Broken(#[from] StoreError),
+}
+
+impl Failure {
+    /// No longer than an answer may be.
+    pub(super) fn bounded(self) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(fold::refusal(refusal)),
+            Self::Broken(error) => Self::Broken(error),
+        }
+    }
 }
 
 /// By what a fault is found in the log.

@@ -156,7 +156,9 @@ impl Engine {
             self.answer_call(caller, tool, arguments, watch)
         };
         watched.end(&answer);
-        answer.map(|reply| self.with_budget(caller, reply)).map_err(|failure| self.screening.clean_failure(failure))
+        answer
+            .map(|reply| self.with_budget(caller, reply))
+            .map_err(|failure| self.screening.clean_failure(failure).bounded())
     }
 
     fn answer_call(

@@ -127,6 +127,10 @@ impl From<Narrow> for Filter {
 
 impl Output for Brief {
     fn text(&self) -> String {
+    fn elsewhere(&self) -> Option<String> {
+        Some(format!("the resource phasegate://task/{} has them whole, the checkpoint too", self.task))
+    }
+
         let mut lines = vec![format!("{} “{}” — phase {} of {}", self.task, self.title, self.phase, self.workflow)];
         let mut line = |name: &str, text: &str| {
             if !text.is_empty() {

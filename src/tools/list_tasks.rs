@@ -77,6 +77,18 @@ impl Output for TaskPage {
     fn text(&self) -> String {
         if self.tasks.is_empty() {
             return "No task fits.".to_owned();
+    const ROWS: &'static str = "tasks";
+
+    fn keep(&mut self, rows: usize, whole: &Self) -> String {
+        self.tasks.truncate(rows);
+        self.next = self.tasks.last().map(|row| row.id);
+        format!("the answer is full with {rows} of {} tasks; go on with `after`", whole.tasks.len())
+    }
+
+    fn elsewhere(&self) -> Option<String> {
+        Some("the resource phasegate://task/ID has the texts of a task whole".to_owned())
+    }
+
         }
         let mut lines: Vec<String> = self
             .tasks

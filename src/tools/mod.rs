@@ -3,6 +3,7 @@
 
 pub mod arguments;
 pub mod claim_task;
+pub mod fold;
 pub mod list_tasks;
 pub mod optimize_context;
 pub mod query_audit;
@@ -16,6 +17,7 @@ pub mod transition_phase;
 pub mod update_task;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::domain::command::{Change, ClaimTask, RecordOutcome, RequestApproval, SubmitTasks, Target};
@@ -113,19 +115,55 @@ impl Reply {
 
     /// The same; only the text has more of it.
     pub fn note_and(&mut self, note: &str, more: &str) {
+        if note.is_empty() {
+            return;
+        }
+        let before = self.structured.get("note").and_then(Value::as_str).unwrap_or_default();
+        if before.chars().count() >= NOTES_CHARS_MAX {
+            return;
+        }
+        let before = if before.is_empty() { String::new() } else { format!("{before}; ") };
+        let note = visible::ends(note, NOTES_CHARS_MAX);
         self.text.push_str(&format!("\nNote: {note}{more}"));
         if let Value::Object(fields) = &mut self.structured {
-            let before = fields.get("note").and_then(Value::as_str).map(|before| format!("{before}; "));
-            fields.insert("note".to_owned(), Value::String(before.unwrap_or_default() + note));
+            fields.insert("note".to_owned(), Value::String(before + &note));
         }
     }
 }
 
+/// Of all notes beside one answer.
+const NOTES_CHARS_MAX: usize = 1500;
+
 /// The typed result of a tool.
-pub trait Output: Serialize {
+pub trait Output: Serialize + DeserializeOwned {
+    /// The field of a list that may stop early.
+    const ROWS: &'static str = "";
+
     fn text(&self) -> String;
 
-    fn reply(&self) -> Reply {
+    /// Keeps so many rows of that list, and says how the rest of `whole` is come by.
+    fn keep(&mut self, _rows: usize, _whole: &Self) -> String {
+        String::new()
+    }
+
+    /// Where what was cut stands whole.
+    fn elsewhere(&self) -> Option<String> {
+        None
+    }
+
+    /// Both forms, as long as they are.
+    fn whole_reply(&self) -> Reply {
         Reply { structured: serde_json::to_value(self).unwrap_or(Value::Null), text: self.text() }
+    }
+
+    /// Both forms, as long as an answer may be.
+    fn reply(&self) -> Reply {
+        fold::reply(self)
+    }
+}
+
+impl Output for Refusal {
+    fn text(&self) -> String {
+        self.to_string()
     }
 }

@@ -160,6 +160,10 @@ fn question(item: Item) -> Result<Question, Refusal> {
 }
 
 impl Output for Answered {
+    fn elsewhere(&self) -> Option<String> {
+        Some(format!("a person reads them whole with `phasegate approvals show {}`", self.first.approval))
+    }
+
     fn text(&self) -> String {
         let all = std::iter::once(&self.first).chain(&self.batch);
         all.map(Asking::line).collect::<Vec<_>>().join("\n")

@@ -176,6 +176,22 @@ impl Output for Submitted {
                 let ids: Vec<String> = wave.iter().map(ToString::to_string).collect();
                 format!("{}: {}", index + 1, ids.join(" "))
             });
+    const ROWS: &'static str = "tasks";
+
+    fn keep(&mut self, rows: usize, whole: &Self) -> String {
+        self.tasks.truncate(rows);
+        let after = self.tasks.last().map(|row| row.id.to_string()).unwrap_or_default();
+        let rest: Vec<&SubmittedTask> = whole.tasks.iter().skip(rows).collect();
+        let (Some(first), Some(last)) = (rest.first(), rest.last()) else { return String::new() };
+        format!(
+            "all {} tasks are handed in; the answer is full: {} to {} follow in the order you gave them, `waves` has each, and \
+             list_tasks {{\"after\":\"{after}\"}} shows them",
+            whole.tasks.len(),
+            first.id,
+            last.id
+        )
+    }
+
             lines.push(format!("Waves — {}", waves.collect::<Vec<_>>().join("; ")));
         }
         lines.join("\n")

@@ -72,6 +72,10 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
 }
 
 impl Output for Entered {
+    fn elsewhere(&self) -> Option<String> {
+        self.brief.as_ref().and_then(|brief| brief.elsewhere())
+    }
+
     fn text(&self) -> String {
         let mut text = format!("{} went from {} to {}", self.task, self.from, self.phase);
         if !self.passed.is_empty() {

@@ -159,6 +159,10 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
 }
 
 impl Output for Updated {
+    fn elsewhere(&self) -> Option<String> {
+        Some(format!("the resource phasegate://task/{} has them whole; list_tasks shows other tasks", self.task))
+    }
+
     fn text(&self) -> String {
         let mut text = format!("{} is {} in phase {}", self.task, self.status.word(), self.phase);
         for blocker in &self.blockers {

@@ -44,6 +44,7 @@ mod http_straight;
 mod http_tls;
 mod init;
 mod learning;
+mod long_answers;
 mod migrate;
 mod model;
 mod notify;
