@@ -12,7 +12,7 @@ use crate::domain::facts::Context;
 use crate::domain::graph;
 use crate::domain::ids::{ApprovalId, TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::task::TaskState;
+use crate::domain::task::{Task, TaskState};
 use crate::store::Outcome;
 use crate::tools::submit_task::{Submitted, SubmittedTask};
 use crate::tools::update_task::Updated;
@@ -42,11 +42,15 @@ pub fn submitted(submission: &SubmitTasks, outcome: &Outcome) -> Submitted {
         .collect();
     let place: BTreeMap<TaskId, usize> = ids.iter().enumerate().map(|(index, id)| (*id, index)).collect();
     let tasks = ids.iter().filter_map(|id| outcome.facts.state.tasks.get(id));
-    let edges: Vec<Vec<usize>> = tasks
-        .clone()
-        .map(|task| task.spec.depends_on.iter().filter_map(|on| place.get(on).copied()).collect())
-        .collect();
-    let waves_of = graph::waves(&edges);
+    // What is open outside the submission stands for one more, which is in the first wave.
+    let outside = ids.len();
+    let waits_for = |task: &Task| -> Vec<usize> {
+        let open = task.state.waits_for().into_iter().flatten();
+        open.map(|on| place.get(on).copied().unwrap_or(outside)).collect()
+    };
+    let edges: Vec<Vec<usize>> = tasks.clone().map(waits_for).chain([Vec::new()]).collect();
+    let mut waves_of = graph::waves(&edges);
+    waves_of.truncate(outside);
     let mut waves: Vec<Vec<TaskId>> = vec![Vec::new(); waves_of.iter().copied().max().unwrap_or(0)];
     let rows = tasks.zip(&submission.tasks).zip(waves_of).map(|((task, new), wave)| {
         if let Some(list) = waves.get_mut(wave.saturating_sub(1)) {

@@ -82,6 +82,14 @@ pub fn bad(tool: &str, why: impl std::fmt::Display) -> Refusal {
     )
 }
 
+/// A title that nobody can see names nothing.
+pub fn seen_title(tool: &str, title: &str) -> Result<(), Refusal> {
+    match title.chars().any(|c| !(c.is_whitespace() || visible::is_hidden(c))) {
+        true => Ok(()),
+        false => Err(bad(tool, "`title`: it has only blanks or characters that cannot be seen")),
+    }
+}
+
 /// What a pattern asks for.
 fn asked_for(pattern: &str) -> Option<String> {
     let id = pattern.strip_prefix("^(").and_then(|rest| rest.strip_suffix(")?[1-9][0-9]{0,17}$"));

@@ -84,6 +84,7 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
     if given.into_iter().filter(|given| *given).count() > 1 {
         return Err(arguments::bad(TOOL.name, "`id`, `new`, `filter` and `claim` exclude each other"));
     }
+    args.new.as_ref().map_or(Ok(()), |new| arguments::seen_title(TOOL.name, &new.title))?;
     let want = match (args.id, args.new, args.filter) {
         (Some(id), _, _) => Want::One(id),
         (_, Some(new), _) => Want::New(Box::new(new.into())),
@@ -126,11 +127,11 @@ impl From<Narrow> for Filter {
 }
 
 impl Output for Brief {
-    fn text(&self) -> String {
     fn elsewhere(&self) -> Option<String> {
         Some(format!("the resource phasegate://task/{} has them whole, the checkpoint too", self.task))
     }
 
+    fn text(&self) -> String {
         let mut lines = vec![format!("{} “{}” — phase {} of {}", self.task, self.title, self.phase, self.workflow)];
         let mut line = |name: &str, text: &str| {
             if !text.is_empty() {

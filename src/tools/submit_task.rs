@@ -85,7 +85,7 @@ struct Caps {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Submitted {
     pub tasks: Vec<SubmittedTask>,
-    /// Tasks that can run together, wave by wave.
+    /// Tasks that can run together, wave by wave. The first is empty where all wait for tasks that were there before.
     pub waves: Vec<Vec<TaskId>>,
 }
 
@@ -103,12 +103,14 @@ pub struct SubmittedTask {
 static COMPILED: Compiled = Compiled::new();
 
 fn parse(arguments: Value) -> Result<Request, Refusal> {
+    let beside = beside_tasks(&arguments);
     let args: Args = arguments::read(TOOL.name, arguments, &COMPILED, TOOL.input)?;
     let Some(items) = args.tasks else {
         return Ok(Request::Submit(SubmitTasks { tasks: vec![new_task(args)?] }));
     };
-    if args.title.is_some() || args.goal.is_some() || args.depends_on.is_some() || args.parent.is_some() {
-        return Err(arguments::bad(TOOL.name, "with `tasks`, the fields of a task stand in its items"));
+    if !beside.is_empty() {
+        let why = format!("beside `tasks` stands nothing; put `{}` into its items", beside.join("`, `"));
+        return Err(arguments::bad(TOOL.name, why));
     }
     let mut tasks = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
@@ -122,10 +124,21 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
     Ok(Request::Submit(SubmitTasks { tasks }))
 }
 
+/// What would count for none of them.
+fn beside_tasks(arguments: &Value) -> Vec<String> {
+    let given = arguments.as_object().into_iter().flatten();
+    given.filter(|(name, value)| *name != "tasks" && !value.is_null()).map(|(name, _)| name.clone()).collect()
+}
+
 fn new_task(args: Args) -> Result<NewTask, Refusal> {
     let Some(title) = args.title else {
         return Err(arguments::bad(TOOL.name, "`title` is missing"));
     };
+    arguments::seen_title(TOOL.name, &title)?;
+    if let Some(name) = args.r#ref.as_deref().filter(|name| matches!(reference(name), Reference::Task(_))) {
+        let why = format!("`ref`: {name} would be taken for the id of another task; give it a name that is no id");
+        return Err(arguments::bad(TOOL.name, why));
+    }
     let spec = TaskSpec {
         title,
         goal: args.goal.unwrap_or_default(),
@@ -163,19 +176,6 @@ fn reference(text: &str) -> Reference {
 }
 
 impl Output for Submitted {
-    fn text(&self) -> String {
-        let mut lines: Vec<String> = self
-            .tasks
-            .iter()
-            .map(|task| {
-                format!("{} “{}” {} ({}), wave {}", task.id, task.title, task.status.word(), task.workflow, task.wave)
-            })
-            .collect();
-        if self.waves.len() > 1 {
-            let waves = self.waves.iter().enumerate().map(|(index, wave)| {
-                let ids: Vec<String> = wave.iter().map(ToString::to_string).collect();
-                format!("{}: {}", index + 1, ids.join(" "))
-            });
     const ROWS: &'static str = "tasks";
 
     fn keep(&mut self, rows: usize, whole: &Self) -> String {
@@ -192,6 +192,20 @@ impl Output for Submitted {
         )
     }
 
+    fn text(&self) -> String {
+        let mut lines: Vec<String> = self
+            .tasks
+            .iter()
+            .map(|task| {
+                format!("{} “{}” {} ({}), wave {}", task.id, task.title, task.status.word(), task.workflow, task.wave)
+            })
+            .collect();
+        if self.waves.len() > 1 {
+            let waves = self.waves.iter().enumerate().map(|(index, wave)| {
+                let ids: Vec<String> = wave.iter().map(ToString::to_string).collect();
+                let ids = if ids.is_empty() { "what they wait for".to_owned() } else { ids.join(" ") };
+                format!("{}: {ids}", index + 1)
+            });
             lines.push(format!("Waves — {}", waves.collect::<Vec<_>>().join("; ")));
         }
         lines.join("\n")

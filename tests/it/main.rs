@@ -70,6 +70,7 @@ mod spending;
 mod stdio_limits;
 mod stdio_process;
 mod store_contract;
+mod submissions;
 mod support;
 mod surface;
 mod surface_stores;

@@ -8,10 +8,10 @@ use crate::domain::facts::{Context, Facts};
 use crate::domain::graph;
 use crate::domain::ids::{TaskId, WorkflowHash};
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::task::Status;
+use crate::domain::task::{Status, Task};
 use crate::domain::workflow::Workflow;
 
-use super::budget::sound;
+use super::budget::{self, sound};
 
 pub fn tasks(facts: &Facts, submission: &SubmitTasks, context: &Context) -> Result<Vec<Event>, Refusal> {
     let limit = context.settings.limits.graph_tasks;
@@ -21,6 +21,7 @@ pub fn tasks(facts: &Facts, submission: &SubmitTasks, context: &Context) -> Resu
     }
     let ids = local_ids(facts, submission)?;
     refuse_cycles(submission)?;
+    refuse_own_whole(facts, submission)?;
     let mut events = Vec::with_capacity(submission.tasks.len());
     for (new, number) in submission.tasks.iter().zip(facts.next.task..) {
         events.push(one(facts, new, TaskId(number), &ids, context)?);
@@ -117,13 +118,49 @@ fn refuse_cycles(submission: &SubmitTasks) -> Result<(), Refusal> {
     };
     let waits = edges(|new| new.depends_on.iter().collect());
     let parents = edges(|new| new.parent.iter().collect());
-    for (edges, what) in [(waits, "wait for each other"), (parents, "are each other's parents")] {
+    // A task ends after what it is made of.
+    let mut ends = waits.clone();
+    for (part, wholes) in parents.iter().enumerate() {
+        for whole in wholes {
+            if let Some(edges) = ends.get_mut(*whole) {
+                edges.push(part);
+            }
+        }
+    }
+    let around = [
+        (waits, "wait for each other"),
+        (parents, "are each other's parents"),
+        (ends, "wait for each other, since a task ends after its parts"),
+    ];
+    for (edges, what) in around {
         if let Some(cycle) = graph::cycle(&edges) {
             let named: Vec<&str> = cycle.iter().filter_map(|index| names.get(*index).map(String::as_str)).collect();
             let message = format!("these tasks {what}: {}", named.join(" → "));
             let hint = "take one of these references out; nothing was submitted";
             return Err(Refusal::new(Code::DependencyCycle, message, hint));
         }
+    }
+    Ok(())
+}
+
+/// A part that waits for the whole it belongs to: neither would end.
+fn refuse_own_whole(facts: &Facts, submission: &SubmitTasks) -> Result<(), Refusal> {
+    let named = submission.tasks.iter().filter_map(|new| Some((new.local.as_deref()?, new)));
+    let named: BTreeMap<&str, &NewTask> = named.collect();
+    for new in submission.tasks.iter().filter(|new| !new.depends_on.is_empty()) {
+        let mut parent = new.parent.as_ref();
+        // Parents of the same submission do not lead in a circle any more.
+        while let Some(Reference::Local(name)) = parent {
+            parent = named.get(name.as_str()).and_then(|above| above.parent.as_ref());
+        }
+        let Some(Reference::Task(above)) = parent else { continue };
+        let Ok(above) = facts.task(*above) else { continue };
+        let waits = |whole: &&Task| new.depends_on.contains(&Reference::Task(whole.id));
+        let Some(whole) = budget::lineage(facts, above).find(waits) else { continue };
+        let (title, whole) = (&new.spec.title, whole.id);
+        let message = format!("`{title}` would wait for {whole}, which it is a part of and which ends after it");
+        let hint = "leave out that dependency or the `parent`; nothing was submitted";
+        return Err(Refusal::new(Code::DependencyCycle, message, hint));
     }
     Ok(())
 }

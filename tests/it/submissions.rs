@@ -1,0 +1,95 @@
+//! What a submission may say: nothing that would be dropped, no name that is an id, no wait that never ends.
+
+use phasegate::domain::facts::Caller;
+use serde_json::{Value, json};
+
+use crate::support::{TestEnv, agent, person};
+
+const PLAIN: &str =
+    "version: 1\nname: plain\nphases:\n  work: { allow: [Read, submit_task], next: [done] }\n  done: { end: true }\n";
+
+fn ok(env: &TestEnv, who: &Caller, tool: &str, arguments: Value) -> Value {
+    env.call(who, tool, arguments).unwrap_or_else(|refusal| panic!("{tool}: {refusal}"))
+}
+
+fn refused(env: &TestEnv, arguments: Value) -> (&'static str, String) {
+    match env.call(&person("lead"), "submit_task", arguments.clone()) {
+        Ok(reply) => panic!("{arguments} was not refused: {reply}"),
+        Err(refusal) => (refusal.code.word(), refusal.to_string()),
+    }
+}
+
+#[test]
+fn what_would_be_dropped_or_mistaken_is_refused() {
+    let env = TestEnv::trusting(PLAIN);
+    let tasks = json!([{ "title": "a" }]);
+    for (arguments, told) in [
+        (json!({ "tasks": tasks, "budget": { "usd": 1 }, "workflow": "x" }), "put `budget`, `workflow` into its items"),
+        (json!({ "tasks": tasks, "labels": ["x"] }), "`labels`"),
+        (json!({ "tasks": tasks, "ref": "q" }), "`ref`"),
+        (json!({ "tasks": [{ "title": "a", "ref": "T-1" }, { "title": "b", "depends_on": ["T-1"] }] }), "`tasks.0`"),
+        (json!({ "title": "a", "ref": "T-12" }), "T-12 would be taken for the id of another task"),
+        (json!({ "title": "   " }), "only blanks"),
+        (json!({ "title": "\u{200b}\u{202e}" }), "only blanks"),
+        (json!({ "tasks": [{ "title": "\u{3000}" }] }), "`tasks.0`"),
+    ] {
+        let (code, words) = refused(&env, arguments);
+        assert_eq!(code, "bad_arguments");
+        assert!(words.contains(told), "{words}");
+    }
+    let unseen = env.call(&agent("ana"), "claim_task", json!({ "new": { "title": "\u{ad} " } })).unwrap_err();
+    assert!(unseen.message.contains("only blanks"), "{unseen}");
+    ok(&env, &person("lead"), "submit_task", json!({ "tasks": tasks, "title": null, "budget": null }));
+    let named = json!({ "tasks": [{ "title": "a", "ref": "7" }, { "title": "b\u{200b}", "depends_on": ["7"] }] });
+    assert_eq!(ok(&env, &person("lead"), "submit_task", named)["waves"], json!([["T-2"], ["T-3"]]));
+}
+
+#[test]
+fn a_part_that_waits_for_its_whole_is_refused() {
+    let env = TestEnv::trusting(PLAIN);
+    let lead = person("lead");
+    ok(&env, &lead, "submit_task", json!({ "title": "epic" }));
+    ok(&env, &lead, "submit_task", json!({ "title": "story", "parent": "T-1" }));
+    for arguments in [
+        json!({ "title": "step", "parent": "T-2", "depends_on": ["T-2"] }),
+        json!({ "title": "step", "parent": "T-2", "depends_on": ["T-1"] }),
+        json!({ "tasks": [{ "title": "p", "ref": "p", "parent": "T-2" }, { "title": "c", "parent": "p", "depends_on": ["T-1"] }] }),
+        json!({ "tasks": [{ "title": "p", "ref": "p" }, { "title": "c", "parent": "p", "depends_on": ["p"] }] }),
+        json!({ "tasks": [
+            { "title": "p", "ref": "p" }, { "title": "x", "ref": "x", "depends_on": ["p"] },
+            { "title": "c", "parent": "p", "ref": "c", "depends_on": ["x"] },
+        ] }),
+        json!({ "tasks": [
+            { "title": "g", "ref": "g" }, { "title": "p", "ref": "p", "parent": "g" },
+            { "title": "c", "parent": "p", "ref": "c", "depends_on": ["g"] },
+        ] }),
+    ] {
+        let (code, words) = refused(&env, arguments.clone());
+        assert_eq!(code, "dependency_cycle", "{arguments}: {words}");
+    }
+    for arguments in [
+        json!({ "tasks": [{ "title": "p", "ref": "p", "depends_on": ["c"] }, { "title": "c", "ref": "c", "parent": "p" }] }),
+        json!({ "tasks": [{ "title": "a", "ref": "a", "parent": "T-1" }, { "title": "b", "parent": "T-1", "depends_on": ["a"] }] }),
+        json!({ "title": "after it", "depends_on": ["T-1"] }),
+    ] {
+        ok(&env, &lead, "submit_task", arguments);
+    }
+    env.agree();
+}
+
+#[test]
+fn what_waits_for_tasks_outside_starts_a_wave_later() {
+    let env = TestEnv::trusting(PLAIN);
+    let (lead, ana) = (person("lead"), agent("ana"));
+    ok(&env, &lead, "submit_task", json!({ "tasks": [{ "title": "open" }, { "title": "ended" }] }));
+    ok(&env, &ana, "claim_task", json!({ "id": "T-2" }));
+    ok(&env, &ana, "transition_phase", json!({}));
+    let graph = json!({ "tasks": [
+        { "title": "a", "ref": "a", "depends_on": ["T-1"] }, { "title": "b", "depends_on": ["a"] }, { "title": "c" },
+        { "title": "d", "depends_on": ["T-2"] },
+    ] });
+    let reply = ok(&env, &lead, "submit_task", graph);
+    assert_eq!(reply["waves"], json!([["T-5", "T-6"], ["T-3"], ["T-4"]]), "{reply}");
+    let alone = ok(&env, &lead, "submit_task", json!({ "title": "e", "depends_on": ["T-1"] }));
+    assert_eq!((&alone["waves"], &alone["tasks"][0]["wave"]), (&json!([[], ["T-7"]]), &json!(2)));
+}
