@@ -2,6 +2,8 @@
 
 use phasegate::domain::facts::{Caller, Sighting};
 use phasegate::domain::refusal::Code;
+use phasegate::mcp::server::published;
+use phasegate::tools::TOOLS;
 use serde_json::{Value, json};
 
 use crate::support::{TestEnv, agent};
@@ -36,6 +38,7 @@ impl Page {
             Ok(reply) => panic!("{tool} {arguments} was not refused: {reply}"),
             Err(refusal) => {
                 self.codes.push(refusal.code);
+                advised(&refusal.hint);
                 self.text.push_str(&format!("{tool} {arguments}\n  {}\n\n", refusal.to_string().replace('\n', "\n  ")));
             }
         }
@@ -44,6 +47,39 @@ impl Page {
     fn ok(&self, who: &Caller, tool: &str, arguments: Value) -> Value {
         self.env.call(who, tool, arguments).unwrap_or_else(|refusal| panic!("{tool}: {refusal}"))
     }
+}
+
+/// Calls that a hint writes out fit what `tools/list` says of the tool.
+fn advised(hint: &str) {
+    for tool in &TOOLS {
+        for (at, _) in hint.match_indices(&format!("{} {{", tool.name)) {
+            let rest = &hint[at + tool.name.len()..];
+            let call = serde_json::Deserializer::from_str(rest).into_iter::<Value>().next();
+            // What is left open is no JSON: `{…}` and `[…]`.
+            let Some(Ok(call)) = call else { continue };
+            let known = serde_json::to_value(published(tool)).unwrap()["inputSchema"].clone();
+            let fits = jsonschema::validator_for(&known).unwrap();
+            let wrong: Vec<String> = fits.iter_errors(&call).map(|error| error.to_string()).collect();
+            assert!(wrong.is_empty(), "{} {call} in “{hint}”: {wrong:?}", tool.name);
+        }
+    }
+}
+
+/// The same of every hint that stands in the code, whoever meets it.
+#[test]
+fn calls_that_are_written_out_in_the_code_fit_their_schemas() {
+    let mut seen = 0;
+    for file in crate::tidy::files(&crate::surface::root().join("src"), "rs") {
+        let code = std::fs::read_to_string(&file).unwrap();
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        // As the text reads once it is said: quotes and braces bare, a place where an id comes filled in.
+        let said =
+            code.replace("\"\\n", "").replace("\\\"", "\"").replace("\"{}\"", "\"T-1\"").replace("\"{id}\"", "\"T-1\"");
+        let said = said.replace("{{", "{").replace("}}", "}");
+        seen += said.matches("claim_task {\"").count();
+        advised(&said);
+    }
+    assert!(seen > 5, "{seen} calls of claim_task are written out");
 }
 
 /// One whose client's hook has not told of the call.

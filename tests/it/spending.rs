@@ -259,6 +259,7 @@ fn a_task_is_held_to_the_budget_of_what_it_is_a_part_of() {
     assert_eq!(next["task"], "T-4", "what its budget keeps back does not keep others waiting");
     let refusal = refused(&env, &agent("cy"), "claim_task", json!({}));
     assert_eq!(refusal.code.word(), "budget_exceeded", "{refusal}");
+    assert!(!refusal.hint.contains("release") && refusal.hint.contains("claim_task {\"new\""), "{refusal}");
     raise(&env, &person("lead"), 1, 2.0).unwrap();
     assert_eq!(ok(&env, &agent("cy"), "claim_task", json!({}))["task"], "T-2");
 }

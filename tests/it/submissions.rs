@@ -93,3 +93,16 @@ fn what_waits_for_tasks_outside_starts_a_wave_later() {
     let alone = ok(&env, &lead, "submit_task", json!({ "title": "e", "depends_on": ["T-1"] }));
     assert_eq!((&alone["waves"], &alone["tasks"][0]["wave"]), (&json!([[], ["T-7"]]), &json!(2)));
 }
+
+#[test]
+fn a_filtered_claim_asked_again_gives_the_same_task() {
+    let env = TestEnv::trusting(PLAIN);
+    let ana = agent("ana");
+    ok(&env, &person("lead"), "submit_task", json!({ "title": "labelled", "labels": ["l"] }));
+    for _ in 0..2 {
+        let claimed = ok(&env, &ana, "claim_task", json!({ "filter": { "labels": ["l"] } }));
+        assert_eq!(claimed["task"], "T-1");
+    }
+    let other = env.call(&ana, "claim_task", json!({ "filter": { "labels": ["m"] } })).unwrap_err();
+    assert_eq!(other.code.word(), "claim_limit");
+}

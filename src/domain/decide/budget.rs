@@ -195,17 +195,19 @@ pub fn within(facts: &Facts, id: TaskId, wish: impl Into<Wish>, now: Time) -> Re
         .map(|cap| format!("`phasegate tasks budget {} {} --reason …`", cap.task, option(cap.unit, cap.cap)))
         .collect();
     let part = if first.task == id { String::new() } else { format!(", which {id} is a part of") };
-    // Only a holder can ask, by an approval that is bound to its task.
-    let ask = if facts.held.contains(&id) { asking(&found) } else { String::new() };
     let wait = if found.iter().all(Exceeded::waits) {
         "try again when what others have set aside for their next answers is counted; or "
     } else {
         ""
     };
-    let hint = format!(
-        "{wait}end or hand over: transition_phase, or update_task with `release` or `fail`; {ask}a person raises it: {}",
-        raise.join(" and ")
-    );
+    // Only a holder can end it, or ask, by an approval that is bound to its task.
+    let first_way = if facts.held.contains(&id) {
+        let ask = asking(&found);
+        format!("end or hand over: transition_phase, or update_task with `release` or `fail`; {ask}")
+    } else {
+        "other work can be had: claim_task {\"new\":{\"title\":\"…\"}} makes some; ".to_owned()
+    };
+    let hint = format!("{wait}{first_way}a person raises it: {}", raise.join(" and "));
     let details = json!({
         "task": id,
         "exceeded": found.iter().map(|cap| {

@@ -95,9 +95,8 @@ fn already_held<'f>(facts: &'f Facts, command: &ClaimTask, context: &Context) ->
         Want::One(id) => held.find(|task| task.id == *id),
         Want::Next(filter) => {
             let full = facts.held.len() >= context.caller.claims as usize;
-            held.find(|task| {
-                full && context.caller.claims == 1 && *filter == Filter::default() && task.claim().is_some()
-            })
+            let one = full && context.caller.claims == 1;
+            held.find(|task| one && filter.matches(task) && task.claim().is_some())
         }
         Want::New(new) => held.find(|task| {
             task.spec.title == new.spec.title
@@ -218,7 +217,7 @@ fn one(facts: &Facts, task: &Task, command: &ClaimTask, context: &Context) -> Re
         }
         Status::Done | Status::Failed | Status::Cancelled => refuse(
             format!("{} is {}", task.id, task.status().word()),
-            "list_tasks {\"status\":\"ready\"} shows what can be claimed",
+            "list_tasks {\"status\":[\"ready\"]} shows what can be claimed",
         ),
     }
 }
