@@ -2,6 +2,7 @@
 //! phase token shows. Whether they may is decided by the engine.
 
 use rmcp::RoleServer;
+use rmcp::model::CallToolRequestParams;
 use rmcp::service::RequestContext;
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use crate::domain::decide::session::unnamed;
 use crate::domain::facts::{Caller, Sighting};
 use crate::engine::{Engine, Failure};
 use crate::telemetry::TraceParent;
-use crate::tools::Tool;
+use crate::tools::{Tool, request_approval};
 
 /// Under which name a client's request carries the id that its hooks know the call by.
 pub const CALL_IDS: [&str; 2] = ["claudecode/toolUseId", "callId"];
@@ -72,6 +73,12 @@ fn joined(engine: &Engine, caller: Caller, whom: Joins, id: Option<&str>, unname
             Caller { sighting: Sighting::Unseen, ..caller }
         }
     }
+}
+
+/// Whether a call may stay for minutes with whoever is asked by it.
+pub fn waits_for_person(call: &CallToolRequestParams, shows_forms: bool) -> bool {
+    let seconds = call.arguments.as_ref().and_then(|given| given.get("wait_seconds")).and_then(Value::as_f64);
+    call.name == request_approval::TOOL.name && (shows_forms || seconds.is_some_and(|seconds| seconds > 0.0))
 }
 
 /// The span that a call is part of: what the client says in the call, else the HTTP request that brought it.

@@ -35,7 +35,8 @@ impl StdioHandle {
 
     /// Requests with the service, those included that were cancelled and whose handlers are still at work.
     pub fn working(&self) -> usize {
-        self.flow.state().working()
+        let state = self.flow.state();
+        state.working() + state.waits()
     }
 
     /// Says that every handler will `enter`.
@@ -57,7 +58,7 @@ pub(super) struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let mut state = self.flow.state();
-        if state.orphans.remove(&self.id) | state.ending.remove(&self.id) {
+        if state.orphans.remove(&self.id) | state.left.remove(&self.id) | state.ending.remove(&self.id) {
             self.flow.wake_reader(&mut state);
         }
     }
@@ -81,7 +82,19 @@ pub(super) struct Batch {
 enum Stage {
     Parked,
     Active,
+    /// With the service, which waits for a person.
+    Waiting,
     Listening,
+}
+
+/// Among which others a request is counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Work,
+    /// It waits for a person, for minutes at times.
+    Waits,
+    /// A subscription, which has no end of its own.
+    Listens,
 }
 
 struct Flight {
@@ -96,10 +109,14 @@ struct State {
     /// Requests with the service, or whose reply is not written yet.
     active: usize,
     active_bytes: usize,
+    waiting: usize,
+    waiting_bytes: usize,
     listening: usize,
     counted: bool,
     /// Cancelled requests whose handlers are still at work. They hold their place and their id, but not the end.
     orphans: HashSet<RequestId>,
+    /// The same of those that waited for a person; they hold a place among these.
+    left: HashSet<RequestId>,
     /// Subscriptions that were told to end and whose handlers are still at work: rmcp waits for them once nothing more is
     /// read, and they may wait for rmcp.
     ending: HashSet<RequestId>,
@@ -121,6 +138,10 @@ impl State {
                 self.active -= 1;
                 self.active_bytes -= flight.bytes;
             }
+            Stage::Waiting => {
+                self.waiting -= 1;
+                self.waiting_bytes -= flight.bytes;
+            }
             Stage::Listening => self.listening -= 1,
             Stage::Parked => {}
         }
@@ -128,6 +149,10 @@ impl State {
 
     fn working(&self) -> usize {
         self.active + self.orphans.len()
+    }
+
+    fn waits(&self) -> usize {
+        self.waiting + self.left.len()
     }
 
     fn unsent_bytes(&self) -> usize {
@@ -182,18 +207,26 @@ impl Flow {
 
     pub fn knows(&self, id: &RequestId) -> bool {
         let state = self.state();
-        state.flights.contains_key(id) || state.orphans.contains(id)
+        state.flights.contains_key(id) || state.orphans.contains(id) || state.left.contains(id)
     }
 
     /// Books a request. Those read ahead go first.
-    pub fn admit(&self, id: &RequestId, bytes: usize, listens: bool, others_wait: bool) -> Admission {
+    pub fn admit(&self, id: &RequestId, bytes: usize, kind: Kind, others_wait: bool) -> Admission {
         let mut state = self.state();
-        let (stage, admission) = if listens {
+        let (stage, admission) = if kind == Kind::Listens {
             if state.listening >= self.in_flight {
                 return Admission::Never;
             }
             state.listening += 1;
             (Stage::Listening, Admission::Now)
+        } else if kind == Kind::Waits {
+            let is_full = state.waiting > 0 && state.waiting_bytes + bytes > self.in_flight_bytes;
+            if is_full || state.waits() >= self.in_flight {
+                return Admission::Never;
+            }
+            state.waiting += 1;
+            state.waiting_bytes += bytes;
+            (Stage::Waiting, Admission::Now)
         } else if others_wait || !self.free(&state, bytes) {
             state.reader_waits = true;
             (Stage::Parked, Admission::Later)
@@ -234,8 +267,11 @@ impl Flow {
     pub fn cancel(&self, id: &RequestId) -> bool {
         let mut state = self.state();
         let Some(flight) = state.flights.get(id) else { return false };
-        if state.counted && flight.stage == Stage::Active {
+        let stage = flight.stage;
+        if state.counted && stage == Stage::Active {
             state.orphans.insert(id.clone());
+        } else if state.counted && stage == Stage::Waiting {
+            state.left.insert(id.clone());
         }
         state.land(id);
         true
@@ -324,11 +360,16 @@ impl Flow {
         let state = &mut *state;
         if let Some(id) = reply {
             let Some(flight) = state.flights.remove(&id) else { return Ok(()) };
-            if flight.stage == Stage::Listening {
-                state.listening -= 1;
-            } else {
-                state.unsent.replies += 1;
-                state.unsent.request_bytes += flight.bytes;
+            match flight.stage {
+                Stage::Listening => state.listening -= 1,
+                Stage::Waiting => {
+                    state.waiting -= 1;
+                    state.waiting_bytes -= flight.bytes;
+                }
+                Stage::Active | Stage::Parked => {
+                    state.unsent.replies += 1;
+                    state.unsent.request_bytes += flight.bytes;
+                }
             }
             if let Err(error) = append(&mut state.unsent.bytes, &message) {
                 tracing::error!(%error, %id, "a reply cannot be written as json");

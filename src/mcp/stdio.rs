@@ -11,7 +11,7 @@ use std::time::Duration;
 use rmcp::RoleServer;
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification, ClientRequest,
-    ErrorCode, ErrorData, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId, ServerJsonRpcMessage,
+    ErrorCode, ErrorData, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId, ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::service::{QuitReason, ServerInitializeError, Service, ServiceExt};
 use rmcp::transport::Transport;
@@ -19,11 +19,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 use super::ends::{self, Source};
-use super::flow::{Admission, Batch, Flow};
+use super::flow::{Admission, Batch, Flow, Kind};
 use super::frame::{self, Frame, FrameLimits, Id, Refusal};
 use super::lines::{Line, Lines};
 use super::methods::{self, Revision};
-use super::{typed, versions};
+use super::{calling, typed, versions};
 
 pub use super::flow::StdioHandle;
 
@@ -115,7 +115,15 @@ impl StdioTransport {
         let flow = Arc::new(Flow::new(&limits));
         let writer = tokio::spawn(write(flow.clone(), target));
         let lines = Lines::new(limits.line_bytes);
-        let desk = Desk { flow, limits, opened: false, older: false, parked: VecDeque::new(), parked_bytes: 0 };
+        let desk = Desk {
+            flow,
+            limits,
+            opened: false,
+            older: false,
+            dialogs: false,
+            parked: VecDeque::new(),
+            parked_bytes: 0,
+        };
         Self { source: Box::new(source), lines, desk, writer }
     }
 
@@ -229,6 +237,8 @@ struct Desk {
     opened: bool,
     /// The client began with `initialize`.
     older: bool,
+    /// It shows forms, so that every question to a person may wait for one.
+    dialogs: bool,
     parked: VecDeque<Parked>,
     parked_bytes: usize,
 }
@@ -291,16 +301,35 @@ impl Desk {
                 return None;
             }
         };
-        self.older |= matches!(request, ClientRequest::InitializeRequest(_));
-        let listens = matches!(request, ClientRequest::SubscriptionsListenRequest(_));
-        match self.flow.admit(&id, bytes, listens, !self.parked.is_empty()) {
+        if let ClientRequest::InitializeRequest(begin) = &request {
+            self.older = true;
+            self.dialogs = begin.params.capabilities.elicitation.is_some();
+        }
+        if matches!(request, ClientRequest::PingRequest(_)) && self.opened {
+            // Whatever is at work, the client learns that somebody is there.
+            self.flow.answer(&JsonRpcMessage::response(ServerResult::empty(()), id));
+            return None;
+        }
+        let kind = match &request {
+            ClientRequest::SubscriptionsListenRequest(_) => Kind::Listens,
+            ClientRequest::CallToolRequest(call) if calling::waits_for_person(&call.params, self.dialogs) => {
+                Kind::Waits
+            }
+            _ => Kind::Work,
+        };
+        match self.flow.admit(&id, bytes, kind, !self.parked.is_empty()) {
             Admission::Now => return Some(JsonRpcMessage::request(request, id)),
             Admission::Later => {
                 self.parked_bytes += bytes;
                 self.parked.push_back(Parked { id, request, bytes });
             }
             Admission::Never => {
-                let message = "too many subscriptions are open; cancel one first";
+                let message = match kind {
+                    Kind::Waits => {
+                        "too many calls wait for a person; call without `wait_seconds`, and again later for the answer"
+                    }
+                    Kind::Listens | Kind::Work => "too many subscriptions are open; cancel one first",
+                };
                 self.refuse(ErrorData::invalid_request(message, None), Some(id));
             }
         }

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 struct Service {
     begun: Arc<AtomicUsize>,
     listeners_done: Arc<AtomicUsize>,
+    answered: Arc<Notify>,
 }
 
 impl ServerHandler for Service {
@@ -39,6 +40,10 @@ impl ServerHandler for Service {
             "deaf" => {
                 tokio::time::sleep(Duration::from_millis(300)).await;
                 "deaf".to_owned()
+            }
+            "request_approval" => {
+                self.answered.notified().await;
+                "yes".to_owned()
             }
             "ask" => {
                 let question = ServerRequest::CustomRequest(CustomRequest::new("x/question", None));
@@ -150,6 +155,45 @@ async fn no_more_handlers_run_than_allowed_even_for_cancelled_requests() {
     ids.sort_unstable();
     assert_eq!(ids, [5, 6]);
     assert_eq!(service.begun.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_person_keeps_nobody_else_waiting() {
+    let mut client = Client::initialized(StdioLimits { in_flight: 2, ..StdioLimits::default() }).await;
+    let waits = |id: u32| {
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call",
+            "params": {"name": "request_approval", "arguments": {"question": "well?", "wait_seconds": 60}}})
+    };
+    for id in 1..=3 {
+        client.say(&waits(id)).await;
+    }
+    let refused = client.hear().await;
+    assert_eq!(refused["id"], 3);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("call without `wait_seconds`"), "{refused}");
+    settle().await;
+    assert_eq!((client.handle.working(), client.handle.in_flight()), (2, 2));
+    client.call(4, "deaf").await;
+    client.call(5, "deaf").await;
+    client.call(6, "x").await;
+    client.say(&json!({"jsonrpc": "2.0", "id": 7, "method": "ping"})).await;
+    assert_eq!(client.hear().await, json!({"jsonrpc": "2.0", "id": 7, "result": {}}));
+    let ids: Vec<Value> =
+        [client.hear().await, client.hear().await, client.hear().await].map(|it| it["id"].clone()).into();
+    assert!(ids.contains(&json!(6)), "{ids:?}");
+    client.cancel(1).await;
+    settle().await;
+    assert_eq!((client.handle.working(), client.handle.in_flight()), (2, 1), "its handler is still at work");
+    client.say(&waits(8)).await;
+    assert_eq!(client.hear().await["id"], 8);
+    client.service.answered.notify_waiters();
+    settle().await;
+    client.say(&waits(9)).await;
+    settle().await;
+    assert_eq!(client.handle.in_flight(), 1);
+    client.service.answered.notify_waiters();
+    let mut ids: Vec<u64> = client.end().await.iter().map(|reply| reply["id"].as_u64().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [2, 9]);
 }
 
 #[tokio::test]
