@@ -112,6 +112,7 @@ pub struct Engine {
     identity: credentials::Identity,
     feed: feed::Feed,
     untold: warned::Untold,
+    swept: sweeper::Swept,
     kept: hook::Kept,
 }
 

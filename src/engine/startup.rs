@@ -123,6 +123,7 @@ pub fn with_backend(
         routes,
         identity,
         feed: super::feed::Feed::default(),
+        swept: super::sweeper::Swept::default(),
         kept: super::hook::Kept::default(),
     };
     if log_key.is_none()

@@ -2,6 +2,7 @@
 //! other processes recorded keeps the same pace.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::domain::command::Command;
 use crate::store::{self, Lock, Scope};
@@ -13,10 +14,30 @@ use super::{Engine, Failure};
 /// Passes in one go when much is due at once, so that a thousand lapsed leases do not take minutes.
 const PASSES: usize = 50;
 
+/// When this process last swept.
+#[derive(Default)]
+pub struct Swept(AtomicI64);
+
 impl Engine {
+    /// Leases that the clock has left behind: looked for at the first sweep, and where the clock went back since the last.
+    fn begin_leases_anew(&self) -> Result<(), Failure> {
+        let now = self.now();
+        let last = self.swept.0.swap(now.0, Ordering::Relaxed);
+        if last != 0 && last <= now.0 {
+            return Ok(());
+        }
+        let ahead = self.view(|tx| store::leases::ahead(tx, now))?;
+        if !ahead.is_empty() {
+            tracing::warn!(leases = ahead.len(), "the clock was set back; leases count from now");
+            store::leases::begin_now(self.backend(), ahead, now)?;
+        }
+        Ok(())
+    }
+
     /// True when something was done.
     pub fn sweep(&self) -> Result<bool, Failure> {
         let mut did = false;
+        self.begin_leases_anew()?;
         store::sessions::forget_old_calls(self.backend(), self.now())?;
         for _ in 0..PASSES {
             let now = self.now();

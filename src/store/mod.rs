@@ -6,6 +6,7 @@ pub mod copy;
 pub mod deferred;
 pub mod figures;
 pub mod idempotency;
+pub mod leases;
 mod load;
 mod lock;
 pub mod moving;

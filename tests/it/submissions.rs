@@ -106,3 +106,26 @@ fn a_filtered_claim_asked_again_gives_the_same_task() {
     let other = env.call(&ana, "claim_task", json!({ "filter": { "labels": ["m"] } })).unwrap_err();
     assert_eq!(other.code.word(), "claim_limit");
 }
+
+/// A clock that was set back lets no claim outlast its own length, and takes none from whoever still works.
+#[test]
+fn a_lease_does_not_grow_when_the_clock_is_set_back() {
+    const DAY: i64 = 86_400;
+    let env = TestEnv::trusting(PLAIN);
+    let (ana, bo, cy) = (agent("ana"), agent("bo"), agent("cy"));
+    for who in [&ana, &bo] {
+        ok(&env, who, "claim_task", json!({ "new": { "title": who.agent.0 }, "lease_seconds": 60 }));
+    }
+    env.engine.sweep().unwrap();
+    env.clock.advance_seconds(-DAY);
+    env.engine.sweep().unwrap();
+    let held = env.call(&cy, "claim_task", json!({ "id": "T-1" })).unwrap_err();
+    assert!(held.message.contains("whose lease runs 60 s more"), "{held}");
+    env.clock.advance_seconds(40);
+    ok(&env, &bo, "update_task", json!({ "progress": "still here" }));
+    env.clock.advance_seconds(40);
+    env.engine.sweep().unwrap();
+    assert_eq!(ok(&env, &cy, "claim_task", json!({ "id": "T-1" }))["task"], "T-1");
+    ok(&env, &bo, "update_task", json!({ "progress": "and still" }));
+    env.agree();
+}
