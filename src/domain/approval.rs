@@ -168,6 +168,18 @@ impl Approval {
         open.then_some(self.expires_at)
     }
 
+    /// Since when nobody is waited for any more.
+    pub fn settled_at(&self, now: Time) -> Option<Time> {
+        match &self.state {
+            ApprovalState::Pending => self.runs_out_at().filter(|at| *at <= now),
+            ApprovalState::Expired { at } | ApprovalState::Cancelled { at, .. } => Some(*at),
+            state @ (ApprovalState::Approved(_)
+            | ApprovalState::Rejected(_)
+            | ApprovalState::Adjusted { .. }
+            | ApprovalState::Consumed { .. }) => state.answer().map(|answer| answer.at),
+        }
+    }
+
     pub fn has_run_out(&self, now: Time) -> bool {
         self.runs_out_at().is_some_and(|at| at <= now)
     }

@@ -42,9 +42,14 @@ pub const BEAT_SECONDS: u64 = 2;
 const GONE_SECONDS: u64 = 30;
 
 impl Deferred {
+    /// From when on it counts as lost, if nobody shows a sign of life.
+    pub fn lost_at(&self) -> Time {
+        self.updated_at.plus_seconds(GONE_SECONDS)
+    }
+
     /// As it stands now, where no process says anything any more.
     pub fn now(&self, now: Time) -> DeferredState {
-        let silent = self.updated_at.plus_seconds(GONE_SECONDS) < now;
+        let silent = self.lost_at() < now;
         match &self.state {
             DeferredState::Working if self.approval.is_some() && self.cancelled => DeferredState::Cancelled,
             DeferredState::Working if self.approval.is_none() && silent => DeferredState::Lost {

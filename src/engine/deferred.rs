@@ -56,13 +56,17 @@ impl Engine {
     pub fn deferred(&self, agent: &AgentName, handle: &str) -> Result<Option<Fetched>, StoreError> {
         let (now, hash) = (self.now(), hash(handle));
         let found = self.view(|tx| deferred::get(tx, &hash, now))?;
-        let Some(call) = found.filter(|call| call.agent == *agent) else { return Ok(None) };
+        let Some(mut call) = found.filter(|call| call.agent == *agent) else { return Ok(None) };
         let state = call.now(now);
         let mut answered = None;
         if let (DeferredState::Working, Some(id)) = (&state, call.approval) {
-            let approval = self.approval(id)?;
-            let waits = approval.is_some_and(|known| known.state.is_pending() && !known.has_run_out(now));
-            answered = (!waits).then_some(id);
+            // One that is not there any more has no time of its own.
+            let settled = self.approval(id)?.map_or(Some(call.updated_at), |known| known.settled_at(now));
+            answered = settled.map(|_| id);
+            call.updated_at = settled.map_or(call.updated_at, |at| at.max(call.updated_at));
+        }
+        if let DeferredState::Lost { .. } = &state {
+            call.updated_at = call.lost_at();
         }
         Ok(Some(Fetched { call, state, answered }))
     }
@@ -83,7 +87,7 @@ impl Engine {
     pub fn cancel_deferred(&self, agent: &AgentName, handle: &str) -> Result<bool, Failure> {
         let Some(found) = self.deferred(agent, handle)? else { return Ok(false) };
         if found.state == DeferredState::Working {
-            deferred::cancel(self.backend(), hash(handle))?;
+            deferred::cancel(self.backend(), hash(handle), self.now())?;
         }
         Ok(true)
     }

@@ -82,6 +82,7 @@ use clock::{Clock, Stopwatch};
 
 pub use crate::store::{Server, StoreError};
 pub use failure::Failure;
+pub use reads::is_open_to;
 pub use startup::{open, open_for_one, open_to_restore, read_workflow, system, with_backend};
 
 pub struct Engine {
@@ -111,8 +112,8 @@ pub struct Engine {
     routes: Arc<routing::OwnRoutes>,
     identity: credentials::Identity,
     feed: feed::Feed,
-    untold: warned::Untold,
     swept: sweeper::Swept,
+    untold: warned::Untold,
     kept: hook::Kept,
 }
 

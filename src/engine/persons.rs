@@ -42,7 +42,10 @@ impl Engine {
         let known = self.approval(id)?;
         let tool = known.as_ref().and_then(Approval::call).and_then(|(tool, _)| tools::find(tool).ok());
         if let Some(tool) = tool {
-            (tool.parse)(arguments.clone())?;
+            (tool.parse)(arguments.clone()).map_err(|refusal| {
+                let fields = tools::schema::fields(&(tool.input)()).join("`, `");
+                Refusal { hint: format!("nothing was answered; the fields it may have are `{fields}`"), ..refusal }
+            })?;
         }
         if let Some((tool, _)) = known.as_ref().and_then(Approval::call) {
             super::acts::could_run(tool, arguments)?;

@@ -9,6 +9,7 @@ use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{ApprovalId, Time};
 use crate::domain::record::{RecordFilter, RecordPage, Sight, shown_whole};
 use crate::domain::refusal::{Code, Refusal};
+use crate::policy::permit::of_role;
 use crate::store::{self, Scope, StoreError, read, records};
 
 use super::backtest::Backtest;
@@ -17,6 +18,11 @@ use super::{Engine, Failure};
 /// Approvals that one call looks through for those that an agent asked for.
 const APPROVALS_LOOKED_AT: usize = 5000;
 const APPROVALS_AT_ONCE: usize = 500;
+
+/// Whether such a credential may ever call the tool.
+pub fn is_open_to(caller: &Caller, tool: &str) -> bool {
+    of_role(caller, tool).is_ok()
+}
 
 impl Engine {
     /// The records that fit and that the caller is shown.

@@ -21,7 +21,7 @@ use crate::domain::approval::Approval;
 use crate::domain::facts::{Caller, Role};
 use crate::domain::ids::{AgentName, Time};
 use crate::domain::refusal::{Code, Refusal};
-use crate::engine::{Engine, Failure, Watch, failure};
+use crate::engine::{Engine, Failure, Watch, failure, is_open_to};
 use crate::telemetry::TraceParent;
 use crate::tools::{self, Reply, TOOLS, schema};
 
@@ -376,9 +376,12 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         from_the_start(request.as_ref(), &context)?;
-        Ok(ListToolsResult::with_all_items(self.list.clone())
-            .with_ttl_ms(LIST_TTL_MS)
-            .with_cache_scope(CacheScope::Private))
+        let mut list = self.list.clone();
+        // What this caller may never call costs it nothing to read.
+        if let (Callers::Principals, Some(principal)) = (&self.callers, principal(&context)) {
+            list.retain(|tool| is_open_to(&principal.caller, &tool.name));
+        }
+        Ok(ListToolsResult::with_all_items(list).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     fn get_tool(&self, name: &str) -> Option<McpTool> {

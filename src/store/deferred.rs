@@ -83,11 +83,14 @@ pub fn end(backend: &dyn Backend, hash: String, state: DeferredState, now: Time)
     )
 }
 
-pub fn cancel(backend: &dyn Backend, hash: String) -> Result<(), StoreError> {
+/// Where a process works on it, the time stays its sign of life.
+pub fn cancel(backend: &dyn Backend, hash: String, now: Time) -> Result<(), StoreError> {
     backend.write(
         Lock::ROWS,
         Box::new(move |tx| {
-            tx.execute("UPDATE deferred SET cancelled = 1 WHERE hash = ?1", &[Param::Text(&hash)]).map(drop)
+            let sql = "UPDATE deferred SET cancelled = 1, \
+                       updated_at = CASE WHEN approval IS NULL THEN updated_at ELSE ?2 END WHERE hash = ?1";
+            tx.execute(sql, &[Param::Text(&hash), Param::Int(now.0)]).map(drop)
         }),
     )
 }

@@ -12,6 +12,7 @@ use crate::domain::ids::TaskId;
 use crate::domain::query::{TaskFilter, TaskPage};
 use crate::domain::refusal::Refusal;
 use crate::domain::task::Status;
+use crate::domain::visible;
 
 pub const TOOL: Tool = Tool {
     name: "list_tasks",
@@ -28,6 +29,8 @@ pub const TOOL: Tool = Tool {
 };
 
 const LIMIT_DEFAULT: usize = 20;
+/// More than a title has, so that none is cut here.
+const TITLE_CHARS: usize = 4000;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -74,9 +77,6 @@ fn parse(arguments: Value) -> Result<Request, Refusal> {
 }
 
 impl Output for TaskPage {
-    fn text(&self) -> String {
-        if self.tasks.is_empty() {
-            return "No task fits.".to_owned();
     const ROWS: &'static str = "tasks";
 
     fn keep(&mut self, rows: usize, whole: &Self) -> String {
@@ -89,6 +89,9 @@ impl Output for TaskPage {
         Some("the resource phasegate://task/ID has the texts of a task whole".to_owned())
     }
 
+    fn text(&self) -> String {
+        if self.tasks.is_empty() {
+            return "No task fits.".to_owned();
         }
         let mut lines: Vec<String> = self
             .tasks
@@ -98,7 +101,7 @@ impl Output for TaskPage {
                     "{} [{}] “{}” {} {}/{}",
                     row.id,
                     row.status.word(),
-                    row.title,
+                    visible::line(&row.title, TITLE_CHARS),
                     word(row),
                     row.workflow,
                     row.phase
@@ -111,7 +114,10 @@ impl Output for TaskPage {
                     line.push_str(&format!(" waits for {}", on.join(" ")));
                 }
                 if !row.blocked_by.is_empty() {
-                    line.push_str(&format!(" blocked: {}", row.blocked_by.join("; ").replace(['\n', '\r'], " ")));
+                    line.push_str(&format!(
+                        " blocked: {}",
+                        visible::visible(&visible::one_line(&row.blocked_by.join("; ")))
+                    ));
                 }
                 line
             })

@@ -19,6 +19,12 @@ fn generate<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
+/// The names of what a tool takes.
+pub fn fields(input: &Value) -> Vec<&str> {
+    let properties = input.get("properties").and_then(Value::as_object);
+    properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+}
+
 /// Of the names of an answer, so many are told by `tools/list`; the rest is in the whole shape.
 const OUTLINED: usize = 1;
 

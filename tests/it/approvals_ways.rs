@@ -88,6 +88,11 @@ fn only_the_call_that_the_person_changed_passes() {
         assert_eq!(decide(&env.engine, &lead, &[1], 1, adjust(arguments.clone())), expected, "{arguments}");
     }
     assert_eq!(states(&env, &[1]), ["pending"]);
+    let approvals = vec![(ApprovalId(1), None)];
+    let adjusted =
+        DecideApprovals { approvals, answer: adjust(json!({"titel": "x"})), level: 1, via: Via::CommandLine };
+    let Err(Failure::Refused(refusal)) = env.engine.answer(&lead, adjusted) else { panic!("it was taken") };
+    assert!(refusal.hint.contains("the fields it may have are `title`, `goal`"), "{refusal}");
     assert_eq!(decide(&env.engine, &lead, &[1], 1, adjust(json!({"title": "small"}))), "ok");
     let told =
         ok(&env, &ana, "request_approval", json!({"call": {"tool": "submit_task", "arguments": {"title": "big"}}}));

@@ -166,6 +166,25 @@ fn answered(answer: &Answer) -> (bool, Value) {
 }
 
 #[test]
+fn a_list_names_what_its_caller_may_ever_call() {
+    let env = TestEnv::trusting(WORKFLOW);
+    let served = Served::over(&env.engine);
+    for (role, first, count) in [
+        (Role::Agent, "claim_task", phasegate::tools::TOOLS.len()),
+        (Role::Operator, "route_model", 6),
+        (Role::Auditor, "query_audit", 2),
+        (Role::Approver, "query_audit", 2),
+    ] {
+        let token = served.token(role.word(), role);
+        let session = Session::begin(&served, &token).greeted();
+        let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+        let (_, said) = answered(&session.say(&token, &list));
+        let tools = said["result"]["tools"].as_array().unwrap();
+        assert_eq!((tools[0]["name"].as_str().unwrap(), tools.len()), (first, count), "{}", role.word());
+    }
+}
+
+#[test]
 fn what_does_not_fit_a_list_is_told_in_a_session_too() {
     let env = TestEnv::trusting(WORKFLOW);
     let served = Served::over(&env.engine);

@@ -1,6 +1,8 @@
 //! What a submission may say: nothing that would be dropped, no name that is an id, no wait that never ends.
 
+use phasegate::domain::command::Decision;
 use phasegate::domain::facts::Caller;
+use phasegate::domain::ids::ApprovalId;
 use serde_json::{Value, json};
 
 use crate::support::{TestEnv, agent, person};
@@ -105,6 +107,42 @@ fn a_filtered_claim_asked_again_gives_the_same_task() {
     }
     let other = env.call(&ana, "claim_task", json!({ "filter": { "labels": ["m"] } })).unwrap_err();
     assert_eq!(other.code.word(), "claim_limit");
+}
+
+#[test]
+fn a_list_for_agents_shows_what_is_hidden() {
+    let env = TestEnv::trusting(PLAIN);
+    ok(&env, &person("lead"), "submit_task", json!({ "title": "a\u{202e}b\u{200b}c" }));
+    let list = phasegate::tools::find("list_tasks").unwrap();
+    let text = env.engine.call(&agent("ana"), list, json!({}), &phasegate::engine::Unwatched).unwrap().text;
+    for shown in [text, env.engine.board_text().unwrap()] {
+        assert!(shown.contains("a\\u{202e}b\\u{200b}c"), "{shown}");
+    }
+}
+
+#[test]
+fn a_deferred_call_tells_when_it_last_changed() {
+    let env = TestEnv::trusting(PLAIN);
+    let (engine, ana) = (&env.engine, agent("ana"));
+    ok(&env, &ana, "claim_task", json!({ "new": { "title": "asks" } }));
+    for question in ["one?", "two?"] {
+        ok(&env, &ana, "request_approval", json!({ "question": question }));
+    }
+    let start = engine.now();
+    let expires = start.plus_seconds(3600);
+    let waits = |id| engine.defer(&ana.agent, "request_approval", Some((ApprovalId(id), expires))).unwrap().unwrap().0;
+    let (answered, cancelled) = (waits(1), waits(2));
+    let lost = engine.defer(&ana.agent, "transition_phase", None).unwrap().unwrap().0;
+    let changed = |handle: &str| engine.deferred(&ana.agent, handle).unwrap().unwrap().call.updated_at;
+    assert_eq!([&answered, &cancelled, &lost].map(|handle| changed(handle)), [start; 3]);
+    env.clock.advance_seconds(100);
+    let yes = Decision::Approve { reason: String::new(), choice: None };
+    env.answer(&person("lead"), ApprovalId(1), yes, 1).unwrap();
+    assert!(engine.cancel_deferred(&ana.agent, &cancelled).unwrap());
+    env.clock.advance_seconds(100);
+    let then = start.plus_seconds(100);
+    assert_eq!([changed(&answered), changed(&cancelled)], [then, then]);
+    assert_eq!(changed(&lost), start.plus_seconds(30), "since then nobody has shown a sign of life");
 }
 
 /// A clock that was set back lets no claim outlast its own length, and takes none from whoever still works.

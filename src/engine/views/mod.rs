@@ -19,6 +19,7 @@ use crate::domain::ids::{ApprovalId, TaskId, Time};
 use crate::domain::query::{ApprovalFilter, TaskFilter, TaskPage, WorkflowRow};
 use crate::domain::session::SeenCall;
 use crate::domain::task::{Status, Task};
+use crate::domain::visible::visible;
 use crate::domain::workflow::Workflow;
 use crate::store::{StoreError, read, sessions};
 
@@ -77,7 +78,7 @@ impl Engine {
 
     /// The board for a terminal that only prints, and for agents.
     pub fn board_text(&self) -> Result<String, StoreError> {
-        Ok(text::board(&self.board()?))
+        Ok(visible(&text::board(&self.board()?)))
     }
 
     /// The version in force under a name, else the default.
@@ -103,9 +104,9 @@ impl Engine {
     }
 }
 
-/// On one line, and no longer than asked.
+/// On one line, visible, and no longer than asked.
 pub fn shortened(text: &str, most: usize) -> String {
-    let text = &one_line(text);
+    let text = &visible(&one_line(text));
     if text.chars().count() <= most {
         return text.to_owned();
     }
