@@ -137,9 +137,7 @@ fn whatever_an_agent_may_hand_in_the_answer_is_short_enough() {
     assert_eq!((ids.len(), ids[19]), (20, "A-20"));
     let waits = vec![json!({ "title": "waits", "depends_on": ["T-2"] }); 500];
     short(&env, &ana, "submit_task", json!({ "title": "first" }));
-    for _ in 0..6 {
-        short(&env, &ana, "submit_task", json!({ "tasks": waits }));
-    }
+    short(&env, &ana, "submit_task", json!({ "tasks": waits }));
     let open = short(&env, &ana, "update_task", json!({ "task": "T-2", "cancel": "x" }));
     assert_eq!(open.structured["code"], "open_dependents");
     short(&env, &ana, "update_task", json!({ "task": "T-2", "cancel": "x", "dependents": "cancel" }));
