@@ -9,7 +9,7 @@ use crate::domain::graph;
 use crate::domain::ids::{TaskId, WorkflowHash};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::task::{Status, Task};
-use crate::domain::workflow::Workflow;
+use crate::domain::workflow::{GateKind, Workflow};
 
 use super::budget::{self, sound};
 
@@ -20,7 +20,7 @@ pub fn tasks(facts: &Facts, submission: &SubmitTasks, context: &Context) -> Resu
         return Err(Refusal::new(Code::TooMany, message, "split it, and refer to the earlier tasks by id"));
     }
     let ids = local_ids(facts, submission)?;
-    refuse_cycles(submission)?;
+    refuse_cycles(facts, submission, context)?;
     refuse_own_whole(facts, submission)?;
     let mut events = Vec::with_capacity(submission.tasks.len());
     for (new, number) in submission.tasks.iter().zip(facts.next.task..) {
@@ -98,7 +98,7 @@ fn resolve(facts: &Facts, reference: &Reference, ids: &BTreeMap<&str, TaskId>) -
     }
 }
 
-fn refuse_cycles(submission: &SubmitTasks) -> Result<(), Refusal> {
+fn refuse_cycles(facts: &Facts, submission: &SubmitTasks, context: &Context) -> Result<(), Refusal> {
     let names: Vec<String> = submission
         .tasks
         .iter()
@@ -118,11 +118,12 @@ fn refuse_cycles(submission: &SubmitTasks) -> Result<(), Refusal> {
     };
     let waits = edges(|new| new.depends_on.iter().collect());
     let parents = edges(|new| new.parent.iter().collect());
-    // A task ends after what it is made of.
     let mut ends = waits.clone();
     for (part, wholes) in parents.iter().enumerate() {
         for whole in wholes {
-            if let Some(edges) = ends.get_mut(*whole) {
+            let workflow = submission.tasks.get(*whole).map(|new| workflow_for(facts, new, context)).transpose()?;
+            let after_parts = workflow.is_some_and(|(_, _, workflow)| ends_after_parts(workflow));
+            if let Some(edges) = ends.get_mut(*whole).filter(|_| after_parts) {
                 edges.push(part);
             }
         }
@@ -130,7 +131,7 @@ fn refuse_cycles(submission: &SubmitTasks) -> Result<(), Refusal> {
     let around = [
         (waits, "wait for each other"),
         (parents, "are each other's parents"),
-        (ends, "wait for each other, since a task ends after its parts"),
+        (ends, "wait for each other, since a gate of the whole waits for its parts"),
     ];
     for (edges, what) in around {
         if let Some(cycle) = graph::cycle(&edges) {
@@ -155,14 +156,23 @@ fn refuse_own_whole(facts: &Facts, submission: &SubmitTasks) -> Result<(), Refus
         }
         let Some(Reference::Task(above)) = parent else { continue };
         let Ok(above) = facts.task(*above) else { continue };
-        let waits = |whole: &&Task| new.depends_on.contains(&Reference::Task(whole.id));
+        let waits = |whole: &&Task| {
+            let after_parts = facts.workflow_of(whole).is_ok_and(|workflow| ends_after_parts(workflow));
+            after_parts && new.depends_on.contains(&Reference::Task(whole.id))
+        };
         let Some(whole) = budget::lineage(facts, above).find(waits) else { continue };
         let (title, whole) = (&new.spec.title, whole.id);
-        let message = format!("`{title}` would wait for {whole}, which it is a part of and which ends after it");
+        let message =
+            format!("`{title}` would wait for {whole}, which it is a part of and a gate of which waits for it");
         let hint = "leave out that dependency or the `parent`; nothing was submitted";
         return Err(Refusal::new(Code::DependencyCycle, message, hint));
     }
     Ok(())
+}
+
+/// Whether a task that follows it cannot end before its parts.
+fn ends_after_parts(workflow: &Workflow) -> bool {
+    workflow.phases.iter().flat_map(|phase| &phase.exit).any(|gate| gate.kind == GateKind::Children)
 }
 
 type Chosen<'f> = (&'f String, &'f WorkflowHash, &'f Workflow);
