@@ -316,23 +316,31 @@ fn command(words: &[Word], input: Input, mention: &Mention, around: &Around) -> 
     if matches!(name, "alias" | "hash" | "enable") && has(&["phasegate"]) {
         return Some("it would put something else in phasegate's place".to_owned());
     }
-    let acts = name == "find" && has(&["-delete", "-exec", "-ok", "-fprint", "-fls"]);
-    if acts || !PASSIVE.contains(&name) {
-        let text_of = |word: &&Word| !word.text.is_empty();
-        for word in words.iter().skip(1).filter(text_of) {
-            if names_state(&word.text, around) {
-                return Some("it would touch the state, settings or keys of phasegate".to_owned());
-            }
-            let code = word.text.contains([' ', '(', ';', '\n']);
-            if code && names_program(&word.text, around).is_some_and(decides) {
-                return Some("a text in it gives phasegate a command that only a person may give".to_owned());
-            }
-            if let Some(why) = clients::touches_settings(name, word) {
-                return Some(why.to_owned());
-            }
-            if word.text.contains("://") && reaches_us(&[first.clone(), word.clone()], around) {
-                return Some(SPEAKS.to_owned());
-            }
+    touches(name, first, words, around)
+}
+
+/// Words of a program that does more than show.
+fn touches(name: &str, first: &Word, words: &[Word], around: &Around) -> Option<String> {
+    let acts = name == "find"
+        && ["-delete", "-exec", "-ok", "-fprint", "-fls"]
+            .iter()
+            .any(|option| words.iter().any(|word| word.text.contains(option)));
+    if !acts && PASSIVE.contains(&name) {
+        return None;
+    }
+    for word in words.iter().skip(1).filter(|word| !word.text.is_empty()) {
+        if names_state(&word.text, around) {
+            return Some("it would touch the state, settings or keys of phasegate".to_owned());
+        }
+        let code = word.text.contains([' ', '(', ';', '\n']);
+        if code && names_program(&word.text, around).is_some_and(decides) {
+            return Some("a text in it gives phasegate a command that only a person may give".to_owned());
+        }
+        if let Some(why) = clients::touches_settings(name, word) {
+            return Some(why.to_owned());
+        }
+        if word.text.contains("://") && reaches_us(&[first.clone(), word.clone()], around) {
+            return Some(SPEAKS.to_owned());
         }
     }
     None

@@ -130,7 +130,7 @@ fn is_told_of_us(views: &[&View], text: &str, around: &Around) -> bool {
         let words = views.iter().filter(prints).flat_map(|view| view.words());
         words.into_iter().any(|word| names_us(&word.text)) || (text.contains("<<") && names_us(text))
     };
-    (views.iter().any(|view| reads(&view)) && views.iter().any(|view| fills_in(&view)) && printed())
+    (views.iter().any(reads) && views.iter().any(fills_in) && printed())
         || (told().any(|view| is_interpreter(program(view))) && names_us(text))
         || (told().any(|view| patches(&view)) && heads.any(names_us))
 }

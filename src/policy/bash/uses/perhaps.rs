@@ -16,7 +16,7 @@ use super::{
 /// Words of one call that are looked at in this way.
 const GUESSES_MAX: usize = 600;
 /// Where rules are looked at, for each file that may be named.
-const GUESSES_PER_FILE: usize = 4;
+const GUESSES_PER_FILE: usize = 2;
 
 /// They only read what their words name, as far as no table says otherwise.
 const READERS: &[&str] = &[
@@ -140,6 +140,26 @@ const READERS: &[&str] = &[
     "zstdcat",
 ];
 
+/// The same in PowerShell and on Windows, where the case of letters is no matter.
+const OF_WINDOWS: &[&str] = &[
+    "dir",
+    "fc",
+    "findstr",
+    "format-hex",
+    "gc",
+    "gci",
+    "get-childitem",
+    "get-content",
+    "get-filehash",
+    "get-item",
+    "gi",
+    "resolve-path",
+    "select-string",
+    "sls",
+    "test-path",
+    "where",
+];
+
 /// They only look, unless an option has them write.
 const LOOKS: &[&str] = &[
     "actionlint",
@@ -153,12 +173,19 @@ const LOOKS: &[&str] = &[
     "dprint",
     "editorconfig-checker",
     "eslint",
+    "flake8",
     "hadolint",
     "jsonlint",
     "markdownlint",
     "markdownlint-cli2",
+    "mypy",
     "oxlint",
+    "pre-commit",
     "prettier",
+    "pylint",
+    "pyright",
+    "pytest",
+    "ruff",
     "shellcheck",
     "stylelint",
     "textlint",
@@ -379,6 +406,10 @@ fn guesses(words: &[Word], input: Input) -> Vec<(Word, Extent)> {
     found
 }
 
+fn reads_only(name: &str) -> bool {
+    READERS.contains(&name) || OF_WINDOWS.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 fn extent(name: &str, words: &[Word], launched: bool) -> Extent {
     let is_number = |word: &Word| word.text.parse::<u32>().is_ok();
     let operands = || words.iter().skip(1).filter(|word| !word.text.starts_with('-') && !is_number(word)).count();
@@ -397,7 +428,7 @@ fn extent(name: &str, words: &[Word], launched: bool) -> Extent {
         "gh" => Extent::Nothing,
         "hg" | "npm" | "pnpm" | "svn" | "yarn" if puts_files(name, words) => Extent::Rules,
         "json.tool" if launched && operands() < 2 => Extent::Nothing,
-        _ if READERS.contains(&name) => Extent::Nothing,
+        _ if reads_only(name) => Extent::Nothing,
         _ if LOOKS.contains(&name) && !words.iter().skip(1).any(writes) => Extent::Nothing,
         _ if ALSO_WRITE.contains(&name) || COPY.contains(&name) => Extent::Rules,
         _ if exactly_known(name) => Extent::Nothing,
@@ -431,7 +462,7 @@ fn end(words: &[Word], input: Input) -> usize {
         _ => None,
     });
     let perhaps = inner.iter().any(|inner| matches!(inner, Inner::Perhaps(_)));
-    let reader = words.iter().skip(1).position(|word| perhaps && READERS.contains(&base(&word.text)));
+    let reader = words.iter().skip(1).position(|word| perhaps && reads_only(base(&word.text)));
     certain.chain(reader.map(|at| at + 1)).min().unwrap_or(words.len())
 }
 
