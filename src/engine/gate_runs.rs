@@ -148,7 +148,7 @@ impl Call<'_> {
     }
 
     fn tree(&self, target: &Target) -> Result<TreeList, Failure> {
-        tree::list(&self.engine.workspace.root).map_err(|why| {
+        tree::list(&self.engine.workspace.root, &self.engine.gate_environment).map_err(|why| {
             let message = format!("the work tree cannot be read: {why}");
             let hint = "mend that, then transition_phase again";
             self.refuse(target, Refusal::new(Code::GatesUnmet, message, hint))

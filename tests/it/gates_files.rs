@@ -240,7 +240,7 @@ fn globs_choose_like_a_gitignore_file() {
     write(root.path(), ".gitignore", "target\n");
     let of = |globs: &[&str]| {
         let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
-        matching_files(root.path(), &globs).map(|chosen| names(&chosen).join(" "))
+        matching_files(root.path(), &globs, &environment(), &|| false).map(|chosen| names(&chosen).join(" "))
     };
     assert_eq!(of(&["**/*.rs"]).unwrap(), "lib/c.rs src/a.rs src/gen/e.rs top.rs");
     assert_eq!(of(&["src/", "!src/gen/"]).unwrap(), "src/a.rs src/b.py");
@@ -260,11 +260,12 @@ fn globs_choose_like_a_gitignore_file() {
 fn the_fingerprint_follows_the_work_tree_and_nothing_else() {
     let root = folder(&[("a.py", "x"), ("b.py", "x"), (".gitignore", "out\n"), (".hid", "x"), ("d/e", "x")]);
     let at = root.path();
+    git(at, &["init", "-q"]);
     symlink("a.py", at.join("link")).unwrap();
-    let mut last = tree::list(at).unwrap();
+    let mut last = tree::list(at, &environment()).unwrap();
     assert_eq!((last.print().files, last.print().digest.len()), (6, 64));
     let mut differs = |what: &str, named: &[&str]| {
-        let now = tree::list(at).unwrap();
+        let now = tree::list(at, &environment()).unwrap();
         assert_eq!(tree::diff(&last, &now), named, "{what}");
         assert_eq!(last.print().digest == now.print().digest, named.is_empty(), "{what}");
         last = now;
@@ -285,7 +286,7 @@ fn the_fingerprint_follows_the_work_tree_and_nothing_else() {
     symlink("b.py", at.join("link")).unwrap();
     differs("link", &["link"]);
     write(at, "out/x", "x");
-    write(at, ".git/index", "x");
+    write(at, ".git/note", "x");
     write(at, ".phasegate/db", "x");
     fs::create_dir(at.join("empty")).unwrap();
     differs("ignored", &[]);
@@ -296,7 +297,73 @@ fn the_fingerprint_follows_the_work_tree_and_nothing_else() {
     differs("edit with its time set back", &["a.py"]);
     assert!(Command::new("mkfifo").arg(at.join("fifo")).status().unwrap().success());
     differs("fifo", &["fifo"]);
-    assert!(tree::fingerprint(&at.join("none")).unwrap_err().contains("not a folder"));
+    assert!(tree::fingerprint(&at.join("none"), &environment()).unwrap_err().contains("not a folder"));
+}
+
+#[test]
+fn no_ignore_file_hides_what_is_tracked_and_none_above_the_repository_hides_anything() {
+    let around = folder(&[(".gitignore", "*\n")]);
+    // The rules of the workspace, whether it is a repository, and what was tracked before the rules came.
+    let cases = [
+        ("no repository", "", false, &[][..], "a.py b/c.py"),
+        ("a repository", "", true, &[], "a.py b/c.py"),
+        ("tracked, then ignored", "*\n", true, &["a.py", "b/c.py"], "a.py b/c.py"),
+        ("some tracked, then ignored", "*\n", true, &["b/c.py"], "b/c.py"),
+        ("its own rules", "b/\n", true, &[], "a.py"),
+    ];
+    for (number, (what, rules, is_repository, tracked, wanted)) in cases.into_iter().enumerate() {
+        let at = &around.path().join(format!("{number}"));
+        write(at, "a.py", "x");
+        write(at, "b/c.py", "x");
+        if is_repository {
+            git(at, &["init", "-q"]);
+        }
+        tracked.iter().for_each(|path| git(at, &["add", "-f", path]));
+        fs::write(at.join(".gitignore"), rules).unwrap();
+        let matching = matching_files(at, &["*.py".into()], &environment(), &|| false).unwrap();
+        assert_eq!(names(&matching).join(" "), wanted, "{what}");
+        let before = tree::list(at, &environment()).unwrap();
+        for path in wanted.split(' ') {
+            write(at, path, "longer");
+        }
+        let after = tree::list(at, &environment()).unwrap();
+        assert_eq!(tree::diff(&before, &after).join(" "), wanted, "{what}");
+        assert!(names(&changed(at)).join(" ").ends_with(wanted), "{what}");
+    }
+}
+
+#[test]
+fn a_part_of_a_repository_obeys_its_rules_unless_they_ignore_the_part_as_a_whole() {
+    for (rules, wanted) in
+        [("*.log\n/part/x.py\n", "a.py"), ("*\n", "a.py b.log x.py"), ("/part/\n", "a.py b.log x.py")]
+    {
+        let top = folder(&[(".gitignore", rules), ("part/a.py", "x"), ("part/b.log", "x"), ("part/x.py", "x")]);
+        git(top.path(), &["init", "-q"]);
+        let part = top.path().join("part");
+        assert_eq!(tree::fingerprint(&part, &environment()).unwrap().files, wanted.split(' ').count(), "{rules}");
+        assert_eq!(names(&changed(&part)).join(" "), wanted, "{rules}");
+        git(top.path(), &["add", "-f", "."]);
+        assert_eq!(tree::fingerprint(&part, &environment()).unwrap().files, 3, "{rules}");
+    }
+}
+
+#[test]
+fn the_files_of_a_submodule_are_known_whatever_it_ignores() {
+    let (root, other) = (folder(&[("a.py", "x")]), folder(&[("s.py", "x")]));
+    for at in [root.path(), other.path()] {
+        git(at, &["init", "-q"]);
+        git(at, &["add", "."]);
+        git(at, &["commit", "-qm", "one"]);
+    }
+    let from = other.path().to_str().unwrap();
+    git(root.path(), &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", from, "sub"]);
+    write(root.path(), "sub/.gitignore", "*\n");
+    write(root.path(), ".gitignore", "sub\n");
+    let before = tree::list(root.path(), &environment()).unwrap();
+    write(root.path(), "sub/s.py", "longer");
+    assert_eq!(tree::diff(&before, &tree::list(root.path(), &environment()).unwrap()), ["sub/s.py"]);
+    fs::remove_file(root.path().join(".git/HEAD")).unwrap();
+    assert!(tree::list(root.path(), &environment()).unwrap_err().contains("git could not say"));
 }
 
 /// Run by hand in release: `cargo test --release --test it -- --ignored --nocapture`.
@@ -312,7 +379,7 @@ fn twenty_thousand_files_take_less_than_150_ms() {
     let mut times: Vec<Duration> = Vec::new();
     for _ in 0..7 {
         let start = Instant::now();
-        assert_eq!(tree::fingerprint(root.path()).unwrap().files, 20_001);
+        assert_eq!(tree::fingerprint(root.path(), &environment()).unwrap().files, 20_001);
         times.push(start.elapsed());
     }
     times.sort();

@@ -4,6 +4,7 @@
 pub mod artifact;
 pub mod changed;
 pub mod find;
+mod git;
 pub mod hook;
 pub mod language;
 pub(in crate::engine) mod output;
@@ -124,7 +125,7 @@ fn of_hook(program: &Program, ctx: &GateContext, cancel: Cancel, progress: OnPro
 fn of_syntax(files: &SyntaxFiles, ctx: &GateContext, cancel: Cancel) -> GateReport {
     let chosen = match files {
         SyntaxFiles::Changed => changed::changed_files(ctx.root, ctx.env, cancel),
-        SyntaxFiles::Matching(globs) => changed::matching_files(ctx.root, globs),
+        SyntaxFiles::Matching(globs) => changed::matching_files(ctx.root, globs, ctx.env, cancel),
     };
     match chosen {
         Ok(chosen) => told(&chosen, &syntax::check_files(ctx.root, &chosen.files, cancel)),

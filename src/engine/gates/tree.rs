@@ -2,16 +2,24 @@
 //! are not read: the change time, which no program can set back, stands for them.
 
 use std::cmp::Ordering;
+use std::ffi::{OsStr, OsString};
 use std::fs::{FileType, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ignore::{Walk, WalkBuilder};
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::{Match, Walk, WalkBuilder};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use super::git::{self, Git};
+use super::run::Cancel;
+
 const NAMED_MAX: usize = 20;
+/// Where phasegate's own state lies, at the root.
+const OWN_FOLDER: &str = ".phasegate";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreePrint {
@@ -22,7 +30,7 @@ pub struct TreePrint {
     pub newest_ms: i64,
 }
 
-/// The entries that git would not ignore, sorted by path; folders are not among them.
+/// What git tracks or would not ignore, sorted by path; folders are not among it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeList {
     entries: Vec<Entry>,
@@ -40,34 +48,79 @@ struct Entry {
     target: Vec<u8>,
 }
 
-pub fn fingerprint(root: &Path) -> Result<TreePrint, String> {
-    Ok(list(root)?.print())
+pub fn fingerprint(root: &Path, env: &[(OsString, OsString)]) -> Result<TreePrint, String> {
+    Ok(list(root, env)?.print())
 }
 
-pub fn list(root: &Path) -> Result<TreeList, String> {
+/// `env` is for git, which says what is tracked.
+pub fn list(root: &Path, env: &[(OsString, OsString)]) -> Result<TreeList, String> {
     if !root.is_dir() {
         return Err(format!("the work tree `{}` is not a folder; it may have been removed", root.display()));
     }
+    let root = &root.canonicalize().map_err(|error| format!("the work tree cannot be read: {error}"))?;
     let mut entries = Vec::new();
     for found in walk(root) {
         match found {
-            Ok(found) => entries.extend(entry(root, found.path(), found.file_type())?),
+            Ok(found) if found.file_type().is_none_or(|kind| kind.is_dir()) => {}
+            Ok(found) => entries.extend(entry(root, found.path())?),
             Err(error) => entries.extend(unreadable(root, &error)?),
         }
     }
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let mut hidden = Vec::new();
+    for path in tracked(root, env, &|| false)? {
+        let path = path.as_os_str().as_bytes();
+        if entries.binary_search_by(|entry| entry.path.as_slice().cmp(path)).is_err() {
+            hidden.extend(entry(root, &root.join(OsStr::from_bytes(path)))?);
+        }
+    }
+    entries.extend(hidden);
+    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    // A path with a conflict stands in the index up to three times.
+    entries.dedup_by(|a, b| a.path == b.path);
     Ok(TreeList { entries })
 }
 
-/// All that git would show in the work tree, in its own rules only: no user's excludes, no `.ignore` files.
+/// All that git would show in the work tree, in its own rules only: no user's excludes, no `.ignore` files. Of the
+/// folders above only those of the same repository count.
 pub(super) fn walk(root: &Path) -> Walk {
+    let is_part = git::top(root).is_some_and(|top| !is_ignored(root, top));
     let mut walk = WalkBuilder::new(root);
-    walk.hidden(false).ignore(false).git_global(false).require_git(false).follow_links(false);
+    walk.hidden(false).ignore(false).git_global(false).follow_links(false).require_git(is_part).parents(is_part);
     walk.filter_entry(|entry| {
         let name = entry.file_name();
-        entry.depth() == 0 || !(name == ".git" || (name == ".phasegate" && entry.depth() == 1))
+        entry.depth() == 0 || !(name == ".git" || (name == OWN_FOLDER && entry.depth() == 1))
     });
     walk.build()
+}
+
+/// True where a repository ignores this whole folder in it, as one around a home folder does.
+pub(super) fn is_ignored(root: &Path, top: &Path) -> bool {
+    let mut exclude = GitignoreBuilder::new(top);
+    exclude.add(top.join(".git/info/exclude"));
+    let above = root.ancestors().skip(1).take_while(|folder| folder.starts_with(top));
+    let rules = above.map(|folder| Gitignore::new(folder.join(".gitignore")).0).chain(exclude.build().ok());
+    let mut said = rules.map(|rules| rules.matched_path_or_any_parents(root, true).map(|_| ()));
+    root != top && matches!(said.find(|said| !said.is_none()), Some(Match::Ignore(())))
+}
+
+/// What git tracks below a folder, be it ignored: an ignore file is quickly written. Of a submodule, what it tracks itself.
+pub(super) fn tracked(root: &Path, env: &[(OsString, OsString)], cancel: Cancel) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(folder) = open.pop() {
+        let from = root.join(&folder);
+        let is_whole = || git::top(&from) == Some(&from) && from.canonicalize().is_ok_and(|real| real == from);
+        let is_one = if folder.as_os_str().is_empty() { git::top(root).is_some() } else { is_whole() };
+        if !is_one {
+            continue;
+        }
+        let tracked = Git { root: &from, env, cancel }.tracked()?;
+        found.extend(tracked.files.into_iter().map(|path| folder.join(path)));
+        open.extend(tracked.submodules.into_iter().map(|path| folder.join(path)));
+    }
+    found.retain(|path| !path.starts_with(OWN_FOLDER));
+    Ok(found)
 }
 
 impl TreeList {
@@ -114,19 +167,19 @@ pub fn diff(before: &TreeList, after: &TreeList) -> Vec<String> {
     named
 }
 
-fn entry(root: &Path, path: &Path, kind: Option<FileType>) -> Result<Option<Entry>, String> {
-    if kind.is_none_or(|kind| kind.is_dir()) {
-        return Ok(None);
-    }
+fn entry(root: &Path, path: &Path) -> Result<Option<Entry>, String> {
     match path.symlink_metadata() {
-        // Gone since it was listed: as if it had never been there.
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(Some(bare(relative(root, path), b'?'))),
-        Err(error) => Err(format!("`{}` cannot be looked at: {error}", path.display())),
+        Ok(meta) if meta.is_dir() => Ok(None),
         Ok(meta) => {
             let target = if meta.is_symlink() { path.read_link().ok() } else { None };
             Ok(Some(described(relative(root, path), &meta, target.map(|target| target.into_os_string().into_vec()))))
         }
+        Err(error) => match Errno::from_io_error(&error) {
+            // Gone since it was listed: as if it had never been there.
+            Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Some(Errno::ACCESS | Errno::PERM) => Ok(Some(bare(relative(root, path), b'?'))),
+            _ => Err(format!("`{}` cannot be looked at: {error}", path.display())),
+        },
     }
 }
 

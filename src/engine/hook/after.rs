@@ -53,7 +53,8 @@ impl Engine {
         let mut ending = Ending { well: result.well, exit_code: result.exit_code, last_line, here, tree: None };
         // The whole tree is read only for a command that a gate may ask about.
         if !shows(&before, seen, &ending).is_empty() {
-            ending.tree = tree::fingerprint(&self.workspace.root).ok().map(|print| print.digest);
+            ending.tree =
+                tree::fingerprint(&self.workspace.root, &self.gate_environment).ok().map(|print| print.digest);
         }
         let shorter = self.shorter(told, actor, call, result, (&before, seen));
         let (result_shown, record) = shorter.map(|shorter| (shorter.result, shorter.event)).unzip();
