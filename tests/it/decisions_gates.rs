@@ -111,6 +111,38 @@ fn a_gate_that_says_no_shows_the_end_of_what_it_printed() {
 }
 
 #[test]
+fn of_a_long_output_the_start_and_the_end_are_kept() {
+    let script = "seq 1 100000; echo LAST; exit 1";
+    let (env, ana) = started(&workflow(&format!(
+        "  work:\n    exit:\n      - {{ command: [sh, -c, \"{script}\"] }}\n    next: [done]\n"
+    )));
+    let refusal = env.call(&ana, "transition_phase", json!({})).unwrap_err();
+    let printed = refusal.details.as_ref().unwrap()["unmet"][0]["printed"].as_str().unwrap();
+    assert!(printed.ends_with("\n100000\nLAST"), "{printed}");
+}
+
+#[test]
+fn a_gate_ends_with_the_claim_it_runs_for() {
+    let (env, ana) = started(&workflow(
+        "  work:\n    exit:\n      - { command: [sh, -c, \"touch .git-begun; sleep 60\"] }\n    next: [done]\n",
+    ));
+    let begun = env.folder.path().join(".git-begun");
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| refused(&env, &ana, "transition_phase", json!({})));
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while !begun.exists() && std::time::Instant::now() < limit {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        ok(&env, &ana, "update_task", json!({"release": true}));
+        env.clock.advance_seconds(2);
+        let (code, words) = call.join().unwrap();
+        assert_eq!(code, "stale_claim", "{words}");
+        assert!(std::time::Instant::now() < limit, "the gate ran on");
+    });
+    env.agree();
+}
+
+#[test]
 fn back_is_free_and_only_to_where_the_workflow_leads() {
     let (env, ana) = started(&workflow(
         "  plan:\n    next: [build]\n  build:\n    exit: [ { artifact: code } ]\n    next: [done, plan]\n",

@@ -26,7 +26,7 @@ use output::{bounded, one_line};
 use run::{Cancel, OnProgress, Outcome, Program, RunReport, millis, now};
 use syntax::SyntaxReport;
 
-const DETAIL_BYTES: usize = 64 * 1024;
+const SYNTAX_BYTES: usize = 64 * 1024;
 const SKIPPED_SHOWN: usize = 20;
 const SHOWN_CHARS: usize = 80;
 
@@ -46,7 +46,7 @@ pub struct GateReport {
     pub passed: bool,
     /// One line, such as `cargo test` passed in 41 s.
     pub summary: String,
-    /// At most 64 KB.
+    /// Of what a program printed its first 8 KiB and last 56 KiB, which `run` has kept.
     pub detail: String,
     pub elapsed_ms: u64,
     /// The gate gave no answer, which refuses as well; the program or its place has to be mended, not the work.
@@ -71,7 +71,6 @@ pub fn run(gate: &GateKind, ctx: &GateContext, cancel: Cancel, progress: OnProgr
         | GateKind::Budget => failed("this gate is not one that is run; its state follows from the task".into(), true),
     };
     report.elapsed_ms = millis(started.elapsed());
-    report.detail = bounded(report.detail, DETAIL_BYTES);
     report
 }
 
@@ -160,7 +159,7 @@ fn told(chosen: &Chosen, report: &SyntaxReport) -> GateReport {
     if report.skipped.len() > SKIPPED_SHOWN {
         detail.push_str(&format!("skipped {} more\n", report.skipped.len() - SKIPPED_SHOWN));
     }
-    let detail = output::printable(detail.as_bytes());
+    let detail = bounded(output::printable(detail.as_bytes()), SYNTAX_BYTES);
     let passed = report.errors.is_empty() && !report.cancelled;
     GateReport { passed, summary: one_line(&summary, 300), detail, elapsed_ms: 0, error: report.cancelled }
 }
