@@ -1,6 +1,7 @@
 //! Leaving a phase from outside a transaction: run the gates that must be run, each between a start and an end command,
 //! then ask for the transition.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,12 +12,12 @@ use crate::domain::decide::{decide, destination, holder, is_back};
 use crate::domain::event::Event;
 use crate::domain::evidence::Evidence;
 use crate::domain::facts::{Context, Facts};
-use crate::domain::ids::{RunId, TaskId};
+use crate::domain::ids::{RunId, TaskId, Time};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::state::evidence_key;
 use crate::domain::task::{self, Task};
 use crate::domain::workflow::{Gate, GateKind};
-use crate::store::{Attachment, Outcome, Scope, StoreError, With};
+use crate::store::{self, Attachment, Outcome, Scope, StoreError, With};
 use crate::tools::transition_phase::Entered;
 use crate::tools::{Output, Reply};
 
@@ -26,6 +27,7 @@ use super::{Call, Failure, Watch, noted};
 
 /// What a run may take beyond its own limit before the sweeper takes it for orphaned.
 const GRACE_SECONDS: u64 = 30;
+const CLAIM_LOOK_MS: i64 = 1_000;
 const SYNTAX_SECONDS: u64 = 120;
 /// Of what a run that did not pass printed; the agent reads it, the whole of it is kept beside.
 const PRINTED_BYTES: usize = 1500;
@@ -180,10 +182,11 @@ impl Call<'_> {
             env: &self.engine.gate_environment,
         };
         watch.progress(&format!("checking: {}", gate_words(gate)));
+        let looked = Cell::new(self.engine.now());
         let stop = || {
             // Work that phasegate does for the holder is activity of the holder.
             let _ = self.engine.renew_after_read(&self.caller.agent);
-            watch.cancelled()
+            watch.cancelled() || self.has_lost(plan, &looked)
         };
         let report = self.engine.measured_gate(&gate.kind, || {
             gates::run(&gate.kind, &context, &stop, &|progress| {
@@ -225,6 +228,19 @@ impl Call<'_> {
             );
         }
         Ok(after)
+    }
+
+    /// Whether the claim that a run belongs to has ended; asked of the store once a second. A store that does not
+    /// answer ends nothing.
+    fn has_lost(&self, plan: &Plan, looked: &Cell<Time>) -> bool {
+        let now = self.engine.now();
+        if now.0 - looked.get().0 < CLAIM_LOOK_MS {
+            return false;
+        }
+        looked.set(now);
+        let Some(fence) = plan.target.fence else { return false };
+        let held = self.engine.view(|tx| store::read::is_held(tx, plan.task, fence.0));
+        matches!(held, Ok(false))
     }
 
     /// The task has moved, whatever becomes of this: asked again, it would move once more.

@@ -325,6 +325,20 @@ pub fn lease_is_due(tx: &mut dyn Tx, agent: &str, now: Time) -> Result<bool, Sto
     Ok(due)
 }
 
+/// Whether this claim of a task still stands.
+pub fn is_held(tx: &mut dyn Tx, task: TaskId, fence: u64) -> Result<bool, StoreError> {
+    let mut held = false;
+    tx.query(
+        "SELECT 1 FROM leases WHERE task = ?1 AND fence = ?2",
+        &[Param::id(task.0), Param::id(fence)],
+        &mut |_| {
+            held = true;
+            Ok(())
+        },
+    )?;
+    Ok(held)
+}
+
 /// Whether the sweeper has anything to do.
 pub fn something_is_due(tx: &mut dyn Tx, now: Time) -> Result<bool, StoreError> {
     let mut due = false;
