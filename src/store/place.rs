@@ -114,7 +114,7 @@ impl Place {
 }
 
 /// A new name outlasts a power cut only once its folder was synced.
-fn keep_names(folder: &Path) -> io::Result<()> {
+pub(super) fn keep_names(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     fs::File::open(folder)?.sync_all()
 }

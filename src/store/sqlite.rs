@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
+use super::place::keep_names;
 use super::writer::{Desk, Writer};
 use super::{Backend, Body, EachRow, Lock, Param, Place, PlaceError, Row, StoreError, Tx, Vitals, vitals};
 
@@ -220,6 +221,12 @@ pub(super) fn in_queue<T>(
     result
 }
 
+/// The first of what is damaged in a database.
+fn fault(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let said: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
+    Ok((said != "ok").then_some(said))
+}
+
 /// What a backup holds, brought up to date and changed by the body. The file belongs to this call.
 pub(super) fn opened_backup(from: &Path, body: &mut Body) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -229,8 +236,8 @@ pub(super) fn opened_backup(from: &Path, body: &mut Body) -> Result<Connection, 
     if found > known {
         return Err(StoreError::NewerSchema { found, known });
     }
-    let whole: String = source.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(not_ours)?;
-    if whole != "ok" || found == 0 {
+    let whole = fault(&source).map_err(not_ours)?;
+    if whole.is_some() || found == 0 {
         return Err(StoreError::NotABackup { path: from.to_path_buf() });
     }
     source.pragma_update(None, "journal_mode", "MEMORY").map_err(sqlite("prepare the backup"))?;
@@ -246,17 +253,65 @@ pub(super) fn new_backup(
     to: &Path,
     body: &mut dyn FnMut(&mut dyn Tx) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let place = Place::prepare(to)?;
-    let written = Connection::open(&place.database).map_err(sqlite("open the backup file")).and_then(|mut target| {
-        migrate(&mut target)?;
+    under_another_name(to, |target| {
+        migrate(target)?;
         let tx = target.transaction().map_err(sqlite("write the backup"))?;
         body(&mut SqliteTx { connection: &tx })?;
         tx.commit().map_err(sqlite("write the backup"))
-    });
-    if written.is_err() {
-        let _ = std::fs::remove_file(&place.database);
+    })
+}
+
+/// A file gets its name when all of it is written and was read again; until then, and where that fails, there is none.
+fn under_another_name(
+    to: &Path,
+    write: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let beside = |end: &str| {
+        let mut name = to.file_name().unwrap_or_default().to_os_string();
+        name.push(end);
+        to.with_file_name(name)
+    };
+    let clear = || {
+        for end in [".part", ".part-journal", ".part-wal", ".part-shm"] {
+            let _ = std::fs::remove_file(beside(end));
+        }
+    };
+    // What a run that was killed left there.
+    clear();
+    let place = Place::prepare(&beside(".part"))?;
+    let mut written = Connection::open(&place.database)
+        .map_err(sqlite("open the backup file"))
+        .and_then(|mut target| {
+            write(&mut target)?;
+            fault(&target).map_err(sqlite("read the backup again"))
+        })
+        .and_then(|fault| fault.map_or(Ok(()), |fault| Err(damaged(&fault))));
+    if written.is_ok() {
+        let io = |source| StoreError::File { path: to.to_path_buf(), source };
+        written = std::fs::rename(&place.database, to).map_err(io).and_then(|()| keep_names(&place.folder).map_err(io));
     }
-    written
+    written.map_err(|error| {
+        clear();
+        at(to, error)
+    })
+}
+
+/// The disk is named that is full, which need not be the one of the store.
+fn at(file: &Path, error: StoreError) -> StoreError {
+    if !error.is_full() {
+        return error;
+    }
+    let said = format!("{error}, where {} would lie", file.display());
+    StoreError::Database { said, hint: "free some space on that disk, or name a file on another" }
+}
+
+fn damaged(fault: &str) -> StoreError {
+    // A title stands above the first of them.
+    let fault = fault.lines().find(|line| !line.starts_with("***")).unwrap_or(fault);
+    StoreError::Database {
+        said: format!("the store is damaged, so its copy is no backup and was not kept: {fault}"),
+        hint: "`phasegate doctor` says more; `phasegate restore FILE` brings back an earlier backup",
+    }
 }
 
 /// Runs the body while no other process has the database open; refused where one has.
@@ -319,16 +374,15 @@ impl Backend for Sqlite {
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let from = connect(&self.place)?;
-        let place = Place::prepare(to)?;
-        let mut target = Connection::open(&place.database).map_err(sqlite("open the backup file"))?;
-        let backup = rusqlite::backup::Backup::new(&from, &mut target).map_err(sqlite("start the backup"))?;
-        // In one step, on one snapshot: between steps every commit of a busy store would start the copy over.
-        while backup.step(-1).map_err(sqlite("copy the database"))? != rusqlite::backup::StepResult::Done {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        drop(backup);
-        target.pragma_update(None, "journal_mode", "DELETE").map_err(sqlite("finish the backup"))?;
-        Ok(())
+        under_another_name(to, |target| {
+            let backup = rusqlite::backup::Backup::new(&from, target).map_err(sqlite("start the backup"))?;
+            // In one step, on one snapshot: between steps every commit of a busy store would start the copy over.
+            while backup.step(-1).map_err(sqlite("copy the database"))? != rusqlite::backup::StepResult::Done {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            drop(backup);
+            target.pragma_update(None, "journal_mode", "DELETE").map_err(sqlite("finish the backup"))
+        })
     }
 
     fn restore(&self, from: &Path, mut body: Body) -> Result<(), StoreError> {
@@ -440,5 +494,21 @@ impl Row for rusqlite::Row<'_> {
     fn blob(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
         let value = self.get_ref(column).map_err(sqlite("read a column"))?;
         value.as_blob_or_null().map_err(|error| StoreError::BadRow { table: "column", why: error.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_where_it_is_another_than_the_stores() {
+        let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        let full =
+            StoreError::Sqlite { doing: "copy the database", source: rusqlite::Error::SqliteFailure(full, None) };
+        assert!(full.hint().contains(".phasegate"));
+        let named = at(Path::new("/mnt/stick/copy"), full);
+        assert!(named.to_string().contains("/mnt/stick/copy") && !named.hint().contains(".phasegate"), "{named}");
+        assert!(matches!(at(Path::new("x"), StoreError::Closed), StoreError::Closed));
     }
 }

@@ -254,6 +254,26 @@ fn a_backup_brings_everything_back_and_says_so_in_the_log() {
 }
 
 #[test]
+fn a_damaged_store_gives_no_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    stores::keep_to(Kind::Sqlite, at);
+    (0..5).for_each(|number| assert_eq!(code(&phasegate(at, &["tasks", "add", &format!("task {number}")])), 0));
+    // What a killed run left does not stand in the way.
+    std::fs::write(at.join("whole.part"), "half a backup").unwrap();
+    assert_eq!(code(&phasegate(at, &["backup", "whole"])), 0);
+    assert!(at.join("whole").is_file() && !at.join("whole.part").exists());
+    let file = at.join(".phasegate/phasegate.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[8192..40_000].fill(0x5a);
+    std::fs::write(&file, bytes).unwrap();
+    let told = phasegate(at, &["backup", "broken"]);
+    assert_eq!(code(&told), 3, "{}", text(&told.stdout));
+    let left: Vec<_> = std::fs::read_dir(at).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("broken")), "{left:?}");
+}
+
+#[test]
 fn show_takes_names_and_says_what_takes_files() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("phasegate.yaml"), "version: 1\n").unwrap();
