@@ -162,9 +162,9 @@ pub struct Facts {
     /// Tasks with an edge to the subject.
     pub dependents: Vec<TaskId>,
     /// Of loaded tasks whose gates speak of children.
-    pub children: BTreeMap<TaskId, Children>,
-    /// Per task and label of its `tasks` gate: how many other tasks that carry it are not done.
-    pub labels_open: BTreeMap<(TaskId, String), u64>,
+    pub children: BTreeMap<TaskId, Awaited>,
+    /// Per task and label of its `tasks` gate: the other tasks that carry it.
+    pub labelled: BTreeMap<(TaskId, String), Awaited>,
     /// Tasks of which everything is loaded that their gates speak of.
     pub gates_of: BTreeSet<TaskId>,
     /// Tasks whose approvals are loaded, with the approvers.
@@ -194,10 +194,21 @@ pub struct HandleRecord {
     pub agent: AgentName,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Children {
+/// What a gate still waits for of some tasks. One that a person cancelled is not waited for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Awaited {
     pub open: u64,
     pub failed: u64,
+    /// By agents.
+    pub cancelled: u64,
+    /// The first few of all.
+    pub first: Vec<TaskId>,
+}
+
+impl Awaited {
+    pub fn count(&self) -> u64 {
+        self.open + self.failed + self.cancelled
+    }
 }
 
 /// Ids that the command may give out, reserved for it.

@@ -555,8 +555,8 @@ fn carry_out(task: &mut Task, event: &Event, stamp: Stamp<'_>) -> Result<(), App
     } else if let Event::TaskReopened { .. } = event {
         task.attempts.failed = 0;
         change_state(task, TaskState::reopen)
-    } else if let Event::TaskCancelled { reason, .. } = event {
-        change_state(task, |now| now.cancel(stamp.at, reason.clone()))
+    } else if let Event::TaskCancelled { reason, by_person, .. } = event {
+        change_state(task, |now| now.cancel(stamp.at, reason.clone(), *by_person))
     } else if let Event::PhaseEntered { phase, visit, .. } = event {
         task.phase.clone_from(phase);
         task.visit = *visit;

@@ -143,6 +143,9 @@ pub enum TaskState {
     Cancelled {
         at: Time,
         reason: String,
+        /// Then gates do not wait for it: an agent must not open one by giving up what it asks for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_person: bool,
     },
 }
 
@@ -364,12 +367,14 @@ impl TaskState {
         }
     }
 
-    pub fn cancel(self, at: Time, reason: String) -> Result<Self, WrongState> {
+    pub fn cancel(self, at: Time, reason: String, by_person: bool) -> Result<Self, WrongState> {
         match self {
             // A failed task can still be given up, so that what waits for it need not wait for ever.
             Self::Failed { .. } | Self::Waiting { .. } | Self::Ready | Self::Claimed(_) | Self::Blocked { .. } => {
-                Ok(Self::Cancelled { at, reason })
+                Ok(Self::Cancelled { at, reason, by_person })
             }
+            // What an agent gave up, a person agrees to.
+            Self::Cancelled { by_person: false, .. } if by_person => Ok(Self::Cancelled { at, reason, by_person }),
             Self::Done { .. } | Self::Cancelled { .. } => self.refuse("be cancelled"),
         }
     }

@@ -2,7 +2,7 @@
 //! and what is recorded of refusals.
 
 use phasegate::domain::approver::Via;
-use phasegate::domain::command::{ChangeBudget, Command, DecideApprovals, Decision};
+use phasegate::domain::command::{Change, ChangeBudget, Command, DecideApprovals, Decision};
 use phasegate::domain::event::Event;
 use phasegate::domain::facts::{Caller, Role};
 use phasegate::domain::ids::{ApprovalId, TaskId};
@@ -316,13 +316,32 @@ fn children_labels_and_budgets_keep_a_phase_closed() {
     ok(&env, &ana, "submit_task", json!({"title": "child", "parent": "T-1"}));
     ok(&env, &ana, "submit_task", json!({"title": "other", "labels": ["release"]}));
     let (_, words) = refused(&env, &ana, "transition_phase", json!({}));
-    assert!(words.contains("1 child tasks are open") && words.contains("1 with `release`"), "{words}");
+    assert!(words.contains("1 child tasks are open, 0 failed: T-2"), "{words}");
+    assert!(
+        words.contains("1 with `release` (T-3)") && words.contains("list_tasks {\"labels\":[\"release\"]}"),
+        "{words}"
+    );
     let bo = agent("bo");
     ok(&env, &bo, "claim_task", json!({"id": "T-3"}));
     ok(&env, &bo, "transition_phase", json!({}));
-    ok(&env, &ana, "update_task", json!({"task": "T-2", "cancel": "no"}));
+    ok(&env, &bo, "claim_task", json!({"id": "T-2"}));
+    ok(&env, &bo, "update_task", json!({"fail": "no", "for_good": true}));
     let (_, words) = refused(&env, &ana, "transition_phase", json!({}));
-    assert!(words.contains("1 failed or cancelled") && !words.contains("release"), "{words}");
+    assert!(words.contains("0 child tasks are open, 1 failed: T-2") && words.contains("tasks reopen"), "{words}");
+    assert!(!words.contains("release"), "{words}");
+    ok(&env, &ana, "submit_task", json!({"title": "not needed", "parent": "T-1", "labels": ["release"]}));
+    // No agent opens a gate by giving up what it asks for; a person may say that it is not needed.
+    ok(&env, &ana, "update_task", json!({"task": "T-4", "cancel": "not needed"}));
+    let (_, words) = refused(&env, &ana, "transition_phase", json!({}));
+    assert!(words.contains("1 failed, 1 were cancelled by agents: T-2, T-4"), "{words}");
+    assert!(words.contains("1 with `release` (T-4)"), "{words}");
+    for task in [2, 4] {
+        let change = Change::Cancel { reason: "not needed".to_owned(), dependents: None };
+        env.engine.tend(&person("lead"), TaskId(task), change.clone()).unwrap();
+        assert!(env.engine.tend(&person("lead"), TaskId(task), change).is_err(), "twice");
+    }
+    // What was taken away is waited for by nobody.
+    assert_eq!(ok(&env, &ana, "transition_phase", json!({}))["status"], "done");
     env.agree();
 
     let (env, ana) = started(yaml);

@@ -7,7 +7,7 @@ use crate::domain::approval::{About, Approval, ApprovalState};
 use crate::domain::command::{FinishGate, Target};
 use crate::domain::event::Event;
 use crate::domain::evidence::Evidence;
-use crate::domain::facts::{Context, Facts};
+use crate::domain::facts::{Awaited, Context, Facts};
 use crate::domain::ids::RunId;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::state::evidence_key;
@@ -94,27 +94,27 @@ fn one(
         GateKind::Syntax { .. } => run(task, phase, gate, "the syntax check", true, tree),
         GateKind::Approval(terms) => approval(facts, task, phase, gate, terms, context),
         GateKind::Children => {
-            let c = facts.children.get(&task.id).copied().unwrap_or_default();
-            if c.open + c.failed == 0 {
-                None
-            } else {
-                let missing = format!("{} child tasks are open, {} failed or cancelled", c.open, c.failed);
-                unmet(gate, missing, format!("finish them: list_tasks {{\"parent\":\"{}\"}}", task.id))
+            let waits = facts.children.get(&task.id).filter(|children| children.count() > 0)?;
+            let mut missing = format!("{} child tasks are open, {} failed", waits.open, waits.failed);
+            if waits.cancelled > 0 {
+                missing.push_str(&format!(", {} were cancelled by agents", waits.cancelled));
             }
+            missing.push_str(&format!(": {}", named(waits)));
+            let all = format!("list_tasks {{\"parent\":\"{}\"}}", task.id);
+            unmet(gate, missing, mend(waits.failed + waits.cancelled, &all))
         }
         GateKind::Tasks { labels } => {
-            let open: Vec<_> = labels
-                .iter()
-                .filter_map(|label| {
-                    facts.labels_open.get(&(task.id, label.clone())).filter(|open| **open > 0).map(|open| (label, open))
-                })
-                .map(|(label, open)| format!("{open} with `{label}`"))
-                .collect();
-            if open.is_empty() {
-                None
-            } else {
-                unmet(gate, format!("tasks not done: {}", open.join(", ")), "finish them: list_tasks {\"labels\":[…]}")
-            }
+            let awaited = labels.iter().filter_map(|label| {
+                let waits = facts.labelled.get(&(task.id, label.clone()))?;
+                (waits.count() > 0).then_some((label, waits))
+            });
+            let waits: Vec<_> = awaited.collect();
+            let (label, _) = waits.first()?;
+            let words =
+                waits.iter().map(|(label, waits)| format!("{} with `{label}` ({})", waits.count(), named(waits)));
+            let missing = format!("tasks not done: {}", words.collect::<Vec<_>>().join(", "));
+            let all = format!("list_tasks {{\"labels\":[\"{label}\"]}}");
+            unmet(gate, missing, mend(waits.iter().map(|(_, waits)| waits.failed + waits.cancelled).sum(), &all))
         }
         GateKind::Budget => {
             // A fault of the facts is found where the task is judged; here it keeps the phase closed.
@@ -131,6 +131,21 @@ fn one(
             )
         }
     }
+}
+
+/// The ids that keep a gate closed; a long list ends with dots.
+fn named(waits: &Awaited) -> String {
+    let mut words: Vec<String> = waits.first.iter().map(ToString::to_string).collect();
+    if (words.len() as u64) < waits.count() {
+        words.push("…".to_owned());
+    }
+    words.join(", ")
+}
+
+fn mend(ended: u64, all: &str) -> String {
+    let by_person = "; what failed or was cancelled by an agent counts until a person takes it away \
+                     (`phasegate tasks cancel ID --reason …`) or has what failed done again (`phasegate tasks reopen ID`)";
+    format!("finish them: {all}{}", if ended > 0 { by_person } else { "" })
 }
 
 fn artifact(

@@ -137,12 +137,14 @@ fn cancel(
         Some(_) => require(context, &[Role::Operator], "cancelling a task that another agent holds")?,
         None => owner(task, context, "cancelling a task")?,
     }
-    if !task.status().is_open() && task.status() != Status::Failed {
+    let by_person = context.caller.role == Role::Operator;
+    let is_agreed_to = by_person && matches!(task.state, TaskState::Cancelled { by_person: false, .. });
+    if !task.status().is_open() && task.status() != Status::Failed && !is_agreed_to {
         let message = format!("{} is {} already", task.id, task.status().word());
         return Err(Refusal::new(Code::WrongState, message, "there is nothing to cancel"));
     }
     let mut events = void(facts, task, "was cancelled");
-    events.push(Event::TaskCancelled { task: task.id, reason: reason.to_owned() });
+    events.push(Event::TaskCancelled { task: task.id, reason: reason.to_owned(), by_person });
     let waiting: Vec<TaskId> =
         facts.dependents.iter().copied().filter(|id| super::waits_for(facts, *id, task.id)).collect();
     match dependents {
@@ -158,7 +160,8 @@ fn cancel(
         Some(Dependents::Cancel) => {
             let why = format!("{} was cancelled: {reason}", task.id);
             let cancelled = downstream(facts, task.id);
-            events.extend(cancelled.into_iter().map(|id| Event::TaskCancelled { task: id, reason: why.clone() }));
+            let cancelled = cancelled.into_iter();
+            events.extend(cancelled.map(|task| Event::TaskCancelled { task, reason: why.clone(), by_person }));
         }
     }
     Ok(events)

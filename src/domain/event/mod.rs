@@ -111,6 +111,8 @@ pub enum Event {
     TaskCancelled {
         task: TaskId,
         reason: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_person: bool,
     },
     ArtifactSubmitted {
         task: TaskId,

@@ -12,9 +12,9 @@ use crate::domain::bypass::Bypass;
 use crate::domain::call::Call;
 use crate::domain::canonical;
 use crate::domain::command::Target;
-use crate::domain::facts::{Facts, HandleRecord};
+use crate::domain::facts::{Awaited, Facts, HandleRecord};
 use crate::domain::ids::{AgentName, Fence, HandleHash, SessionId, TaskId, Time, WorkflowHash};
-use crate::domain::task::Task;
+use crate::domain::task::{Task, TaskState};
 use crate::domain::workflow::{GateKind, Workflow};
 
 use super::{Ask, By, Lasts, Param, RowLock, StoreError, Tx, put};
@@ -27,6 +27,10 @@ use ready::{Wanted, candidate};
 pub use scope::{Scope, With};
 
 const SWEEP_AT_ONCE: i64 = 64;
+/// Of what keeps a gate closed; a list shows the rest.
+const AWAITED_NAMED: usize = 5;
+/// Of what was cancelled; with more, nobody sees through the plan anyway.
+const CANCELLED_LOOKED_AT: usize = 500;
 /// What an agent has claimed longer ago is no longer what its calls are about.
 const LAST_CLAIM_MS: i64 = 24 * 3_600_000;
 
@@ -418,28 +422,14 @@ fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
         match &gate.kind {
             GateKind::Approval(_) => approvals_of(tx, facts, id)?,
             GateKind::Children => {
-                let sql = "SELECT status, count(*) FROM tasks WHERE parent = ?1 GROUP BY status";
-                let mut children = crate::domain::facts::Children::default();
-                tx.query(sql, &[Param::id(id.0)], &mut |row| {
-                    let count = row.int(1)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
-                    match row.text(0)?.unwrap_or_default() {
-                        "done" => {}
-                        "failed" | "cancelled" => children.failed += count,
-                        _ => children.open += count,
-                    }
-                    Ok(())
-                })?;
+                let children = awaited(tx, "tasks WHERE parent = ?1", &[Param::id(id.0)])?;
                 facts.children.insert(id, children);
             }
             GateKind::Tasks { labels } => {
                 for label in labels {
-                    let sql = "SELECT count(*) FROM task_labels l JOIN tasks t ON t.id = l.task \
-                               WHERE l.label = ?1 AND t.status <> 'done' AND t.id <> ?2";
-                    tx.query(sql, &[Param::Text(label), Param::id(id.0)], &mut |row| {
-                        let open = row.int(0)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
-                        facts.labels_open.insert((id, label.clone()), open);
-                        Ok(())
-                    })?;
+                    let of = "task_labels JOIN tasks ON id = task WHERE label = ?1 AND id <> ?2";
+                    let labelled = awaited(tx, of, &[Param::Text(label), Param::id(id.0)])?;
+                    facts.labelled.insert((id, label.clone()), labelled);
                 }
             }
             GateKind::Artifact { .. }
@@ -450,6 +440,40 @@ fn gates(tx: &mut dyn Tx, facts: &mut Facts, id: TaskId) -> Result<(), StoreErro
         }
     }
     Ok(())
+}
+
+/// Of some tasks those that are neither done nor taken away by a person.
+fn awaited(tx: &mut dyn Tx, of: &str, params: &[Param<'_>]) -> Result<Awaited, StoreError> {
+    let mut found = Awaited::default();
+    let sql = format!("SELECT status, count(*) FROM {of} AND status <> 'done' GROUP BY status");
+    tx.query(&sql, params, &mut |row| {
+        let count = row.int(1)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+        match row.text(0)?.unwrap_or_default() {
+            "failed" => found.failed += count,
+            "cancelled" => found.cancelled += count,
+            _ => found.open += count,
+        }
+        Ok(())
+    })?;
+    let mut given_up = Vec::new();
+    if found.cancelled > 0 {
+        let sql = format!("SELECT body FROM {of} AND status = 'cancelled' ORDER BY id LIMIT {CANCELLED_LOOKED_AT}");
+        tx.query(&sql, params, &mut |row| {
+            let task: Task = parse("tasks", row.text(0)?.unwrap_or_default())?;
+            match task.state {
+                TaskState::Cancelled { by_person: true, .. } => found.cancelled -= 1,
+                _ => given_up.push(task.id),
+            }
+            Ok(())
+        })?;
+    }
+    if found.open + found.failed > 0 {
+        let wanted = "status NOT IN ('done', 'cancelled') ORDER BY id LIMIT";
+        found.first = ids(tx, &format!("SELECT id FROM {of} AND {wanted} {AWAITED_NAMED}"), params)?;
+    }
+    found.first.extend(given_up);
+    found.first.truncate(AWAITED_NAMED);
+    Ok(found)
 }
 
 fn sweep(tx: &mut dyn Tx, facts: &mut Facts, now: Time) -> Result<(), StoreError> {
