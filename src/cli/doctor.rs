@@ -15,6 +15,7 @@ use crate::domain::session;
 use crate::domain::workflow::Workflow;
 use crate::engine::clock::{self, Clock};
 use crate::engine::gates::find;
+use crate::engine::ready;
 use crate::engine::routing::table::{self, Table};
 use crate::engine::{Engine, Server, read_workflow};
 use crate::sandbox::{self, Rung};
@@ -28,6 +29,8 @@ const SESSIONS_NAMED: usize = 10;
 const APART_MS_MAX: i64 = 2_000;
 /// So many come together under load, and are numbered in a second.
 const WAITING_MAX: u64 = 5_000;
+
+const LOG_SAYS: &str = "the system's log may say more; `phasegate restore FILE` brings back a backup";
 
 enum Grade {
     Well,
@@ -83,7 +86,11 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
                 log(&mut findings, &engine);
             }
             Err(Ended::Internal { message, hint } | Ended::Away { message, hint } | Ended::Usage { message, hint }) => {
-                findings.bad("store", message, hint)
+                // Whoever is here already is not sent here.
+                let next = if hint.contains("phasegate doctor") { LOG_SAYS.to_owned() } else { hint };
+                findings.bad("store", message, next);
+                let own_disk = place.workspace.state.is_dir().then(|| ready::disk_of(&place.workspace.state));
+                disk(&mut findings, own_disk.flatten());
             }
             Err(Ended::Refused(refusal)) => findings.bad("store", refusal.message, refusal.hint),
             Err(Ended::No) => {}
@@ -110,6 +117,7 @@ pub fn run(place: &Place, out: &Out) -> Result<(), Ended> {
 
 fn store(findings: &mut Findings, engine: &Engine, place: &Place) {
     findings.well("store", engine.backend().describe());
+    disk(findings, engine.disk());
     match engine.backend().check() {
         Ok(problems) if problems.is_empty() => findings.well("integrity", "all of it was read and checked"),
         Ok(problems) => {
@@ -121,6 +129,13 @@ fn store(findings: &mut Findings, engine: &Engine, place: &Place) {
         Ok(None) => file_modes(findings, place),
         Ok(Some(server)) => database(findings, &server, clock::System.now()),
         Err(error) => findings.bad("database", error.to_string(), error.hint()),
+    }
+}
+
+/// What `/ready` of a server says of it; a disk that is well is not spoken of.
+fn disk(findings: &mut Findings, problem: Option<&'static str>) {
+    if let Some(problem) = problem {
+        findings.bad("disk", problem, "free some space there, or let this user write: until then nothing can change");
     }
 }
 

@@ -1,9 +1,11 @@
 //! Whether this process can do its work: the store read and written, its schema, its disk, and the sealer. Each check says
 //! in a word what is wrong, and names no file.
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use crate::store::{Lock, StoreError, figures};
+use crate::store::{self, Lock, StoreError, Vitals, figures};
 
 use super::Engine;
 
@@ -28,6 +30,11 @@ impl Check {
 }
 
 impl Engine {
+    /// What is wrong with the disk of the store.
+    pub fn disk(&self) -> Option<&'static str> {
+        self.backend().vitals().ok().as_ref().and_then(disk)
+    }
+
     /// All checks, those that passed too. It asks the store's files anew, and takes a turn in the queue of writers.
     pub fn ready(&self) -> Vec<Check> {
         let vitals = self.backend().vitals();
@@ -38,12 +45,7 @@ impl Engine {
                     Some((found, known)) if found < known => Some("the store is not what this process opened"),
                     _ => None,
                 };
-                let disk = match (vitals.writable, vitals.free_bytes) {
-                    (Some(false), _) => Some("the store may not be written"),
-                    (_, Some(free)) if free < FREE_BYTES_MIN => Some("the disk of the store is full"),
-                    _ => None,
-                };
-                (schema, disk)
+                (schema, disk(vitals))
             }
             Err(_) => (None, None),
         };
@@ -62,9 +64,39 @@ impl Engine {
     }
 }
 
+fn disk(vitals: &Vitals) -> Option<&'static str> {
+    match (vitals.writable, vitals.free_bytes) {
+        (Some(false), _) => Some("the store may not be written"),
+        (_, Some(free)) if free < FREE_BYTES_MIN => Some("the disk of the store is full"),
+        _ => None,
+    }
+}
+
+/// What is wrong with the disk of a folder, where no store could be opened to be asked.
+pub fn disk_of(folder: &Path) -> Option<&'static str> {
+    disk(&Vitals { free_bytes: store::free_bytes(folder), ..Vitals::default() })
+}
+
 /// The cause is for the log: it names files.
 fn told(what: &'static str, error: Option<StoreError>) -> Option<&'static str> {
     let error = error?;
     tracing::warn!(what, %error, next = error.hint(), "not ready");
     Some("the store does not answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_room_is_told_of() {
+        let of = |writable, free_bytes| disk(&Vitals { writable, free_bytes, ..Vitals::default() });
+        assert_eq!((of(None, None), of(Some(true), Some(FREE_BYTES_MIN))), (None, None));
+        assert_eq!(of(Some(true), Some(0)), Some("the disk of the store is full"));
+        assert_eq!(of(Some(false), Some(0)), Some("the store may not be written"));
+        assert_eq!(disk_of(Path::new("/nonexistent")), None);
+        // The one file system of this system that never has any room.
+        #[cfg(target_os = "linux")]
+        assert_eq!(disk_of(Path::new("/proc")), Some("the disk of the store is full"));
+    }
 }

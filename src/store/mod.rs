@@ -44,7 +44,7 @@ pub use load::{Scope, With, workflow_cache};
 pub use lock::{Dialect, Lock, RowLock};
 pub use place::{Place, PlaceError};
 pub use postgres::{Keywords, shown as shown_url};
-pub use vitals::{Server, Vitals};
+pub use vitals::{Server, Vitals, free_bytes};
 
 /// A value on its way into a statement.
 #[derive(Clone, Copy, Debug)]
@@ -277,6 +277,9 @@ impl StoreError {
                     "the file is damaged; `phasegate restore FILE` brings back a backup"
                 }
                 Some(rusqlite::ErrorCode::DatabaseBusy) => "another program holds the database; end it and try again",
+                Some(rusqlite::ErrorCode::SystemIoFailure) => {
+                    "the disk that holds .phasegate may be full, or failing: look at it, then try again"
+                }
                 _ => "`phasegate doctor` checks the whole set-up",
             },
             Self::Postgres { source, .. } => postgres::hint(source),

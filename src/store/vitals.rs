@@ -43,6 +43,11 @@ pub struct Server {
     pub waiting: u64,
 }
 
+/// What the disk of a folder has left.
+pub fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+    statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 pub(super) fn of(connection: &Connection, known: i64, place: &Place) -> Result<Vitals, StoreError> {
     let unread = |source| StoreError::Sqlite { doing: "read its schema", source };
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unread)?;
@@ -60,6 +65,6 @@ pub(super) fn of(connection: &Connection, known: i64, place: &Place) -> Result<V
         ),
         database_bytes: bytes(&place.database),
         wal_bytes: bytes(&super::wal_of(&place.database)).or(Some(0)),
-        free_bytes: statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        free_bytes: free_bytes(folder),
     })
 }
