@@ -5,15 +5,15 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, open};
-use serde::de::IgnoredAny;
 use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 
 use super::language::{Language, without_comments};
 use super::output::{one_line, printable};
 use super::run::{Cancel, now};
+use super::{let_through, readers};
 
 const FILE_MAX_BYTES: u64 = 2 * 1024 * 1024;
 const FILE_BUDGET: Duration = Duration::from_secs(2);
@@ -87,9 +87,11 @@ fn check_file(parser: &mut Parser, root: &Path, path: &Path, cancel: Cancel) -> 
     }
     let commented = language == Language::JsonWithComments;
     let parsed = if commented { Cow::Owned(without_comments(&text)) } else { Cow::Borrowed(text.as_slice()) };
-    let places = match json_places(language, &parsed) {
+    let started = now();
+    let is_over = || started.elapsed() >= FILE_BUDGET || cancel();
+    let places = match readers::places(language, &parsed, &is_over)? {
         Some(places) => places,
-        None => places(&parse(parser, language, &parsed, cancel)?, &parsed),
+        None => places(&parse(parser, language, &parsed, &is_over)?, &parsed, language),
     };
     Ok(places.into_iter().map(|place| place.into_error(path, &text, language)).collect())
 }
@@ -118,25 +120,27 @@ fn read(root: &Path, path: &Path) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-fn parse(parser: &mut Parser, language: Language, text: &[u8], cancel: Cancel) -> Result<Tree, String> {
-    let started = now();
-    let over = |started: Instant| started.elapsed() >= FILE_BUDGET || cancel();
-    let mut stop = |_: &ParseState| if over(started) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+fn parse(parser: &mut Parser, language: Language, text: &[u8], is_over: &dyn Fn() -> bool) -> Result<Tree, String> {
+    let mut stop = |_: &ParseState| if is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let options = ParseOptions::new().progress_callback(&mut stop);
     let mut rest = |byte: usize, _| text.get(byte..).unwrap_or_default();
     parser.set_language(&language.grammar()).map_err(|error| format!("its grammar cannot be used: {error}"))?;
     let tree = parser.parse_with_options(&mut rest, None, Some(options));
     // What a stopped parse left behind would be taken up by the next.
     parser.reset();
-    tree.ok_or_else(|| format!("not read to its end within {} s", FILE_BUDGET.as_secs()))
+    tree.ok_or_else(too_long)
 }
 
-struct Place {
-    byte: usize,
-    message: String,
+pub(super) fn too_long() -> String {
+    format!("not read to its end within {} s", FILE_BUDGET.as_secs())
 }
 
-fn places(tree: &Tree, text: &[u8]) -> Vec<Place> {
+pub(super) struct Place {
+    pub byte: usize,
+    pub message: String,
+}
+
+fn places(tree: &Tree, text: &[u8], language: Language) -> Vec<Place> {
     let mut places = Vec::new();
     let mut cursor = tree.walk();
     for _ in 0..NODES_MAX {
@@ -144,12 +148,14 @@ fn places(tree: &Tree, text: &[u8]) -> Vec<Place> {
         let found = node.is_error() || node.is_missing();
         if found {
             places.push(place_of(node, text));
+        } else {
+            places.extend(let_through::place(node, text, language));
         }
         if places.len() >= ERRORS_PER_FILE {
             break;
         }
-        // Only where an error is; and not inside one, whose parts are consequences.
-        if !found && node.has_error() && cursor.goto_first_child() {
+        // Not inside an error, whose parts are consequences.
+        if !found && (node.has_error() || let_through::is_looked_for(language)) && cursor.goto_first_child() {
             continue;
         }
         while !cursor.goto_next_sibling() {
@@ -174,35 +180,6 @@ fn place_of(node: Node, text: &[u8]) -> Place {
         (false, _) => format!("the code from `{shown}` to line {} does not parse", node.end_position().row + 1),
     };
     Place { byte: node.start_byte(), message }
-}
-
-/// JSON is judged by a reader: the grammar lets through comments, two documents and an empty file, and refuses
-/// `1e+5`. `None`: the reader's own limit was met; the grammar has none.
-fn json_places(language: Language, text: &[u8]) -> Option<Vec<Place>> {
-    let is_json = matches!(language, Language::Json | Language::JsonWithComments);
-    let body = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    if !is_json {
-        return None;
-    }
-    if language == Language::JsonWithComments && body.iter().all(u8::is_ascii_whitespace) {
-        return Some(Vec::new());
-    }
-    let Err(error) = serde_json::from_slice::<IgnoredAny>(body) else { return Some(Vec::new()) };
-    let message = error.to_string();
-    let message = message.split(" at line ").next().unwrap_or(&message);
-    if message.contains("recursion limit") {
-        return None;
-    }
-    let start = text.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len);
-    // Column 0 is the line break before it.
-    let byte = (start.sum::<usize>() + error.column()).saturating_sub(1);
-    let message = match message {
-        _ if text.get(byte..).is_some_and(|rest| rest.starts_with(b"/")) => "JSON has no comments here; remove it",
-        "expected ident" => "only `true`, `false` and `null` stand without quotes",
-        "trailing characters" => "nothing may follow the end of the document",
-        other => other,
-    };
-    Some(vec![Place { byte: byte.min(text.len()), message: message.into() }])
 }
 
 impl Place {
