@@ -149,6 +149,9 @@ fn until(text: &str, now: Time) -> Result<Option<Time>, Ended> {
     }
     let seconds = duration::parse(text)
         .map_err(|_| Ended::usage(format!("`{text}` is not a length of time"), "write 8h, 90d or never"))?;
+    if seconds == 0 {
+        return Err(Ended::usage(format!("`{text}`: it would be dead at once"), "write 8h, 90d or never"));
+    }
     Ok(Some(now.plus_seconds(seconds)))
 }
 

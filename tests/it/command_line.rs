@@ -388,7 +388,7 @@ fn the_same_mistake_ends_with_the_same_code() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     assert_eq!(code(&phasegate(at, &["tasks", "add", "first"])), 0);
-    let table: [(&[&str], i32); 11] = [
+    let table: [(&[&str], i32); 12] = [
         (&["tasks", "show", "T-99"], 1),
         (&["policy", "explain", "Read(a)", "--task", "T-99"], 1),
         (&["audit", "erase", "999", "--reason", "x", "--yes"], 1),
@@ -400,6 +400,7 @@ fn the_same_mistake_ends_with_the_same_code() {
         (&["models", "show", "nope"], 2),
         (&["audit", "export", "/nonexistent/x"], 2),
         (&["backup", "/nonexistent/x"], 2),
+        (&["token", "create", "--role", "agent", "--expires", "0s"], 2),
     ];
     for (arguments, ends) in table {
         let told = phasegate(at, arguments);
