@@ -1,9 +1,12 @@
 //! Which words of a command make an everyday program run another one or write a file: what a rule with `*` does not
 //! cover unless it spells them out. The programs stand in `table/`; looking through wrappers is elsewhere.
 
+mod compilers;
+mod git;
 mod harmless;
 mod launchers;
 mod outputs;
+mod own_ways;
 mod queries;
 mod special;
 
@@ -12,7 +15,7 @@ pub use outputs::{perhaps_targets, started};
 pub use special::reads_commands;
 
 use super::super::shell::script::{Input, Word};
-use super::options::{Part, Style, Valued, parts};
+use super::options::{Part, Style, Valued, readings};
 use super::{scripts, subcommands, table};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub enum Operands {
     Awk,
     /// From that operand on each is written, counted from 0.
     WrittenFrom(usize),
+    /// Files are written whose names begin with that operand, counted from 0.
+    Prefix(usize),
     /// The whole subcommand runs or writes what is named.
     Runs,
     Writes,
@@ -125,20 +130,25 @@ fn is_program_for_output(target: &Word) -> bool {
 fn risks_of(name: &str, words: &[Word], input: Input) -> Vec<Risk> {
     let mut found = Vec::new();
     special::risks(name, words, input, &mut found);
-    let sub = subcommands::subcommand(name, words);
+    compilers::risks(name, words, &mut found);
+    own_ways::risks(name, words, &mut found);
+    let subs = subcommands::subcommands(name, words);
+    let plumbing = subs.iter().filter(|(_, sub)| name == "git" && git::is_plumbing(sub));
+    found.extend(plumbing.map(|(at, _)| Risk { at: *at, effect: Effect::Runs, target: None }));
     let prints = harmless::only_prints(name, words);
     for program in table::lines(name) {
-        if prints && matches!(program.operands, Operands::Runs | Operands::Writes) {
+        if prints && (matches!(program.operands, Operands::Runs | Operands::Writes) || name == "ssh-keygen") {
             continue;
         }
-        if !program.sub.is_empty() && sub.is_none_or(|(_, sub)| sub != program.sub) {
-            continue;
+        if program.sub.is_empty() {
+            // What stands after the subcommand is read with it.
+            let before_only = matches!(name, "git" | "docker");
+            let end = subs.last().filter(|_| before_only).map_or(words.len(), |(at, _)| *at);
+            judge(program, words.get(..end).unwrap_or(words), 1, input, &mut found);
         }
-        let start = if program.sub.is_empty() { 1 } else { sub.map_or(1, |(at, _)| at + 1) };
-        // What stands after the subcommand is read with it.
-        let end =
-            if name == "git" && program.sub.is_empty() { sub.map_or(words.len(), |(at, _)| at) } else { words.len() };
-        judge(program, words.get(..end).unwrap_or(words), start, input, &mut found);
+        for (at, _) in subs.iter().filter(|(_, sub)| *sub == program.sub) {
+            judge(program, words, at + 1, input, &mut found);
+        }
     }
     found
 }
@@ -154,6 +164,19 @@ pub fn is_interpreter(name: &str) -> bool {
 }
 
 fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &mut Vec<Risk>) {
+    let valued = Valued { letters: program.letters, names: program.names };
+    for reading in readings(program.name, words, start, program.style, valued) {
+        let more = judge_parts(program, words, start, input, reading);
+        for risk in more {
+            if !found.contains(&risk) {
+                found.push(risk);
+            }
+        }
+    }
+}
+
+fn judge_parts(program: &Program, words: &[Word], start: usize, input: Input, parts: Vec<Part<'_>>) -> Vec<Risk> {
+    let mut found = Vec::new();
     let counted = matches!(program.operands, Operands::WrittenFrom(1..));
     let careful = !program.runs.is_empty() || !program.writes.is_empty() || counted;
     let mut operands = Vec::new();
@@ -162,7 +185,7 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
     let mut inline = false;
     let mut module = None;
     let mut handed_on = false;
-    for part in parts(words, start, program.style, Valued { letters: program.letters, names: program.names }) {
+    for part in parts {
         match part {
             Part::Operand { at } => {
                 operands.push(at);
@@ -201,40 +224,54 @@ fn judge(program: &Program, words: &[Word], start: usize, input: Input, found: &
             }
         }
     }
+    if matches!(program.operands, Operands::Sed | Operands::Awk) {
+        let first = operands.first().filter(|_| !script_given);
+        texts.extend(first.and_then(|at| words.get(*at).map(|word| (*at, known_text(word)))));
+        texts.retain(|(_, text)| text_acts(program.operands, *text));
+        found.extend(texts.iter().map(|(at, _)| Risk { at: *at, effect: Effect::Runs, target: None }));
+    }
+    if program.operands == Operands::Interpreter {
+        let script = operands.first().and_then(|at| words.get(*at));
+        let from_input = match script {
+            None => !inline && module.is_none() && !words.iter().skip(1).any(|word| is_question(&word.text)),
+            Some(word) => is_input(&word.text),
+        };
+        if from_input && (input != Input::Inherited || !operands.is_empty()) {
+            found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
+        }
+    }
+    found.extend(by_operands(program, words, start, &operands));
+    found
+}
+
+fn by_operands(program: &Program, words: &[Word], start: usize, operands: &[usize]) -> Vec<Risk> {
     // A subcommand is named by its own word, a program only together with what it is to do.
     let whole = if program.sub.is_empty() { 1 } else { start.saturating_sub(1) };
     match program.operands {
-        Operands::Plain => {}
-        Operands::Sed | Operands::Awk => {
-            if !script_given {
-                let first = operands.first().and_then(|at| words.get(*at).map(|word| (*at, known_text(word))));
-                texts.extend(first);
-            }
-            texts.retain(|(_, text)| text_acts(program.operands, *text));
-            found.extend(texts.iter().map(|(at, _)| Risk { at: *at, effect: Effect::Runs, target: None }));
+        Operands::WrittenFrom(count) => {
+            let written = |at: &usize| Risk { at: *at, effect: Effect::Writes, target: words.get(*at).cloned() };
+            operands.iter().skip(count).map(written).collect()
         }
-        Operands::WrittenFrom(count) => found.extend(operands.iter().skip(count).map(|at| Risk {
-            at: *at,
-            effect: Effect::Writes,
-            target: words.get(*at).cloned(),
-        })),
-        Operands::Runs => found.push(Risk { at: whole, effect: Effect::Runs, target: None }),
-        Operands::Writes => found.push(Risk { at: whole, effect: Effect::Writes, target: None }),
-        Operands::OthersAfterFirst => {}
-        Operands::Interpreter => {
-            let script = operands.first().and_then(|at| words.get(*at));
-            let from_input = match script {
-                None => !inline && module.is_none() && !words.iter().skip(1).any(|word| is_question(&word.text)),
-                Some(word) => is_input(&word.text),
-            };
-            if from_input && (input != Input::Inherited || !operands.is_empty()) {
-                found.push(Risk { at: words.len(), effect: Effect::Runs, target: None });
-            }
+        Operands::Prefix(place) => {
+            let at = operands.get(place).copied();
+            // A rule must open every name that may follow.
+            let begun = |word: &Word| Word { text: format!("{}*", word.text), expands: word.expands };
+            let unnamed = || Word { text: "x*".to_owned(), ..Word::default() };
+            let target = at.map_or_else(|| Some(unnamed()), |at| words.get(at).map(begun));
+            vec![Risk { at: at.unwrap_or(whole), effect: Effect::Writes, target }]
+        }
+        Operands::Runs => vec![Risk { at: whole, effect: Effect::Runs, target: None }],
+        Operands::Writes => vec![Risk { at: whole, effect: Effect::Writes, target: None }],
+        Operands::Plain | Operands::Sed | Operands::Awk | Operands::Interpreter | Operands::OthersAfterFirst => {
+            Vec::new()
         }
     }
 }
 
 fn effect_of(program: &Program, name: &str, long: bool) -> Option<Effect> {
+    // It takes either.
+    let dashed = if program.name == "node" { name.replace('_', "-") } else { String::new() };
+    let name = if dashed.is_empty() { name } else { &dashed };
     let listed = |list| names(list, name, long, program.style);
     listed(program.runs).then_some(Effect::Runs).or_else(|| listed(program.writes).then_some(Effect::Writes))
 }

@@ -9,7 +9,7 @@ use super::super::judge::Around;
 use super::super::paths::Access;
 use super::super::shell::script::{Expands, Folders, Word};
 use super::effects::{base, is_interpreter, only_prints};
-use super::options::{Part, Style, Valued, parts};
+use super::options::{Part, Style, Valued, readings};
 use super::subcommands;
 use given::given;
 
@@ -252,7 +252,10 @@ fn operands(name: &str, words: &[Word]) -> Vec<Named> {
     let letters =
         if PATTERNS_BY_E.contains(&name) { Cow::Owned(format!("{letters}e")) } else { Cow::Borrowed(*letters) };
     let valued = Valued { letters: &letters, names: &["target-directory", "regexp", "exclude"] };
-    for part in parts(words, 1, Style::Getopt, valued) {
+    let mut ways = readings(name, words, 1, Style::Getopt, valued).into_iter();
+    let listed = ways.next().unwrap_or_default();
+    let options = ways.flatten().filter(|part| matches!(part, Part::Option { .. }));
+    for part in listed.into_iter().chain(options) {
         match part {
             Part::Operand { at } | Part::Unknown { at } => operands.extend(words.get(at)),
             Part::Option { name: option, long, value, attached, at } => {
@@ -355,7 +358,10 @@ fn uploads(words: &[Word], found: &mut Vec<Named>) {
 }
 
 fn git(words: &[Word]) -> Vec<Named> {
-    let Some((at, sub)) = subcommands::subcommand("git", words) else { return Vec::new() };
+    subcommands::subcommands("git", words).into_iter().flat_map(|(at, sub)| of_git(words, at, sub)).collect()
+}
+
+fn of_git(words: &[Word], at: usize, sub: &str) -> Vec<Named> {
     if sub == "config" && !only_prints("git", words) {
         let home = words.iter().any(|word| matches!(word.text.as_str(), "--global" | "--system"));
         let (text, tilde) = if home { ("~/.gitconfig", true) } else { (".git/config", false) };

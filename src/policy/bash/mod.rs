@@ -273,14 +273,14 @@ fn spellings(words: &[Word], values: &Values) -> Vec<Spelling> {
     if settled.as_slice() != words {
         add(&settled, false);
     }
-    // `git -C folder push` is a push.
-    if let Some(first) = words.first()
-        && subcommands::has_subcommands(base(&first.text))
-        && let Some((at, _)) = subcommands::subcommand(base(&first.text), words)
-        && at > 1
-    {
-        let direct: Vec<Word> = [first].into_iter().chain(words.iter().skip(at)).cloned().collect();
-        add(&direct, false);
+    // `git -C folder push` is a push, `npm x` is `npm exec`.
+    let subs = words.first().filter(|first| subcommands::has_subcommands(base(&first.text)));
+    for (at, sub) in subs.iter().flat_map(|first| subcommands::subcommands(base(&first.text), words)) {
+        let named = words.get(at).map(|word| Word { text: sub.to_owned(), ..word.clone() });
+        let direct: Vec<Word> = words.iter().take(1).chain(&named).chain(words.iter().skip(at + 1)).cloned().collect();
+        if direct != words {
+            add(&direct, false);
+        }
     }
     // `gh pr -R owner/name merge` merges.
     if let Some(first) = words.first()

@@ -40,6 +40,42 @@ pub struct Valued<'a> {
     pub names: &'a [&'a str],
 }
 
+/// How to take a word that begins with a dash, and stands where an option may take it as its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dashed {
+    /// As a value where the table says so; `--` ends the options.
+    AsListed,
+    /// As an option, whatever the one before takes; `--` as its value.
+    AsOption,
+}
+
+/// `--` means nothing to them.
+const NEVER_ENDS: &[&str] = &["find", "gfind"];
+/// `--` is never a value to them: what stands behind it goes to another program.
+const ALWAYS_ENDS: &[&str] = &["bun", "cargo", "deno", "npm", "npx", "pnpm", "poetry", "uv", "yarn"];
+/// Options whose value honestly begins with a dash: a pattern that is searched for.
+const DASHED_VALUES: &[(&str, &[&str])] = &[("git", &["-e"]), ("rg", &["-e", "--regexp"])];
+
+/// Each way in which the program may read these words, where a table does not settle it: the second takes more of them for
+/// options.
+pub fn readings<'a>(
+    program: &str,
+    words: &'a [Word],
+    start: usize,
+    style: Style,
+    valued: Valued<'_>,
+) -> Vec<Vec<Part<'a>>> {
+    let read = |dashed| Reader { program, words, style, valued, dashed }.parts(start);
+    let mut found = vec![read(Dashed::AsListed)];
+    let is_option = |word: &Word| word.text.len() > 1 && word.text.starts_with('-');
+    let pairs = words.windows(2).skip(start.saturating_sub(1));
+    if pairs.into_iter().any(|pair| pair.iter().all(is_option)) {
+        let careful = read(Dashed::AsOption);
+        found.extend((!found.contains(&careful)).then_some(careful));
+    }
+    found
+}
+
 /// What could stand for an option once it is expanded.
 pub fn may_be_option(word: &Word) -> bool {
     let first = word.text.chars().next();
@@ -56,27 +92,98 @@ pub fn may_be_option(word: &Word) -> bool {
     }
 }
 
-pub fn parts<'a>(words: &'a [Word], start: usize, style: Style, valued: Valued<'_>) -> Vec<Part<'a>> {
-    let mut found = Vec::new();
-    let mut at = start;
-    let mut ended = false;
-    while let Some(word) = words.get(at) {
-        let text = word.text.as_str();
-        if ended || !(text.starts_with('-') && text.len() > 1) {
-            found.push(if !ended && may_be_option(word) { Part::Unknown { at } } else { Part::Operand { at } });
-        } else if text == "--" {
-            ended = true;
-        } else if may_be_option(word) && !(is_value_only(text) && !(word.expands.value && word.expands.splits)) {
-            found.push(Part::Unknown { at });
-        } else if let Some(name) = long_name(text, style) {
-            at += long(words, at, name, style, valued, &mut found);
-        } else {
-            at += bundle(words, at, valued, &mut found);
-        }
-        at += 1;
-    }
-    found
+struct Reader<'a, 'v> {
+    program: &'v str,
+    words: &'a [Word],
+    style: Style,
+    valued: Valued<'v>,
+    dashed: Dashed,
 }
+
+impl<'a> Reader<'a, '_> {
+    fn parts(&self, start: usize) -> Vec<Part<'a>> {
+        let mut found = Vec::new();
+        let mut at = start;
+        let mut ended = false;
+        while let Some(word) = self.words.get(at) {
+            let text = word.text.as_str();
+            if ended || !(text.starts_with('-') && text.len() > 1) {
+                found.push(if !ended && may_be_option(word) { Part::Unknown { at } } else { Part::Operand { at } });
+            } else if text == "--" {
+                ended = self.ends(at, start);
+            } else if may_be_option(word) && !(is_value_only(text) && !(word.expands.value && word.expands.splits)) {
+                found.push(Part::Unknown { at });
+            } else if let Some(name) = long_name(text, self.style) {
+                at += self.long(at, name, &mut found);
+            } else {
+                at += self.bundle(at, &mut found);
+            }
+            at += 1;
+        }
+        found
+    }
+
+    /// Whether the two dashes there end the options.
+    fn ends(&self, at: usize, start: usize) -> bool {
+        if NEVER_ENDS.contains(&self.program) {
+            return false;
+        }
+        let before = self.words.get(start..at).and_then(<[Word]>::last).map_or("", |word| word.text.as_str());
+        let may_take = before.len() > 1 && before.starts_with('-') && before != "--" && !before.contains('=');
+        self.dashed == Dashed::AsListed || !may_take || ALWAYS_ENDS.contains(&self.program)
+    }
+
+    /// How many words the value of an option takes, where it stands in a word of its own.
+    fn taken(&self, at: usize) -> usize {
+        let Some(value) = self.words.get(at + 1) else { return 0 };
+        let dashed = value.text.strip_prefix('-').filter(|rest| !rest.is_empty() && *rest != "-");
+        // `date -d '-5 minutes'`
+        let is_option = dashed.is_some_and(|rest| !rest.starts_with(|first: char| first.is_ascii_digit()));
+        let option = self.words.get(at).map_or("", |word| word.text.as_str());
+        let takes_any = DASHED_VALUES.iter().any(|(name, options)| *name == self.program && options.contains(&option));
+        usize::from(self.dashed == Dashed::AsListed || !is_option || takes_any)
+    }
+
+    fn long(&self, at: usize, name: &'a str, found: &mut Vec<Part<'a>>) -> usize {
+        if let Some((name, value)) = name.split_once('=') {
+            found.push(Part::Option { name, long: true, value: None, attached: Some(value), at });
+            return 0;
+        }
+        let names = self.valued.names;
+        let cut_short =
+            || self.style == Style::Getopt && !name.is_empty() && names.iter().any(|whole| whole.starts_with(name));
+        let letter = self.style == Style::Words && name.len() == 1 && self.valued.letters.contains(name);
+        let takes = names.contains(&name) || letter || cut_short();
+        let value = if takes { self.words.get(at + 1) } else { None };
+        found.push(Part::Option { name, long: true, value, attached: None, at });
+        if takes { self.taken(at) } else { 0 }
+    }
+
+    fn bundle(&self, at: usize, found: &mut Vec<Part<'a>>) -> usize {
+        let Some(letters) = self.words.get(at).and_then(|word| word.text.strip_prefix('-')) else { return 0 };
+        let valued = self.valued.letters;
+        if letters.len() > MAX_BUNDLE && !letters.starts_with(|letter| valued.contains(letter)) {
+            found.push(Part::Unknown { at });
+            return 0;
+        }
+        for (place, letter) in letters.char_indices() {
+            let end = place + letter.len_utf8();
+            let name = letters.get(place..end).unwrap_or_default();
+            let rest = letters.get(end..).filter(|rest| !rest.is_empty());
+            if !valued.contains(letter) {
+                found.push(Part::Option { name, long: false, value: None, attached: rest, at });
+                continue;
+            }
+            let value = if rest.is_none() { self.words.get(at + 1) } else { None };
+            found.push(Part::Option { name, long: false, value, attached: rest, at });
+            return if rest.is_none() { self.taken(at) } else { 0 };
+        }
+        0
+    }
+}
+
+/// More letters than this are no bundle of options.
+const MAX_BUNDLE: usize = 64;
 
 /// `-j$(nproc)`: a letter and a number.
 fn is_numbered(word: &Word) -> bool {
@@ -102,59 +209,6 @@ fn long_name(text: &str, style: Style) -> Option<&str> {
     }
 }
 
-fn long<'a>(
-    words: &'a [Word],
-    at: usize,
-    name: &'a str,
-    style: Style,
-    valued: Valued<'_>,
-    found: &mut Vec<Part<'a>>,
-) -> usize {
-    if let Some((name, value)) = name.split_once('=') {
-        found.push(Part::Option { name, long: true, value: None, attached: Some(value), at });
-        return 0;
-    }
-    let takes =
-        valued.names.contains(&name) || (style == Style::Words && name.len() == 1 && valued.letters.contains(name));
-    let value = if takes { words.get(at + 1) } else { None };
-    found.push(Part::Option { name, long: true, value, attached: None, at });
-    usize::from(value.is_some())
-}
-
-/// More letters than this are no bundle of options.
-const MAX_BUNDLE: usize = 64;
-
-fn bundle<'a>(words: &'a [Word], at: usize, valued: Valued<'_>, found: &mut Vec<Part<'a>>) -> usize {
-    let Some(letters) = words.get(at).and_then(|word| word.text.strip_prefix('-')) else { return 0 };
-    if letters.len() > MAX_BUNDLE && !letters.starts_with(|letter| valued.letters.contains(letter)) {
-        found.push(Part::Unknown { at });
-        return 0;
-    }
-    for (place, letter) in letters.char_indices() {
-        let end = place + letter.len_utf8();
-        let name = letters.get(place..end).unwrap_or_default();
-        let rest = letters.get(end..).unwrap_or_default();
-        if !valued.letters.contains(letter) {
-            found.push(Part::Option {
-                name,
-                long: false,
-                value: None,
-                attached: Some(rest).filter(|rest| !rest.is_empty()),
-                at,
-            });
-            continue;
-        }
-        if !rest.is_empty() {
-            found.push(Part::Option { name, long: false, value: None, attached: Some(rest), at });
-            return 0;
-        }
-        let value = words.get(at + 1);
-        found.push(Part::Option { name, long: false, value, attached: None, at });
-        return usize::from(value.is_some());
-    }
-    0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,8 +219,14 @@ mod tests {
 
     fn shown(text: &str, style: Style, letters: &str, names: &[&str]) -> String {
         let words = words(text);
-        let found = parts(&words, 1, style, Valued { letters, names });
-        let shown: Vec<String> = found
+        let program = words.first().map_or("", |word| word.text.as_str());
+        let found = readings(program, &words, 1, style, Valued { letters, names });
+        let all: Vec<String> = found.iter().map(|parts| shown_parts(parts)).collect();
+        all.join(" | ")
+    }
+
+    fn shown_parts(parts: &[Part<'_>]) -> String {
+        let shown: Vec<String> = parts
             .iter()
             .map(|part| match part {
                 Part::Option { name, value, attached, .. } => match (value, attached) {
@@ -193,6 +253,14 @@ mod tests {
             ("find . -exec rm", Style::Words, "", &[], "@1 exec @3"),
             ("go build -o x", Style::Words, "o", &[], "@1 o=x"),
             ("cat -", Style::Getopt, "", &[], "@1"),
+            ("sort --random -- -o f", Style::Getopt, "o", &[], "random @3 @4 | random o=f"),
+            ("sort -k -o f", Style::Getopt, "ko", &[], "k=-o @3 | k=-o o=f"),
+            ("sed --line 5 p", Style::Getopt, "", &["line-length"], "line=5 @3"),
+            ("find . -- -delete", Style::Words, "", &[], "@1 delete"),
+            ("find . -name -- -delete", Style::Words, "", &[], "@1 name delete"),
+            ("cargo test -q -- -o x", Style::Words, "", &[], "@1 q @4 @5"),
+            ("date -d -5days f", Style::Getopt, "d", &[], "d=-5days @3"),
+            ("rg -e -x f", Style::Getopt, "e", &[], "e=-x @3"),
         ] {
             assert_eq!(shown(text, style, letters, names), expected, "{text}");
         }

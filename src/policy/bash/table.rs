@@ -1,7 +1,9 @@
 //! What is known of programs. A program that is not here is taken at its word; what each option does stands below, in
 //! `table/`.
 
+mod compilers;
 mod everyday;
+mod javascript;
 mod lines;
 mod others;
 mod tools;
@@ -257,6 +259,8 @@ const SAME: &[(&str, &str)] = &[
     ("c++", "g++"),
     ("clang++", "clang"),
     ("gfind", "find"),
+    ("gmake", "make"),
+    ("gsplit", "split"),
     ("gradlew", "gradle"),
     ("gsort", "sort"),
     ("gtar", "tar"),
@@ -298,7 +302,8 @@ pub fn listed_name(name: &str) -> &str {
 
 /// The lines of a program.
 pub fn lines(name: &str) -> impl Iterator<Item = &'static Program> + '_ {
-    everyday::PROGRAMS.iter().chain(tools::PROGRAMS).chain(others::PROGRAMS).filter(move |program| program.name == name)
+    let all = [everyday::PROGRAMS, javascript::PROGRAMS, tools::PROGRAMS, others::PROGRAMS, compilers::PROGRAMS];
+    all.into_iter().flatten().filter(move |program| program.name == name)
 }
 
 pub fn is_known(name: &str) -> bool {

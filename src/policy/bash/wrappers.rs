@@ -127,8 +127,9 @@ pub fn look_inside(words: &[Word], input: Input) -> Found {
         }
         // Arguments of a package's own script are arguments; only these run what they are given.
         "npm" | "pnpm" | "yarn" | "bun" | "deno" | "go" | "cargo" => {
-            let runs = subcommands::subcommand(name, words)
-                .filter(|(_, sub)| matches!(*sub, "exec" | "x" | "dlx") || (name == "cargo" && *sub == "watch"));
+            let runs = subcommands::subcommands(name, words)
+                .into_iter()
+                .find(|(_, sub)| matches!(*sub, "exec" | "x" | "dlx") || (name == "cargo" && *sub == "watch"));
             return closed_to_allow(runs.map_or_else(Vec::new, |(at, _)| loose(words, at + 1)));
         }
         "ip" => {

@@ -1,5 +1,7 @@
 //! What is wrapped, launched or filled in, through `judge`: one line each.
 
+mod options;
+
 use super::super::super::judge::{Around, Decision, RuleSet};
 use super::super::judge;
 

@@ -1,13 +1,14 @@
 //! Values with which an option that could run or write something does not.
 
 use super::super::options::Style;
-use super::super::subcommands::subcommand;
+use super::super::subcommands::{has_subcommands, subcommand, subcommands};
 use super::{Program, Word, queries};
 
 const REPORTS: &[&str] =
-    &["coverageReporters", "reporter", "reporters", "format", "formatter", "f", "R", "test-reporter"];
+    &["coverageReporters", "reporter", "reporters", "format", "formatter", "f", "output-format", "R", "test-reporter"];
 
-const TESTERS: &[&str] = &["eslint", "jest", "mocha", "node", "playwright", "rspec", "rubocop", "stylelint", "vitest"];
+const TESTERS: &[&str] =
+    &["eslint", "jest", "mocha", "node", "playwright", "pylint", "rspec", "rubocop", "stylelint", "vitest"];
 
 /// Settings of pytest that only change what it prints.
 const PRINTS: &[&str] = &[
@@ -138,7 +139,8 @@ pub fn runs_the_project(program: &str, words: &[Word], at: usize) -> bool {
     if words.get(at + 1).is_some_and(|next| !next.expands.nothing()) {
         return false;
     }
-    let sub = subcommand(program, words).map_or("", |(_, sub)| sub);
+    let subs = subcommands(program, words);
+    let sub = subs.first().filter(|_| subs.len() == 1).map_or("", |(_, sub)| sub);
     if program == "docker-compose" || program == "docker" && matches!(sub, "build" | "compose") {
         let runs = |word: &Word| matches!(word.text.as_str(), "run" | "exec");
         return !words.iter().any(|word| runs(word) || !word.expands.nothing());
@@ -171,6 +173,10 @@ pub fn only_prints(program: &str, words: &[Word]) -> bool {
     if words.iter().any(|word| !word.expands.nothing()) {
         return false;
     }
+    // Which form it is, is not known.
+    if has_subcommands(program) && subcommands(program, words).len() > 1 {
+        return false;
+    }
     let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
     let sub = subcommand(program, words);
     let after = sub.and_then(|(at, _)| texts.get(at + 1..)).unwrap_or_default();
@@ -197,6 +203,7 @@ pub fn only_prints(program: &str, words: &[Word]) -> bool {
         ("crontab", _) => texts == ["crontab", "-l"],
         ("screen", _) => matches!(texts.as_slice(), ["screen", "-ls" | "-list"]),
         ("tmux", sub) => matches!(sub, "ls" | "list-panes" | "list-sessions" | "list-windows") && after.is_empty(),
+        ("ssh-keygen", _) => shows_a_key(&texts),
         ("wget", _) => goes_to_stdout(&texts),
         _ => false,
     }
@@ -241,6 +248,17 @@ fn reads_settings(words: &[&str]) -> bool {
     known && ends && (asks || operands == 1)
 }
 
+/// `ssh-keygen -lf key.pub`
+fn shows_a_key(words: &[&str]) -> bool {
+    let rest: Vec<&str> = words.iter().skip(1).filter(|word| **word != "-v").copied().collect();
+    let path = match rest.as_slice() {
+        ["-lf" | "-lvf", path] | ["-l", "-f", path] => path,
+        ["-E", "md5" | "sha256", "-lf", path] | ["-l", "-E", "md5" | "sha256", "-f", path] => path,
+        _ => return false,
+    };
+    !path.starts_with('-')
+}
+
 /// `wget -qO- URL`
 fn goes_to_stdout(words: &[&str]) -> bool {
     const QUIET: &[&str] = &["-q", "-nv", "-S", "--quiet", "--no-verbose", "--server-response"];
@@ -263,17 +281,35 @@ pub fn is_harmless(listed: &Program, option: &str, words: &[Word], value: Option
     if words.first().is_some_and(|word| is_property(program, word)) {
         return true;
     }
-    let value = value.or_else(|| words.get(1).filter(|_| listed.style == Style::Words));
-    if matches!((program, option), ("npm", "global") | ("phpunit", "testdox")) {
-        return true;
+    let whole = words.first().map_or("", |word| word.text.as_str());
+    match (program, option) {
+        ("npm", "global") | ("phpunit", "testdox") => return true,
+        // Only then a file or a folder is named.
+        ("as", "a") | ("tar", "one-top-level") => return !whole.contains('='),
+        ("vi" | "view" | "vim" | "nvim", "V") => {
+            return whole.trim_end_matches(|end: char| end.is_ascii_digit()).ends_with('V');
+        }
+        _ => {}
     }
+    let value = value.or_else(|| words.get(1).filter(|_| listed.style == Style::Words));
     let Some(value) = value.filter(|value| value.expands.nothing()) else { return false };
     let text = value.text.as_str();
     if let Some(asked) = option.strip_prefix('Z').filter(|_| program == "cargo") {
         let asked = if asked.is_empty() { text } else { asked };
         return CHOOSES.contains(&asked.split('=').next().unwrap_or(asked));
     }
+    if is_folder_of_the_project(program, option, text) {
+        return true;
+    }
     match (program, option) {
+        ("awk" | "gawk" | "mawk" | "nawk", "W") => {
+            matches!(text, "interactive" | "lint" | "posix" | "traditional" | "version") || text.starts_with("random=")
+        }
+        ("ansible-playbook", "i" | "inventory") => {
+            [".ini", ".yaml", ".yml", ","].iter().any(|end| text.ends_with(end)) || super::base(text) == "hosts"
+        }
+        ("mypy", "config-file") => is_within(text) && OF_MYPY.contains(&super::base(text)),
+        ("pandoc", "f" | "from" | "r" | "read" | "t" | "to" | "w" | "write") => !text.contains(['.', '/']),
         ("pytest", "p") => text.starts_with("no:"),
         ("pytest", "o" | "override-ini") => text.split_once('=').is_some_and(|(key, _)| PRINTS.contains(&key.trim())),
         ("pytest", "cov-report") => !text.contains(':'),
@@ -292,6 +328,37 @@ pub fn is_harmless(listed: &Program, option: &str, words: &[Word], value: Option
         (program, option) => TESTERS.contains(&program) && REPORTS.contains(&option) && is_plain(text),
     }
 }
+
+/// Another folder of the project where these programs do what they do without it.
+const FOLDERS: &[(&[&str], &[&str])] = &[
+    (&["make", "ninja", "npm", "pnpm", "go"], &["C"]),
+    (&["make"], &["directory"]),
+    (&["cmake"], &["build"]),
+    (&["npm", "pnpm"], &["prefix"]),
+    (&["pnpm", "just", "task"], &["dir"]),
+    (&["just", "task", "composer"], &["d", "working-directory", "working-dir"]),
+    (&["yarn"], &["cwd"]),
+    (&["terraform"], &["chdir"]),
+];
+
+fn is_folder_of_the_project(program: &str, option: &str, folder: &str) -> bool {
+    let named = FOLDERS.iter().any(|(programs, options)| programs.contains(&program) && options.contains(&option));
+    named && is_within(folder)
+}
+
+/// A plain path below the current folder.
+fn is_within(path: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | '/' | '@' | '+');
+    let below = path.strip_prefix("./").unwrap_or(path);
+    path == "."
+        || !below.is_empty()
+            && !below.starts_with(['-', '/', '.'])
+            && below.chars().all(plain)
+            && below.split('/').all(|step| step != "..")
+}
+
+/// The files that it reads by itself.
+const OF_MYPY: &[&str] = &["mypy.ini", "pyproject.toml", "setup.cfg"];
 
 /// What `cargo -Z` asks of cargo itself.
 const CHOOSES: &[&str] = &[

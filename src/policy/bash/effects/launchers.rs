@@ -69,19 +69,24 @@ pub fn launched(name: &str, words: &[Word]) -> Option<usize> {
         return interpreted(name, words);
     }
     let launcher = LAUNCHERS.iter().find(|launcher| launcher.name == name)?;
-    let mut at = 1;
-    if !launcher.subs.is_empty() {
-        let (place, sub) = subcommands::subcommand(name, words)?;
+    if launcher.subs.is_empty() {
+        return behind_options(launcher, words, 1);
+    }
+    subcommands::subcommands(name, words).into_iter().find_map(|(place, sub)| {
         let (place, sub) = match (name, sub) {
             ("yarn", "workspace") => (place + 2, words.get(place + 2)?.text.as_str()),
             ("uv", "tool") => (place + 1, words.get(place + 1)?.text.as_str()),
             _ => (place, sub),
         };
-        if !launcher.subs.contains(&sub) {
-            return (launcher.direct && table::is_known(base(sub))).then_some(place);
+        if launcher.subs.contains(&sub) {
+            return behind_options(launcher, words, place + 1);
         }
-        at = place + 1;
-    }
+        (launcher.direct && table::is_known(base(sub))).then_some(place)
+    })
+}
+
+fn behind_options(launcher: &Launcher, words: &[Word], start: usize) -> Option<usize> {
+    let mut at = start;
     while let Some(word) = words.get(at) {
         let text = word.text.as_str();
         if text == "--" {

@@ -62,6 +62,17 @@ pub(super) const fn awk(name: &'static str) -> Program {
     Program { name, ..AWK }
 }
 
+/// Vim and what stands for it.
+pub(super) const fn editor(name: &'static str) -> Program {
+    getopt(
+        name,
+        "cSuUiTwWst",
+        &["cmd", "listen", "log", "remote-expr", "remote-send", "server", "servername", "startuptime"],
+        &["c", "S", "u", "U", "s", "l", "cmd", "remote-expr", "remote-send"],
+        &["w", "W", "V", "i", "log", "startuptime"],
+    )
+}
+
 pub(super) const GIT_DIFF: Names = &["ext-diff"];
 pub(super) const SHELL_RUNS: Names = &["c", "s", "i", "rcfile", "init-file", "command"];
 
@@ -69,12 +80,42 @@ pub(super) const SHELL_RUNS: Names = &["c", "s", "i", "rcfile", "init-file", "co
 pub(super) const fn compiler(name: &'static str) -> Program {
     Program {
         letters: "o",
-        names: &["output", "MF", "dumpdir"],
+        names: &["MF", "MJ", "aux-info", "dumpdir", "output", "serialize-diagnostics"],
         ..dashed(
             name,
             "",
-            &["wrapper", "B*", "load", "specs*", "fplugin*", "fpass-plugin*", "config*", "fuse-ld", "ld-path"],
-            &["o", "output", "MF", "dumpdir"],
+            &[
+                "B*",
+                "ccc-*",
+                "config*",
+                "for-assembler*",
+                "for-linker*",
+                "fpass-plugin*",
+                "fplugin*",
+                "fuse-ld",
+                "gcc-install-dir",
+                "gcc-toolchain",
+                "iplugindir*",
+                "ld-path",
+                "load",
+                "prefix",
+                "specs*",
+                "wrapper",
+            ],
+            &[
+                "MF",
+                "MJ",
+                "aux-info",
+                "dumpdir",
+                "fdump-*",
+                "fmodule-output*",
+                "ftime-trace*",
+                "index-store-path",
+                "o",
+                "output",
+                "save-temps*",
+                "serialize-diagnostics",
+            ],
         )
     }
 }
