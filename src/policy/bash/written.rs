@@ -369,7 +369,7 @@ mod tests {
             ("tar -czf a.tgz b", "a.tgz"),
             ("tar xzf a.tgz", ""),
             ("tar --gzip -cf a.tgz b", "a.tgz"),
-            ("tar -c -fa.tgz b", "a.tgz"),
+            ("tar -c -fa b", "a"),
             ("tar -c --file=a.tgz b", "a.tgz"),
             ("curl --stderr a h", "a"),
             ("dot -oa x", "a"),
