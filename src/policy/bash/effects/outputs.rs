@@ -43,6 +43,11 @@ fn perhaps_target(program: &Program, word: &Word, next: Option<&Word>) -> Option
     let writes = |name: &str, long| effect_of(program, name, long) == Some(Effect::Writes);
     let short = word.text.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
     let long = word.text.strip_prefix("--").or(short.filter(|_| program.style == Style::Words));
+    // `-ofile`, where such a program has options of one letter.
+    let begins = program.writes.iter().filter_map(|name| name.strip_suffix('*')).filter(|name| name.len() == 1);
+    if let Some(rest) = begins.filter_map(|letter| long?.strip_prefix(letter)).find(|rest| !rest.is_empty()) {
+        return Some(attached(rest));
+    }
     if let Some((name, value)) = long.map(|text| text.split_once('=').map_or((text, None), |(a, b)| (a, Some(b))))
         && writes(name, true)
     {

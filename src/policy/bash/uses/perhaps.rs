@@ -270,7 +270,8 @@ const OF_GIT: &[&str] = &[
 const OF_GH: &[&str] = &["checkout", "clone", "download", "fork"];
 
 /// Known programs of which a word may be what they write.
-const ALSO_WRITE: &[&str] = &["7z", "ar", "cpio", "csplit", "ctags", "etags", "sqlite3"];
+const ALSO_WRITE: &[&str] =
+    &["7z", "ar", "cpio", "csplit", "ctags", "etags", "objcopy", "ranlib", "sqlite3", "strip", "tarfile", "zipfile"];
 /// The last of their words is where the others go.
 const COPY: &[&str] = &["aws", "gcloud", "gsutil", "rclone"];
 /// Their words are texts in which files are named.
