@@ -137,9 +137,9 @@ fn bounded(asked: &Reduction, text: &str, seen: &Seen, factor: f64) -> (Reduced,
     ask.factor = factor;
     let mut reduced = reduce(&ask);
     let mut told = None;
-    if asked.append_only && reduced.text.len() > ANSWER_BYTES_MAX {
+    if asked.append_only && room(&reduced.text) < reduced.text.len() {
         // What comes later is cut off: what was given stays the same.
-        let end = boundary(&reduced.text, ANSWER_BYTES_MAX);
+        let end = room(&reduced.text);
         let end = reduced.text.get(..end).and_then(|text| text.rfind('\n')).map_or(end, |end| end + 1);
         let lines = text.lines().count();
         let next = reduced.cut_off(end, lines);
@@ -147,10 +147,11 @@ fn bounded(asked: &Reduction, text: &str, seen: &Seen, factor: f64) -> (Reduced,
         told = Some(format!("the answer is full; fetch more by `lines`: {next}-{lines}"));
     }
     for _ in 0..TRIES {
-        if reduced.text.len() <= ANSWER_BYTES_MAX {
+        let room = room(&reduced.text);
+        if room == reduced.text.len() {
             break;
         }
-        let fits = reduced.tokens_after as f64 * ANSWER_BYTES_MAX as f64 / reduced.text.len() as f64;
+        let fits = reduced.tokens_after as f64 * room as f64 / reduced.text.len() as f64;
         ask.budget = Budget::Tokens((fits * 0.95) as u64);
         reduced = reduce(&ask);
         told = Some(format!("an answer holds {} tokens of this; fetch more by `lines`", reduced.tokens_after));
@@ -164,14 +165,15 @@ fn counted(text: &str, factor: f64) -> u64 {
 
 /// Lines of a kept text, as they are, so many as an answer holds.
 fn lines(handle: &str, whole: &str, (first, last): (usize, usize), factor: f64) -> Shortened {
-    let (mut text, mut shown, mut truncated) = (String::new(), 0, None);
+    let (mut text, mut shown, mut truncated, mut cost) = (String::new(), 0, None, 0);
     let mut from = whole.split_inclusive('\n').take(first - 1).map(str::len).sum::<usize>();
     for line in whole.split_inclusive('\n').skip(first - 1).take(last + 1 - first) {
-        if text.len() + line.len() > ANSWER_BYTES_MAX {
+        cost += line.chars().map(escaped).sum::<usize>();
+        if cost > ANSWER_BYTES_MAX {
             truncated = Some(format!("the answer is full; go on with `lines`: {}-{last}", first + shown));
             if shown == 0 {
                 // One very long line: what fits of it.
-                text.push_str(line.get(..boundary(line, ANSWER_BYTES_MAX)).unwrap_or_default());
+                text.push_str(line.get(..room(line)).unwrap_or_default());
                 let (next, end) =
                     (from + text.len() + 1, whole.split_inclusive('\n').take(last).map(str::len).sum::<usize>());
                 truncated = Some(format!("the line is longer than an answer; go on with `bytes`: {next}-{end}"));
@@ -193,7 +195,7 @@ fn lines(handle: &str, whole: &str, (first, last): (usize, usize), factor: f64) 
 fn bytes(handle: &str, whole: &str, (first, last): (usize, usize), factor: f64) -> Shortened {
     let from = boundary(whole, first - 1);
     let wanted = (last.min(whole.len())..=whole.len()).find(|end| whole.is_char_boundary(*end)).unwrap_or(from);
-    let end = boundary(whole, wanted.min(from + ANSWER_BYTES_MAX));
+    let end = from + room(whole.get(from..wanted).unwrap_or_default());
     let text = whole.get(from..end).unwrap_or_default().to_owned();
     let truncated = match () {
         () if text.is_empty() => Some(format!("the text has {} bytes", whole.len())),
@@ -201,6 +203,25 @@ fn bytes(handle: &str, whole: &str, (first, last): (usize, usize), factor: f64) 
         () => None,
     };
     part(handle, whole, text, truncated, factor)
+}
+
+/// Bytes of JSON that a character takes: an answer is told in it, and is cut by that.
+fn escaped(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        character if character < ' ' => 6,
+        character => character.len_utf8(),
+    }
+}
+
+/// How much of a text one answer holds.
+fn room(text: &str) -> usize {
+    let mut cost = 0;
+    let over = text.char_indices().find(|(_, character)| {
+        cost += escaped(*character);
+        cost > ANSWER_BYTES_MAX
+    });
+    over.map_or(text.len(), |(at, _)| at)
 }
 
 /// The end of the last whole character in so many bytes.

@@ -47,8 +47,11 @@ fn what_would_be_dropped_or_mistaken_is_refused() {
 }
 
 #[test]
-fn a_part_that_waits_for_its_whole_is_refused() {
-    let env = TestEnv::trusting(PLAIN);
+fn a_part_that_waits_for_its_whole_is_refused_where_that_waits_for_its_parts() {
+    let circle =
+        json!({ "tasks": [{ "title": "p", "ref": "p" }, { "title": "c", "parent": "p", "depends_on": ["p"] }] });
+    ok(&TestEnv::trusting(PLAIN), &person("lead"), "submit_task", circle);
+    let env = TestEnv::trusting(&PLAIN.replace("next: [done] }", "exit: [{ children: done }], next: [done] }"));
     let lead = person("lead");
     ok(&env, &lead, "submit_task", json!({ "title": "epic" }));
     ok(&env, &lead, "submit_task", json!({ "title": "story", "parent": "T-1" }));

@@ -12,20 +12,17 @@ use serde_json::Value;
 use super::approval::{About, Answer};
 use super::approver::{PublicKey, Signed};
 use super::credential::Grant;
-use super::facts::Role;
-use super::flag::Flag;
 use super::ids::{
     AgentName, ApprovalId, BypassId, CallId, CredentialHash, CredentialId, Fence, HandleHash, RouteId, RunId,
     SessionId, TaskId, Time, WorkflowHash,
 };
-use super::record::ErasedRecord;
-use super::refusal::Code;
 use super::route::{Judge, RouteCause, Routed, Work};
 use super::session::{Guard, Judged, Opened};
 use super::spending::{Spent, Unit};
 use super::task::{Outcome, TaskSpec};
 use super::violation::{TreePath, Violation};
 use super::workflow::{Budget, ModelTier};
+use super::{facts::Role, flag::Flag, record::ErasedRecord, refusal::Code};
 
 pub use kind::kinds;
 pub use origin::Origin;

@@ -247,8 +247,7 @@ fn operands(name: &str, words: &[Word]) -> Vec<Named> {
         return git(words);
     }
     let (mut operands, mut found) = (Vec::new(), Vec::new());
-    let mut pattern_given = false;
-    let (mut in_place, mut symbolic) = (false, false);
+    let (mut pattern_given, mut in_place, mut symbolic) = (false, false, false);
     let letters =
         if PATTERNS_BY_E.contains(&name) { Cow::Owned(format!("{letters}e")) } else { Cow::Borrowed(*letters) };
     let valued = Valued { letters: &letters, names: &["target-directory", "regexp", "exclude"] };

@@ -191,9 +191,9 @@ impl Naive {
         }
         let least = arguments["filter"]["priority"].as_str().map_or(0, rank);
         if full {
-            let again = self.agents[who].most == 1 && arguments["filter"].is_null();
+            let again = self.agents[who].most == 1;
             return match held.first() {
-                Some(mine) if again => self.take(who, *mine, lease, false),
+                Some(mine) if again && self.tasks[mine].rank >= least => self.take(who, *mine, lease, false),
                 _ => no("claim_limit"),
             };
         }
