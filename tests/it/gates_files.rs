@@ -247,6 +247,17 @@ fn without_git_all_files_are_taken_and_said() {
 }
 
 #[test]
+fn an_empty_git_folder_is_no_repository_and_a_broken_one_is_not_passed_by() {
+    let root = folder(&[("a.py", "")]);
+    fs::create_dir(root.path().join(".git")).unwrap();
+    assert!(changed(root.path()).note.unwrap().contains("no git repository"));
+    assert_eq!(tree::fingerprint(root.path(), &environment()).unwrap().files, 1);
+    write(root.path(), ".git/config", "[core]\n");
+    assert!(changed_files(root.path(), &environment(), &|| false).unwrap_err().contains("git could not say"));
+    assert!(tree::fingerprint(root.path(), &environment()).is_err());
+}
+
+#[test]
 fn globs_choose_like_a_gitignore_file() {
     let files = ["src/a.rs", "src/b.py", "lib/c.rs", "top.rs", "target/d.rs", "src/gen/e.rs"];
     let root = folder(&files.map(|file| (file, "")));

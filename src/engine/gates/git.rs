@@ -52,11 +52,13 @@ struct Repository {
     head: Option<String>,
 }
 
-/// The nearest folder, from here upward, that holds a repository. Above the folder itself git goes past what is none.
+/// The nearest folder, from here upward, that holds a repository. Above the folder itself git goes past what is none;
+/// in it only past an empty folder, since a broken repository must not pass for none.
 pub(super) fn top(root: &Path) -> Option<&Path> {
     let git = |folder: &Path| folder.join(".git");
     let is_one = |folder: &&Path| git(folder).is_file() || git(folder).join("HEAD").symlink_metadata().is_ok();
-    let own = git(root).symlink_metadata().is_ok().then_some(root);
+    let is_empty = git(root).read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    let own = (!is_empty && git(root).symlink_metadata().is_ok()).then_some(root);
     own.or_else(|| root.ancestors().skip(1).find(is_one))
 }
 
