@@ -6,6 +6,7 @@ use super::super::shell::script::{Assignment, Word};
 const SAFE: &[&str] = &[
     "BLOCKSIZE",
     "BLOCK_SIZE",
+    "CARGO_INCREMENTAL",
     "CARGO_TERM_COLOR",
     "CGO_ENABLED",
     "CHARSET",
@@ -14,11 +15,16 @@ const SAFE: &[&str] = &[
     "CLICOLOR_FORCE",
     "COLORTERM",
     "COLUMNS",
+    "DEBIAN_FRONTEND",
     "DEBUG",
+    "DO_NOT_TRACK",
     "FORCE_COLOR",
     "GCC_COLORS",
+    "GIT_OPTIONAL_LOCKS",
+    "GIT_TERMINAL_PROMPT",
     "GO111MODULE",
     "GOARCH",
+    "GOMAXPROCS",
     "GOOS",
     "GREP_COLORS",
     "LANG",
@@ -27,18 +33,39 @@ const SAFE: &[&str] = &[
     "LOG_LEVEL",
     "LSCOLORS",
     "LS_COLORS",
+    "NEXT_TELEMETRY_DISABLED",
     "NODE_ENV",
+    "NODE_NO_WARNINGS",
     "NO_COLOR",
+    "OMP_NUM_THREADS",
+    "PIP_DISABLE_PIP_VERSION_CHECK",
+    "PIP_NO_INPUT",
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
     "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHASHSEED",
+    "PYTHONIOENCODING",
     "PYTHONUNBUFFERED",
+    "PYTHONUTF8",
     "RUST_BACKTRACE",
     "RUST_LOG",
+    "RUST_LOG_STYLE",
     "RUST_MIN_STACK",
+    "RUST_TEST_THREADS",
     "SOURCE_DATE_EPOCH",
     "TERM",
     "TIME_STYLE",
     "TZ",
+];
+
+/// Their value is a command: these show what there is, or change nothing.
+const QUIET: &[(&str, &[&str])] = &[
+    ("EDITOR", &["true", ":"]),
+    ("GIT_EDITOR", &["true", ":"]),
+    ("GIT_PAGER", &["", "cat"]),
+    ("GIT_SEQUENCE_EDITOR", &["true", ":"]),
+    ("MANPAGER", &["", "cat"]),
+    ("PAGER", &["", "cat"]),
+    ("SYSTEMD_PAGER", &["", "cat"]),
 ];
 
 /// Lower-case names that programs read from their environment all the same.
@@ -46,8 +73,10 @@ const READ_BY_PROGRAMS: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "a
 
 pub fn is_safe(assignment: &Assignment) -> bool {
     let name = assignment.name.as_str();
+    let is_quiet =
+        || QUIET.iter().any(|(quiet, values)| *quiet == name && values.contains(&assignment.value.text.as_str()));
     // No name of a file is looked for here.
-    (SAFE.contains(&name) || name.starts_with("LC_"))
+    (SAFE.contains(&name) || name.starts_with("LC_") || is_quiet())
         && !(assignment.value.expands.value || assignment.value.expands.tilde)
 }
 
@@ -100,6 +129,10 @@ pub mod tests {
             ("PATH", "/x", false, false, false),
             ("HOME", "/x", false, false, false),
             ("GIT_SSH_COMMAND", "x", false, false, false),
+            ("GIT_PAGER", "cat", false, true, false),
+            ("GIT_PAGER", "cat -n", false, false, false),
+            ("GIT_EDITOR", "true", false, true, false),
+            ("PAGER", "true", true, false, false),
             ("LD_PRELOAD", "x", false, false, false),
             ("name", "x", false, false, true),
             ("name", "$(date)", true, false, true),
